@@ -1,0 +1,51 @@
+# Everything a newcomer needs: `make run`, `make test`, `make dev`. Python >= 3.10 and make suffice.
+.PHONY: install run grade test lint dev bench clean
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+# Where the input comes from (simulated | files), the folder with files, and where all state is kept.
+SOURCE ?= simulated
+DATA ?=
+STATE ?= .nba_predictions/$(SOURCE)
+GAME_DATE ?= 2026-01-15
+
+export NBA_PREDICTIONS_SOURCE := $(SOURCE)
+export NBA_PREDICTIONS_DATA := $(DATA)
+export NBA_PREDICTIONS_HOME := $(STATE)
+export DAGSTER_HOME := $(abspath $(STATE))/dagster
+
+install: $(VENV)/installed
+
+$(VENV)/installed: setup.cfg pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python >= 3.10 is needed, this is " + sys.version)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+run: install
+	@$(BIN)/nba-predictions run --game-date $(GAME_DATE)
+
+grade: install
+	@$(BIN)/nba-predictions grade --game-date $(GAME_DATE)
+
+# The suite sets the variables that it needs; those above are not for it.
+test: install
+	env -u NBA_PREDICTIONS_SOURCE -u NBA_PREDICTIONS_DATA -u NBA_PREDICTIONS_HOME -u DAGSTER_HOME \
+		$(BIN)/python -m pytest
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+dev: install
+	@$(BIN)/nba-predictions init
+	$(BIN)/dagster dev --workspace workspace.yaml
+
+bench: install
+	$(BIN)/python -m bench.night
+
+clean:
+	rm -rf $(VENV) .nba_predictions .pytest_cache .mypy_cache .ruff_cache .hypothesis

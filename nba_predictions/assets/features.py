@@ -1,0 +1,54 @@
+"""Who plays, with which line, and what is known of each."""
+
+import dagster as dg
+import polars as pl
+
+from nba_predictions.domain.slate import Slate
+from nba_predictions.features.build import build_features
+from nba_predictions.night.slate import load_slate, slate_frame
+from nba_predictions.partitions import game_date_of, game_dates
+
+
+@dg.asset(
+    partitions_def=game_dates,
+    group_name="features",
+    io_manager_key="values",
+    kinds={"python"},
+    owners=["team:data-engineering"],
+)
+def slate(
+    context: dg.AssetExecutionContext,
+    game_logs: pl.DataFrame,
+    schedule: pl.DataFrame,
+    prop_lines: pl.DataFrame,
+    injuries: pl.DataFrame,
+) -> Slate:
+    """Who is expected to play, each with his base line; who is skipped, with the reason."""
+    game_date = game_date_of(context.partition_key)
+    tonight = load_slate(game_date, game_logs, schedule, prop_lines, injuries)
+    context.add_output_metadata(
+        {
+            "games": len(tonight.games),
+            "players": len(tonight.players),
+            "with_line": tonight.with_line,
+            "skips": {skip.player_lookup: skip.reason for skip in tonight.skips},
+            "quotes_off_slate": tonight.quotes_off_slate,
+        }
+    )
+    return tonight
+
+
+@dg.asset(
+    partitions_def=game_dates,
+    group_name="features",
+    io_manager_key="frames",
+    kinds={"polars"},
+    owners=["team:data-science"],
+)
+def player_features(
+    context: dg.AssetExecutionContext, game_logs: pl.DataFrame, slate: Slate
+) -> pl.DataFrame:
+    """One row per player of the slate, from games before the date only."""
+    features = build_features(game_logs, slate_frame(slate))
+    context.add_output_metadata({"dagster/row_count": len(features)})
+    return features

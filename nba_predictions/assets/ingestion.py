@@ -1,0 +1,56 @@
+"""What is known before tip-off: box scores so far, the games, the lines, the injury report."""
+
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from nba_predictions.partitions import game_date_of, game_dates
+from nba_predictions.sources.port import LeagueSource
+
+League = dg.ResourceParam[LeagueSource]
+
+
+def _source_asset(description: str, kind: str) -> dict[str, Any]:
+    return {
+        "partitions_def": game_dates,
+        "group_name": "ingestion",
+        "io_manager_key": "frames",
+        "description": description,
+        "kinds": {"polars", kind},
+        "owners": ["team:data-engineering"],
+    }
+
+
+def _describe(context: dg.AssetExecutionContext, frame: pl.DataFrame, source: LeagueSource) -> None:
+    # What a source has left out, and counted, belongs beside what it gave.
+    notes = getattr(source, "notes", {})
+    context.add_output_metadata({"dagster/row_count": len(frame), "source": source.name, **notes})
+
+
+@dg.asset(**_source_asset("Box scores of all games before the date.", "parquet"))
+def game_logs(context: dg.AssetExecutionContext, league: League) -> pl.DataFrame:
+    logs = league.game_logs(before=game_date_of(context.partition_key))
+    _describe(context, logs, league)
+    return logs
+
+
+@dg.asset(**_source_asset("The games of the date.", "parquet"))
+def schedule(context: dg.AssetExecutionContext, league: League) -> pl.DataFrame:
+    games = league.schedule(game_date_of(context.partition_key))
+    _describe(context, games, league)
+    return games
+
+
+@dg.asset(**_source_asset("Points lines of all books for the date.", "parquet"))
+def prop_lines(context: dg.AssetExecutionContext, league: League) -> pl.DataFrame:
+    lines = league.prop_lines(game_date_of(context.partition_key))
+    _describe(context, lines, league)
+    return lines
+
+
+@dg.asset(**_source_asset("The injury report for the date.", "parquet"))
+def injuries(context: dg.AssetExecutionContext, league: League) -> pl.DataFrame:
+    report = league.injuries(game_date_of(context.partition_key))
+    _describe(context, report, league)
+    return report

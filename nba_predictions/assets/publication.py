@@ -1,0 +1,28 @@
+"""The hand-over to the phases downstream."""
+
+import dagster as dg
+
+from nba_predictions.assets.consolidation import staging_cleanup
+from nba_predictions.assets.staging import Batches
+from nba_predictions.messaging.port import Publisher
+from nba_predictions.night.batches import current_batch
+from nba_predictions.night.publication import publish_completion
+from nba_predictions.partitions import game_date_of, game_dates
+
+
+@dg.asset(
+    deps=[staging_cleanup],
+    partitions_def=game_dates,
+    group_name="publication",
+    kinds={"pubsub"},
+    owners=["team:data-engineering"],
+)
+def phase5_completion(
+    context: dg.AssetExecutionContext,
+    batches: Batches,
+    publisher: dg.ResourceParam[Publisher],
+) -> dg.MaterializeResult:
+    """ "Phase 5 complete": one message per batch, recorded once the broker has acknowledged it."""
+    batch = current_batch(batches, game_date_of(context.partition_key))
+    message_id = publish_completion(batch, batches, publisher, run_id=context.run_id)
+    return dg.MaterializeResult(metadata={"batch_id": batch.batch_id, "message_id": message_id})

@@ -1,0 +1,251 @@
+"""The fan-out: every player predicted, staged and recorded on his own.
+
+The player is the unit of staging, completion, dead letter and partition. The op is not: an op costs
+about as much as predicting a hundred players, so each takes a chunk of them (docs/design.md).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import dagster as dg
+import polars as pl
+from pydantic import Field
+
+from nba_predictions.batches.port import BatchStore
+from nba_predictions.domain.batch import Batch
+from nba_predictions.domain.errors import PermanentPredictionError
+from nba_predictions.domain.slate import Slate, SlatePlayer
+from nba_predictions.models.store import ModelStore
+from nba_predictions.night.batches import current_batch
+from nba_predictions.night.predicting import player_predictor
+from nba_predictions.night.slate import features_as_of
+from nba_predictions.night.staging import (
+    StagedPlayer,
+    close_staging,
+    open_batch,
+    players_to_stage,
+    reopen,
+    stage_players,
+)
+from nba_predictions.partitions import (
+    game_date_of,
+    game_dates,
+    parse_player_night,
+    player_night,
+    player_nights,
+)
+from nba_predictions.settings import Settings
+from nba_predictions.sources.port import LeagueSource
+from nba_predictions.warehouse.port import Warehouse
+
+Batches = dg.ResourceParam[BatchStore]
+TheWarehouse = dg.ResourceParam[Warehouse]
+Models = dg.ResourceParam[ModelStore]
+
+#: A step whose store or warehouse could not be reached is tried again as a whole; staging again
+#: replaces, recording again changes nothing.
+RETRY = dg.RetryPolicy(max_retries=2, delay=1, backoff=dg.Backoff.EXPONENTIAL)
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some players of a batch, with all that predicting them takes."""
+
+    batch: Batch
+    players: list[SlatePlayer]
+    features: pl.DataFrame
+    models: str
+    features_as_of: datetime | None
+
+
+class FanOutConfig(dg.Config):
+    """How the slate is divided."""
+
+    chunk_size: int = Field(50, ge=1, le=500, description="players per op")
+
+
+class StageConfig(dg.Config):
+    """How the players of a chunk are staged."""
+
+    threads: int = Field(8, ge=1, le=64, description="players in the air at once, per op")
+
+
+@dg.op(out=dg.DynamicOut(Chunk), retry_policy=RETRY)
+def open_batch_and_fan_out(
+    context: dg.OpExecutionContext,
+    config: FanOutConfig,
+    game_logs: pl.DataFrame,
+    slate: Slate,
+    player_features: pl.DataFrame,
+    prediction_models: str,
+    batches: Batches,
+    warehouse: TheWarehouse,
+    league: dg.ResourceParam[LeagueSource],
+    settings: dg.ResourceParam[Settings],
+) -> Iterator[dg.DynamicOutput[Chunk]]:
+    """Open the batch (or take up an unfinished one) and divide its players into chunks."""
+    warehouse.prepare()
+    batch = open_batch(
+        batches,
+        slate,
+        source=league.name,
+        run_id=context.run_id,
+        completion_threshold=settings.completion_threshold,
+    )
+    players = players_to_stage(batch, slate, batches, warehouse)
+    # A materialization of a partition that is not registered would be accepted, and not be seen.
+    context.instance.add_dynamic_partitions(
+        str(player_nights.name),
+        [player_night(batch.game_date, p.player_lookup) for p in slate.players],
+    )
+    as_of = features_as_of(game_logs)
+    for start in range(0, len(players), config.chunk_size):
+        chunk = players[start : start + config.chunk_size]
+        names = [p.player_lookup for p in chunk]
+        features = player_features.filter(pl.col("player_lookup").is_in(names))
+        yield dg.DynamicOutput(
+            Chunk(batch, chunk, features, prediction_models, as_of),
+            mapping_key=f"players_{start + 1}_to_{start + len(chunk)}",
+        )
+
+
+@dg.op(retry_policy=RETRY)
+def predict_and_stage(
+    context: dg.OpExecutionContext,
+    config: StageConfig,
+    chunk: Chunk,
+    batches: Batches,
+    warehouse: TheWarehouse,
+    model_store: Models,
+) -> list[StagedPlayer]:
+    """Predict and stage each player of the chunk; one that fails does not stop the others."""
+    results = []
+    for staged in _stage_chunk(
+        chunk, batches, warehouse, model_store, context.run_id, threads=config.threads
+    ):
+        results.append(staged)
+        if staged.error is None:
+            context.log_event(
+                dg.AssetMaterialization(
+                    player_staging.key,
+                    partition=player_night(chunk.batch.game_date, staged.player_lookup),
+                    metadata=_metadata(chunk.batch, staged),
+                )
+            )
+    return results
+
+
+@dg.op(retry_policy=RETRY)
+def close_batch(
+    context: dg.OpExecutionContext, staged: list[list[StagedPlayer]], batches: Batches
+) -> dg.Output[str]:
+    """Declare the staging finished; failures stay dead letters, with their number in sight."""
+    batch = current_batch(batches, game_date_of(context.partition_key))
+    done = close_staging(batch, batches, run_id=context.run_id)
+    failed = [player for chunk in staged for player in chunk if player.error]
+    return dg.Output(
+        batch.batch_id,
+        metadata={
+            "batch_id": batch.batch_id,
+            "expected_players": done.expected,
+            "completed": done.completed,
+            "skipped": done.skipped,
+            "failed": done.failed,
+            "rows_staged": sum(p.rows for chunk in staged for p in chunk),
+            "dead_letters": {p.player_lookup: p.error for p in failed},
+        },
+    )
+
+
+@dg.graph_asset(
+    partitions_def=game_dates,
+    group_name="predictions",
+    kinds={"python", "parquet"},
+    owners=["team:data-engineering"],
+)
+def staged_predictions(
+    game_logs: pl.DataFrame, slate: Slate, player_features: pl.DataFrame, prediction_models: str
+) -> str:
+    """All players of the slate, predicted and staged one by one; the value is the batch_id."""
+    chunks = open_batch_and_fan_out(game_logs, slate, player_features, prediction_models)
+    return close_batch(chunks.map(predict_and_stage).collect())
+
+
+@dg.asset(
+    partitions_def=player_nights,
+    group_name="predictions",
+    kinds={"python", "parquet"},
+    owners=["team:data-engineering"],
+)
+def player_staging(
+    context: dg.AssetExecutionContext,
+    batches: Batches,
+    warehouse: TheWarehouse,
+    model_store: Models,
+) -> dg.MaterializeResult:
+    """One player of one night. Launched alone it replays him into the batch of his date.
+
+    Afterwards materialize player_prop_predictions of the date, to merge him.
+    """
+    game_date, lookup = parse_player_night(context.partition_key)
+    night = game_date.isoformat()
+
+    def of_night(asset: str, kind: type) -> Any:
+        return context.load_asset_value(dg.AssetKey(asset), python_type=kind, partition_key=night)
+
+    slate = of_night("slate", Slate)
+    player = next((p for p in slate.players if p.player_lookup == lookup), None)
+    if player is None:
+        raise PermanentPredictionError(
+            f"{lookup} is not among the {len(slate.players)} players to predict on {night}"
+        )
+    batch = reopen(current_batch(batches, game_date), batches, run_id=context.run_id)
+    chunk = Chunk(
+        batch,
+        [player],
+        of_night("player_features", pl.DataFrame),
+        of_night("prediction_models", str),
+        features_as_of(of_night("game_logs", pl.DataFrame)),
+    )
+    (staged,) = _stage_chunk(
+        chunk, batches, warehouse, model_store, context.run_id, threads=1, replay=True
+    )
+    close_staging(batch, batches, run_id=context.run_id)
+    if staged.error:
+        raise dg.Failure(f"{lookup} failed again: {staged.error}", allow_retries=False)
+    return dg.MaterializeResult(metadata=_metadata(batch, staged))
+
+
+def _stage_chunk(
+    chunk: Chunk,
+    batches: BatchStore,
+    warehouse: Warehouse,
+    model_store: ModelStore,
+    run_id: str,
+    *,
+    threads: int,
+    replay: bool = False,
+) -> Iterator[StagedPlayer]:
+    models = model_store.load(chunk.models)
+    if models is None:
+        raise FileNotFoundError(
+            f"models {chunk.models} are gone from {model_store.folder}; materialize "
+            f"prediction_models of {chunk.batch.game_date} again"
+        )
+    predict = player_predictor(chunk.batch.batch_id, chunk.features, models, chunk.features_as_of)
+    return stage_players(
+        chunk.batch,
+        chunk.players,
+        predict,
+        batches,
+        warehouse,
+        run_id=run_id,
+        threads=threads,
+        replay=replay,
+    )
+
+
+def _metadata(batch: Batch, staged: StagedPlayer) -> dict[str, Any]:
+    return {"batch_id": batch.batch_id, "rows": staged.rows}

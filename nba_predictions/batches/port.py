@@ -1,0 +1,99 @@
+"""What the pipeline asks of a batch store. Every write is one atomic operation of the store."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import date, timedelta
+from typing import Protocol
+
+from nba_predictions.domain.batch import (
+    Batch,
+    BatchState,
+    Completion,
+    DeadLetter,
+    Lease,
+    LedgerEntry,
+)
+
+
+class BatchStore(Protocol):
+    """Batches, completions, dead letters, leases, and the ledger of each batch."""
+
+    def prepare(self) -> None:
+        """Create whatever the store needs; safe to repeat."""
+        ...
+
+    def create(self, batch: Batch) -> bool:
+        """Create the batch's document; False when its batch_id, or an unfinished batch of the same
+        game_date, is already there. Of many at once exactly one succeeds."""
+        ...
+
+    def get(self, batch_id: str) -> Batch:
+        """Return a batch.
+
+        Raises:
+            BatchStateError: there is no such batch.
+        """
+        ...
+
+    def of_date(self, game_date: date) -> list[Batch]:
+        """Return all batches of a date, newest first."""
+        ...
+
+    def in_states(self, states: Collection[BatchState]) -> list[Batch]:
+        """Return all batches in one of the states, oldest first."""
+        ...
+
+    def move(self, batch_id: str, to: BatchState, reason: str | None = None) -> bool:
+        """Move a batch to a state that its present one allows, in one compare-and-set.
+
+        Return False when it is there already.
+
+        Raises:
+            BatchStateError: its state does not allow it, or there is no such batch.
+        """
+        ...
+
+    def complete(self, batch_id: str, completion: Completion, *, replace: bool = False) -> bool:
+        """Create the document of a completion; False when the player was done already.
+
+        `replace` is for a replay: a later prediction of the same player takes the place of the
+        earlier. A redelivery never does.
+        """
+        ...
+
+    def completions(self, batch_id: str) -> list[Completion]:
+        """Return the completions of a batch, by player_lookup."""
+        ...
+
+    def add_dead_letter(self, batch_id: str, letter: DeadLetter) -> None:
+        """Create or replace the dead letter of a player."""
+        ...
+
+    def dead_letters(self, batch_id: str) -> list[DeadLetter]:
+        """Return the dead letters of a batch, by player_lookup."""
+        ...
+
+    def acquire_lease(self, game_date: date, holder: str, ttl: timedelta) -> Lease:
+        """Take the lease of a game_date, when it is free or has run out.
+
+        Raises:
+            LeaseLostError: somebody else holds it; the message says who and until when.
+        """
+        ...
+
+    def release_lease(self, lease: Lease) -> None:
+        """Give a lease back; nothing happens when it was lost in the meantime."""
+        ...
+
+    def append(self, batch_id: str, entry: LedgerEntry, lease: Lease | None = None) -> None:
+        """Append to the ledger of a batch; with a lease, only while it is still held.
+
+        Raises:
+            LeaseLostError: the lease ran out and somebody else took it; nothing was written.
+        """
+        ...
+
+    def ledger(self, batch_id: str) -> Sequence[LedgerEntry]:
+        """Return the ledger of a batch, oldest first."""
+        ...

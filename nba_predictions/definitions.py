@@ -1,0 +1,81 @@
+"""Everything wired together. The only place that knows which backends a profile uses."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import dagster as dg
+
+from nba_predictions import checks, jobs, schedules, sensors
+from nba_predictions.assets import (
+    consolidation,
+    features,
+    grading,
+    ingestion,
+    models,
+    publication,
+    staging,
+)
+from nba_predictions.batches.sqlite_store import SQLiteBatchStore
+from nba_predictions.io_managers import io_managers
+from nba_predictions.messaging.outbox import OutboxPublisher
+from nba_predictions.models.store import ModelStore
+from nba_predictions.settings import Settings
+from nba_predictions.sources.files import FilesSource
+from nba_predictions.sources.port import LeagueSource
+from nba_predictions.sources.simulated import SimulatedLeague
+from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
+
+
+def league_source(settings: Settings) -> LeagueSource:
+    """Return the source that the settings name."""
+    if settings.source == "files" and settings.data is not None:
+        return FilesSource(settings.data)
+    return SimulatedLeague()
+
+
+def embedded(settings: Settings) -> dict[str, Any]:
+    """Return the resources of the embedded profile: everything in one folder, nothing to start."""
+    return {
+        "warehouse": DuckDBWarehouse(settings.home / "warehouse.duckdb", settings.home / "staging"),
+        "batches": SQLiteBatchStore(settings.home / "batches.sqlite"),
+        "publisher": OutboxPublisher(settings.home / "outbox.sqlite"),
+        "model_store": ModelStore(settings.home / "models"),
+        **io_managers(settings.home / "assets"),
+    }
+
+
+PROFILES: Mapping[str, Callable[[Settings], dict[str, Any]]] = {"embedded": embedded}
+
+
+def build_resources(settings: Settings) -> dict[str, Any]:
+    """Return all resources for some settings, by the names that assets and sensors ask for."""
+    return {
+        "settings": settings,
+        "league": league_source(settings),
+        **PROFILES[settings.profile](settings),
+    }
+
+
+def build_definitions(resources: dict[str, Any]) -> dg.Definitions:
+    """Return the definitions over some resources."""
+    return dg.Definitions(
+        assets=dg.load_assets_from_modules(
+            [ingestion, features, models, staging, consolidation, publication, grading]
+        ),
+        asset_checks=dg.load_asset_checks_from_modules([checks]),
+        jobs=[jobs.nightly_predictions, jobs.publish_phase5_completion, jobs.grade_predictions],
+        schedules=[
+            schedules.predict_today_at_7_eastern,
+            schedules.grade_yesterday_at_6_eastern,
+        ],
+        sensors=[sensors.publish_cleaned_batches],
+        resources=resources,
+        # A step in a process of its own costs seconds; the work of one takes milliseconds.
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_definitions(build_resources(Settings.from_environment(os.environ)))

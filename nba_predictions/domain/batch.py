@@ -1,0 +1,196 @@
+"""A batch: one attempt to predict one game_date, and the rules of its life.
+
+created -> staging -> staged -> consolidated -> cleaned -> published, and beside it failed and
+stalled. What happened is kept in completions, dead letters and an append-only ledger; the state is
+only the short form of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import Enum
+from typing import Any
+
+from nba_predictions.domain.errors import BatchStateError
+
+#: From this share of accounted players on, a batch with failures may go out as `partial`.
+DEFAULT_COMPLETION_THRESHOLD = 0.9
+
+
+class BatchState(str, Enum):
+    CREATED = "created"
+    STAGING = "staging"
+    STAGED = "staged"
+    CONSOLIDATED = "consolidated"
+    CLEANED = "cleaned"
+    PUBLISHED = "published"
+    FAILED = "failed"
+    STALLED = "stalled"
+
+
+_S = BatchState
+
+#: From each state, the states that may follow. A finished batch goes back to `staging` only when
+#: players are replayed into it.
+TRANSITIONS: Mapping[BatchState, frozenset[BatchState]] = {
+    _S.CREATED: frozenset({_S.STAGING, _S.FAILED, _S.STALLED}),
+    _S.STAGING: frozenset({_S.STAGED, _S.FAILED, _S.STALLED}),
+    _S.STAGED: frozenset({_S.STAGING, _S.CONSOLIDATED, _S.FAILED}),
+    _S.CONSOLIDATED: frozenset({_S.STAGING, _S.CONSOLIDATED, _S.CLEANED}),
+    _S.CLEANED: frozenset({_S.STAGING, _S.PUBLISHED}),
+    _S.PUBLISHED: frozenset({_S.STAGING}),
+    _S.FAILED: frozenset({_S.STAGING}),
+    _S.STALLED: frozenset({_S.STAGING, _S.STAGED, _S.FAILED}),
+}
+
+#: A batch in one of these states is unfinished work that the next run takes up.
+RESUMABLE = frozenset({_S.CREATED, _S.STAGING, _S.STAGED, _S.STALLED})
+
+
+def states_before(target: BatchState) -> frozenset[BatchState]:
+    """Return the states from which a batch may become `target`."""
+    return frozenset(state for state, following in TRANSITIONS.items() if target in following)
+
+
+class BatchStatus(str, Enum):
+    """How a batch ended, in the words of the completion message."""
+
+    SUCCESS = "success"
+    PARTIAL = "partial"
+    NO_DATA = "no_data"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The batch's own document. `times` holds when each state was last entered (UTC)."""
+
+    batch_id: str
+    game_date: date
+    state: BatchState
+    expected_players: int
+    games: int
+    slate_fingerprint: str
+    created_at: datetime
+    run_id: str
+    source: str
+    completion_threshold: float = DEFAULT_COMPLETION_THRESHOLD
+    reason: str | None = None
+    times: Mapping[str, datetime] = field(default_factory=dict)
+
+
+def make_batch_id(game_date: date, now: datetime) -> str:
+    """Return `batch_{game_date}_{unix seconds}`."""
+    return f"batch_{game_date.isoformat()}_{int(now.timestamp())}"
+
+
+@dataclass(frozen=True)
+class Completion:
+    """A player is done: his rows are staged, or he is skipped with a reason and has none."""
+
+    player_lookup: str
+    rows: int
+    recorded_at: datetime
+    run_id: str
+    staging_table: str | None = None
+    skip_reason: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.rows > 0) == (self.staging_table is None):
+            raise BatchStateError(
+                f"completion of {self.player_lookup}: {self.rows} rows with staging table "
+                f"{self.staging_table!r}; rows need a table, and a table rows"
+            )
+        if (self.rows == 0) == (self.skip_reason is None):
+            raise BatchStateError(
+                f"completion of {self.player_lookup}: a skip has no rows and a reason, "
+                f"got {self.rows} rows and reason {self.skip_reason!r}"
+            )
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A player whose prediction failed for good, with everything needed to decide about him."""
+
+    player_lookup: str
+    error_class: str
+    message: str
+    traceback: str
+    attempts: int
+    recorded_at: datetime
+    run_id: str
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """One line of what happened to a batch. Entries are only ever appended."""
+
+    event: str
+    at: datetime
+    run_id: str
+    counts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to consolidate a game_date until `expires_at`. A later lease has a higher token."""
+
+    game_date: date
+    holder: str
+    token: int
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a batch is, counted from its completions and dead letters."""
+
+    games: int
+    expected: int
+    completed: int
+    skipped: int
+    failed: int
+    threshold: float = DEFAULT_COMPLETION_THRESHOLD
+
+    @property
+    def accounted(self) -> int:
+        return self.completed + self.skipped
+
+    @property
+    def completion_pct(self) -> float:
+        """Share of expected players who are completed or skipped, in percent; 100 when none are."""
+        return 100.0 if self.expected == 0 else round(100.0 * self.accounted / self.expected, 2)
+
+    @property
+    def status(self) -> BatchStatus:
+        """Return how the batch ends if nothing more comes.
+
+        A date without games is `no_data`. A date with games whose slate is empty has failed, and so
+        has one where everybody was skipped: neither is a night without work, both are a fault.
+        """
+        if self.games == 0:
+            return BatchStatus.NO_DATA
+        if self.completed == 0 or self.accounted < self.expected * self.threshold:
+            return BatchStatus.FAILED
+        return BatchStatus.SUCCESS if self.accounted >= self.expected else BatchStatus.PARTIAL
+
+    @property
+    def may_go_out(self) -> bool:
+        return self.status is not BatchStatus.FAILED
+
+
+def progress(
+    batch: Batch, completions: Sequence[Completion], dead_letters: Sequence[DeadLetter]
+) -> Progress:
+    """Count a batch. A dead letter of a player who was completed later no longer counts."""
+    done = {c.player_lookup for c in completions}
+    return Progress(
+        games=batch.games,
+        expected=batch.expected_players,
+        completed=sum(c.rows > 0 for c in completions),
+        skipped=sum(c.rows == 0 for c in completions),
+        failed=len({d.player_lookup for d in dead_letters} - done),
+        threshold=batch.completion_threshold,
+    )

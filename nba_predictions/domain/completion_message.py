@@ -1,0 +1,83 @@
+"""The message "Phase 5 complete": one typed model that builds, validates and reads it."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, model_validator
+
+from nba_predictions.domain.batch import BatchStatus
+from nba_predictions.domain.tables import PREDICTIONS
+
+TOPIC = "nba-phase5-predictions-complete"
+
+
+class CompletionMetadata(BaseModel):
+    """What a reader needs to decide whether the night is good enough for him."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    batch_id: str
+    expected_players: NonNegativeInt
+    completed_players: NonNegativeInt
+    skipped_players: NonNegativeInt
+    failed_players: NonNegativeInt
+    rows_staged: NonNegativeInt
+    rows_merged: NonNegativeInt
+    completion_pct: float = Field(ge=0, le=100)
+
+
+class CompletionMessage(BaseModel):
+    """One finished batch, for the phases downstream.
+
+    Raises:
+        pydantic.ValidationError: a field is missing, unknown, or not of its type; `status` is not
+            one of the four words; the time has no zone; a `success` that merged nothing.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    processor_name: Literal["nba_predictions"] = "nba_predictions"
+    phase: Literal["phase_5_predictions"] = "phase_5_predictions"
+    execution_id: str
+    correlation_id: str
+    game_date: date
+    status: BatchStatus
+    timestamp: datetime
+    record_count: NonNegativeInt
+    records_failed: NonNegativeInt
+    duration_seconds: float = Field(ge=0)
+    output_table: str = PREDICTIONS.name
+    metadata: CompletionMetadata
+
+    @model_validator(mode="after")
+    def _is_coherent(self) -> CompletionMessage:
+        if self.timestamp.tzinfo is None:
+            raise ValueError("timestamp needs a time zone; pass an aware UTC datetime")
+        if self.execution_id != self.metadata.batch_id:
+            raise ValueError("execution_id and metadata.batch_id must be the same batch")
+        if self.record_count != self.metadata.rows_merged:
+            raise ValueError("record_count must be metadata.rows_merged")
+        if self.status in (BatchStatus.SUCCESS, BatchStatus.PARTIAL) and not self.record_count:
+            raise ValueError(f"a batch that merged nothing cannot be {self.status.value}")
+        if self.status is BatchStatus.SUCCESS and self.records_failed:
+            raise ValueError(f"{self.records_failed} failed players cannot be a success")
+        return self
+
+    @property
+    def dedup_id(self) -> str:
+        """Readers drop a second message with the same dedup_id."""
+        return self.execution_id
+
+    @property
+    def ordering_key(self) -> str:
+        return self.game_date.isoformat()
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        return {
+            "dedup_id": self.dedup_id,
+            "game_date": self.game_date.isoformat(),
+            "phase": self.phase,
+        }

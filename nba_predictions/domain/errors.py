@@ -1,0 +1,37 @@
+"""The errors that a user of the pipeline can meet. Each says what is wrong and how to mend it."""
+
+
+class NbaPredictionsError(Exception):
+    """Base of every error that the pipeline raises on purpose."""
+
+
+class SettingsError(NbaPredictionsError):
+    """A setting is missing or has a value that cannot be used."""
+
+
+class SourceDataError(NbaPredictionsError):
+    """An input file cannot be trusted: the message names the file, the row and the column."""
+
+
+class SchemaMismatchError(NbaPredictionsError):
+    """Rows or tables do not fit the schema of `player_prop_predictions`; nothing was written."""
+
+
+class BatchStateError(NbaPredictionsError):
+    """A step was asked of a batch whose state does not allow it."""
+
+
+class LeaseLostError(NbaPredictionsError):
+    """The lease of a game_date is held by, or has passed to, somebody else."""
+
+
+class CleanupRefusedError(NbaPredictionsError):
+    """Staging was left in place, because the evidence of a complete merge is missing."""
+
+
+class PublishError(NbaPredictionsError):
+    """The completion message could not be handed over; the batch stays unpublished."""
+
+
+class PermanentPredictionError(NbaPredictionsError):
+    """A player cannot be predicted, and trying again would not change that."""

@@ -1,0 +1,152 @@
+"""Exact reconciliation of a merge: every number has to agree, or staging stays.
+
+staged rows = distinct keys + duplicates collapsed
+distinct keys = inserted + updated = rows of the target that the merge should have written
+rows of the target that carry the batch_id = what all completions of the batch recorded
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from nba_predictions.domain.batch import Batch, Completion, LedgerEntry
+
+
+@dataclass(frozen=True)
+class MergeCounts:
+    """What the warehouse says of one MERGE."""
+
+    tables_found: int
+    rows_staged: int
+    distinct_keys: int
+    inserted: int
+    updated: int
+    superseded: int
+
+    @property
+    def affected(self) -> int:
+        return self.inserted + self.updated
+
+
+@dataclass(frozen=True)
+class TargetCounts:
+    """What the target table says: rows of a batch, and keys of its date that stand there twice."""
+
+    batch_rows: int
+    duplicate_keys: int
+
+
+@dataclass(frozen=True)
+class Reconciliation:
+    """The numbers of one consolidation, side by side."""
+
+    players_expected: int
+    tables_expected: int
+    tables_found: int
+    rows_recorded: int
+    rows_staged: int
+    distinct_keys: int
+    inserted: int
+    updated: int
+    superseded: int
+    batch_rows_expected: int
+    batch_rows_in_target: int
+    duplicate_keys_in_target: int
+
+    @property
+    def duplicates_collapsed(self) -> int:
+        return self.rows_staged - self.distinct_keys
+
+    @property
+    def merged(self) -> int:
+        return self.inserted + self.updated
+
+    def merge_problems(self) -> list[str]:
+        """Return what does not agree, in words; empty when every number does."""
+        problems = []
+        if self.players_expected and not self.merged:
+            problems.append(
+                f"the merge wrote nothing, though {self.players_expected} players are expected"
+            )
+        if self.tables_found != self.tables_expected:
+            problems.append(
+                f"{self.tables_expected} staging tables were recorded, {self.tables_found} found"
+            )
+        if self.rows_staged != self.rows_recorded:
+            problems.append(
+                f"completions recorded {self.rows_recorded} rows, staging holds {self.rows_staged}"
+            )
+        if self.duplicates_collapsed:
+            problems.append(
+                f"{self.rows_staged} rows were staged under {self.distinct_keys} distinct keys"
+            )
+        if self.merged != self.distinct_keys:
+            problems.append(
+                f"{self.distinct_keys} distinct keys were staged, the merge affected {self.merged}"
+            )
+        if self.batch_rows_in_target != self.batch_rows_expected:
+            problems.append(
+                f"the target should hold {self.batch_rows_expected} rows of this batch, "
+                f"it holds {self.batch_rows_in_target}"
+            )
+        return problems
+
+    def numbers(self) -> dict[str, int]:
+        """Return all numbers by name, for logs, ledger and metadata."""
+        return {**asdict(self), "duplicates_collapsed": self.duplicates_collapsed}
+
+    @staticmethod
+    def from_numbers(numbers: Mapping[str, Any]) -> Reconciliation:
+        """Read back what `numbers` gave."""
+        names = Reconciliation.__dataclass_fields__
+        return Reconciliation(**{name: int(numbers[name]) for name in names})
+
+
+def reconcile(
+    batch: Batch,
+    completions: Sequence[Completion],
+    pending: Sequence[Completion],
+    merge: MergeCounts,
+    target: TargetCounts,
+) -> Reconciliation:
+    """Set what was recorded beside what was found, merged, and stands in the target.
+
+    `pending` are the completions whose staging this merge had to take; `completions` all of the
+    batch. They differ when players are replayed into a batch that was consolidated before.
+    """
+    return Reconciliation(
+        players_expected=batch.expected_players,
+        tables_expected=len(pending),
+        tables_found=merge.tables_found,
+        rows_recorded=sum(c.rows for c in pending),
+        rows_staged=merge.rows_staged,
+        distinct_keys=merge.distinct_keys,
+        inserted=merge.inserted,
+        updated=merge.updated,
+        superseded=merge.superseded,
+        batch_rows_expected=sum(c.rows for c in completions),
+        batch_rows_in_target=target.batch_rows,
+        duplicate_keys_in_target=target.duplicate_keys,
+    )
+
+
+def pending_staging(
+    completions: Sequence[Completion], ledger: Sequence[LedgerEntry]
+) -> list[Completion]:
+    """Return the completions whose staging has not been cleaned up: what a merge has to find."""
+    cleaned = last_time(ledger, "cleaned")
+    return [c for c in completions if c.rows > 0 and (cleaned is None or c.recorded_at > cleaned)]
+
+
+def last_entry(ledger: Sequence[LedgerEntry], event: str) -> LedgerEntry | None:
+    """Return the newest entry of one event."""
+    return max((e for e in ledger if e.event == event), key=lambda e: e.at, default=None)
+
+
+def last_time(ledger: Sequence[LedgerEntry], event: str) -> datetime | None:
+    """Return when an event was last entered."""
+    entry = last_entry(ledger, event)
+    return entry.at if entry else None

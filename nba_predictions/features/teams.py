@@ -1,0 +1,174 @@
+"""What teams concede and how fast they play, relative to the league, as known before a date."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from nba_predictions.features.windows import Floats, Ints, Slices, first_of_run, ratio
+
+#: Games of a team that describe it now.
+TEAM_WINDOW = 25
+#: Games of an average team mixed into a team's record, so that two games in October say little.
+TEAM_SHRINKAGE = 8
+#: Team-games (two per game) over which the league average runs: about 25 per team.
+LEAGUE_WINDOW = 750
+
+#: Games over which a team's usual line-up is averaged, and the half-life of a player's share in it.
+LINEUP_WINDOW = 10
+LINEUP_HALF_LIFE = 8.0
+
+_CONCEDED = ("points", "twos", "threes", "free_throws", "possessions")
+_LINEUP = ("usual_points", "usual_minutes")
+
+
+@dataclass(frozen=True)
+class TeamForm:
+    """The state of one team per asked row; NaN where the team is unknown or has not played."""
+
+    points_allowed: Floats
+    twos_allowed: Floats
+    threes_allowed: Floats
+    free_throws_allowed: Floats
+    pace: Floats
+    days_since_last: Floats
+    season_games: Floats
+    #: What those who played in the last game usually score (relative to the league's team points)
+    #: and play (minutes), summed; and the mean of that over LINEUP_WINDOW games. Stars missing from
+    #: the last game pull the first below the second.
+    lineup_points_last: Floats
+    lineup_points_10: Floats
+    lineup_minutes_last: Floats
+    lineup_minutes_10: Floats
+
+
+@dataclass(frozen=True)
+class TeamGames:
+    """All team-games of a history, sorted by team and date, ready to be asked about any date."""
+
+    codes: dict[str, int]
+    keys: Ints
+    days: Ints
+    team_starts: Ints
+    values: dict[str, Ints]
+    league_days: Ints
+    league_values: dict[str, Ints]
+
+    @classmethod
+    def of(cls, history: pl.DataFrame) -> TeamGames:
+        """Collect from GAME_LOGS rows what every team conceded in every game, and who played.
+
+        Possessions are the usual box-score estimate `fga + 0.44 fta - oreb + tov` (Oliver, 2004),
+        kept in hundredths. Those a team faces are those it has, so one number serves its pace.
+        """
+        played = history.lazy().filter(pl.col("team").is_not_null())
+        lineups = (
+            played.sort("player_lookup", "game_date", "game_id")
+            .select(
+                "team",
+                "game_date",
+                "game_id",
+                usual_points=_usual("points"),
+                usual_minutes=_usual("minutes"),
+            )
+            .group_by("team", "game_date", "game_id")
+            .agg(pl.col(_LINEUP).sum())
+        )
+        games = (
+            history.lazy()
+            .filter(pl.col("opponent").is_not_null())
+            .group_by("opponent", "game_date", "game_id")
+            .agg(
+                pl.col("points").sum(),
+                twos=2 * (pl.col("fgm").sum() - pl.col("fg3m").sum()),
+                threes=3 * pl.col("fg3m").sum(),
+                free_throws=pl.col("ftm").sum(),
+                possessions=100 * (pl.col("fga").sum() - pl.col("oreb").sum() + pl.col("tov").sum())
+                + 44 * pl.col("fta").sum(),
+            )
+            .rename({"opponent": "team"})
+            .join(lineups, on=["team", "game_date", "game_id"], how="left")
+            .sort("team", "game_date", "game_id")
+            .with_columns(day=pl.col("game_date").to_physical().cast(pl.Int64))
+            .collect()
+        )
+        names = games["team"].unique(maintain_order=True).to_list()
+        codes = {name: code for code, name in enumerate(names)}
+        team = _encode(games["team"], codes)
+        days = games["day"].to_numpy()
+        by_date = np.argsort(days, kind="stable")
+        values = {
+            m: games[m].cast(pl.Int64).fill_null(0).to_numpy() for m in (*_CONCEDED, *_LINEUP)
+        }
+        return cls(
+            codes=codes,
+            keys=_key(team, days),
+            days=days,
+            team_starts=first_of_run(team),
+            values=values,
+            league_days=days[by_date],
+            league_values={m: values[m][by_date] for m in _CONCEDED},
+        )
+
+    def before(self, team: pl.Series, days: Ints, season_starts: Ints) -> TeamForm:
+        """The form of `team` on each of `days`, from games strictly before it.
+
+        Args:
+            team: abbreviations, null where unknown.
+            days: days since 1970-01-01, aligned with `team`.
+            season_starts: the day on which the season of each row begins.
+        """
+        code = _encode(team, self.codes)
+        high = np.searchsorted(self.keys, _key(code, days))
+        low = np.searchsorted(self.keys, _key(code, np.zeros_like(days)))
+        # An unknown team has the code -1, which sorts before every team: an empty slice.
+        past = Slices(low, high)
+        recent = past.last(TEAM_WINDOW)
+        league_high = np.searchsorted(self.league_days, days)
+        league = Slices(np.zeros_like(league_high), league_high).last(LEAGUE_WINDOW)
+        known = past.count > 0
+
+        def relative(measure: str) -> Floats:
+            average = league.mean(self.league_values[measure])
+            total = recent.sum(self.values[measure]) + TEAM_SHRINKAGE * average
+            value = ratio(total, (recent.count + TEAM_SHRINKAGE) * average)
+            return np.where(known, value, np.nan)
+
+        team_points = 100 * league.mean(self.league_values["points"])
+        lineup, last = past.last(LINEUP_WINDOW), past.last(1)
+        last_day = past.latest(self.days.astype(np.float64))
+        season_low = np.searchsorted(self.keys, _key(code, season_starts))
+        return TeamForm(
+            points_allowed=relative("points"),
+            twos_allowed=relative("twos"),
+            threes_allowed=relative("threes"),
+            free_throws_allowed=relative("free_throws"),
+            pace=relative("possessions"),
+            days_since_last=days - last_day,
+            season_games=np.where(known, (high - season_low).astype(np.float64), np.nan),
+            lineup_points_last=ratio(last.mean(self.values["usual_points"]), team_points),
+            lineup_points_10=ratio(lineup.mean(self.values["usual_points"]), team_points),
+            lineup_minutes_last=last.mean(self.values["usual_minutes"]) / 100,
+            lineup_minutes_10=lineup.mean(self.values["usual_minutes"]) / 100,
+        )
+
+
+def _usual(column: str) -> pl.Expr:
+    """What a player usually does, as known before a game, in hundredths; 0 in his first game.
+
+    Whole hundredths, so that a sum over a line-up does not depend on the order of its players.
+    """
+    usual = pl.col(column).ewm_mean(half_life=LINEUP_HALF_LIFE).shift(1).over("player_lookup")
+    return (usual * 100).round().cast(pl.Int64).fill_null(0)
+
+
+def _encode(team: pl.Series, codes: dict[str, int]) -> Ints:
+    if not codes:
+        return np.full(len(team), -1, dtype=np.int64)
+    return team.replace_strict(codes, default=-1, return_dtype=pl.Int64).fill_null(-1).to_numpy()
+
+
+def _key(code: Ints, days: Ints) -> Ints:
+    return code * 1_000_000 + days

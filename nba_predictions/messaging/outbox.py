@@ -1,0 +1,111 @@
+"""The embedded publisher: a durable outbox in SQLite, which a subscriber can read in order."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from nba_predictions.domain.clock import utc_now
+from nba_predictions.domain.completion_message import TOPIC, CompletionMessage
+from nba_predictions.domain.errors import PublishError
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS outbox (
+  position INTEGER PRIMARY KEY AUTOINCREMENT,
+  topic TEXT NOT NULL,
+  dedup_id TEXT NOT NULL,
+  ordering_key TEXT NOT NULL,
+  attributes TEXT NOT NULL,
+  data TEXT NOT NULL,
+  published_at TEXT NOT NULL,
+  UNIQUE (topic, dedup_id)
+)
+"""
+
+
+@dataclass(frozen=True)
+class OutboxMessage:
+    """A message as a subscriber sees it. `position` grows by publication."""
+
+    position: int
+    dedup_id: str
+    ordering_key: str
+    attributes: dict[str, str]
+    message: CompletionMessage
+    published_at: datetime
+
+    @property
+    def message_id(self) -> str:
+        return f"outbox-{self.position}"
+
+
+@dataclass(frozen=True)
+class OutboxPublisher:
+    """`path` is the SQLite file. A second message with a dedup_id that is there is not kept."""
+
+    path: Path
+    topic: str = TOPIC
+
+    def prepare(self) -> None:
+        with self._transaction():
+            """Opening the file creates the table."""
+
+    def publish(self, message: CompletionMessage) -> str:
+        try:
+            with self._transaction() as connection:
+                connection.execute(
+                    "INSERT OR IGNORE INTO outbox "
+                    "(topic, dedup_id, ordering_key, attributes, data, published_at) "
+                    "VALUES (?, ?, ?, ?, ?, ?)",
+                    (
+                        self.topic,
+                        message.dedup_id,
+                        message.ordering_key,
+                        json.dumps(message.attributes),
+                        message.model_dump_json(),
+                        utc_now().isoformat(),
+                    ),
+                )
+                (position,) = connection.execute(
+                    "SELECT position FROM outbox WHERE topic = ? AND dedup_id = ?",
+                    (self.topic, message.dedup_id),
+                ).fetchone()
+        except sqlite3.Error as error:
+            raise PublishError(
+                f"the outbox {self.path} did not take {message.dedup_id}: {error}"
+            ) from error
+        return f"outbox-{position}"
+
+    def read(self, after: int = 0) -> list[OutboxMessage]:
+        """Return the messages behind a position, oldest first; a subscriber keeps the last one."""
+        with self._transaction() as connection:
+            rows = connection.execute(
+                "SELECT position, dedup_id, ordering_key, attributes, data, published_at "
+                "FROM outbox WHERE topic = ? AND position > ? ORDER BY position",
+                (self.topic, after),
+            ).fetchall()
+        return [
+            OutboxMessage(
+                position,
+                dedup_id,
+                ordering_key,
+                json.loads(attributes),
+                CompletionMessage.model_validate_json(data),
+                datetime.fromisoformat(published_at),
+            )
+            for position, dedup_id, ordering_key, attributes, data, published_at in rows
+        ]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(self.path, timeout=60)) as connection, connection:
+            # A message that was acknowledged must survive a power cut.
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(_SCHEMA)
+            yield connection

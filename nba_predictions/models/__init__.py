@@ -1,0 +1,1 @@
+"""Trained models: made when they are missing, kept, and found again by what they were made from."""

@@ -1,0 +1,73 @@
+"""Where trained models are kept: one file each, named by the fingerprint of its training data."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+
+import polars as pl
+
+from nba_predictions.systems.training import (
+    TrainedModels,
+    train,
+    training_cutoff,
+    training_fingerprint,
+)
+
+
+@dataclass(frozen=True)
+class ModelStore:
+    """`folder` holds the models. What is in it can always be trained again."""
+
+    folder: Path
+
+    def load(self, name: str) -> TrainedModels | None:
+        """Return the models of that name, None if there are none. A process reads a file once."""
+        path = self._path(name)
+        return _read(path) if path.is_file() else None
+
+    def save(self, name: str, models: TrainedModels) -> None:
+        """Keep the models under that name; whoever reads sees all of the file or none."""
+        path = self._path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+        aside.write_bytes(models.to_bytes())
+        aside.replace(path)
+
+    def _path(self, name: str) -> Path:
+        if not re.fullmatch(r"[0-9a-z-]+", name):
+            raise ValueError(f"{name!r} is no name of trained models: a-z, 0-9 and - only")
+        return self.folder / f"{name}.zip"
+
+
+@dataclass(frozen=True)
+class ModelsOfDate:
+    """The models that serve a date, by name, and whether they had to be trained."""
+
+    name: str
+    models: TrainedModels
+    trained_now: bool
+
+
+def models_of_date(game_date: date, history: pl.DataFrame, store: ModelStore) -> ModelsOfDate:
+    """Return the models for `game_date`, trained on what was known before its cutoff.
+
+    Stored models are used only when they were trained on exactly the same rows by the same code.
+    """
+    cutoff = training_cutoff(game_date, history)
+    name = f"{cutoff.isoformat()}-{training_fingerprint(history, cutoff)[:16]}"
+    stored = store.load(name)
+    if stored is not None:
+        return ModelsOfDate(name, stored, trained_now=False)
+    models = train(history, cutoff)
+    store.save(name, models)
+    return ModelsOfDate(name, models, trained_now=True)
+
+
+@lru_cache(maxsize=2)
+def _read(path: Path) -> TrainedModels:
+    return TrainedModels.from_bytes(path.read_bytes())

@@ -1,0 +1,230 @@
+"""Consolidate a batch by one MERGE, and clean up its staging when the evidence allows."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+from nba_predictions.batches.port import BatchStore
+from nba_predictions.domain.batch import Batch, BatchState, Lease, LedgerEntry
+from nba_predictions.domain.clock import utc_now
+from nba_predictions.domain.errors import BatchStateError, CleanupRefusedError, LeaseLostError
+from nba_predictions.domain.reconciliation import (
+    MergeCounts,
+    Reconciliation,
+    last_entry,
+    pending_staging,
+    reconcile,
+)
+from nba_predictions.domain.tables import PREDICTIONS
+from nba_predictions.logs import milestone
+from nba_predictions.night.batches import batch_progress
+from nba_predictions.warehouse.port import Warehouse
+
+#: Far longer than any merge; a holder that died is succeeded after this.
+LEASE_TTL = timedelta(minutes=10)
+#: How long a consolidation waits for another one of the same date.
+LEASE_WAIT_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Consolidation:
+    """The outcome of a consolidation: its numbers, and how long the MERGE took."""
+
+    batch_id: str
+    reconciliation: Reconciliation
+    merge_seconds: float
+
+
+def consolidate(
+    batch: Batch,
+    store: BatchStore,
+    warehouse: Warehouse,
+    *,
+    run_id: str,
+    lease_wait_seconds: float = LEASE_WAIT_SECONDS,
+) -> Consolidation:
+    """MERGE all staging of a batch under the lease of its date, and reconcile.
+
+    The batch becomes `consolidated` only when every number agrees; otherwise it stays `staged`, its
+    staging untouched, with the numbers in its ledger. Consolidating again is harmless.
+
+    Raises:
+        BatchStateError: the batch is still being staged, or was given up.
+        LeaseLostError: another consolidation of the date did not end in time.
+    """
+    lease = _wait_for_lease(batch, store, f"{run_id}:{batch.batch_id}", lease_wait_seconds)
+    try:
+        return _consolidate(store.get(batch.batch_id), store, warehouse, run_id, lease)
+    finally:
+        store.release_lease(lease)
+
+
+def _wait_for_lease(batch: Batch, store: BatchStore, holder: str, seconds: float) -> Lease:
+    attempts = Retrying(
+        retry=retry_if_exception_type(LeaseLostError),
+        wait=wait_random_exponential(multiplier=0.1, max=3),
+        stop=stop_after_delay(seconds),
+        reraise=True,
+    )
+    return attempts(store.acquire_lease, batch.game_date, holder, LEASE_TTL)
+
+
+def _consolidate(
+    batch: Batch, store: BatchStore, warehouse: Warehouse, run_id: str, lease: Lease
+) -> Consolidation:
+    which: dict[str, Any] = {
+        "batch_id": batch.batch_id,
+        "game_date": batch.game_date,
+        "run_id": run_id,
+    }
+    completions = store.completions(batch.batch_id)
+    ledger = store.ledger(batch.batch_id)
+    pending = pending_staging(completions, ledger)
+    merged = last_entry(ledger, "merged")
+    if batch.state in _DONE and merged and all(c.recorded_at < merged.at for c in completions):
+        milestone("consolidation_found", "this batch is consolidated already", **which)
+        return Consolidation(batch.batch_id, Reconciliation.from_numbers(merged.counts), 0.0)
+    if batch.state not in (BatchState.STAGED, BatchState.CONSOLIDATED):
+        raise BatchStateError(
+            f"{batch.batch_id} is {batch.state.value}"
+            + (f" ({batch.reason})" if batch.reason else "")
+            + "; only a staged batch can be consolidated. Materialize staged_predictions first"
+        )
+
+    names = [c.staging_table for c in pending if c.staging_table]
+    milestone("consolidation_started", f"lease token {lease.token}", token=lease.token, **which)
+    there = warehouse.staging_there(names)
+    milestone(
+        "staging_found",
+        f"{len(there)} of {len(names)} staging tables found",
+        severity=logging.INFO if len(there) == len(names) else logging.ERROR,
+        expected=len(names),
+        found=len(there),
+        missing=sorted(set(names) - there)[:20],
+        **which,
+    )
+    started = time.perf_counter()
+    counts = MergeCounts(0, 0, 0, 0, 0, 0)
+    if there:
+        counts = warehouse.merge(PREDICTIONS, batch.game_date, names, utc_now())
+    seconds = time.perf_counter() - started
+    milestone(
+        "merge_executed",
+        f"{counts.inserted} inserted, {counts.updated} updated, {counts.superseded} superseded",
+        rows=counts.affected,
+        inserted=counts.inserted,
+        updated=counts.updated,
+        superseded=counts.superseded,
+        ms=round(seconds * 1000, 1),
+        **which,
+    )
+    target = warehouse.count(PREDICTIONS, batch.game_date, batch.batch_id)
+    numbers = reconcile(batch, completions, pending, counts, target)
+    problems = numbers.merge_problems()
+    milestone(
+        "reconciliation",
+        "; ".join(problems) or f"{numbers.merged} rows merged, every number agrees",
+        severity=logging.ERROR if problems else logging.INFO,
+        agrees=not problems,
+        **numbers.numbers(),
+        **which,
+    )
+    entry = LedgerEntry("merged", utc_now(), run_id, numbers.numbers())
+    store.append(batch.batch_id, entry, lease)
+    if not problems:
+        store.move(batch.batch_id, BatchState.CONSOLIDATED)
+    return Consolidation(batch.batch_id, numbers, seconds)
+
+
+_DONE = frozenset({BatchState.CONSOLIDATED, BatchState.CLEANED, BatchState.PUBLISHED})
+
+
+@dataclass(frozen=True)
+class Cleanup:
+    """What was dropped, and the rows of the batch that were counted in the target before."""
+
+    batch_id: str
+    tables_dropped: int
+    rows_in_target: int
+
+
+def clean_up(batch: Batch, store: BatchStore, warehouse: Warehouse, *, run_id: str) -> Cleanup:
+    """Drop the staging of a batch, once its rows have been counted in the target.
+
+    It trusts no scheduler and no check: it reads the ledger's merge entry, and counts again.
+
+    Raises:
+        CleanupRefusedError: with all that does not agree; nothing was dropped.
+    """
+    which: dict[str, Any] = {
+        "batch_id": batch.batch_id,
+        "game_date": batch.game_date,
+        "run_id": run_id,
+    }
+    batch = store.get(batch.batch_id)
+    completions = store.completions(batch.batch_id)
+    target = warehouse.count(PREDICTIONS, batch.game_date, batch.batch_id)
+    objections = _objections(batch, store, target.batch_rows, target.duplicate_keys)
+    if objections:
+        store.append(
+            batch.batch_id,
+            LedgerEntry("cleanup_refused", utc_now(), run_id, {"objections": objections}),
+        )
+        milestone(
+            "cleanup_refused",
+            "; ".join(objections),
+            severity=logging.ERROR,
+            objections=objections,
+            **which,
+        )
+        raise CleanupRefusedError(
+            f"staging of {batch.batch_id} stays: {'; '.join(objections)}. Mend the cause, "
+            f"materialize player_prop_predictions again, then clean up"
+        )
+    dropped = warehouse.drop_staging([c.staging_table for c in completions if c.staging_table])
+    report = Cleanup(batch.batch_id, dropped, target.batch_rows)
+    if batch.state is BatchState.CONSOLIDATED:
+        counts = {"tables_dropped": dropped, "rows_in_target": target.batch_rows}
+        store.append(batch.batch_id, LedgerEntry("cleaned", utc_now(), run_id, counts))
+        store.move(batch.batch_id, BatchState.CLEANED)
+    milestone(
+        "cleanup_done",
+        f"{dropped} staging tables dropped, {target.batch_rows} rows counted in the target",
+        tables_dropped=dropped,
+        rows_in_target=target.batch_rows,
+        **which,
+    )
+    return report
+
+
+def _objections(batch: Batch, store: BatchStore, rows: int, duplicate_keys: int) -> list[str]:
+    objections = []
+    completions = store.completions(batch.batch_id)
+    merged = last_entry(store.ledger(batch.batch_id), "merged")
+    if batch.state not in _DONE:
+        objections.append(f"the batch is {batch.state.value}, not consolidated")
+    if merged is None:
+        objections.append("the ledger has no merge of this batch")
+    else:
+        objections += Reconciliation.from_numbers(merged.counts).merge_problems()
+        later = sum(c.recorded_at > merged.at for c in completions)
+        if later:
+            objections.append(f"{later} players were staged after the merge")
+    recorded = sum(c.rows for c in completions)
+    if rows != recorded:
+        objections.append(f"completions recorded {recorded} rows, the target holds {rows}")
+    if duplicate_keys:
+        objections.append(f"{duplicate_keys} keys stand twice in the target")
+    done = batch_progress(batch, store)
+    if not done.may_go_out:
+        objections.append(
+            f"{done.accounted} of {done.expected} players are accounted for, below the threshold "
+            f"of {done.threshold:.0%}"
+        )
+    return objections

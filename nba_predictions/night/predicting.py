@@ -1,0 +1,65 @@
+"""One player's rows from his features and the trained models."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from nba_predictions.domain.clock import utc_now
+from nba_predictions.domain.errors import PermanentPredictionError
+from nba_predictions.domain.predictions import PlayerForecast, prediction_rows
+from nba_predictions.domain.slate import SlatePlayer
+from nba_predictions.night.staging import PredictPlayer
+from nba_predictions.systems.distribution import over_probability, push_probability
+from nba_predictions.systems.models import TrainedModels
+from nba_predictions.systems.registry import SYSTEMS, predict_all
+
+
+def player_predictor(
+    batch_id: str, features: pl.DataFrame, models: TrainedModels, features_as_of: datetime | None
+) -> PredictPlayer:
+    """Return the function that predicts one player of a batch.
+
+    It raises PermanentPredictionError for a player who has no features.
+    """
+    position = {lookup: at for at, lookup in enumerate(features["player_lookup"])}
+    versions = {s.system_id: f"{s.version}+{models.version}" for s in SYSTEMS}
+
+    def predict(player: SlatePlayer) -> list[dict[str, Any]]:
+        at = position.get(player.player_lookup)
+        if at is None:
+            raise PermanentPredictionError(
+                f"{player.player_lookup} is on the slate but has no features; materialize "
+                f"player_features of {player.game_date} again"
+            )
+        forecasts = [
+            PlayerForecast(
+                system_id,
+                versions[system_id],
+                float(forecast.mean[0]),
+                float(forecast.spread[0]),
+                float(forecast.confidence[0]),
+            )
+            for system_id, forecast in predict_all(features.slice(at, 1), models).items()
+        ]
+        return prediction_rows(
+            player,
+            forecasts,
+            _line_probabilities,
+            batch_id=batch_id,
+            features_as_of=features_as_of,
+            staged_at=utc_now(),
+        )
+
+    return predict
+
+
+def _line_probabilities(
+    mean: float, spread: float, lines: list[float]
+) -> list[tuple[float, float]]:
+    at = np.asarray(lines)
+    over, push = over_probability(mean, spread, at), push_probability(mean, spread, at)
+    return list(zip(over.tolist(), push.tolist(), strict=True))

@@ -1,0 +1,123 @@
+"""Tell the phases downstream that a batch is done: at least once, and never for a bad one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from nba_predictions.batches.port import BatchStore
+from nba_predictions.domain.batch import Batch, BatchState, LedgerEntry, Progress
+from nba_predictions.domain.clock import utc_now
+from nba_predictions.domain.completion_message import CompletionMessage, CompletionMetadata
+from nba_predictions.domain.errors import BatchStateError
+from nba_predictions.domain.reconciliation import Reconciliation, last_entry
+from nba_predictions.logs import milestone
+from nba_predictions.messaging.port import Publisher
+from nba_predictions.night.batches import batch_progress, current_batch
+
+
+def unpublished(store: BatchStore) -> list[Batch]:
+    """Return the batches that are consolidated and cleaned and wait to be published.
+
+    A later batch of the same date has taken over the rows of an earlier one, and speaks for both.
+    """
+    waiting = store.in_states({BatchState.CLEANED})
+    return [b for b in waiting if current_batch(store, b.game_date).batch_id == b.batch_id]
+
+
+def completion_message(
+    batch: Batch, done: Progress, ledger: Sequence[LedgerEntry]
+) -> CompletionMessage:
+    """Build the message of a cleaned batch.
+
+    Raises:
+        BatchStateError: the batch has no merge that reconciled, or is below its threshold.
+    """
+    merged = last_entry(ledger, "merged")
+    if merged is None:
+        raise BatchStateError(f"{batch.batch_id} has no merge in its ledger; consolidate it first")
+    numbers = Reconciliation.from_numbers(merged.counts)
+    problems = numbers.merge_problems()
+    if not done.may_go_out:
+        problems.append(f"only {done.completion_pct}% of its players are accounted for")
+    if problems:
+        raise BatchStateError(f"{batch.batch_id} must not go out: {'; '.join(problems)}")
+    return CompletionMessage(
+        execution_id=batch.batch_id,
+        correlation_id=batch.run_id,
+        game_date=batch.game_date,
+        status=done.status,
+        timestamp=utc_now(),
+        record_count=numbers.batch_rows_in_target,
+        records_failed=done.failed,
+        duration_seconds=(merged.at - batch.created_at).total_seconds(),
+        metadata=CompletionMetadata(
+            batch_id=batch.batch_id,
+            expected_players=done.expected,
+            completed_players=done.completed,
+            skipped_players=done.skipped,
+            failed_players=done.failed,
+            rows_staged=numbers.batch_rows_expected,
+            rows_merged=numbers.batch_rows_in_target,
+            completion_pct=done.completion_pct,
+        ),
+    )
+
+
+def publish_completion(
+    batch: Batch, store: BatchStore, publisher: Publisher, *, run_id: str
+) -> str:
+    """Publish the completion of a batch and record the broker's message id; return the id.
+
+    A batch that is published already is not published again. A crash between the acknowledgement
+    and its record publishes once more with the same dedup_id.
+
+    Raises:
+        PublishError: the broker did not take it. The batch stays cleaned, and is tried again.
+        BatchStateError: the batch is not cleaned, or must not go out.
+    """
+    which: dict[str, Any] = {
+        "batch_id": batch.batch_id,
+        "game_date": batch.game_date,
+        "run_id": run_id,
+    }
+    ledger = store.ledger(batch.batch_id)
+    state = store.get(batch.batch_id).state
+    earlier = last_entry(ledger, "published")
+    if earlier and state is BatchState.PUBLISHED:
+        return str(earlier.counts["message_id"])
+    if state is not BatchState.CLEANED:
+        raise BatchStateError(
+            f"{batch.batch_id} is {state.value}; only a cleaned batch is published"
+        )
+    done = batch_progress(batch, store)
+    message = completion_message(batch, done, ledger)
+    try:
+        message_id = publisher.publish(message)
+    except Exception as error:
+        # Whatever it was, the consolidation stays good, and the attempt stays visible.
+        counts = {"error": f"{type(error).__name__}: {error}"}
+        store.append(batch.batch_id, LedgerEntry("publish_failed", utc_now(), run_id, counts))
+        milestone("publish_failed", counts["error"], severity=logging.ERROR, **which)
+        raise
+    counts = {"message_id": message_id, "status": message.status.value}
+    store.append(batch.batch_id, LedgerEntry("published", utc_now(), run_id, counts))
+    store.move(batch.batch_id, BatchState.PUBLISHED)
+    milestone(
+        "phase5_published",
+        f"{message.status.value}: {message.record_count} rows, message {message_id}",
+        status=message.status.value,
+        record_count=message.record_count,
+        message_id=message_id,
+        **which,
+    )
+    milestone(
+        "batch_complete",
+        f"{batch.batch_id} is complete after {message.duration_seconds:.1f} s",
+        status=message.status.value,
+        duration_seconds=message.duration_seconds,
+        **message.metadata.model_dump(exclude={"batch_id"}),
+        **which,
+    )
+    return message_id

@@ -1,0 +1,307 @@
+"""Predict and stage: open the batch, stage each player on his own, close it."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from tenacity import RetryError, Retrying, retry_if_exception, stop_after_attempt
+from tenacity.wait import wait_base, wait_random_exponential
+
+from nba_predictions.batches.port import BatchStore
+from nba_predictions.domain.batch import (
+    RESUMABLE,
+    Batch,
+    BatchState,
+    Completion,
+    DeadLetter,
+    LedgerEntry,
+    Progress,
+    make_batch_id,
+)
+from nba_predictions.domain.clock import utc_now
+from nba_predictions.domain.errors import (
+    BatchStateError,
+    PermanentPredictionError,
+    SchemaMismatchError,
+)
+from nba_predictions.domain.slate import Slate, SlatePlayer
+from nba_predictions.domain.tables import PREDICTIONS
+from nba_predictions.logs import milestone
+from nba_predictions.night.batches import batch_progress
+from nba_predictions.warehouse.port import Warehouse
+
+#: How often a player is tried before he is dead-lettered.
+MAX_ATTEMPTS = 3
+#: Errors that trying again cannot change.
+PERMANENT = (PermanentPredictionError, SchemaMismatchError)
+
+#: Makes the rows of one player; whatever it raises is that player's failure only.
+PredictPlayer = Callable[[SlatePlayer], list[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class StagedPlayer:
+    """What became of one player: staged rows, or the error that dead-lettered him."""
+
+    player_lookup: str
+    rows: int
+    staging_table: str | None
+    base_line: str | None
+    error: str | None = None
+
+
+def open_batch(
+    store: BatchStore, slate: Slate, *, source: str, run_id: str, completion_threshold: float
+) -> Batch:
+    """Open the batch of a slate, or take up the unfinished one that a former run left.
+
+    An unfinished batch of the same slate is continued. One of another slate (lines moved, somebody
+    is out) is closed as failed, with the reason, and its staging stays for whoever wants to look.
+    """
+    fingerprint = slate.fingerprint()
+    now = utc_now()
+    while True:
+        present = store.of_date(slate.game_date)
+        unfinished = next((b for b in present if b.state in RESUMABLE), None)
+        if unfinished and unfinished.slate_fingerprint == fingerprint:
+            return _take_up(store, unfinished, slate, run_id)
+        if unfinished:
+            reason = f"superseded: the slate changed, run {run_id} began a new batch"
+            store.move(unfinished.batch_id, BatchState.FAILED, reason)
+            store.append(unfinished.batch_id, LedgerEntry("superseded", now, run_id))
+        batch = Batch(
+            batch_id=make_batch_id(slate.game_date, now),
+            game_date=slate.game_date,
+            state=BatchState.CREATED,
+            expected_players=slate.expected,
+            games=len(slate.games),
+            slate_fingerprint=fingerprint,
+            created_at=now,
+            run_id=run_id,
+            source=source,
+            completion_threshold=completion_threshold,
+        )
+        if store.create(batch):
+            break
+        # The id is taken (a batch of this very second) or another run was first: look again.
+        now += timedelta(seconds=1)
+    counts = _slate_counts(slate)
+    store.append(batch.batch_id, LedgerEntry("created", now, run_id, counts))
+    milestone(
+        "batch_created",
+        f"{batch.batch_id} created",
+        batch_id=batch.batch_id,
+        game_date=slate.game_date,
+        run_id=run_id,
+        source=source,
+    )
+    _start(store, batch, slate, run_id)
+    return store.get(batch.batch_id)
+
+
+def _take_up(store: BatchStore, batch: Batch, slate: Slate, run_id: str) -> Batch:
+    store.append(batch.batch_id, LedgerEntry("resumed", utc_now(), run_id))
+    milestone(
+        "batch_resumed",
+        f"{batch.batch_id} was left {batch.state.value} by run {batch.run_id}; taking it up",
+        batch_id=batch.batch_id,
+        game_date=batch.game_date,
+        run_id=run_id,
+    )
+    if batch.state in (BatchState.CREATED, BatchState.STALLED, BatchState.STAGING):
+        _start(store, batch, slate, run_id)
+    return store.get(batch.batch_id)
+
+
+def _start(store: BatchStore, batch: Batch, slate: Slate, run_id: str) -> None:
+    """Record the skips, which are done already, and let the staging begin."""
+    store.move(batch.batch_id, BatchState.STAGING)
+    for skip in slate.skips:
+        completion = Completion(skip.player_lookup, 0, utc_now(), run_id, skip_reason=skip.reason)
+        store.complete(batch.batch_id, completion)
+    milestone(
+        "slate_loaded",
+        f"{len(slate.games)} games, {len(slate.players)} players to predict, "
+        f"{slate.with_line} with a line, {len(slate.skips)} skipped",
+        batch_id=batch.batch_id,
+        game_date=slate.game_date,
+        run_id=run_id,
+        **_slate_counts(slate),
+        skipped_players={s.player_lookup: s.reason for s in slate.skips},
+    )
+
+
+def _slate_counts(slate: Slate) -> dict[str, int]:
+    return {
+        "games": len(slate.games),
+        "expected_players": slate.expected,
+        "players": len(slate.players),
+        "with_line": slate.with_line,
+        "skips": len(slate.skips),
+        "quotes_off_slate": slate.quotes_off_slate,
+    }
+
+
+def players_to_stage(
+    batch: Batch, slate: Slate, store: BatchStore, warehouse: Warehouse
+) -> list[SlatePlayer]:
+    """Return the players of the slate whose staging is not safely there yet."""
+    completions = store.completions(batch.batch_id)
+    there = warehouse.staging_there([c.staging_table for c in completions if c.staging_table])
+    done = {c.player_lookup for c in completions if c.staging_table in there or c.rows == 0}
+    return [p for p in slate.players if p.player_lookup not in done]
+
+
+def stage_players(
+    batch: Batch,
+    players: Sequence[SlatePlayer],
+    predict: PredictPlayer,
+    store: BatchStore,
+    warehouse: Warehouse,
+    *,
+    run_id: str,
+    threads: int = 8,
+    replay: bool = False,
+    wait: wait_base | None = None,
+) -> Iterator[StagedPlayer]:
+    """Predict, stage and record each player; yield what became of him, in the given order.
+
+    A failure stays with its player: he is tried MAX_ATTEMPTS times, unless the error is permanent,
+    and then dead-lettered. Predicting holds the processor and goes player by player; threads serve
+    the waiting, on files or on a remote warehouse and batch store.
+    """
+    wait = wait or wait_random_exponential(multiplier=0.1, max=5)
+
+    def stage(player: SlatePlayer) -> StagedPlayer:
+        return _stage_player(batch, player, predict, store, warehouse, run_id, replay, wait)
+
+    with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="stage") as pool:
+        yield from pool.map(stage, players)
+
+
+def _stage_player(
+    batch: Batch,
+    player: SlatePlayer,
+    predict: PredictPlayer,
+    store: BatchStore,
+    warehouse: Warehouse,
+    run_id: str,
+    replay: bool,
+    wait: wait_base,
+) -> StagedPlayer:
+    who = {
+        "batch_id": batch.batch_id,
+        "game_date": batch.game_date,
+        "player_lookup": player.player_lookup,
+        "run_id": run_id,
+    }
+    attempts = Retrying(
+        retry=retry_if_exception(
+            lambda e: isinstance(e, Exception) and not isinstance(e, PERMANENT)
+        ),
+        stop=stop_after_attempt(MAX_ATTEMPTS),
+        wait=wait,
+        reraise=True,
+    )
+    try:
+        return attempts(_attempt, batch, player, predict, store, warehouse, run_id, replay, who)
+    except (Exception, RetryError) as error:
+        tried = int(attempts.statistics.get("attempt_number", 1))
+        letter = DeadLetter(
+            player_lookup=player.player_lookup,
+            error_class=type(error).__name__,
+            message=str(error),
+            traceback="".join(traceback.format_exception(error)),
+            attempts=tried,
+            recorded_at=utc_now(),
+            run_id=run_id,
+        )
+        store.add_dead_letter(batch.batch_id, letter)
+        milestone(
+            "player_failed",
+            f"{player.player_lookup} dead-lettered after {tried} attempts: "
+            f"{letter.error_class}: {letter.message}",
+            severity=logging.ERROR,
+            error_class=letter.error_class,
+            attempts=tried,
+            traceback=letter.traceback,
+            **who,
+        )
+        return StagedPlayer(
+            player.player_lookup, 0, None, _text(player), f"{letter.error_class}: {error}"
+        )
+
+
+def _attempt(
+    batch: Batch,
+    player: SlatePlayer,
+    predict: PredictPlayer,
+    store: BatchStore,
+    warehouse: Warehouse,
+    run_id: str,
+    replay: bool,
+    who: dict[str, Any],
+) -> StagedPlayer:
+    staged = warehouse.stage(PREDICTIONS, batch.batch_id, player.player_lookup, predict(player))
+    milestone("player_staged", f"{staged.rows} rows staged", rows=staged.rows, **who)
+    # Only now: a completion without its staged rows would be a lie that a merge finds out later.
+    completion = Completion(
+        player.player_lookup, staged.rows, utc_now(), run_id, staging_table=staged.name
+    )
+    first = store.complete(batch.batch_id, completion, replace=replay)
+    milestone(
+        "completion_recorded",
+        "completion recorded" if first else "completion was there already",
+        already_done=not first,
+        **who,
+    )
+    return StagedPlayer(player.player_lookup, staged.rows, staged.name, _text(player))
+
+
+def _text(player: SlatePlayer) -> str | None:
+    return None if player.base_line is None else str(player.base_line)
+
+
+def close_staging(batch: Batch, store: BatchStore, *, run_id: str) -> Progress:
+    """Declare the staging of a batch finished, with whoever is staged, and return its progress."""
+    done = batch_progress(batch, store)
+    counts = {
+        "expected_players": done.expected,
+        "completed": done.completed,
+        "skipped": done.skipped,
+        "failed": done.failed,
+    }
+    try:
+        if store.move(batch.batch_id, BatchState.STAGED):
+            store.append(batch.batch_id, LedgerEntry("staged", utc_now(), run_id, counts))
+    except BatchStateError:
+        # Another run that took up the same batch was faster and is past this point.
+        if store.get(batch.batch_id).state not in _PAST_STAGING:
+            raise
+    milestone(
+        "batch_staged",
+        f"{done.completed} of {done.expected} players staged, {done.skipped} skipped, "
+        f"{done.failed} failed",
+        batch_id=batch.batch_id,
+        game_date=batch.game_date,
+        run_id=run_id,
+        **counts,
+    )
+    return done
+
+
+_PAST_STAGING = frozenset({BatchState.CONSOLIDATED, BatchState.CLEANED, BatchState.PUBLISHED})
+
+
+def reopen(batch: Batch, store: BatchStore, *, run_id: str) -> Batch:
+    """Let players be staged again into a batch that was closed, for a replay."""
+    if batch.state is not BatchState.STAGING:
+        store.move(batch.batch_id, BatchState.STAGING, "players are replayed")
+        store.append(batch.batch_id, LedgerEntry("reopened", utc_now(), run_id))
+    return replace(batch, state=BatchState.STAGING)

@@ -1,0 +1,43 @@
+"""Rows as Arrow: the same typed columns go into a staging file and into a load job."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from nba_predictions.domain.tables import STAGED_AT, Column, Table
+from nba_predictions.warehouse.port import Rows
+
+_TYPES: dict[str, pa.DataType] = {
+    "STRING": pa.string(),
+    "DATE": pa.date32(),
+    "BOOL": pa.bool_(),
+    "INT64": pa.int64(),
+    "FLOAT64": pa.float64(),
+    "TIMESTAMP": pa.timestamp("us", tz="UTC"),
+    "NUMERIC(5, 1)": pa.decimal128(5, 1),
+    "NUMERIC(6, 2)": pa.decimal128(6, 2),
+}
+
+
+def staging_schema(table: Table) -> pa.Schema:
+    """Return the Arrow schema of a staging table: the staged columns, and when they were staged."""
+
+    def arrow_field(column: Column) -> pa.Field:
+        return pa.field(column.name, _TYPES[column.type], nullable=not column.required)
+
+    return pa.schema([arrow_field(c) for c in (*table.staged_columns, STAGED_AT)])
+
+
+def to_arrow(table: Table, rows: Rows) -> pa.Table:
+    """Return the rows as an Arrow table of the staging schema.
+
+    Raises:
+        SchemaMismatchError: a column is unknown, a value does not fit its column exactly.
+    """
+    table.check_rows(rows)
+    schema = staging_schema(table)
+    columns = [[row.get(name) for row in rows] for name in schema.names]
+    return pa.Table.from_arrays(
+        [pa.array(values, type=field.type) for values, field in zip(columns, schema, strict=True)],
+        schema=schema,
+    )

@@ -1,0 +1,183 @@
+"""The embedded warehouse: one DuckDB file, and a folder of Parquet files for staging.
+
+A DuckDB file has one writing process at a time. Staging does not touch it: each player's rows are a
+Parquet file of their own, written aside and renamed, so that a half-written file has no name.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cache
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import sqlglot
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_random_exponential
+
+from nba_predictions.domain.reconciliation import MergeCounts, TargetCounts
+from nba_predictions.domain.tables import TABLES, Table
+from nba_predictions.sql import (
+    create_table_statement,
+    merge_statement,
+    staged_projection,
+    statement,
+)
+from nba_predictions.warehouse.arrow import to_arrow
+from nba_predictions.warehouse.port import Rows, StagingTable
+
+#: How long a call waits for another process to let go of the file.
+LOCK_TIMEOUT_SECONDS = 60
+
+
+@cache
+def _duckdb_sql(bigquery_sql: str) -> str:
+    # Warnings that DuckDB has no partitions and clusters are no news.
+    (translated,) = sqlglot.transpile(
+        bigquery_sql, read="bigquery", write="duckdb", unsupported_level=sqlglot.ErrorLevel.IGNORE
+    )
+    return str(translated)
+
+
+def _is_locked(error: BaseException) -> bool:
+    return isinstance(error, duckdb.IOException) and "lock" in str(error)
+
+
+@dataclass(frozen=True)
+class DuckDBWarehouse:
+    """`path` is the DuckDB file; staging lies in `staging_dir`, one folder per batch."""
+
+    path: Path
+    staging_dir: Path
+
+    def prepare(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self._connect() as connection:
+            for table in TABLES:
+                connection.execute(_duckdb_sql(create_table_statement(table, table.name)))
+                there = {row[0] for row in connection.execute(f"DESCRIBE {table.name}").fetchall()}
+                for column in table.columns:
+                    if column.name not in there:
+                        connection.execute(
+                            _duckdb_sql(
+                                f"ALTER TABLE {table.name} ADD COLUMN {column.name} {column.type}"
+                            )
+                        )
+
+    def stage(self, table: Table, batch_id: str, name: str, rows: Rows) -> StagingTable:
+        arrow = to_arrow(table, rows)
+        path = self.staging_dir / batch_id / f"{name}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = path.with_name(f".{name}.{uuid.uuid4().hex}.part")
+        try:
+            pq.write_table(arrow, aside)
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
+        return StagingTable(f"{batch_id}/{name}", arrow.num_rows)
+
+    def staging_there(self, names: Sequence[str]) -> set[str]:
+        listed: set[str] = set()
+        for folder in {Path(name).parent for name in names}:
+            if (self.staging_dir / folder).is_dir():
+                files = (self.staging_dir / folder).glob("*.parquet")
+                listed |= {f"{folder}/{file.stem}" for file in files}
+        return listed & set(names)
+
+    def merge(
+        self, table: Table, partition: date, staging: Sequence[str], merged_at: datetime
+    ) -> MergeCounts:
+        there = self.staging_there(staging)
+        found = [str(self._file(name)) for name in staging if name in there]
+        if not found:
+            return MergeCounts(0, 0, 0, 0, 0, 0)
+        with self._connect() as connection:
+            # An older staging file may lack a column that was added since: it reads as NULL.
+            files = connection.read_parquet(found, union_by_name=True)
+            table.check_columns(files.columns)
+            files.create_view("files")
+            projection = staged_projection(table, files.columns)
+            connection.execute(
+                _duckdb_sql(f"CREATE TEMP TABLE staged AS SELECT {projection} FROM files")
+            )
+            scopes: dict[str, object] = {
+                f"{name}s": [
+                    row[0]
+                    for row in connection.execute(f"SELECT DISTINCT {name} FROM staged").fetchall()
+                ]
+                for name in table.scope
+            }
+            key = ", ".join(table.key)
+            count_sql = statement("count_staged", staged="staged", key=key)
+            counted = connection.execute(_duckdb_sql(count_sql)).fetchone()
+            assert counted is not None
+            # One statement is one transaction: it is all in the file, or not at all.
+            sql = _duckdb_sql(merge_statement(table, table.name, "staged"))
+            actions = connection.execute(
+                f"{sql} RETURNING merge_action",
+                {"partition": partition, "merged_at": merged_at, **scopes},
+            ).fetchall()
+        by_action = Counter(action for (action,) in actions)
+        return MergeCounts(
+            tables_found=len(found),
+            rows_staged=counted[0],
+            distinct_keys=counted[1],
+            inserted=by_action["INSERT"],
+            updated=by_action["UPDATE"],
+            superseded=by_action["DELETE"],
+        )
+
+    def count(self, table: Table, partition: date, batch_id: str) -> TargetCounts:
+        counts = self.query(
+            "count_target",
+            table,
+            partition=partition,
+            batch_id=batch_id,
+        ).to_pylist()[0]
+        return TargetCounts(counts["batch_rows"], counts["duplicate_keys"])
+
+    def drop_staging(self, names: Sequence[str]) -> int:
+        there = self.staging_there(names)
+        for name in there:
+            self._file(name).unlink(missing_ok=True)
+        for folder in {self._file(name).parent for name in names}:
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+        return len(there)
+
+    def query(self, name: str, table: Table, **parameters: object) -> pa.Table:
+        sql = statement(
+            name, target=table.name, key=", ".join(table.key), partition=table.partition_by
+        )
+        with self._connect() as connection:
+            # DuckDB refuses a parameter that the statement does not use.
+            used = {k: v for k, v in parameters.items() if f"@{k}" in sql}
+            return connection.sql(_duckdb_sql(sql), params=used).to_arrow_table()
+
+    def _file(self, name: str) -> Path:
+        return self.staging_dir / f"{name}.parquet"
+
+    @contextmanager
+    def _connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        connection = self._open()
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    @retry(
+        retry=retry_if_exception(_is_locked),
+        wait=wait_random_exponential(multiplier=0.05, max=2),
+        stop=stop_after_delay(LOCK_TIMEOUT_SECONDS),
+        reraise=True,
+    )
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        connection = duckdb.connect(str(self.path))
+        connection.execute("SET TimeZone = 'UTC'")
+        return connection

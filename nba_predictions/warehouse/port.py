@@ -1,0 +1,70 @@
+"""What the pipeline asks of a warehouse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from nba_predictions.domain.reconciliation import MergeCounts, TargetCounts
+from nba_predictions.domain.tables import Table
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class StagingTable:
+    """A staging table that is there: its name, to be remembered, and how many rows it holds."""
+
+    name: str
+    rows: int
+
+
+class Warehouse(Protocol):
+    """Stage, merge, count, drop, query. Every call opens what it needs and leaves nothing open."""
+
+    def prepare(self) -> None:
+        """Create the tables, and add columns that the definitions have and the tables lack."""
+        ...
+
+    def stage(self, table: Table, batch_id: str, name: str, rows: Rows) -> StagingTable:
+        """Write the rows as the staging table `name` of the batch, all of them or none.
+
+        A staging table that was there under the same name is replaced.
+
+        Raises:
+            SchemaMismatchError: a column or value does not fit; nothing was written.
+        """
+        ...
+
+    def staging_there(self, names: Sequence[str]) -> set[str]:
+        """Return those of the named staging tables that exist."""
+        ...
+
+    def merge(
+        self, table: Table, partition: date, staging: Sequence[str], merged_at: datetime
+    ) -> MergeCounts:
+        """MERGE the named staging tables into the table in one statement, all or nothing.
+
+        Tables that do not exist are left out and show in the counts; with none at all nothing is
+        merged.
+
+        Raises:
+            SchemaMismatchError: a staging table has a column that the table does not know.
+        """
+        ...
+
+    def count(self, table: Table, partition: date, batch_id: str) -> TargetCounts:
+        """Count the rows of a batch, and the duplicate keys of its date, in the table itself."""
+        ...
+
+    def drop_staging(self, names: Sequence[str]) -> int:
+        """Drop the named staging tables; return how many were there."""
+        ...
+
+    def query(self, name: str, table: Table, **parameters: object) -> pa.Table:
+        """Run `sql/{name}.sql` on the table with the given query parameters."""
+        ...

@@ -1,0 +1,20 @@
+"""What the whole suite shares: the folder of real data, and small leagues to play with."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def real_data_dir() -> Path:
+    """Real games and lines. They are not part of the project: without them these tests are off."""
+    named = os.environ.get("NBA_PREDICTIONS_TEST_DATA")
+    folder = Path(named) if named else REPOSITORY.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no real data in {folder}; set NBA_PREDICTIONS_TEST_DATA to run this")
+    return folder
