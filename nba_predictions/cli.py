@@ -186,8 +186,9 @@ def _report_night(
 
 
 def _how_to_open(settings: Settings) -> str:
-    data = f" DATA={os.path.relpath(settings.data)}" if settings.data else ""
-    return f"make dev SOURCE={settings.source}{data}"
+    if settings.source == "simulated":
+        return "make dev"
+    return f"make dev SOURCE=files DATA={os.path.relpath(settings.data or '.')}"
 
 
 def _print_frame(frame: pl.DataFrame) -> None:

@@ -63,7 +63,7 @@ class Chunk:
 class FanOutConfig(dg.Config):
     """How the slate is divided."""
 
-    chunk_size: int = Field(50, ge=1, le=500, description="players per op")
+    chunk_size: int = Field(100, ge=1, le=500, description="players per op")
 
 
 class StageConfig(dg.Config):

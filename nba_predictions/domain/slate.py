@@ -23,6 +23,8 @@ MIN_RECENT_MINUTES = 15.0
 RECENT_GAMES = 10
 #: Somebody who played in none of his team's last this many games is not expected without a line.
 ABSENCE_GAMES = 10
+#: A new season counts anew: who sat out this many of its first games has left, or is hurt.
+SEASON_GRACE_GAMES = 3
 
 NOT_PLAYING = frozenset({"OUT", "DOUBTFUL"})
 
@@ -39,7 +41,8 @@ class Game:
 class PlayerForm:
     """What the box scores say of a player before the date.
 
-    `team_games_missed` counts his latest team's games since he last played.
+    `team_games_missed` counts his latest team's games since he last played, and
+    `season_games_missed` those of the present season if he has not played in it at all.
     """
 
     player_lookup: str
@@ -48,6 +51,7 @@ class PlayerForm:
     games: int
     recent_minutes: float
     team_games_missed: int
+    season_games_missed: int = 0
 
 
 @dataclass(frozen=True)
@@ -122,8 +126,8 @@ def build_slate(
 
     On it are the players of the teams that play who have a betting line, or who average at least
     MIN_RECENT_MINUTES over their last RECENT_GAMES games and took part in one of their team's last
-    ABSENCE_GAMES. Those reported OUT or DOUBTFUL are skipped, and so is a line for somebody whom no
-    box score knows.
+    ABSENCE_GAMES, and in one of the season's first SEASON_GRACE_GAMES. Those reported OUT or
+    DOUBTFUL are skipped, and so is a line for somebody whom no box score knows.
 
     A line is newer than a box score. When it puts a player in a game in which his latest team does
     not play (a trade, a summer), it decides the game, and team, opponent and venue stay None: the
@@ -173,7 +177,11 @@ def build_slate(
 
 
 def _is_regular(form: PlayerForm) -> bool:
-    return form.recent_minutes >= MIN_RECENT_MINUTES and form.team_games_missed < ABSENCE_GAMES
+    return (
+        form.recent_minutes >= MIN_RECENT_MINUTES
+        and form.team_games_missed < ABSENCE_GAMES
+        and form.season_games_missed < SEASON_GRACE_GAMES
+    )
 
 
 def _quotes_by_player(

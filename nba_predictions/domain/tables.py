@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from nba_predictions.domain.errors import SchemaMismatchError
@@ -78,15 +79,18 @@ class Table:
         Raises:
             SchemaMismatchError: naming row number, column and value.
         """
-        for number, row in enumerate(rows, start=1):
-            self.check_columns(list(row))
-            for column in self.staged_columns:
-                value = row.get(column.name)
-                problem = _value_problem(column, value)
+        for names in {frozenset(row) for row in rows}:
+            self.check_columns(sorted(names))
+        for column in self.staged_columns:
+            # Only these can hold a wrong value; the other types are refused by Arrow itself.
+            if not column.required and not column.type.startswith(("NUMERIC", "FLOAT64")):
+                continue
+            for number, row in enumerate(rows, start=1):
+                problem = _value_problem(column, row.get(column.name))
                 if problem:
                     raise SchemaMismatchError(
                         f"row {number} of {self.name}, column {column.name}: "
-                        f"{value!r} {problem}. Nothing was written."
+                        f"{row.get(column.name)!r} {problem}. Nothing was written."
                     )
 
 
@@ -100,14 +104,21 @@ def _value_problem(column: Column, value: object) -> str | None:
     if column.type.startswith("NUMERIC"):
         if not isinstance(value, Decimal):
             return f"is a {type(value).__name__}; exact columns take decimal.Decimal only"
-        precision, scale = (int(n) for n in column.type[8:-1].split(","))
-        if not value.is_finite() or abs(value) >= Decimal(10) ** (precision - scale):
+        bound, unit, scale = _numeric_limits(column.type)
+        if not value.is_finite() or abs(value) >= bound:
             return f"does not fit {column.type}"
-        if value != value.quantize(Decimal(1).scaleb(-scale)):
+        if value != value.quantize(unit):
             return f"has more than {scale} decimals"
     if column.type == "FLOAT64" and not (isinstance(value, float) and math.isfinite(value)):
         return "is not a finite float"
     return None
+
+
+@cache
+def _numeric_limits(kind: str) -> tuple[Decimal, Decimal, int]:
+    """Return the bound that NUMERIC(p, s) stays below, its smallest unit, and its decimals."""
+    precision, scale = (int(number) for number in kind[8:-1].split(","))
+    return Decimal(10) ** (precision - scale), Decimal(1).scaleb(-scale), scale
 
 
 def _business_key(*, line_required: bool) -> tuple[Column, ...]:

@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 import polars as pl
 
-from nba_predictions.domain.games import end_of_eastern_day
+from nba_predictions.domain.games import end_of_eastern_day, season_of
 from nba_predictions.domain.lines import Quote
 from nba_predictions.domain.slate import (
     RECENT_GAMES,
@@ -58,11 +58,16 @@ def load_slate(
         for row in prop_lines.iter_rows(named=True)
     )
     statuses = dict(injuries.select("player_lookup", "status").iter_rows())
-    return build_slate(game_date, games, player_forms(game_logs), quotes, statuses)
+    return build_slate(
+        game_date, games, player_forms(game_logs, season_of(game_date)), quotes, statuses
+    )
 
 
-def player_forms(game_logs: pl.DataFrame) -> list[PlayerForm]:
-    """Return the form of every player in the logs, as it is after the last of them."""
+def player_forms(game_logs: pl.DataFrame, season: str) -> list[PlayerForm]:
+    """Return the form of every player in the logs, as it is after the last of them.
+
+    `season` is the present one (`2024-25`), of which the logs may hold no game yet.
+    """
     latest = (
         game_logs.sort("game_date")
         .group_by("player_lookup", maintain_order=True)
@@ -74,16 +79,24 @@ def player_forms(game_logs: pl.DataFrame) -> list[PlayerForm]:
             pl.col("game_date").last().alias("last_played"),
         )
     )
-    team_games = game_logs.select("team", "game_date").unique()
+    team_games = game_logs.select("team", "game_date", "season").unique()
     missed = (
         latest.select("player_lookup", "team", "last_played")
         .join(team_games, on="team")
         .filter(pl.col("game_date") > pl.col("last_played"))
         .group_by("player_lookup")
-        .agg(pl.len().alias("team_games_missed"))
+        .agg(
+            pl.len().alias("team_games_missed"),
+            (pl.col("season") == season).sum().alias("season_games_missed"),
+        )
     )
+    played = game_logs.filter(pl.col("season") == season).select("player_lookup").unique()
     forms = latest.join(missed, on="player_lookup", how="left").with_columns(
-        pl.col("team_games_missed").fill_null(0)
+        pl.col("team_games_missed").fill_null(0),
+        pl.when(pl.col("player_lookup").is_in(played["player_lookup"].implode()))
+        .then(0)
+        .otherwise(pl.col("season_games_missed").fill_null(0))
+        .alias("season_games_missed"),
     )
     names = PlayerForm.__dataclass_fields__
     return [PlayerForm(**row) for row in forms.select(*names).iter_rows(named=True)]

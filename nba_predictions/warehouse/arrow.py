@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pyarrow as pa
 
+from nba_predictions.domain.errors import SchemaMismatchError
 from nba_predictions.domain.tables import STAGED_AT, Column, Table
 from nba_predictions.warehouse.port import Rows
 
@@ -19,6 +22,7 @@ _TYPES: dict[str, pa.DataType] = {
 }
 
 
+@cache
 def staging_schema(table: Table) -> pa.Schema:
     """Return the Arrow schema of a staging table: the staged columns, and when they were staged."""
 
@@ -36,8 +40,14 @@ def to_arrow(table: Table, rows: Rows) -> pa.Table:
     """
     table.check_rows(rows)
     schema = staging_schema(table)
-    columns = [[row.get(name) for row in rows] for name in schema.names]
-    return pa.Table.from_arrays(
-        [pa.array(values, type=field.type) for values, field in zip(columns, schema, strict=True)],
-        schema=schema,
-    )
+    return pa.Table.from_arrays([_column(table, field, rows) for field in schema], schema=schema)
+
+
+def _column(table: Table, field: pa.Field, rows: Rows) -> pa.Array:
+    try:
+        return pa.array([row.get(field.name) for row in rows], type=field.type)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise SchemaMismatchError(
+            f"column {field.name} of {table.name} holds a value that is no {field.type}: {error}. "
+            f"Nothing was written."
+        ) from error
