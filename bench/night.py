@@ -25,7 +25,7 @@ from nba_predictions.domain.slate import Slate
 from nba_predictions.features.build import build_features
 from nba_predictions.models.store import models_of_date
 from nba_predictions.night.predicting import player_predictor
-from nba_predictions.night.slate import features_as_of, load_slate, slate_frame
+from nba_predictions.night.slate import load_slate, slate_frame
 from nba_predictions.partitions import player_night, player_nights
 from nba_predictions.settings import Settings
 from nba_predictions.sources.simulated import SimulatedLeague
@@ -50,7 +50,7 @@ def plain_loop(resources: dict[str, Any]) -> dg.JobDefinition:
         )
         features = build_features(logs, slate_frame(slate))
         models = models_of_date(GAME_DATE, logs, store).models
-        predict = player_predictor("plain_loop", features, models, features_as_of(logs))
+        predict = player_predictor("plain_loop", features, models, slate.features_as_of)
         keys = [player_night(GAME_DATE, p.player_lookup) for p in slate.players]
         context.instance.add_dynamic_partitions(str(player_nights.name), keys)
         for player, key in zip(slate.players, keys, strict=True):
