@@ -1,5 +1,5 @@
 # Everything a newcomer needs: `make run`, `make test`, `make dev`. Python >= 3.10 and make suffice.
-.PHONY: install run grade test lint dev bench clean
+.PHONY: install run grade audit test lint dev bench clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -29,6 +29,9 @@ run: install
 
 grade: install
 	@$(BIN)/nba-predictions grade --game-date $(GAME_DATE)
+
+audit: install
+	@$(BIN)/nba-predictions audit --game-date $(GAME_DATE)
 
 # The suite sets the variables that it needs; those above are not for it.
 test: install

@@ -1,15 +1,22 @@
-"""What is really there of a night: the evidence, gathered from store, staging and target."""
+"""The one view of a night: what was asked for, and what became of it, step by step.
+
+The evidence is gathered from the batch store, the staging area and the target table. Log lines are
+not asked: that nothing was logged proves nothing.
+"""
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
 
 from nba_predictions.batches.port import BatchStore
-from nba_predictions.domain.batch import BatchState
+from nba_predictions.domain.batch import BatchState, progress
 from nba_predictions.domain.clock import utc_now
-from nba_predictions.domain.reconciliation import TargetCounts
+from nba_predictions.domain.reconciliation import TargetCounts, last_entry
 from nba_predictions.domain.tables import PREDICTIONS
-from nba_predictions.domain.verdict import Evidence
+from nba_predictions.domain.verdict import Evidence, judge
 from nba_predictions.warehouse.port import Warehouse
 
 
@@ -37,3 +44,94 @@ def gather_evidence(
         target=warehouse.count(PREDICTIONS, game_date, batch.batch_id),
         now=now,
     )
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a night: how many, of what, and when it was last recorded (UTC)."""
+
+    name: str
+    count: int | None
+    what: str
+    at: datetime | None
+
+
+def steps(evidence: Evidence) -> list[Step]:
+    """Return a night step by step, from what was requested to what was published."""
+    batch = evidence.batch
+    if batch is None:
+        return []
+    completed = [c for c in evidence.completions if c.rows]
+    skipped = [c for c in evidence.completions if not c.rows]
+    done = {c.player_lookup for c in evidence.completions}
+    failed = [d for d in evidence.dead_letters if d.player_lookup not in done]
+    merged, cleaned, published = (
+        last_entry(evidence.ledger, event) for event in ("merged", "cleaned", "published")
+    )
+    merged_counts: Mapping[str, Any] = merged.counts if merged else {}
+    dropped = [e for e in evidence.ledger if e.event == "cleaned"]
+    return [
+        Step("requested", batch.expected_players, "players", batch.created_at),
+        Step("completed", len(completed), "players", _latest(c.recorded_at for c in completed)),
+        Step("skipped", len(skipped), "players", _latest(c.recorded_at for c in skipped)),
+        Step("failed", len(failed), "players", _latest(d.recorded_at for d in failed)),
+        Step(
+            "staged",
+            sum(c.rows for c in completed),
+            "rows",
+            _latest(c.recorded_at for c in completed),
+        ),
+        Step(
+            "merged",
+            merged_counts.get("batch_rows_in_target"),
+            "rows",
+            merged.at if merged else None,
+        ),
+        Step("in the table", evidence.target.batch_rows, "rows", evidence.now),
+        Step(
+            "cleaned",
+            sum(e.counts["tables_dropped"] for e in dropped) if dropped else None,
+            "tables",
+            cleaned.at if cleaned else None,
+        ),
+        Step("staging left", len(evidence.staging_there), "tables", evidence.now),
+        Step(
+            "published", int(published is not None), "message", published.at if published else None
+        ),
+    ]
+
+
+def _latest(times: Iterable[datetime]) -> datetime | None:
+    return max(times, default=None)
+
+
+def report(evidence: Evidence) -> dict[str, Any]:
+    """Return a night as plain values: batch, status, steps, verdict and its facts."""
+    judgement = judge(evidence)
+    batch = evidence.batch
+    told: dict[str, Any] = {"verdict": judgement.verdict.value, "facts": list(judgement.facts)}
+    if batch is None:
+        return told
+    published = last_entry(evidence.ledger, "published")
+    return {
+        "batch_id": batch.batch_id,
+        "game_date": batch.game_date.isoformat(),
+        "source": batch.source,
+        "state": batch.state.value,
+        "status": progress(batch, evidence.completions, evidence.dead_letters).status.value,
+        **told,
+        "message_id": published.counts["message_id"] if published else None,
+        "steps": [
+            {
+                "step": step.name,
+                "count": step.count,
+                "what": step.what,
+                "at": step.at.isoformat(timespec="milliseconds") if step.at else None,
+            }
+            for step in steps(evidence)
+        ],
+        "skipped": {c.player_lookup: c.skip_reason for c in evidence.completions if not c.rows},
+        "dead_letters": {
+            d.player_lookup: f"{d.error_class}: {d.message}" for d in evidence.dead_letters
+        },
+    }

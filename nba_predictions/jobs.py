@@ -7,25 +7,21 @@ import dagster as dg
 from nba_predictions.assets.consolidation import staging_cleanup
 from nba_predictions.assets.grading import prediction_results, system_performance
 from nba_predictions.assets.publication import phase5_completion
-from nba_predictions.partitions import game_dates
 
 nightly_predictions = dg.define_asset_job(
     "nightly_predictions",
     selection=dg.AssetSelection.assets(staging_cleanup).upstream(),
-    partitions_def=game_dates,
     description="Predict one game date, from ingestion to the clean-up of staging.",
 )
 
 publish_phase5_completion = dg.define_asset_job(
     "publish_phase5_completion",
     selection=dg.AssetSelection.assets(phase5_completion),
-    partitions_def=game_dates,
     description='Publish "Phase 5 complete" for one game date.',
 )
 
 grade_predictions = dg.define_asset_job(
     "grade_predictions",
     selection=dg.AssetSelection.assets(prediction_results, system_performance),
-    partitions_def=game_dates,
     description="Grade the predictions of one finished game date.",
 )

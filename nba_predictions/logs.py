@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
 from datetime import datetime, timezone
-from typing import Any, TextIO
+from typing import Any
 
 LOGGER_NAME = "nba_predictions"
 _FIELDS = "fields"
+_configuring = threading.Lock()
 
 
 class JsonFormatter(logging.Formatter):
@@ -30,31 +32,32 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str, ensure_ascii=False)
+        # Plain ASCII, so that no encoding of stdout can refuse a name and lose its line.
+        return json.dumps(line, default=str)
 
 
-class _StdoutHandler(logging.StreamHandler[TextIO]):
+class _StdoutHandler(logging.Handler):
     """Writes to whatever sys.stdout is when a line is logged: Dagster redirects it per step."""
 
-    def __init__(self) -> None:
-        super().__init__(sys.stdout)
-
-    @property
-    def stream(self) -> TextIO:
-        return sys.stdout
-
-    @stream.setter
-    def stream(self, _: TextIO) -> None:
-        """The stream is always the present sys.stdout."""
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            # One write per line: lines of several threads must not run into each other.
+            sys.stdout.write(self.format(record) + "\n")
+            sys.stdout.flush()
+        except Exception:
+            self.handleError(record)
 
 
 def configure() -> logging.Logger:
     """Return the package's logger, with its one handler on stdout at INFO."""
     logger = logging.getLogger(LOGGER_NAME)
-    if not any(isinstance(h, _StdoutHandler) for h in logger.handlers):
-        handler = _StdoutHandler()
-        handler.setFormatter(JsonFormatter())
-        logger.addHandler(handler)
+    with _configuring:
+        if not any(isinstance(h, _StdoutHandler) for h in logger.handlers):
+            handler = _StdoutHandler()
+            handler.setFormatter(JsonFormatter())
+            logger.addHandler(handler)
+    # logging.config.dictConfig disables loggers that it does not know.
+    logger.disabled = False
     logger.setLevel(logging.INFO)
     # Passing lines on to the root logger would print them a second time, in another shape.
     logger.propagate = False

@@ -13,6 +13,7 @@ from nba_predictions.jobs import grade_predictions, nightly_predictions
     cron_schedule="0 7 * * *",
     execution_timezone=str(EASTERN),
     default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Predicts the games of the Eastern date on which it fires.",
 )
 def predict_today_at_7_eastern(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """At 07:00 US Eastern, predict the games of that Eastern date."""
@@ -25,6 +26,7 @@ def predict_today_at_7_eastern(context: dg.ScheduleEvaluationContext) -> dg.RunR
     cron_schedule="0 6 * * *",
     execution_timezone=str(EASTERN),
     default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Grades the predictions of the Eastern date before the one on which it fires.",
 )
 def grade_yesterday_at_6_eastern(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """At 06:00 US Eastern, grade the predictions of the Eastern date before."""

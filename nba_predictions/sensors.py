@@ -21,6 +21,7 @@ LONGEST_BACKOFF = timedelta(minutes=30)
     job=publish_phase5_completion,
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Publishes every cleaned batch, and asks again until the broker has it.",
 )
 def publish_cleaned_batches(
     context: dg.SensorEvaluationContext, batches: Batches
@@ -42,7 +43,8 @@ def _request(context: dg.SensorEvaluationContext, batch: Batch) -> dg.RunRequest
     if runs:
         newest = max(run.create_timestamp for run in runs)
         busy = any(not run.dagster_run.is_finished for run in runs)
-        wait = timedelta(seconds=30) * 2 ** (len(runs) - 1)
+        # No power beyond this one is needed, and of a large one no timedelta can be made.
+        wait = timedelta(seconds=30) * 2 ** min(len(runs) - 1, 10)
         patience = PUBLISH_RUN_TIMEOUT if busy else min(wait, LONGEST_BACKOFF)
         if utc_now() - newest < patience:
             return None

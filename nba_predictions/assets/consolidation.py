@@ -24,7 +24,7 @@ def player_prop_predictions(
 ) -> dg.MaterializeResult:
     """The predictions of the date: staging merged in one statement, under a lease."""
     batch = current_batch(batches, game_date_of(context.partition_key))
-    merged = consolidate(batch, batches, warehouse, run_id=context.run_id)
+    merged = consolidate(batch, batches, warehouse, run_id=context.run.run_id)
     night = warehouse.query(
         "night_summary", PREDICTIONS, partition=batch.game_date, batch_id=batch.batch_id
     )
@@ -32,7 +32,7 @@ def player_prop_predictions(
         metadata={
             "batch_id": merged.batch_id,
             "dagster/partition_row_count": merged.reconciliation.batch_rows_in_target,
-            "merge_seconds": merged.merge_seconds,
+            "merge_seconds": round(merged.merge_seconds, 3),
             **merged.reconciliation.numbers(),
             "night": dg.MetadataValue.md(markdown_table(pl.DataFrame(night))),
         }
@@ -52,7 +52,7 @@ def staging_cleanup(
 ) -> dg.MaterializeResult:
     """Staging dropped, after its rows were counted in the target once more; refused otherwise."""
     batch = current_batch(batches, game_date_of(context.partition_key))
-    report = clean_up(batch, batches, warehouse, run_id=context.run_id)
+    report = clean_up(batch, batches, warehouse, run_id=context.run.run_id)
     return dg.MaterializeResult(
         metadata={
             "batch_id": report.batch_id,

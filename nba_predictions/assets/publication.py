@@ -24,5 +24,5 @@ def phase5_completion(
 ) -> dg.MaterializeResult:
     """ "Phase 5 complete": one message per batch, recorded once the broker has acknowledged it."""
     batch = current_batch(batches, game_date_of(context.partition_key))
-    message_id = publish_completion(batch, batches, publisher, run_id=context.run_id)
+    message_id = publish_completion(batch, batches, publisher, run_id=context.run.run_id)
     return dg.MaterializeResult(metadata={"batch_id": batch.batch_id, "message_id": message_id})

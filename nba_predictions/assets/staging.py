@@ -20,7 +20,6 @@ from nba_predictions.domain.slate import Slate, SlatePlayer
 from nba_predictions.models.store import ModelStore
 from nba_predictions.night.batches import current_batch
 from nba_predictions.night.predicting import player_predictor
-from nba_predictions.night.slate import features_as_of
 from nba_predictions.night.staging import (
     StagedPlayer,
     close_staging,
@@ -76,7 +75,6 @@ class StageConfig(dg.Config):
 def open_batch_and_fan_out(
     context: dg.OpExecutionContext,
     config: FanOutConfig,
-    game_logs: pl.DataFrame,
     slate: Slate,
     player_features: pl.DataFrame,
     prediction_models: str,
@@ -100,13 +98,17 @@ def open_batch_and_fan_out(
         str(player_nights.name),
         [player_night(batch.game_date, p.player_lookup) for p in slate.players],
     )
-    as_of = features_as_of(game_logs)
+    # A run that died may have staged players of this batch and not come to say so.
+    waiting = {p.player_lookup for p in players}
+    for done in batches.completions(batch.batch_id):
+        if done.rows and done.player_lookup not in waiting:
+            context.log_event(_materialization(batch, done.player_lookup, done.rows))
     for start in range(0, len(players), config.chunk_size):
         chunk = players[start : start + config.chunk_size]
         names = [p.player_lookup for p in chunk]
         features = player_features.filter(pl.col("player_lookup").is_in(names))
         yield dg.DynamicOutput(
-            Chunk(batch, chunk, features, prediction_models, as_of),
+            Chunk(batch, chunk, features, prediction_models, slate.features_as_of),
             mapping_key=f"players_{start + 1}_to_{start + len(chunk)}",
         )
 
@@ -127,13 +129,7 @@ def predict_and_stage(
     ):
         results.append(staged)
         if staged.error is None:
-            context.log_event(
-                dg.AssetMaterialization(
-                    player_staging.key,
-                    partition=player_night(chunk.batch.game_date, staged.player_lookup),
-                    metadata=_metadata(chunk.batch, staged),
-                )
-            )
+            context.log_event(_materialization(chunk.batch, staged.player_lookup, staged.rows))
     return results
 
 
@@ -165,15 +161,19 @@ def close_batch(
     kinds={"python", "parquet"},
     owners=["team:data-engineering"],
 )
-def staged_predictions(
-    game_logs: pl.DataFrame, slate: Slate, player_features: pl.DataFrame, prediction_models: str
-) -> str:
+def staged_predictions(slate: Slate, player_features: pl.DataFrame, prediction_models: str) -> str:
     """All players of the slate, predicted and staged one by one; the value is the batch_id."""
-    chunks = open_batch_and_fan_out(game_logs, slate, player_features, prediction_models)
+    chunks = open_batch_and_fan_out(slate, player_features, prediction_models)
     return close_batch(chunks.map(predict_and_stage).collect())
 
 
 @dg.asset(
+    # A run knows only the assets that it materializes and those they depend on. Only the date's own
+    # partition is read; no mapping of Dagster leads from a player's night to its date.
+    deps=[
+        dg.AssetDep(name, partition_mapping=dg.AllPartitionMapping())
+        for name in ("slate", "player_features", "prediction_models")
+    ],
     partitions_def=player_nights,
     group_name="predictions",
     kinds={"python", "parquet"},
@@ -201,21 +201,23 @@ def player_staging(
         raise PermanentPredictionError(
             f"{lookup} is not among the {len(slate.players)} players to predict on {night}"
         )
-    batch = reopen(current_batch(batches, game_date), batches, run_id=context.run_id)
+    batch = current_batch(batches, game_date)
     chunk = Chunk(
         batch,
         [player],
         of_night("player_features", pl.DataFrame),
         of_night("prediction_models", str),
-        features_as_of(of_night("game_logs", pl.DataFrame)),
+        slate.features_as_of,
     )
     (staged,) = _stage_chunk(
-        chunk, batches, warehouse, model_store, context.run_id, threads=1, replay=True
+        chunk, batches, warehouse, model_store, context.run.run_id, threads=1, replay=True
     )
-    close_staging(batch, batches, run_id=context.run_id)
     if staged.error:
+        # The batch was not touched: opened for nothing, it would wait for a merge of nothing.
         raise dg.Failure(f"{lookup} failed again: {staged.error}", allow_retries=False)
-    return dg.MaterializeResult(metadata=_metadata(batch, staged))
+    reopen(batch, batches, run_id=context.run.run_id)
+    close_staging(batch, batches, run_id=context.run.run_id)
+    return dg.MaterializeResult(metadata={"batch_id": batch.batch_id, "rows": staged.rows})
 
 
 def _stage_chunk(
@@ -247,5 +249,9 @@ def _stage_chunk(
     )
 
 
-def _metadata(batch: Batch, staged: StagedPlayer) -> dict[str, Any]:
-    return {"batch_id": batch.batch_id, "rows": staged.rows}
+def _materialization(batch: Batch, player_lookup: str, rows: int) -> dg.AssetMaterialization:
+    return dg.AssetMaterialization(
+        player_staging.key,
+        partition=player_night(batch.game_date, player_lookup),
+        metadata={"batch_id": batch.batch_id, "rows": rows},
+    )

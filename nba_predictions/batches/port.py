@@ -50,7 +50,8 @@ class BatchStore(Protocol):
         Return False when it is there already.
 
         Raises:
-            BatchStateError: its state does not allow it, or there is no such batch.
+            BatchStateError: its state does not allow it, there is no such batch, or it would be
+                the second unfinished one of its date.
         """
         ...
 

@@ -16,6 +16,8 @@ from datetime import date, datetime, timedelta, timezone
 from functools import cached_property
 from pathlib import Path
 
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_random_exponential
+
 from nba_predictions.domain.batch import (
     RESUMABLE,
     Batch,
@@ -28,6 +30,9 @@ from nba_predictions.domain.batch import (
 )
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.errors import BatchStateError, LeaseLostError
+
+#: How long a call waits for another process to end its transaction.
+_TIMEOUT_SECONDS = 60
 
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS batches (
@@ -117,15 +122,21 @@ class SQLiteBatchStore:
     def move(self, batch_id: str, to: BatchState, reason: str | None = None) -> bool:
         allowed = sorted(state.value for state in states_before(to))
         marks = ", ".join("?" for _ in allowed)
-        with self._transaction() as connection:
-            moved = connection.execute(
-                "UPDATE batches SET state = ?, reason = ? "
-                f"WHERE batch_id = ? AND state IN ({marks})",
-                (to.value, reason, batch_id, *allowed),
-            ).rowcount
-            if moved:
-                self._stamp(connection, batch_id, to)
-                return True
+        try:
+            with self._transaction() as connection:
+                moved = connection.execute(
+                    "UPDATE batches SET state = ?, reason = ? "
+                    f"WHERE batch_id = ? AND state IN ({marks})",
+                    (to.value, reason, batch_id, *allowed),
+                ).rowcount
+                if moved:
+                    self._stamp(connection, batch_id, to)
+                    return True
+        except sqlite3.IntegrityError as error:
+            raise BatchStateError(
+                f"{batch_id} cannot become {to.value}: another batch of its date is unfinished; "
+                f"finish that one first"
+            ) from error
         state = self.get(batch_id).state
         if state is to:
             return False
@@ -256,14 +267,7 @@ class SQLiteBatchStore:
     @cached_property
     def _connection(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(
-            self.path, timeout=60, isolation_level=None, check_same_thread=False
-        )
-        connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.executescript(_SCHEMA)
-        return connection
+        return _open(self.path)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -273,10 +277,11 @@ class SQLiteBatchStore:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
 
     def _select(self, sql: str, parameters: tuple[str, ...]) -> list[sqlite3.Row]:
         with self._lock:
@@ -312,6 +317,33 @@ class SQLiteBatchStore:
             "INSERT OR REPLACE INTO batch_times VALUES (?, ?, ?)",
             (batch_id, state.value, _text(utc_now())),
         )
+
+
+def _is_busy(error: BaseException) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
+
+
+# Of several processes that open a new file at once only one can turn WAL on; the others are told
+# "database is locked" at once, whatever the timeout.
+@retry(
+    retry=retry_if_exception(_is_busy),
+    wait=wait_random_exponential(multiplier=0.01, max=1),
+    stop=stop_after_delay(_TIMEOUT_SECONDS),
+    reraise=True,
+)
+def _open(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        path, timeout=_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
+    )
+    try:
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.executescript(_SCHEMA)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _text(moment: datetime) -> str:

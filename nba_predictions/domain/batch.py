@@ -38,7 +38,7 @@ TRANSITIONS: Mapping[BatchState, frozenset[BatchState]] = {
     _S.CREATED: frozenset({_S.STAGING, _S.FAILED, _S.STALLED}),
     _S.STAGING: frozenset({_S.STAGED, _S.FAILED, _S.STALLED}),
     _S.STAGED: frozenset({_S.STAGING, _S.CONSOLIDATED, _S.FAILED}),
-    _S.CONSOLIDATED: frozenset({_S.STAGING, _S.CONSOLIDATED, _S.CLEANED}),
+    _S.CONSOLIDATED: frozenset({_S.STAGING, _S.CLEANED}),
     _S.CLEANED: frozenset({_S.STAGING, _S.PUBLISHED}),
     _S.PUBLISHED: frozenset({_S.STAGING}),
     _S.FAILED: frozenset({_S.STAGING}),
@@ -160,8 +160,13 @@ class Progress:
 
     @property
     def completion_pct(self) -> float:
-        """Share of expected players who are completed or skipped, in percent; 100 when none are."""
-        return 100.0 if self.expected == 0 else round(100.0 * self.accounted / self.expected, 2)
+        """Share of expected players who are completed or skipped, in percent; 100 when none are.
+
+        It stays at 100 when somebody was replayed who was not on the slate at first.
+        """
+        if self.accounted >= self.expected:
+            return 100.0
+        return round(100.0 * self.accounted / self.expected, 2)
 
     @property
     def status(self) -> BatchStatus:
@@ -172,9 +177,15 @@ class Progress:
         """
         if self.games == 0:
             return BatchStatus.NO_DATA
-        if self.completed == 0 or self.accounted < self.expected * self.threshold:
+        if self.completed == 0 or not self._reaches_threshold:
             return BatchStatus.FAILED
-        return BatchStatus.SUCCESS if self.accounted >= self.expected else BatchStatus.PARTIAL
+        whole = self.accounted >= self.expected and not self.failed
+        return BatchStatus.SUCCESS if whole else BatchStatus.PARTIAL
+
+    @property
+    def _reaches_threshold(self) -> bool:
+        # Divided, not multiplied: 55 / 100 is 0.55 exactly, while 100 * 0.55 lies above 55.
+        return self.expected == 0 or self.accounted / self.expected >= self.threshold
 
     @property
     def may_go_out(self) -> bool:

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 from nba_predictions.domain.games import make_game_id
@@ -99,6 +99,8 @@ class Slate:
     skips: tuple[Skip, ...]
     #: Quotes that name a game which is not on; a few are normal (postponements), many are not.
     quotes_off_slate: int = 0
+    #: When the newest box score behind the slate and its features was complete (UTC).
+    features_as_of: datetime | None = None
 
     @property
     def expected(self) -> int:
@@ -121,6 +123,7 @@ def build_slate(
     forms: Iterable[PlayerForm],
     quotes: Iterable[PlayerQuote],
     injury_status: Mapping[str, str],
+    features_as_of: datetime | None = None,
 ) -> Slate:
     """Return the slate of `game_date`.
 
@@ -134,7 +137,7 @@ def build_slate(
     line does not say on which side he is.
     """
     if not games:
-        return Slate(game_date, (), (), ())
+        return Slate(game_date, (), (), (), 0, features_as_of)
     by_lookup = {form.player_lookup: form for form in forms}
     game_of_team = {team: game for game in games for team in (game.away_team, game.home_team)}
     quoted, strangers, off_slate = _quotes_by_player(quotes, by_lookup, games)
@@ -152,7 +155,8 @@ def build_slate(
             continue
         on_team = form.team in (game.away_team, game.home_team)
         home = form.team == game.home_team
-        base = base_line(q.quote for q in own_quotes)
+        teams = (game.away_team, game.home_team)
+        base = base_line(q.quote for q in own_quotes if (q.away_team, q.home_team) == teams)
         players.append(
             SlatePlayer(
                 game_date=game_date,
@@ -173,6 +177,7 @@ def build_slate(
         tuple(sorted(players, key=lambda p: p.player_lookup)),
         tuple(sorted(skips, key=lambda s: s.player_lookup)),
         off_slate,
+        features_as_of,
     )
 
 
@@ -220,4 +225,4 @@ def _game_of(
     named = {make_game_id(games[0].game_date, q.away_team, q.home_team) for q in quotes}
     if own is not None and own.game_id in named:
         return own
-    return next(game for game in games if game.game_id in named)
+    return min((g for g in games if g.game_id in named), key=lambda g: g.game_id)

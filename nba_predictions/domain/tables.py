@@ -10,7 +10,7 @@ import math
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -81,10 +81,7 @@ class Table:
         """
         for names in {frozenset(row) for row in rows}:
             self.check_columns(sorted(names))
-        for column in self.staged_columns:
-            # Only these can hold a wrong value; the other types are refused by Arrow itself.
-            if not column.required and not column.type.startswith(("NUMERIC", "FLOAT64")):
-                continue
+        for column in (*self.staged_columns, STAGED_AT):
             for number, row in enumerate(rows, start=1):
                 problem = _value_problem(column, row.get(column.name))
                 if problem:
@@ -98,6 +95,16 @@ class Table:
 STAGED_AT = Column("staged_at", "TIMESTAMP", "when the row was staged", required=True)
 
 
+_PYTHON_TYPES: dict[str, type] = {
+    "STRING": str,
+    "DATE": date,
+    "BOOL": bool,
+    "INT64": int,
+    "FLOAT64": float,
+    "TIMESTAMP": datetime,
+}
+
+
 def _value_problem(column: Column, value: object) -> str | None:
     if value is None:
         return "is NULL but the column is required" if column.required else None
@@ -109,8 +116,16 @@ def _value_problem(column: Column, value: object) -> str | None:
             return f"does not fit {column.type}"
         if value != value.quantize(unit):
             return f"has more than {scale} decimals"
-    if column.type == "FLOAT64" and not (isinstance(value, float) and math.isfinite(value)):
+        return None
+    # Arrow itself would cut 15.5 to 15 points, a time off a date, and take a naive time for UTC. A
+    # subclass is refused too: a bool is no count, a datetime no date.
+    expected = _PYTHON_TYPES[column.type]
+    if type(value) is not expected:
+        return f"is a {type(value).__name__}; {column.type} takes {expected.__name__} only"
+    if isinstance(value, float) and not math.isfinite(value):
         return "is not a finite float"
+    if isinstance(value, datetime) and value.tzinfo is None:
+        return "has no time zone; pass an aware datetime"
     return None
 
 
@@ -204,6 +219,7 @@ def prediction_id(
     A line is written with one decimal, so that 15.5, 15.50 and Decimal("15.5") agree; no line is
     the word NULL, which is no number.
     """
-    line = "NULL" if points_line is None else f"{points_line:.1f}"
+    # Zero is added because it takes the sign off a negative zero, which is the same key.
+    line = "NULL" if points_line is None else f"{points_line + 0:.1f}"
     key = "|".join((game_date.isoformat(), game_id, player_lookup, system_id, line))
     return str(uuid.uuid5(_NAMESPACE, key))

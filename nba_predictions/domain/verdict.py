@@ -80,7 +80,8 @@ def judge(evidence: Evidence) -> Judgement:
         + (f", {expected_rows} were recorded" if merged else ", nothing was merged yet")
     )
 
-    if merged and not pending and evidence.target.batch_rows < expected_rows:
+    all_merged = not pending or batch.state is BatchState.CONSOLIDATED
+    if merged and all_merged and evidence.target.batch_rows < expected_rows:
         return Judgement(Verdict.ROWS_MISSING, tuple(facts))
     if published and batch.state is BatchState.PUBLISHED:
         facts.append(f"published at {published.at:%Y-%m-%d %H:%M:%S} UTC")
@@ -91,16 +92,16 @@ def judge(evidence: Evidence) -> Judgement:
         facts.append(f"last progress {int(idle.total_seconds())} s ago")
         stalled = batch.state is BatchState.STALLED or idle > STALL_WINDOW
         return Judgement(Verdict.STALLED if stalled else Verdict.IN_PROGRESS, tuple(facts))
-    if merged and not Reconciliation.from_numbers(merged.counts).merge_problems():
+    problems = Reconciliation.from_numbers(merged.counts).merge_problems() if merged else []
+    staged_since = [c for c in pending if merged and c.recorded_at > merged.at]
+    if merged and not problems and not staged_since:
         if not counted.may_go_out:
             facts.append(f"{counted.completion_pct}% is below the threshold to go out")
             return Judgement(Verdict.PARTIAL, tuple(facts))
         return Judgement(Verdict.CONSOLIDATED_NOT_PUBLISHED, tuple(facts))
     if batch.state is BatchState.FAILED and not pending:
         return Judgement(Verdict.PARTIAL, (*facts, f"failed: {batch.reason}"))
-    if merged:
-        facts += Reconciliation.from_numbers(merged.counts).merge_problems()
-    return Judgement(Verdict.STAGED_NOT_MERGED, tuple(facts))
+    return Judgement(Verdict.STAGED_NOT_MERGED, (*facts, *problems))
 
 
 def _staging_fact(evidence: Evidence, pending: Sequence[Completion]) -> str:

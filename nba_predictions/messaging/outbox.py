@@ -75,7 +75,7 @@ class OutboxPublisher:
                     "SELECT position FROM outbox WHERE topic = ? AND dedup_id = ?",
                     (self.topic, message.dedup_id),
                 ).fetchone()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise PublishError(
                 f"the outbox {self.path} did not take {message.dedup_id}: {error}"
             ) from error

@@ -60,7 +60,7 @@ def consolidate(
     """
     lease = _wait_for_lease(batch, store, f"{run_id}:{batch.batch_id}", lease_wait_seconds)
     try:
-        return _consolidate(store.get(batch.batch_id), store, warehouse, run_id, lease)
+        return _consolidate(batch.batch_id, store, warehouse, run_id, lease)
     finally:
         store.release_lease(lease)
 
@@ -76,8 +76,12 @@ def _wait_for_lease(batch: Batch, store: BatchStore, holder: str, seconds: float
 
 
 def _consolidate(
-    batch: Batch, store: BatchStore, warehouse: Warehouse, run_id: str, lease: Lease
+    batch_id: str, store: BatchStore, warehouse: Warehouse, run_id: str, lease: Lease
 ) -> Consolidation:
+    # The merge is entered with the time before anything was read: what a replay records while it
+    # goes on is later than the merge, and so is merged again, never taken for merged.
+    began = utc_now()
+    batch = store.get(batch_id)
     which: dict[str, Any] = {
         "batch_id": batch.batch_id,
         "game_date": batch.game_date,
@@ -135,7 +139,7 @@ def _consolidate(
         **numbers.numbers(),
         **which,
     )
-    entry = LedgerEntry("merged", utc_now(), run_id, numbers.numbers())
+    entry = LedgerEntry("merged", began, run_id, numbers.numbers())
     store.append(batch.batch_id, entry, lease)
     if not problems:
         store.move(batch.batch_id, BatchState.CONSOLIDATED)
@@ -167,6 +171,8 @@ def clean_up(batch: Batch, store: BatchStore, warehouse: Warehouse, *, run_id: s
         "game_date": batch.game_date,
         "run_id": run_id,
     }
+    # As in a merge: whatever is recorded from here on was not there to be cleaned up.
+    began = utc_now()
     batch = store.get(batch.batch_id)
     completions = store.completions(batch.batch_id)
     target = warehouse.count(PREDICTIONS, batch.game_date, batch.batch_id)
@@ -191,7 +197,7 @@ def clean_up(batch: Batch, store: BatchStore, warehouse: Warehouse, *, run_id: s
     report = Cleanup(batch.batch_id, dropped, target.batch_rows)
     if batch.state is BatchState.CONSOLIDATED:
         counts = {"tables_dropped": dropped, "rows_in_target": target.batch_rows}
-        store.append(batch.batch_id, LedgerEntry("cleaned", utc_now(), run_id, counts))
+        store.append(batch.batch_id, LedgerEntry("cleaned", began, run_id, counts))
         store.move(batch.batch_id, BatchState.CLEANED)
     milestone(
         "cleanup_done",

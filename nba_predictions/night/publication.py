@@ -51,7 +51,8 @@ def completion_message(
         timestamp=utc_now(),
         record_count=numbers.batch_rows_in_target,
         records_failed=done.failed,
-        duration_seconds=(merged.at - batch.created_at).total_seconds(),
+        # Two machines' clocks may disagree, and no message would pass with less than zero.
+        duration_seconds=max(0.0, (merged.at - batch.created_at).total_seconds()),
         metadata=CompletionMetadata(
             batch_id=batch.batch_id,
             expected_players=done.expected,

@@ -58,9 +58,8 @@ def load_slate(
         for row in prop_lines.iter_rows(named=True)
     )
     statuses = dict(injuries.select("player_lookup", "status").iter_rows())
-    return build_slate(
-        game_date, games, player_forms(game_logs, season_of(game_date)), quotes, statuses
-    )
+    forms = player_forms(game_logs, season_of(game_date))
+    return build_slate(game_date, games, forms, quotes, statuses, features_as_of(game_logs))
 
 
 def player_forms(game_logs: pl.DataFrame, season: str) -> list[PlayerForm]:

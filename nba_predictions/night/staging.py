@@ -30,6 +30,7 @@ from nba_predictions.domain.errors import (
     PermanentPredictionError,
     SchemaMismatchError,
 )
+from nba_predictions.domain.reconciliation import pending_staging
 from nba_predictions.domain.slate import Slate, SlatePlayer
 from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.logs import milestone
@@ -65,8 +66,9 @@ def open_batch(
     is out) is closed as failed, with the reason, and its staging stays for whoever wants to look.
     """
     fingerprint = slate.fingerprint()
-    now = utc_now()
+    id_time = utc_now()
     while True:
+        now = utc_now()
         present = store.of_date(slate.game_date)
         unfinished = next((b for b in present if b.state in RESUMABLE), None)
         if unfinished and unfinished.slate_fingerprint == fingerprint:
@@ -76,7 +78,7 @@ def open_batch(
             store.move(unfinished.batch_id, BatchState.FAILED, reason)
             store.append(unfinished.batch_id, LedgerEntry("superseded", now, run_id))
         batch = Batch(
-            batch_id=make_batch_id(slate.game_date, now),
+            batch_id=make_batch_id(slate.game_date, id_time),
             game_date=slate.game_date,
             state=BatchState.CREATED,
             expected_players=slate.expected,
@@ -89,8 +91,9 @@ def open_batch(
         )
         if store.create(batch):
             break
-        # The id is taken (a batch of this very second) or another run was first: look again.
-        now += timedelta(seconds=1)
+        # The id is taken (a batch of this very second) or another run was first: look again. Only
+        # the id moves on; a batch created in the future would end before it began.
+        id_time += timedelta(seconds=1)
     counts = _slate_counts(slate)
     store.append(batch.batch_id, LedgerEntry("created", now, run_id, counts))
     milestone(
@@ -151,10 +154,12 @@ def _slate_counts(slate: Slate) -> dict[str, int]:
 def players_to_stage(
     batch: Batch, slate: Slate, store: BatchStore, warehouse: Warehouse
 ) -> list[SlatePlayer]:
-    """Return the players of the slate whose staging is not safely there yet."""
+    """Return the players of the slate whose rows are neither staged nor merged and cleaned up."""
     completions = store.completions(batch.batch_id)
-    there = warehouse.staging_there([c.staging_table for c in completions if c.staging_table])
-    done = {c.player_lookup for c in completions if c.staging_table in there or c.rows == 0}
+    pending = pending_staging(completions, store.ledger(batch.batch_id))
+    there = warehouse.staging_there([c.staging_table for c in pending if c.staging_table])
+    lost = {c.player_lookup for c in pending if c.staging_table not in there}
+    done = {c.player_lookup for c in completions} - lost
     return [p for p in slate.players if p.player_lookup not in done]
 
 

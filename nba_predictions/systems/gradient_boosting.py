@@ -20,7 +20,7 @@ FEWEST_ROWS: Final = 300
 ROUNDS: Final = 130
 
 #: Directions that are known beforehand; no split goes against them. Leaves are medians, set after
-#: the splits, so a single forecast may still move a little (hundredths) the other way.
+#: the splits, so a single forecast may still move the other way, by up to 0.2 points.
 DIRECTIONS: Final = {
     **dict.fromkeys(("points_last_1", "points_last_5", "points_last_10", "points_season"), 1),
     **dict.fromkeys(("points_ewm", "points_ewm_slow", "points_from_attempts"), 1),

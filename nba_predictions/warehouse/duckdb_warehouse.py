@@ -6,10 +6,11 @@ Parquet file of their own, written aside and renamed, so that a half-written fil
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
@@ -34,6 +35,10 @@ from nba_predictions.warehouse.port import Rows, StagingTable
 
 #: How long a call waits for another process to let go of the file.
 LOCK_TIMEOUT_SECONDS = 60
+
+# The file keeps other processes out, not other threads: two merges at once would not see each
+# other's rows, and insert the same key twice.
+_merging = threading.Lock()
 
 
 @cache
@@ -97,7 +102,7 @@ class DuckDBWarehouse:
         found = [str(self._file(name)) for name in staging if name in there]
         if not found:
             return MergeCounts(0, 0, 0, 0, 0, 0)
-        with self._connect() as connection:
+        with _merging, self._connect() as connection:
             # An older staging file may lack a column that was added since: it reads as NULL.
             files = connection.read_parquet(found, union_by_name=True)
             table.check_columns(files.columns)
@@ -147,7 +152,8 @@ class DuckDBWarehouse:
         for name in there:
             self._file(name).unlink(missing_ok=True)
         for folder in {self._file(name).parent for name in names}:
-            if folder.is_dir() and not any(folder.iterdir()):
+            # It stays while anything else is in it, and another clean-up may have been faster.
+            with suppress(OSError):
                 folder.rmdir()
         return len(there)
 

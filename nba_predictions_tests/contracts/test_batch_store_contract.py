@@ -1,0 +1,378 @@
+"""What every batch store owes the pipeline, whichever it is."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from nba_predictions.batches.port import BatchStore
+from nba_predictions.domain.batch import (
+    RESUMABLE,
+    TRANSITIONS,
+    Batch,
+    BatchState,
+    Completion,
+    Lease,
+    LedgerEntry,
+)
+from nba_predictions.domain.errors import BatchStateError, LeaseLostError
+from nba_predictions_tests.examples import (
+    GAME_DATE,
+    NOON,
+    SECOND,
+    batch,
+    completion,
+    dead_letter,
+    skipped,
+)
+
+S = BatchState
+TOMORROW = GAME_DATE + timedelta(days=1)
+Open = Callable[[], BatchStore]
+
+#: How to bring a new batch into each state by allowed transitions.
+PATHS: dict[BatchState, tuple[BatchState, ...]] = {
+    S.CREATED: (),
+    S.STAGING: (S.STAGING,),
+    S.STAGED: (S.STAGING, S.STAGED),
+    S.CONSOLIDATED: (S.STAGING, S.STAGED, S.CONSOLIDATED),
+    S.CLEANED: (S.STAGING, S.STAGED, S.CONSOLIDATED, S.CLEANED),
+    S.PUBLISHED: (S.STAGING, S.STAGED, S.CONSOLIDATED, S.CLEANED, S.PUBLISHED),
+    S.FAILED: (S.FAILED,),
+    S.STALLED: (S.STALLED,),
+}
+
+
+def create(store: BatchStore, state: BatchState = S.CREATED, subject: Batch | None = None) -> Batch:
+    subject = subject or batch()
+    assert store.create(subject)
+    for following in PATHS[state]:
+        assert store.move(subject.batch_id, following)
+    return store.get(subject.batch_id)
+
+
+# ---------------------------------------------------------------------------------- batches
+
+
+def test_a_batch_is_read_back_as_it_was_created(store: BatchStore) -> None:
+    created = batch(completion_threshold=0.85, source="files")
+    assert store.create(created)
+    found = store.get("batch_1")
+    assert replace(found, times={}) == created
+    assert set(found.times) == {"created"}
+
+
+def test_a_batch_id_is_created_once(store: BatchStore) -> None:
+    assert store.create(batch())
+    assert not store.create(batch(expected_players=99))
+    assert store.get("batch_1").expected_players == 3
+
+
+def test_of_many_threads_one_creates_the_batch(open_store: Open) -> None:
+    stores = [open_store() for _ in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        created = list(pool.map(lambda n: stores[n % 8].create(batch(f"batch_{n}")), range(40)))
+    assert sum(created) == 1
+    (only,) = stores[0].of_date(GAME_DATE)
+    assert only.batch_id == f"batch_{created.index(True)}"
+
+
+@pytest.mark.parametrize("state", BatchState)
+def test_a_date_has_one_unfinished_batch(store: BatchStore, state: BatchState) -> None:
+    create(store, state)
+    assert store.create(batch("batch_2")) == (state not in RESUMABLE)
+    assert store.create(batch("batch_3", game_date=TOMORROW))
+
+
+def test_a_finished_batch_is_not_reopened_beside_an_unfinished_one(store: BatchStore) -> None:
+    create(store, S.PUBLISHED)
+    assert store.create(batch("batch_2"))
+    with pytest.raises(BatchStateError, match=r"batch_1 .*another batch"):
+        store.move("batch_1", S.STAGING)
+    assert store.get("batch_1").state is S.PUBLISHED
+
+
+def test_batches_of_a_date_come_newest_first(store: BatchStore) -> None:
+    for number in (2, 1, 3):
+        created = batch(f"batch_{number}", created_at=NOON + number * SECOND)
+        create(store, S.FAILED, created)
+    create(store, subject=batch("elsewhere", game_date=TOMORROW))
+    assert [b.batch_id for b in store.of_date(GAME_DATE)] == ["batch_3", "batch_2", "batch_1"]
+    assert store.of_date(GAME_DATE - timedelta(days=1)) == []
+
+
+def test_times_in_other_zones_order_as_times_not_as_texts(store: BatchStore) -> None:
+    east = timezone(timedelta(hours=-5))
+    create(store, S.FAILED, batch("early", created_at=datetime(2026, 1, 1, 23, 30, tzinfo=east)))
+    late = datetime(2026, 1, 2, 4, 30, 0, 1, tzinfo=timezone.utc)
+    create(store, S.FAILED, batch("late", created_at=late))
+    assert [b.batch_id for b in store.of_date(GAME_DATE)] == ["late", "early"]
+
+
+def test_batches_in_a_state_come_oldest_first(store: BatchStore) -> None:
+    for number, state in ((2, S.CLEANED), (1, S.CLEANED), (3, S.PUBLISHED)):
+        on = GAME_DATE + timedelta(days=number)
+        subject = batch(f"batch_{number}", game_date=on, created_at=NOON + number * SECOND)
+        create(store, state, subject)
+    assert [b.batch_id for b in store.in_states({S.CLEANED})] == ["batch_1", "batch_2"]
+    assert len(store.in_states({S.CLEANED, S.PUBLISHED})) == 3
+    assert store.in_states(set()) == []
+    assert store.in_states({S.STALLED}) == []
+
+
+def test_a_batch_that_does_not_exist_is_an_error_that_names_it(store: BatchStore) -> None:
+    with pytest.raises(BatchStateError, match="batch_9"):
+        store.get("batch_9")
+    with pytest.raises(BatchStateError, match="batch_9"):
+        store.move("batch_9", S.STAGING)
+
+
+@pytest.mark.parametrize("state", BatchState)
+@pytest.mark.parametrize("to", BatchState)
+def test_a_transition_is_made_exactly_when_it_is_allowed(
+    store: BatchStore, state: BatchState, to: BatchState
+) -> None:
+    create(store, state)
+    if to in TRANSITIONS[state]:
+        assert store.move("batch_1", to, "because")
+        assert store.get("batch_1").state is to
+        assert store.get("batch_1").reason == "because"
+        assert to.value in store.get("batch_1").times
+    elif to is state:
+        assert not store.move("batch_1", to)
+    else:
+        with pytest.raises(BatchStateError, match=f"batch_1 is {state.value}.*{to.value}"):
+            store.move("batch_1", to)
+        assert store.get("batch_1").state is state
+
+
+def test_of_many_movers_one_moves(open_store: Open) -> None:
+    stores = [open_store() for _ in range(4)]
+    create(stores[0], S.STAGING)
+    with ThreadPoolExecutor(16) as pool:
+        moved = list(pool.map(lambda n: stores[n % 4].move("batch_1", S.STAGED), range(16)))
+    assert sum(moved) == 1
+
+
+# ---------------------------------------------------------------------------------- completions
+
+
+def test_a_completion_is_read_back_as_it_was_recorded(store: BatchStore) -> None:
+    create(store)
+    assert store.complete("batch_1", skipped("zach"))
+    assert store.complete("batch_1", completion("anthony", at=NOON + timedelta(microseconds=1)))
+    assert store.completions("batch_1") == [
+        completion("anthony", at=NOON + timedelta(microseconds=1)),
+        skipped("zach"),
+    ]
+    assert store.completions("batch_2") == []
+
+
+def test_a_redelivery_changes_nothing(store: BatchStore) -> None:
+    create(store)
+    assert store.complete("batch_1", completion("a"))
+    assert not store.complete("batch_1", completion("a", rows=5, run_id="late"))
+    assert not store.complete("batch_1", skipped("a"))
+    assert store.completions("batch_1") == [completion("a")]
+
+
+def test_a_replay_replaces(store: BatchStore) -> None:
+    create(store)
+    store.complete("batch_1", skipped("a"))
+    later = completion("a", at=NOON + SECOND, run_id="replay")
+    assert store.complete("batch_1", later, replace=True)
+    assert store.completions("batch_1") == [later]
+
+
+def test_the_same_player_is_done_once_per_batch(store: BatchStore) -> None:
+    create(store)
+    create(store, subject=batch("batch_2", game_date=TOMORROW))
+    assert store.complete("batch_1", completion("a"))
+    assert store.complete("batch_2", completion("a", rows=5))
+    assert [c.rows for c in store.completions("batch_1")] == [25]
+
+
+@pytest.mark.parametrize(("workers", "players"), [(40, 40), (40, 400)])
+def test_completions_at_once_are_all_recorded(open_store: Open, workers: int, players: int) -> None:
+    stores = [open_store() for _ in range(4)]
+    create(stores[0], S.STAGING)
+    names = [f"player{n:03}" for n in range(players)]
+    with ThreadPoolExecutor(workers) as pool:
+        first = list(
+            pool.map(
+                lambda n: stores[n % 4].complete("batch_1", completion(names[n])), range(players)
+            )
+        )
+    assert all(first)
+    assert [c.player_lookup for c in stores[1].completions("batch_1")] == names
+
+
+def test_of_many_deliveries_of_one_completion_one_counts(open_store: Open) -> None:
+    stores = [open_store() for _ in range(4)]
+    create(stores[0], S.STAGING)
+    with ThreadPoolExecutor(16) as pool:
+        first = list(
+            pool.map(
+                lambda n: stores[n % 4].complete("batch_1", completion("a", run_id=f"run_{n}")),
+                range(16),
+            )
+        )
+    assert sum(first) == 1
+    (kept,) = stores[0].completions("batch_1")
+    assert kept.run_id == f"run_{first.index(True)}"
+
+
+@pytest.mark.parametrize("lookup", ["karl-anthony", "o'neal", "p.j.", "a/b", "ümit", "__x__"])
+def test_a_players_name_breaks_nothing(store: BatchStore, lookup: str) -> None:
+    # A hyphen once made a field path that the store refused, and half of a night was gone.
+    create(store)
+    done = Completion(lookup, 25, NOON, "run", staging_table="batch_1/x")
+    assert store.complete("batch_1", done)
+    assert store.completions("batch_1") == [done]
+
+
+# ---------------------------------------------------------------------------------- dead letters
+
+
+def test_a_dead_letter_is_kept_whole_and_replaced_by_a_newer_one(store: BatchStore) -> None:
+    create(store)
+    store.add_dead_letter("batch_1", dead_letter("b"))
+    store.add_dead_letter("batch_1", dead_letter("a"))
+    assert store.dead_letters("batch_1") == [dead_letter("a"), dead_letter("b")]
+    newer = dead_letter("a", at=NOON + SECOND, message="other\nlines ü")
+    store.add_dead_letter("batch_1", newer)
+    assert store.dead_letters("batch_1") == [newer, dead_letter("b")]
+    assert store.dead_letters("batch_2") == []
+
+
+# ---------------------------------------------------------------------------------- leases
+
+
+def test_a_lease_is_held_by_one(open_store: Open) -> None:
+    one, other = open_store(), open_store()
+    lease = one.acquire_lease(GAME_DATE, "run_1", timedelta(minutes=10))
+    assert (lease.game_date, lease.holder) == (GAME_DATE, "run_1")
+    for store in (one, other):
+        with pytest.raises(LeaseLostError, match=r"2026-01-01 .*run_1"):
+            store.acquire_lease(GAME_DATE, "run_2", timedelta(minutes=10))
+    assert one.acquire_lease(TOMORROW, "run_2", timedelta(minutes=10)).holder == "run_2"
+
+
+def test_of_many_one_gets_the_lease(open_store: Open) -> None:
+    stores = [open_store() for _ in range(4)]
+
+    def acquire(number: int) -> Lease | None:
+        try:
+            return stores[number % 4].acquire_lease(
+                GAME_DATE, f"run_{number}", timedelta(minutes=1)
+            )
+        except LeaseLostError:
+            return None
+
+    with ThreadPoolExecutor(16) as pool:
+        assert sum(lease is not None for lease in pool.map(acquire, range(16))) == 1
+
+
+def test_tokens_grow_over_release_and_expiry(store: BatchStore) -> None:
+    tokens = []
+    for ttl in (timedelta(minutes=10), timedelta(milliseconds=5), timedelta(minutes=10)):
+        lease = store.acquire_lease(GAME_DATE, "run", ttl)
+        tokens.append(lease.token)
+        if ttl < SECOND:
+            time.sleep(0.02)
+        else:
+            store.release_lease(lease)
+    assert tokens == sorted(set(tokens))
+    assert len(tokens) == 3
+
+
+def test_a_lease_says_when_it_runs_out(store: BatchStore) -> None:
+    before = datetime.now(timezone.utc)
+    lease = store.acquire_lease(GAME_DATE, "run", timedelta(minutes=10))
+    assert before + timedelta(minutes=10) <= lease.expires_at
+    assert lease.expires_at <= datetime.now(timezone.utc) + timedelta(minutes=10)
+
+
+def test_a_lost_lease_releases_nothing(store: BatchStore) -> None:
+    lost = store.acquire_lease(GAME_DATE, "run_1", timedelta(0))
+    store.acquire_lease(GAME_DATE, "run_2", timedelta(minutes=10))
+    store.release_lease(lost)
+    with pytest.raises(LeaseLostError, match="run_2"):
+        store.acquire_lease(GAME_DATE, "run_3", timedelta(minutes=10))
+
+
+def entry(event: str, at: datetime = NOON, **counts: object) -> LedgerEntry:
+    return LedgerEntry(event, at, "run_1", counts)
+
+
+def test_the_holder_of_a_lease_writes_the_ledger(store: BatchStore) -> None:
+    create(store)
+    lease = store.acquire_lease(GAME_DATE, "run_1", timedelta(minutes=10))
+    store.append("batch_1", entry("merged", rows=1), lease)
+    assert [e.event for e in store.ledger("batch_1")] == ["merged"]
+
+
+def test_who_lost_his_lease_cannot_write_the_ledger(store: BatchStore) -> None:
+    create(store)
+    lost = store.acquire_lease(GAME_DATE, "run_1", timedelta(0))
+    held = store.acquire_lease(GAME_DATE, "run_2", timedelta(minutes=10))
+    with pytest.raises(LeaseLostError, match=r"run_1 lost the lease.*merged.*not written"):
+        store.append("batch_1", entry("merged"), lost)
+    assert store.ledger("batch_1") == []
+    store.append("batch_1", entry("merged"), held)
+    store.release_lease(held)
+    with pytest.raises(LeaseLostError):
+        store.append("batch_1", entry("merged"), lost)
+    assert len(store.ledger("batch_1")) == 1
+
+
+def test_a_lease_that_was_never_taken_writes_nothing(store: BatchStore) -> None:
+    create(store)
+    with pytest.raises(LeaseLostError):
+        store.append("batch_1", entry("merged"), Lease(TOMORROW, "nobody", 1, NOON))
+    assert store.ledger("batch_1") == []
+
+
+# ---------------------------------------------------------------------------------- ledger
+
+
+def test_the_ledger_keeps_its_order_and_its_counts(store: BatchStore) -> None:
+    create(store)
+    entries = [
+        entry("created", NOON + 5 * SECOND, games=7),
+        entry("staged", NOON),  # a clock that ran behind does not change the order
+        entry("refused", NOON + SECOND, objections=["a", "ü"], rate=0.5, none=None),
+        entry("staged", NOON + 2 * SECOND),
+    ]
+    for one in entries:
+        store.append("batch_1", one)
+    store.append("batch_2", entry("created"))
+    assert list(store.ledger("batch_1")) == entries
+
+
+def test_entries_at_once_are_all_kept(open_store: Open) -> None:
+    stores = [open_store() for _ in range(4)]
+    create(stores[0])
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda n: stores[n % 4].append("batch_1", entry("e", n=n)), range(64)))
+    assert {e.counts["n"] for e in stores[0].ledger("batch_1")} == set(range(64))
+
+
+def test_everything_survives_reopening(open_store: Open) -> None:
+    first = open_store()
+    create(first, S.STAGED)
+    first.complete("batch_1", completion("a"))
+    first.add_dead_letter("batch_1", dead_letter("b"))
+    first.append("batch_1", entry("staged", n=1))
+    lease = first.acquire_lease(GAME_DATE, "run_1", timedelta(minutes=10))
+    second = open_store()
+    assert second.get("batch_1") == first.get("batch_1")
+    assert second.completions("batch_1") == [completion("a")]
+    assert second.dead_letters("batch_1") == [dead_letter("b")]
+    assert list(second.ledger("batch_1")) == [entry("staged", n=1)]
+    second.append("batch_1", entry("merged"), lease)
+    second.release_lease(lease)
+    assert second.acquire_lease(GAME_DATE, "run_2", timedelta(0)).token > lease.token

@@ -1,0 +1,476 @@
+"""What every warehouse owes the pipeline, whichever it is."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from nba_predictions.domain.errors import SchemaMismatchError
+from nba_predictions.domain.games import make_game_id
+from nba_predictions.domain.reconciliation import MergeCounts, TargetCounts
+from nba_predictions.domain.tables import PREDICTIONS, RESULTS, Column, Table
+from nba_predictions.warehouse.port import StagingTable, Warehouse
+from nba_predictions_tests.contracts.conftest import WarehouseBackend
+from nba_predictions_tests.examples import GAME_DATE, NOON, rows_of, slate_player
+
+NOTHING = MergeCounts(0, 0, 0, 0, 0, 0)
+LATER = NOON + timedelta(hours=1)
+TOMORROW = GAME_DATE + timedelta(days=1)
+D = Decimal
+
+
+@pytest.fixture
+def warehouse(warehouse_backend: WarehouseBackend) -> Warehouse:
+    return warehouse_backend.warehouse
+
+
+@pytest.fixture
+def table_rows(warehouse_backend: WarehouseBackend) -> Callable[[Table], list[dict[str, Any]]]:
+    return warehouse_backend.rows
+
+
+Read = Callable[[Table], list[dict[str, Any]]]
+
+
+def stage_and_merge(
+    warehouse: Warehouse, *rows: dict[str, Any], batch_id: str = "batch_1", at: Any = NOON
+) -> MergeCounts:
+    staged = warehouse.stage(PREDICTIONS, batch_id, "somebody", rows)
+    return warehouse.merge(PREDICTIONS, rows[0]["game_date"], [staged.name], at)
+
+
+def lines(rows: list[dict[str, Any]]) -> list[Decimal | None]:
+    return [row["points_line"] for row in rows]
+
+
+def one_system(
+    base: str | None, lookup: str = "paulgeorge", **changed: Any
+) -> list[dict[str, Any]]:
+    return rows_of(slate_player(lookup, base), systems=["ensemble"], **changed)
+
+
+# ---------------------------------------------------------------------------------- staging
+
+
+def test_staged_rows_are_counted_and_there_under_the_name_that_was_returned(
+    warehouse: Warehouse,
+) -> None:
+    staged = warehouse.stage(PREDICTIONS, "batch_1", "paulgeorge", rows_of(slate_player()))
+    assert staged.rows == 25
+    assert warehouse.staging_there([staged.name, "batch_1/nobody"]) == {staged.name}
+
+
+def test_the_same_player_of_two_batches_has_two_staging_tables(warehouse: Warehouse) -> None:
+    names = {
+        warehouse.stage(PREDICTIONS, batch, "paulgeorge", rows_of(slate_player())).name
+        for batch in ("batch_1", "batch_2")
+    }
+    assert warehouse.staging_there(sorted(names)) == names
+    assert len(names) == 2
+
+
+def test_staging_again_replaces(warehouse: Warehouse, table_rows: Read) -> None:
+    first = warehouse.stage(PREDICTIONS, "batch_1", "paulgeorge", rows_of(slate_player()))
+    again = warehouse.stage(
+        PREDICTIONS, "batch_1", "paulgeorge", rows_of(slate_player(base=None), mean=9.0)
+    )
+    assert again == StagingTable(first.name, 5)
+    assert warehouse.merge(PREDICTIONS, GAME_DATE, [again.name], NOON).rows_staged == 5
+    assert {row["predicted_points"] for row in table_rows(PREDICTIONS)} == {D("9.00")}
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"over_probability": float("nan")},
+        {"predicted_points": 21.5},
+        {"points_line": D("15.55")},
+        {"game_id": None},
+        {"team": ["PHI"]},
+        {"books": 2.5},
+    ],
+    ids=lambda bad: next(iter(bad)),
+)
+def test_one_bad_value_and_nothing_is_staged(warehouse: Warehouse, bad: dict[str, Any]) -> None:
+    rows = rows_of(slate_player())
+    with pytest.raises(SchemaMismatchError, match=next(iter(bad))):
+        warehouse.stage(PREDICTIONS, "batch_1", "paulgeorge", [*rows[:-1], {**rows[-1], **bad}])
+    good = warehouse.stage(PREDICTIONS, "batch_1", "other", rows)
+    twin = good.name.replace("other", "paulgeorge")
+    assert warehouse.staging_there([good.name, twin]) == {good.name}
+
+
+def test_a_bad_row_leaves_what_was_staged_before(warehouse: Warehouse) -> None:
+    good = warehouse.stage(PREDICTIONS, "batch_1", "paulgeorge", rows_of(slate_player()))
+    with pytest.raises(SchemaMismatchError):
+        warehouse.stage(
+            PREDICTIONS,
+            "batch_1",
+            "paulgeorge",
+            [{**rows_of(slate_player())[0], "predicted_points": None}],
+        )
+    assert warehouse.merge(PREDICTIONS, GAME_DATE, [good.name], NOON).rows_staged == 25
+
+
+def test_a_column_that_the_table_does_not_know_is_refused_by_name(warehouse: Warehouse) -> None:
+    with pytest.raises(SchemaMismatchError, match="shot_zone"):
+        stage_and_merge(warehouse, {**one_system(None)[0], "shot_zone": "paint"})
+
+
+def test_staging_of_a_newer_version_with_an_unknown_column_is_refused_by_the_merge(
+    warehouse: Warehouse, table_rows: Read
+) -> None:
+    zone = Column("shot_zone", "STRING", "a column of tomorrow")
+    newer = replace(PREDICTIONS, columns=(*PREDICTIONS.columns, zone))
+    rows = [{**row, "shot_zone": "paint"} for row in one_system("22.5")]
+    staged = warehouse.stage(newer, "batch_1", "paulgeorge", rows)
+    other = warehouse.stage(PREDICTIONS, "batch_1", "other", one_system("9.5", "other"))
+    with pytest.raises(SchemaMismatchError, match="shot_zone"):
+        warehouse.merge(PREDICTIONS, GAME_DATE, [other.name, staged.name], NOON)
+    assert table_rows(PREDICTIONS) == []
+    assert warehouse.staging_there([staged.name, other.name]) == {staged.name, other.name}
+
+
+def test_staging_of_an_older_version_without_an_optional_column_merges_as_null(
+    warehouse: Warehouse, table_rows: Read
+) -> None:
+    kept = tuple(c for c in PREDICTIONS.columns if c.name not in ("confidence", "features_as_of"))
+    older = replace(PREDICTIONS, columns=kept)
+    rows = [
+        {k: v for k, v in row.items() if k not in ("confidence", "features_as_of")}
+        for row in one_system(None)
+    ]
+    staged = warehouse.stage(older, "batch_1", "paulgeorge", rows)
+    newest = warehouse.stage(PREDICTIONS, "batch_1", "other", one_system(None, "other"))
+
+    for names in ([staged.name], [staged.name, newest.name]):
+        counts = warehouse.merge(PREDICTIONS, GAME_DATE, names, NOON)
+        assert counts.affected == len(names)
+    found = {row["player_lookup"]: row for row in table_rows(PREDICTIONS)}
+    assert found["paulgeorge"]["confidence"] is None
+    assert found["paulgeorge"]["features_as_of"] is None
+    assert found["other"]["confidence"] == 0.8
+
+
+# ---------------------------------------------------------------------------------- merging
+
+
+def test_a_merge_inserts_every_row_with_exact_values(
+    warehouse: Warehouse, table_rows: Read
+) -> None:
+    (row,) = one_system(None)
+    assert stage_and_merge(warehouse, row) == MergeCounts(1, 1, 1, 1, 0, 0)
+    del row["staged_at"]
+    assert table_rows(PREDICTIONS) == [{**row, "created_at": NOON, "updated_at": NOON}]
+
+
+def test_decimals_come_out_as_they_went_in(warehouse: Warehouse, table_rows: Read) -> None:
+    rows = one_system("0.5", mean=0.005) + one_system("59.5", "other", mean=199.994)
+    stage_and_merge(warehouse, *rows)
+    found = table_rows(PREDICTIONS)
+    for column in ("points_line", "predicted_points", "base_line"):
+        assert {str(r[column]) for r in found} == {str(r[column]) for r in rows}
+        assert all(isinstance(r[column], Decimal) for r in found)
+
+
+def test_merging_twice_changes_nothing_but_updated_at(
+    warehouse: Warehouse, table_rows: Read
+) -> None:
+    staged = warehouse.stage(PREDICTIONS, "batch_1", "paulgeorge", rows_of(slate_player()))
+    first = warehouse.merge(PREDICTIONS, GAME_DATE, [staged.name], NOON)
+    before = table_rows(PREDICTIONS)
+    second = warehouse.merge(PREDICTIONS, GAME_DATE, [staged.name], LATER)
+    after = table_rows(PREDICTIONS)
+    assert first == MergeCounts(1, 25, 25, 25, 0, 0)
+    assert second == MergeCounts(1, 25, 25, 0, 25, 0)
+    assert {row["created_at"] for row in after} == {NOON}
+    assert {row["updated_at"] for row in after} == {LATER}
+    assert [{**row, "updated_at": NOON} for row in after] == before
+
+
+def test_a_later_batch_updates_values_and_keeps_identity_and_birth(
+    warehouse: Warehouse, table_rows: Read
+) -> None:
+    stage_and_merge(warehouse, *rows_of(slate_player()))
+    before = {row["prediction_id"]: row for row in table_rows(PREDICTIONS)}
+    stage_and_merge(
+        warehouse, *rows_of(slate_player(), "batch_2", mean=30.0), batch_id="batch_2", at=LATER
+    )
+    after = {row["prediction_id"]: row for row in table_rows(PREDICTIONS)}
+    assert set(after) == set(before)
+    assert {row["batch_id"] for row in after.values()} == {"batch_2"}
+    assert {row["predicted_points"] for row in after.values()} == {D("30.00")}
+    assert {row["created_at"] for row in after.values()} == {NOON}
+    assert warehouse.count(PREDICTIONS, GAME_DATE, "batch_1") == TargetCounts(0, 0)
+    assert warehouse.count(PREDICTIONS, GAME_DATE, "batch_2") == TargetCounts(25, 0)
+
+
+def test_rows_without_a_line_merge_into_themselves(warehouse: Warehouse, table_rows: Read) -> None:
+    stage_and_merge(warehouse, *rows_of(slate_player(base=None)))
+    again = stage_and_merge(warehouse, *rows_of(slate_player(base=None)), at=LATER)
+    assert (again.inserted, again.updated, again.superseded) == (0, 5, 0)
+    assert lines(table_rows(PREDICTIONS)) == [None] * 5
+
+
+def test_rows_without_a_line_are_superseded_when_the_line_comes(
+    warehouse: Warehouse, table_rows: Read
+) -> None:
+    stage_and_merge(warehouse, *rows_of(slate_player(base=None)))
+    came = stage_and_merge(warehouse, *rows_of(slate_player()), at=LATER)
+    assert (came.inserted, came.updated, came.superseded) == (25, 0, 5)
+    assert None not in lines(table_rows(PREDICTIONS))
+
+
+def test_rows_with_a_line_are_superseded_when_the_line_goes(
+    warehouse: Warehouse, table_rows: Read
+) -> None:
+    stage_and_merge(warehouse, *rows_of(slate_player()))
+    gone = stage_and_merge(warehouse, *rows_of(slate_player(base=None)), at=LATER)
+    assert (gone.inserted, gone.updated, gone.superseded) == (5, 0, 25)
+    assert lines(table_rows(PREDICTIONS)) == [None] * 5
+
+
+def test_a_line_that_moves_takes_the_place_of_the_old_one(
+    warehouse: Warehouse, table_rows: Read
+) -> None:
+    stage_and_merge(warehouse, *one_system("18.5"))
+    moved = stage_and_merge(warehouse, *one_system("19.5"), at=LATER)
+    assert (moved.inserted, moved.updated, moved.superseded) == (1, 4, 1)
+    assert sorted(lines(table_rows(PREDICTIONS))) == [D(f"{n}.5") for n in range(17, 22)]  # type: ignore[type-var]
+
+
+def test_half_points_stay_apart(warehouse: Warehouse, table_rows: Read) -> None:
+    (row,) = one_system(None)
+    close = [{**row, "points_line": D(line)} for line in ("15.0", "15.5", "16.0")]
+    assert stage_and_merge(warehouse, *close).inserted == 3
+    assert stage_and_merge(warehouse, *close, at=LATER).updated == 3
+    assert sorted(lines(table_rows(PREDICTIONS))) == [D("15.0"), D("15.5"), D("16.0")]  # type: ignore[type-var]
+
+
+def test_superseding_stops_at_the_player(warehouse: Warehouse, table_rows: Read) -> None:
+    stage_and_merge(warehouse, *one_system("18.5"), *one_system("9.5", "other"))
+    stage_and_merge(warehouse, *one_system("30.5"), at=LATER)
+    kept = [r for r in table_rows(PREDICTIONS) if r["player_lookup"] == "other"]
+    assert [r["updated_at"] for r in kept] == [NOON] * 5
+
+
+def test_superseding_stops_at_the_system(warehouse: Warehouse, table_rows: Read) -> None:
+    stage_and_merge(warehouse, *rows_of(slate_player(base="18.5")))
+    counts = stage_and_merge(warehouse, *one_system("30.5"), at=LATER)
+    assert (counts.inserted, counts.superseded) == (5, 5)
+    kept = [r for r in table_rows(PREDICTIONS) if r["system_id"] != "ensemble"]
+    assert len(kept) == 20
+    assert {r["updated_at"] for r in kept} == {NOON}
+
+
+def test_other_dates_are_not_touched(warehouse: Warehouse, table_rows: Read) -> None:
+    stage_and_merge(warehouse, *rows_of(slate_player(on=TOMORROW), "batch_2"), batch_id="batch_2")
+    before = table_rows(PREDICTIONS)
+    stage_and_merge(warehouse, *rows_of(slate_player(base="30.5")), at=LATER)
+    stage_and_merge(warehouse, *rows_of(slate_player(base=None)), at=LATER)
+    assert [r for r in table_rows(PREDICTIONS) if r["game_date"] == TOMORROW] == before
+    assert warehouse.count(PREDICTIONS, TOMORROW, "batch_2") == TargetCounts(25, 0)
+
+
+def test_other_tables_are_not_touched(warehouse: Warehouse, table_rows: Read) -> None:
+    stage_and_merge(warehouse, *rows_of(slate_player()))
+    assert table_rows(RESULTS) == []
+
+
+def test_keys_staged_twice_are_collapsed_counted_and_the_later_wins(
+    warehouse: Warehouse, table_rows: Read
+) -> None:
+    early = one_system(None, mean=10.0)
+    late = one_system(None, mean=20.0, staged_at=LATER)
+    names = [
+        warehouse.stage(PREDICTIONS, "batch_1", name, rows).name
+        for name, rows in (("b", late), ("a", early))
+    ]
+    assert warehouse.merge(PREDICTIONS, GAME_DATE, names, NOON) == MergeCounts(2, 2, 1, 1, 0, 0)
+    assert [r["predicted_points"] for r in table_rows(PREDICTIONS)] == [D("20.00")]
+    assert stage_and_merge(warehouse, *early, *late, *late).rows_staged == 3
+
+
+def test_of_five_lines_stored_under_one_only_one_is_merged_and_the_counts_say_so(
+    warehouse: Warehouse,
+) -> None:
+    wrong = [{**row, "points_line": D("22.5")} for row in rows_of(slate_player())]
+    counts = stage_and_merge(warehouse, *wrong)
+    assert (counts.rows_staged, counts.distinct_keys, counts.inserted) == (25, 5, 5)
+
+
+@pytest.mark.parametrize("names", [[], ["batch_1/nobody"], ["batch_9/nobody", "batch_9/other"]])
+def test_without_any_staging_table_nothing_is_merged(
+    warehouse: Warehouse, table_rows: Read, names: list[str]
+) -> None:
+    stage_and_merge(warehouse, *rows_of(slate_player()))
+    before = table_rows(PREDICTIONS)
+    assert warehouse.merge(PREDICTIONS, GAME_DATE, names, LATER) == NOTHING
+    assert table_rows(PREDICTIONS) == before
+
+
+def test_a_missing_staging_table_shows_in_the_counts(warehouse: Warehouse) -> None:
+    staged = warehouse.stage(PREDICTIONS, "batch_1", "paulgeorge", rows_of(slate_player()))
+    lost = warehouse.stage(PREDICTIONS, "batch_1", "lost", rows_of(slate_player("lost")))
+    warehouse.drop_staging([lost.name])
+    counts = warehouse.merge(PREDICTIONS, GAME_DATE, [staged.name, lost.name], NOON)
+    assert counts == MergeCounts(1, 25, 25, 25, 0, 0)
+
+
+def test_staging_outlives_the_merge(warehouse: Warehouse) -> None:
+    staged = warehouse.stage(PREDICTIONS, "batch_1", "paulgeorge", rows_of(slate_player()))
+    warehouse.merge(PREDICTIONS, GAME_DATE, [staged.name], NOON)
+    assert warehouse.staging_there([staged.name]) == {staged.name}
+
+
+def test_a_slate_of_400_staging_tables_is_one_merge(warehouse: Warehouse) -> None:
+    def stage(number: int) -> str:
+        rows = one_system("22.5", f"player{number}")
+        return warehouse.stage(PREDICTIONS, "batch_1", f"player{number}", rows).name
+
+    with ThreadPoolExecutor(8) as pool:
+        names = list(pool.map(stage, range(400)))
+    assert len(set(names)) == 400
+    assert warehouse.staging_there(names) == set(names)
+    counts = warehouse.merge(PREDICTIONS, GAME_DATE, names, NOON)
+    assert counts == MergeCounts(400, 2000, 2000, 2000, 0, 0)
+    assert warehouse.count(PREDICTIONS, GAME_DATE, "batch_1") == TargetCounts(2000, 0)
+    assert warehouse.drop_staging(names) == 400
+    assert warehouse.staging_there(names) == set()
+
+
+def test_merges_of_one_date_at_once_leave_one_row_per_key(warehouse: Warehouse) -> None:
+    staged = warehouse.stage(PREDICTIONS, "batch_1", "paulgeorge", rows_of(slate_player()))
+    with ThreadPoolExecutor(4) as pool:
+        counts = list(
+            pool.map(
+                lambda n: warehouse.merge(
+                    PREDICTIONS, GAME_DATE, [staged.name], NOON + timedelta(seconds=n)
+                ),
+                range(4),
+            )
+        )
+    assert sorted(c.inserted for c in counts) == [0, 0, 0, 25]
+    assert warehouse.count(PREDICTIONS, GAME_DATE, "batch_1") == TargetCounts(25, 0)
+
+
+def test_merges_of_two_dates_at_once_lose_nothing(warehouse: Warehouse) -> None:
+    dates = [GAME_DATE + timedelta(days=n) for n in range(4)]
+
+    def night(on: Any) -> MergeCounts:
+        rows = rows_of(slate_player(on=on), f"batch_{on}")
+        return stage_and_merge(warehouse, *rows, batch_id=f"batch_{on}")
+
+    with ThreadPoolExecutor(4) as pool:
+        assert {c.inserted for c in pool.map(night, dates)} == {25}
+    for on in dates:
+        assert warehouse.count(PREDICTIONS, on, f"batch_{on}") == TargetCounts(25, 0)
+
+
+# ---------------------------------------------------------------------------- counting, reading
+
+
+def test_count_sees_keys_that_stand_twice(
+    warehouse: Warehouse, warehouse_backend: WarehouseBackend
+) -> None:
+    stage_and_merge(warehouse, *rows_of(slate_player()), *rows_of(slate_player("other", None)))
+    assert warehouse.count(PREDICTIONS, GAME_DATE, "batch_1") == TargetCounts(30, 0)
+    warehouse_backend.insert_again(PREDICTIONS)
+    assert warehouse.count(PREDICTIONS, GAME_DATE, "batch_1") == TargetCounts(60, 30)
+    assert warehouse.count(PREDICTIONS, TOMORROW, "batch_1") == TargetCounts(0, 0)
+
+
+def test_a_named_query_runs_with_its_parameters(warehouse: Warehouse) -> None:
+    stage_and_merge(warehouse, *rows_of(slate_player()), *rows_of(slate_player("other", None)))
+    night = warehouse.query(
+        "night_summary", PREDICTIONS, partition=GAME_DATE, batch_id="batch_1"
+    ).to_pylist()
+    assert [row["system_id"] for row in night] == sorted(row["system_id"] for row in night)
+    assert {row["row_count"] for row in night} == {6}
+    assert {row["players"] for row in night} == {2}
+    assert {row["without_line"] for row in night} == {1}
+    assert {row["passes"] for row in night} == {5}
+    read = warehouse.query("predictions_of_date", PREDICTIONS, partition=GAME_DATE).to_pylist()
+    assert len(read) == 30
+    assert warehouse.query("predictions_of_date", PREDICTIONS, partition=TOMORROW).num_rows == 0
+
+
+def test_the_leaderboard_leaves_out_who_did_not_play(warehouse: Warehouse) -> None:
+    def result(line: str, outcome: str, correct: bool | None, **changed: Any) -> dict[str, Any]:
+        row = {
+            "prediction_id": line,
+            "batch_id": "batch_1",
+            "game_date": GAME_DATE,
+            "game_id": make_game_id(GAME_DATE, "PHI", "DAL"),
+            "player_lookup": "paulgeorge",
+            "system_id": "ensemble",
+            "points_line": D(line),
+            "system_version": "1",
+            "predicted_points": D("24.00"),
+            "over_probability": 0.6,
+            "recommendation": "OVER",
+            "actual_points": 22,
+            "minutes": 30.0,
+            "outcome": outcome,
+            "absolute_error": 2.0,
+            "is_correct": correct,
+            "staged_at": NOON,
+        }
+        return {**row, **changed}
+
+    void = {"actual_points": None, "minutes": None, "absolute_error": None}
+    rows = [
+        result("21.5", "OVER", True),
+        result("22.0", "PUSH", None),
+        result("22.5", "UNDER", False),
+        result("9.5", "VOID", None, player_lookup="other", **void),
+    ]
+    staged = warehouse.stage(RESULTS, "grading", "run", rows)
+    assert warehouse.merge(RESULTS, GAME_DATE, [staged.name], NOON).inserted == 4
+    (board,) = warehouse.query("system_performance", RESULTS, partition=GAME_DATE).to_pylist()
+    assert (board["player_games"], board["calls"], board["calls_right"]) == (1, 2, 1)
+    assert (board["mean_absolute_error"], board["bias"]) == (2.0, 2.0)
+    assert board["brier_score"] == pytest.approx((0.4**2 + 0.6**2) / 2)
+
+
+# ---------------------------------------------------------------------------------- cleaning up
+
+
+def test_dropping_staging_counts_what_was_there_and_leaves_the_rest(warehouse: Warehouse) -> None:
+    a, b, c = (
+        warehouse.stage(PREDICTIONS, "batch_1", lookup, one_system(None, lookup)).name
+        for lookup in ("a", "b", "c")
+    )
+    assert warehouse.drop_staging([a, b, "batch_1/nobody"]) == 2
+    assert warehouse.staging_there([a, b, c]) == {c}
+    assert warehouse.drop_staging([a, b]) == 0
+    assert warehouse.drop_staging([]) == 0
+
+
+def test_clean_ups_and_staging_at_once_do_not_disturb_each_other(warehouse: Warehouse) -> None:
+    names = [
+        warehouse.stage(PREDICTIONS, "batch_1", f"p{n}", one_system(None, f"p{n}")).name
+        for n in range(20)
+    ]
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(warehouse.drop_staging, [names] * 4)) >= 20
+    again = warehouse.stage(PREDICTIONS, "batch_1", "p0", one_system(None, "p0"))
+    assert warehouse.staging_there([*names]) == {again.name}
+
+
+def test_preparing_again_keeps_the_rows(warehouse: Warehouse, table_rows: Read) -> None:
+    stage_and_merge(warehouse, *rows_of(slate_player()))
+    before = table_rows(PREDICTIONS)
+    warehouse.prepare()
+    assert table_rows(PREDICTIONS) == before
+    assert len(before) == 25
+
+
+def test_a_table_has_the_columns_of_its_definition(warehouse: Warehouse, table_rows: Read) -> None:
+    stage_and_merge(warehouse, *one_system(None))
+    (row,) = table_rows(PREDICTIONS)
+    assert list(row) == [c.name for c in PREDICTIONS.columns]

@@ -1,0 +1,126 @@
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nba_predictions.domain.lines import implied_probability
+from nba_predictions.domain.predictions import (
+    MIN_EDGE,
+    STANDARD_PRICE,
+    PlayerForecast,
+    prediction_rows,
+    recommend,
+)
+from nba_predictions.domain.tables import PREDICTIONS
+from nba_predictions_tests.examples import NOON, SYSTEMS, even_chances, rows_of, slate_player
+
+WORTH = implied_probability(STANDARD_PRICE) + MIN_EDGE
+LINE = Decimal("22.5")
+
+
+def test_a_player_with_a_line_has_one_row_per_system_and_tested_line() -> None:
+    rows = rows_of(slate_player())
+    assert len(rows) == 25
+    assert {(r["system_id"], r["points_line"]) for r in rows} == {
+        (system, Decimal(f"{line}.5")) for system in SYSTEMS for line in range(20, 25)
+    }
+    assert len({r["prediction_id"] for r in rows}) == 25
+
+
+def test_a_player_without_a_line_has_one_row_per_system() -> None:
+    rows = rows_of(slate_player(base=None))
+    assert len(rows) == 5
+    for row in rows:
+        assert (row["points_line"], row["base_line"]) == (None, None)
+        assert (row["over_probability"], row["push_probability"]) == (None, None)
+        assert (row["recommendation"], row["line_source"], row["books"]) == ("NO_LINE", "none", 0)
+        assert row["predicted_points"] == Decimal("21.37")
+
+
+def test_each_row_carries_the_chances_of_its_own_line() -> None:
+    # Not those of one line for all five: every line is asked for, and answered, by itself.
+    def chances(mean: float, spread: float, lines: list[float]) -> list[tuple[float, float]]:
+        return [(1 - line / 50, line / 1000) for line in lines]
+
+    rows = prediction_rows(
+        slate_player(),
+        [PlayerForecast("ensemble", "1", 20.0, 6.0, 0.5)],
+        chances,
+        batch_id="b",
+        features_as_of=None,
+        staged_at=NOON,
+    )
+    for row in rows:
+        line = float(row["points_line"])
+        assert row["over_probability"] == 1 - line / 50
+        assert row["push_probability"] == line / 1000
+
+
+def test_too_few_answers_of_a_system_are_an_error() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        prediction_rows(
+            slate_player(),
+            [PlayerForecast("ensemble", "1", 20.0, 6.0, 0.5)],
+            lambda mean, spread, lines: even_chances(mean, spread, lines)[1:],
+            batch_id="b",
+            features_as_of=None,
+            staged_at=NOON,
+        )
+
+
+@settings(max_examples=100)
+@given(
+    st.floats(0, 200),
+    st.floats(0, 1),
+    st.none() | st.integers(0, 120).map(lambda n: str(Decimal(n) / 2)),
+)
+def test_every_row_fits_the_table(mean: float, confidence: float, base: str | None) -> None:
+    rows = prediction_rows(
+        slate_player(base=base),
+        [PlayerForecast(s, "1", mean, 5.0, confidence) for s in SYSTEMS],
+        even_chances,
+        batch_id="b",
+        features_as_of=NOON,
+        staged_at=NOON,
+    )
+    PREDICTIONS.check_rows(rows)
+    assert len(rows) == (5 if base is None else 25)
+    assert abs(float(rows[0]["predicted_points"]) - mean) <= 0.005 + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("over", "push", "call"),
+    [
+        (WORTH, 0.0, "OVER"),
+        (WORTH - 0.001, 0.0, "PASS"),
+        (0.5, 0.0, "PASS"),
+        (1 - WORTH + 0.001, 0.0, "PASS"),
+        (1 - WORTH - 1e-9, 0.0, "UNDER"),
+        (1.0, 0.0, "OVER"),
+        (0.0, 0.0, "UNDER"),
+        # 50% over, 10% push, 40% under: of the decided ones 55.6% are over.
+        (0.5, 0.1, "OVER"),
+        (0.4, 0.1, "UNDER"),
+        (0.45, 0.1, "PASS"),
+        (0.0, 1.0, "PASS"),
+    ],
+)
+def test_a_side_is_called_where_it_is_worth_its_price(over: float, push: float, call: str) -> None:
+    assert recommend(LINE, over, push) == call
+
+
+@pytest.mark.parametrize("line", ["0.0", "-0.5", "-1.5"])
+def test_nobody_takes_bets_on_a_line_of_zero_or_less(line: str) -> None:
+    assert recommend(Decimal(line), 1.0, 0.0) == "PASS"
+
+
+def test_without_a_line_there_is_no_call() -> None:
+    assert recommend(None, None, None) == "NO_LINE"
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_more_chance_of_an_over_never_turns_the_call_to_the_under(a: float, b: float) -> None:
+    order = ["UNDER", "PASS", "OVER"]
+    low, high = sorted((a, b))
+    assert order.index(recommend(LINE, low, 0.0)) <= order.index(recommend(LINE, high, 0.0))

@@ -1,0 +1,287 @@
+"""A whole pipeline with a home of its own, on a small league, whose parts can be made to fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+import polars as pl
+
+from nba_predictions import checks
+from nba_predictions.assets import (
+    consolidation,
+    features,
+    grading,
+    ingestion,
+    models,
+    publication,
+    staging,
+)
+from nba_predictions.audit import gather_evidence
+from nba_predictions.batches.sqlite_store import SQLiteBatchStore
+from nba_predictions.definitions import build_definitions, build_resources
+from nba_predictions.domain.batch import Batch, LedgerEntry
+from nba_predictions.domain.verdict import Judgement, judge
+from nba_predictions.messaging.outbox import OutboxMessage, OutboxPublisher
+from nba_predictions.models.store import ModelStore
+from nba_predictions.night.batches import current_batch
+from nba_predictions.settings import Settings
+from nba_predictions.sources.port import LeagueSource
+from nba_predictions.sources.simulated import SimulatedLeague
+from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
+
+#: A date of the simulated season, a week in.
+GAME_DATE = date(2025, 10, 28)
+NO_GAMES_DATE = date(2025, 11, 27)
+SYSTEMS = ("ensemble", "moving_average", "similarity", "xgboost", "zone_matchup")
+#: What may differ between two nights that were given the same.
+BOOKKEEPING = ("batch_id", "created_at", "updated_at")
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass(frozen=True)
+class FramesLeague:
+    """A league source made of frames, so that a test can change one of them."""
+
+    logs: pl.DataFrame
+    games: pl.DataFrame
+    lines: pl.DataFrame
+    report: pl.DataFrame
+    name: str = "frames"
+
+    def game_logs(self, before: date) -> pl.DataFrame:
+        return self.logs.filter(pl.col("game_date") < before)
+
+    def box_scores(self, game_date: date) -> pl.DataFrame:
+        return self.logs.filter(pl.col("game_date") == game_date)
+
+    def schedule(self, game_date: date) -> pl.DataFrame:
+        return self.games.filter(pl.col("game_date") == game_date)
+
+    def prop_lines(self, game_date: date) -> pl.DataFrame:
+        return self.lines.filter(pl.col("game_date") == game_date)
+
+    def injuries(self, game_date: date) -> pl.DataFrame:
+        return self.report.filter(pl.col("game_date") == game_date)
+
+
+def small_league() -> FramesLeague:
+    """Two games on GAME_DATE after a week of history; one player with a line is reported OUT."""
+    league = SimulatedLeague(players_per_team=8, line_share=0.5, seasons_of_history=0)
+    games = league.schedule(GAME_DATE).head(2)
+    lines = league.prop_lines(GAME_DATE).join(
+        games.select("away_team", "home_team"), on=["away_team", "home_team"], how="semi"
+    )
+    out = lines.sort("player_lookup").select("game_date", "player_lookup", "player_name").head(1)
+    logs = league.game_logs(date(2025, 11, 1))
+    return FramesLeague(
+        logs=logs,
+        games=games,
+        lines=lines,
+        report=out.with_columns(status=pl.lit("OUT"), reason=pl.lit("Knee soreness")),
+    )
+
+
+class Breakable:
+    """Stands in front of a resource and passes every call on, but for those that are broken."""
+
+    def __init__(self, real: Any) -> None:
+        self._real = real
+        self._faults: dict[str, Callable[..., Any]] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self._faults.get(name) or getattr(self._real, name)
+
+    @contextmanager
+    def broken(self, method: str, fault: Callable[..., Any]) -> Iterator[None]:
+        """Let `fault(real_method, *args, **kwargs)` answer for a method."""
+        real = getattr(self._real, method)
+        self._faults[method] = lambda *args, **kwargs: fault(real, *args, **kwargs)
+        try:
+            yield
+        finally:
+            del self._faults[method]
+
+
+@dataclass
+class Pipeline:
+    """One home, one instance, and everything that an operator or the daemon can do with them."""
+
+    home: Path
+    league: LeagueSource
+    instance: dg.DagsterInstance
+    resources: dict[str, Any]
+    definitions: dg.Definitions
+
+    @staticmethod
+    def build(
+        home: Path,
+        league: LeagueSource,
+        *,
+        instance: dg.DagsterInstance | None = None,
+        models_in: Path | None = None,
+        completion_threshold: float = 0.9,
+    ) -> Pipeline:
+        settings = Settings("embedded", "simulated", None, home, completion_threshold)
+        resources = build_resources(settings)
+        for name in ("warehouse", "batches", "publisher"):
+            resources[name] = Breakable(resources[name])
+        if models_in is not None:
+            resources["model_store"] = ModelStore(models_in)
+        resources["league"] = league
+        instance = instance or dg.DagsterInstance.ephemeral()
+        return Pipeline(home, league, instance, resources, build_definitions(resources))
+
+    def with_league(self, league: LeagueSource) -> Pipeline:
+        """The same home and instance after the source has changed."""
+        resources = {**self.resources, "league": league}
+        return replace(
+            self, league=league, resources=resources, definitions=build_definitions(resources)
+        )
+
+    # The parts
+
+    @property
+    def warehouse(self) -> Breakable:
+        return self._part("warehouse")
+
+    @property
+    def batches(self) -> Breakable:
+        return self._part("batches")
+
+    @property
+    def publisher(self) -> Breakable:
+        return self._part("publisher")
+
+    def _part(self, name: str) -> Breakable:
+        part = self.resources[name]
+        assert isinstance(part, Breakable)
+        return part
+
+    # What can be done
+
+    def predict(self, game_date: date = GAME_DATE) -> dg.ExecuteInProcessResult:
+        """Run the nightly job."""
+        return self.run("nightly_predictions", game_date.isoformat())
+
+    def run(
+        self, job: str, partition: str, tags: Mapping[str, str] | None = None
+    ) -> dg.ExecuteInProcessResult:
+        return self.definitions.resolve_job_def(job).execute_in_process(
+            instance=self.instance,
+            partition_key=partition,
+            raise_on_error=False,
+            run_config=QUIET,
+            tags=dict(tags or {}),
+        )
+
+    def materialize(
+        self, *assets: str, partition: str | None = None, with_checks: bool = True
+    ) -> dg.ExecuteInProcessResult:
+        """Materialize some assets alone in a run of their own, as from the UI."""
+        selection: dg.AssetSelection = dg.AssetSelection.assets(*assets)
+        if not with_checks:
+            selection = selection.without_checks()
+        everything: list[Any] = [
+            *dg.load_assets_from_modules(
+                [ingestion, features, models, staging, consolidation, publication, grading]
+            ),
+            *dg.load_asset_checks_from_modules([checks]),
+        ]
+        return dg.materialize(
+            everything,
+            selection=selection,
+            partition_key=partition or GAME_DATE.isoformat(),
+            instance=self.instance,
+            resources=self.resources,
+            run_config=QUIET,
+            raise_on_error=False,
+        )
+
+    def tick(self) -> list[dg.RunRequest]:
+        """Evaluate the publishing sensor once; it asks for runs, or says why it does not."""
+        sensor = self.definitions.resolve_sensor_def("publish_cleaned_batches")
+        wanted = {key: self.resources[key] for key in sensor.required_resource_keys}
+        with dg.build_sensor_context(
+            instance=self.instance,
+            repository_def=self.definitions.get_repository_def(),
+            resources=wanted,
+        ) as context:
+            data = sensor.evaluate_tick(context)
+        requests = list(data.run_requests or [])
+        assert bool(requests) != bool(data.skip_message)
+        return requests
+
+    def materialize_until_staged(self) -> dg.ExecuteInProcessResult:
+        """Do everything of the night that comes before the MERGE."""
+        return self.materialize(
+            *("game_logs", "schedule", "prop_lines", "injuries", "slate"),
+            *("player_features", "prediction_models", "staged_predictions"),
+        )
+
+    def publish(self, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
+        """Run what the sensor asked for."""
+        return self.run("publish_phase5_completion", str(request.partition_key), request.tags)
+
+    # What can be seen
+
+    def table(self, name: str = "player_prop_predictions") -> pl.DataFrame:
+        """The whole table, in the order of its key."""
+        with duckdb.connect(str(self.home / "warehouse.duckdb"), read_only=True) as connection:
+            frame = pl.DataFrame(connection.sql(f"SELECT * FROM {name}").to_arrow_table())
+        return frame.sort("game_date", "player_lookup", "system_id", "points_line")
+
+    def staging_files(self) -> list[str]:
+        folder = self.home / "staging"
+        return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+
+    def batch(self, game_date: date = GAME_DATE) -> Batch:
+        return current_batch(self._store, game_date)
+
+    def ledger(self, game_date: date = GAME_DATE) -> list[LedgerEntry]:
+        return list(self._store.ledger(self.batch(game_date).batch_id))
+
+    def messages(self) -> list[OutboxMessage]:
+        return OutboxPublisher(self.home / "outbox.sqlite").read()
+
+    def judgement(self, game_date: date = GAME_DATE) -> Judgement:
+        home = self.home
+        warehouse = DuckDBWarehouse(home / "warehouse.duckdb", home / "staging")
+        return judge(gather_evidence(game_date, self._store, warehouse))
+
+    def materialized_players(self) -> set[str]:
+        return set(self.instance.get_materialized_partitions(staging.player_staging.key))
+
+    @property
+    def _store(self) -> SQLiteBatchStore:
+        return SQLiteBatchStore(self.home / "batches.sqlite")
+
+
+def check_results(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
+    """The evaluations of a run by the name of the check."""
+    return {e.check_name: e for e in result.get_asset_check_evaluations()}
+
+
+def errors(result: dg.ExecuteInProcessResult) -> list[str]:
+    """Class and message of what each failed step really died of."""
+    found = []
+    for event in result.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            while error is not None and error.cause is not None:
+                error = error.cause
+            found.append("" if error is None else error.to_string())
+    return found
+
+
+def facts(table: pl.DataFrame) -> list[dict[str, Any]]:
+    """All rows, without the columns that no two nights share."""
+    return table.drop(BOOKKEEPING).to_dicts()

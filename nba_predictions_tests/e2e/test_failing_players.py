@@ -1,0 +1,244 @@
+"""Players whose prediction raises: they are left behind visibly, and can be brought back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from nba_predictions.domain.batch import BatchState, BatchStatus
+from nba_predictions.domain.errors import CleanupRefusedError
+from nba_predictions.domain.verdict import Verdict
+from nba_predictions.night import predicting
+from nba_predictions.night.staging import MAX_ATTEMPTS
+from nba_predictions_tests.e2e.conftest import MakePipeline
+from nba_predictions_tests.e2e.pipeline import (
+    GAME_DATE,
+    FramesLeague,
+    Pipeline,
+    check_results,
+    errors,
+    facts,
+)
+
+NIGHT = GAME_DATE.isoformat()
+
+
+@contextmanager
+def systems_raising(players: set[str], times: int | None = None) -> Iterator[dict[str, int]]:
+    """Let the systems raise for some players; yield how often each was tried."""
+    real = predicting.predict_all
+    tried = dict.fromkeys(sorted(players), 0)
+
+    def predict_all(features: pl.DataFrame, models: Any) -> Any:
+        player = features["player_lookup"][0]
+        if player in tried:
+            tried[player] += 1
+            if times is None or tried[player] <= times:
+                raise FloatingPointError(f"no forecast for {player}")
+        return real(features, models)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(predicting, "predict_all", predict_all)
+        yield tried
+
+
+@pytest.fixture(scope="module")
+def quoted(league: FramesLeague) -> list[str]:
+    """The players with a line who are not reported OUT."""
+    return sorted(set(league.lines["player_lookup"]) - set(league.report["player_lookup"]))
+
+
+def test_a_player_who_raises_once_is_tried_again_and_nothing_is_lost(
+    pipeline: Pipeline, quoted: list[str], undisturbed: pl.DataFrame
+) -> None:
+    with systems_raising({quoted[0]}, times=1) as tried:
+        assert pipeline.predict().success
+    assert tried == {quoted[0]: 2}
+    assert facts(pipeline.table()) == facts(undisturbed)
+
+
+def test_a_player_who_raises_is_left_behind_and_the_others_go_out_as_partial(
+    pipeline: Pipeline, quoted: list[str], undisturbed: pl.DataFrame
+) -> None:
+    player = quoted[0]
+    with systems_raising({player}) as tried:
+        night = pipeline.predict()
+    assert tried == {player: MAX_ATTEMPTS}
+    (letter,) = pipeline.batches.dead_letters(pipeline.batch().batch_id)
+    assert (letter.player_lookup, letter.attempts) == (player, MAX_ATTEMPTS)
+    assert letter.error_class == "FloatingPointError"
+    assert "predict_all" in letter.traceback
+
+    others = undisturbed.filter(pl.col("player_lookup") != player)
+    assert facts(pipeline.table()) == facts(others)
+    missing = {f"{NIGHT}|{p}" for p in undisturbed["player_lookup"]}
+    assert missing - pipeline.materialized_players() == {f"{NIGHT}|{player}"}
+    assert f"{NIGHT}|{player}" in pipeline.instance.get_dynamic_partitions("player_nights")
+
+    assert night.success
+    check = check_results(night)["batch_is_complete"]
+    assert not check.passed
+    assert check.severity is dg.AssetCheckSeverity.WARN
+    assert check.metadata["failed"].value == 1
+    assert pipeline.staging_files() == []
+    assert pipeline.batch().state is BatchState.CLEANED
+
+    for request in pipeline.tick():
+        assert pipeline.publish(request).success
+    (message,) = pipeline.messages()
+    assert message.message.status is BatchStatus.PARTIAL
+    assert message.message.records_failed == 1
+    assert message.message.record_count == len(others)
+    assert pipeline.judgement().verdict is Verdict.PARTIAL
+
+
+def test_a_failed_player_is_brought_back_by_his_partition_alone(
+    pipeline: Pipeline, quoted: list[str], undisturbed: pl.DataFrame
+) -> None:
+    player = quoted[0]
+    with systems_raising({player}):
+        assert pipeline.predict().success
+    batch_id = pipeline.batch().batch_id
+
+    assert pipeline.materialize("player_staging", partition=f"{NIGHT}|{player}").success
+    assert f"{NIGHT}|{player}" in pipeline.materialized_players()
+    assert pipeline.staging_files() == [f"{batch_id}/{player}.parquet"]
+    merged = pipeline.materialize("player_prop_predictions")
+    assert merged.success
+    assert all(check.passed for check in check_results(merged).values())
+    assert pipeline.materialize("staging_cleanup").success
+
+    assert facts(pipeline.table()) == facts(undisturbed)
+    assert set(pipeline.table()["batch_id"]) == {batch_id}
+    assert pipeline.staging_files() == []
+    (request,) = pipeline.tick()
+    assert pipeline.publish(request).success
+    (message,) = pipeline.messages()
+    assert message.message.status is BatchStatus.SUCCESS
+    assert message.message.record_count == len(undisturbed)
+    assert pipeline.judgement().verdict is Verdict.COMPLETE
+
+
+def test_a_player_who_fails_again_when_replayed_does_not_spoil_the_batch(
+    pipeline: Pipeline, quoted: list[str], undisturbed: pl.DataFrame
+) -> None:
+    player = quoted[0]
+    with systems_raising({player}):
+        assert pipeline.predict().success
+        for request in pipeline.tick():
+            assert pipeline.publish(request).success
+        before = pipeline.batch().state
+        replayed = pipeline.materialize("player_staging", partition=f"{NIGHT}|{player}")
+        assert not replayed.success
+        assert f"{player} failed again: FloatingPointError" in errors(replayed)[0]
+    assert pipeline.batch().state is before
+    assert pipeline.judgement().verdict is Verdict.PARTIAL
+
+    # Whatever an operator tries next, on the whole date, succeeds.
+    assert pipeline.materialize("player_prop_predictions", "staging_cleanup").success
+    assert pipeline.predict().success
+    assert facts(pipeline.table()) == facts(undisturbed)
+
+
+def test_a_replay_of_somebody_who_is_not_on_the_slate_names_him(
+    pipeline: Pipeline,
+) -> None:
+    assert pipeline.predict().success
+    key = f"{NIGHT}|nosuchplayer"
+    pipeline.instance.add_dynamic_partitions("player_nights", [key])
+    replayed = pipeline.materialize("player_staging", partition=key)
+    assert not replayed.success
+    assert "nosuchplayer is not among the 31 players to predict" in errors(replayed)[0]
+    assert pipeline.batch().state is BatchState.CLEANED
+
+
+def test_a_played_player_replayed_on_purpose_replaces_his_rows(
+    pipeline: Pipeline, quoted: list[str], undisturbed: pl.DataFrame
+) -> None:
+    assert pipeline.predict().success
+    assert pipeline.materialize("player_staging", partition=f"{NIGHT}|{quoted[0]}").success
+    assert pipeline.materialize("player_prop_predictions", "staging_cleanup").success
+    assert facts(pipeline.table()) == facts(undisturbed)
+    assert pipeline.batch().state is BatchState.CLEANED
+
+
+def test_below_the_threshold_nothing_is_cleaned_and_nothing_goes_out(
+    pipeline: Pipeline, quoted: list[str]
+) -> None:
+    with systems_raising(set(quoted[:8])):
+        night = pipeline.predict()
+    assert not night.success
+    check = check_results(night)["batch_is_complete"]
+    assert not check.passed
+    assert check.severity is dg.AssetCheckSeverity.ERROR
+    assert check.metadata["completion_pct"].value == 75.0
+    staged = pipeline.staging_files()
+    assert len(staged) == 23
+    done = {event.asset_key for event in night.get_asset_materialization_events()}
+    assert dg.AssetKey("player_prop_predictions") in done
+    assert dg.AssetKey("staging_cleanup") not in done
+
+    for with_checks in (True, False):
+        by_hand = pipeline.materialize("staging_cleanup", with_checks=with_checks)
+        assert not by_hand.success
+        assert CleanupRefusedError.__name__ in errors(by_hand)[0]
+        assert "below the threshold of 90%" in errors(by_hand)[0]
+    assert pipeline.staging_files() == staged
+    assert [entry.event for entry in pipeline.ledger()][-2:] == ["cleanup_refused"] * 2
+
+    assert pipeline.tick() == []
+    assert not pipeline.materialize("phase5_completion").success
+    assert pipeline.messages() == []
+    assert pipeline.judgement().verdict is Verdict.PARTIAL
+
+
+def test_a_lower_threshold_lets_the_same_night_go_out(
+    make_pipeline: MakePipeline, quoted: list[str]
+) -> None:
+    pipeline = make_pipeline(completion_threshold=0.7)
+    with systems_raising(set(quoted[:8])):
+        night = pipeline.predict()
+    assert night.success
+    assert check_results(night)["batch_is_complete"].severity is dg.AssetCheckSeverity.WARN
+    assert pipeline.staging_files() == []
+
+
+def test_a_store_that_does_not_record_a_completion_is_asked_again(
+    pipeline: Pipeline, undisturbed: pl.DataFrame
+) -> None:
+    refused: set[str] = set()
+
+    def refuse_once(real: Any, batch_id: str, completion: Any, **options: Any) -> Any:
+        if completion.rows and completion.player_lookup not in refused:
+            refused.add(completion.player_lookup)
+            raise ConnectionError("the batch store is away")
+        return real(batch_id, completion, **options)
+
+    with pipeline.batches.broken("complete", refuse_once):
+        assert pipeline.predict().success
+    assert len(refused) == 31
+    assert pipeline.batches.dead_letters(pipeline.batch().batch_id) == []
+    assert facts(pipeline.table()) == facts(undisturbed)
+
+
+def test_a_player_whose_staging_cannot_be_written_is_never_counted_as_done(
+    pipeline: Pipeline, quoted: list[str], undisturbed: pl.DataFrame
+) -> None:
+    def no_room(real: Any, table: Any, batch_id: str, name: str, rows: Any) -> Any:
+        if name == quoted[0]:
+            raise OSError("no space left on device")
+        return real(table, batch_id, name, rows)
+
+    with pipeline.warehouse.broken("stage", no_room):
+        night = pipeline.predict()
+    completed = {c.player_lookup for c in pipeline.batches.completions(pipeline.batch().batch_id)}
+    assert quoted[0] not in completed
+    assert check_results(night)["batch_is_complete"].metadata["failed"].value == 1
+    assert facts(pipeline.table()) == facts(
+        undisturbed.filter(pl.col("player_lookup") != quoted[0])
+    )

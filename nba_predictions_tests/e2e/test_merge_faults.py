@@ -1,0 +1,210 @@
+"""A MERGE that does not do what it says: staging stays, nothing goes out, until it is mended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from nba_predictions.domain.batch import BatchState
+from nba_predictions.domain.errors import CleanupRefusedError
+from nba_predictions.domain.reconciliation import MergeCounts
+from nba_predictions.domain.verdict import Verdict
+from nba_predictions_tests.e2e.conftest import MakePipeline
+from nba_predictions_tests.e2e.pipeline import (
+    FramesLeague,
+    Pipeline,
+    check_results,
+    errors,
+    facts,
+)
+
+Fault = Callable[..., Any]
+
+
+def loses_a_table(real: Any, table: Any, partition: Any, staging: Any, merged_at: Any) -> Any:
+    """One staging table is never read, and is not counted either."""
+    return real(table, partition, staging[1:], merged_at)
+
+
+def loses_rows_silently(real: Any, table: Any, partition: Any, staging: Any, merged_at: Any) -> Any:
+    """Rows are lost, while the numbers returned are those of a perfect merge."""
+    counts = real(table, partition, staging[1:], merged_at)
+    return replace(
+        counts, tables_found=31, rows_staged=455, distinct_keys=455, inserted=455, updated=0
+    )
+
+
+def affects_nothing(real: Any, table: Any, partition: Any, staging: Any, merged_at: Any) -> Any:
+    """Everything is found and counted, and no row is written."""
+    return MergeCounts(len(staging), 455, 455, 0, 0, 0)
+
+
+def keeps_one_line_of_five(
+    real: Any, table: Any, partition: Any, staging: Any, merged_at: Any
+) -> Any:
+    """The tested lines of a player fall together in the key, as they once did for weeks."""
+    counts = real(table, partition, staging, merged_at)
+    return replace(counts, distinct_keys=155, inserted=155)
+
+
+def merge_broken(fault: Fault) -> Callable[[Pipeline], Any]:
+    return lambda pipeline: pipeline.warehouse.broken("merge", fault)
+
+
+def staging_not_found(pipeline: Pipeline) -> Any:
+    """Nothing of what was staged can be seen by the consolidation."""
+    return pipeline.warehouse.broken("staging_there", lambda real, names: set())
+
+
+@pytest.mark.parametrize(
+    ("breaking", "number", "value", "words"),
+    [
+        (merge_broken(loses_a_table), "tables_found", 30, "31 staging tables were recorded, 30"),
+        (merge_broken(loses_rows_silently), "batch_rows_in_target", None, "the target should hold"),
+        (merge_broken(affects_nothing), "inserted", 0, "the merge wrote nothing, though 32"),
+        (merge_broken(keeps_one_line_of_five), "duplicates_collapsed", 300, "155 distinct keys"),
+        (staging_not_found, "tables_found", 0, "the merge wrote nothing, though 32"),
+    ],
+    ids=[
+        "loses a table",
+        "loses rows silently",
+        "affects zero rows",
+        "collapses keys",
+        "no tables",
+    ],
+)
+def test_a_bad_merge_stops_the_night_with_its_numbers_and_can_be_done_again(
+    pipeline: Pipeline,
+    undisturbed: pl.DataFrame,
+    breaking: Callable[[Pipeline], Any],
+    number: str,
+    value: int | None,
+    words: str,
+) -> None:
+    with breaking(pipeline):
+        night = pipeline.predict()
+    assert not night.success
+    check = check_results(night)["merged_rows_match_staged"]
+    assert not check.passed
+    assert check.severity is dg.AssetCheckSeverity.ERROR
+    assert words in str(check.description)
+    assert {"rows_staged", "distinct_keys", "inserted", "updated", "rows_recorded"} <= set(
+        check.metadata
+    )
+    assert check.metadata["batch_rows_expected"].value == 455
+    shown = check.metadata[number].value
+    assert shown == value if value is not None else 0 < int(str(shown)) < 455
+
+    batch = pipeline.batch()
+    everything = sorted(
+        f"{batch.batch_id}/{player}.parquet" for player in undisturbed["player_lookup"].unique()
+    )
+    assert pipeline.staging_files() == everything
+    assert batch.state is BatchState.STAGED
+    for with_checks in (True, False):
+        by_hand = pipeline.materialize("staging_cleanup", with_checks=with_checks)
+        assert not by_hand.success
+        assert CleanupRefusedError.__name__ in errors(by_hand)[0]
+    assert pipeline.staging_files() == everything
+    assert pipeline.tick() == []
+    assert pipeline.messages() == []
+    assert pipeline.judgement().verdict is Verdict.STAGED_NOT_MERGED
+
+    again = pipeline.materialize("player_prop_predictions", "staging_cleanup")
+    assert again.success
+    assert all(check.passed for check in check_results(again).values())
+    assert facts(pipeline.table()) == facts(undisturbed)
+    assert set(pipeline.table()["batch_id"]) == {batch.batch_id}
+    assert pipeline.staging_files() == []
+    (request,) = pipeline.tick()
+    assert pipeline.publish(request).success
+    assert pipeline.judgement().verdict is Verdict.COMPLETE
+
+
+def test_after_a_bad_merge_the_next_night_run_takes_the_same_batch_up(
+    pipeline: Pipeline, undisturbed: pl.DataFrame
+) -> None:
+    with pipeline.warehouse.broken("merge", loses_a_table):
+        assert not pipeline.predict().success
+    broken = pipeline.batch()
+    assert pipeline.predict().success
+    assert pipeline.batch().batch_id == broken.batch_id
+    assert facts(pipeline.table()) == facts(undisturbed)
+    assert pipeline.staging_files() == []
+
+
+def test_a_merge_that_raises_once_is_retried(pipeline: Pipeline, undisturbed: pl.DataFrame) -> None:
+    raised: list[bool] = []
+
+    def raises_once(real: Any, *arguments: Any) -> Any:
+        if not raised:
+            raised.append(True)
+            raise ConnectionError("the warehouse is away")
+        return real(*arguments)
+
+    with pipeline.warehouse.broken("merge", raises_once):
+        night = pipeline.predict()
+    assert raised
+    assert night.success
+    assert facts(pipeline.table()) == facts(undisturbed)
+    assert pipeline.batch().state is BatchState.CLEANED
+
+
+def test_rows_that_disappear_after_the_merge_stop_the_clean_up(
+    pipeline: Pipeline, undisturbed: pl.DataFrame
+) -> None:
+    """The ledger says that all is well; the target is asked all the same."""
+    assert pipeline.materialize_until_staged().success
+    assert pipeline.materialize("player_prop_predictions").success
+    staged = pipeline.staging_files()
+    assert len(staged) == 31
+
+    def fewer(real: Any, *arguments: Any) -> Any:
+        return replace(real(*arguments), batch_rows=454)
+
+    with pipeline.warehouse.broken("count", fewer):
+        again = pipeline.materialize("player_prop_predictions")
+        assert not check_results(again)["merged_rows_match_staged"].passed
+        refused = pipeline.materialize("staging_cleanup", with_checks=False)
+    assert not refused.success
+    assert "completions recorded 455 rows, the target holds 454" in errors(refused)[0]
+    assert pipeline.staging_files() == staged
+    assert pipeline.materialize("staging_cleanup").success
+    assert facts(pipeline.table()) == facts(undisturbed)
+
+
+def test_duplicate_keys_in_the_target_stop_the_night(pipeline: Pipeline) -> None:
+    def twice(real: Any, *arguments: Any) -> Any:
+        return replace(real(*arguments), duplicate_keys=3)
+
+    with pipeline.warehouse.broken("count", twice):
+        night = pipeline.predict()
+        assert not night.success
+        check = check_results(night)["no_duplicate_keys"]
+        assert not check.passed
+        assert check.metadata["duplicate_keys"].value == 3
+        refused = pipeline.materialize("staging_cleanup", with_checks=False)
+        assert "3 keys stand twice in the target" in errors(refused)[0]
+    assert len(pipeline.staging_files()) == 31
+
+
+def test_a_line_that_moved_begins_a_new_batch_and_supersedes_the_old_rows(
+    make_pipeline: MakePipeline, league: FramesLeague
+) -> None:
+    pipeline = make_pipeline()
+    assert pipeline.predict().success
+    old = pipeline.table()
+    moved = replace(league, lines=league.lines.with_columns(line=pl.col("line") + 1))
+    pipeline = pipeline.with_league(moved)
+    assert pipeline.predict().success
+    new = pipeline.table()
+    assert len(new) == len(old)
+    assert new["batch_id"].n_unique() == 1
+    raised = dict(old.select("player_lookup", "base_line").drop_nulls().iter_rows())
+    for player, base in new.select("player_lookup", "base_line").drop_nulls().iter_rows():
+        assert base == raised[player] + 1

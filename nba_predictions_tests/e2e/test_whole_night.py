@@ -1,0 +1,254 @@
+"""A night in which nothing goes wrong, and dates on which there is nothing to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from nba_predictions.domain.batch import BatchState, BatchStatus
+from nba_predictions.domain.tables import PREDICTIONS
+from nba_predictions.domain.verdict import Verdict
+from nba_predictions.sensors import BATCH_TAG
+from nba_predictions_tests.e2e.conftest import MakePipeline
+from nba_predictions_tests.e2e.pipeline import (
+    GAME_DATE,
+    NO_GAMES_DATE,
+    SYSTEMS,
+    FramesLeague,
+    Pipeline,
+    check_results,
+    errors,
+    facts,
+)
+
+NIGHT = GAME_DATE.isoformat()
+
+
+@dataclass(frozen=True)
+class TwoNights:
+    """The same date predicted and published twice, with what was seen after each."""
+
+    pipeline: Pipeline
+    first: dg.ExecuteInProcessResult
+    first_table: pl.DataFrame
+    first_staging: list[str]
+    first_state: BatchState
+    first_asked: list[dg.RunRequest]
+    published: dg.ExecuteInProcessResult
+    state_when_published: BatchState
+    asked_again: list[dg.RunRequest]
+    second: dg.ExecuteInProcessResult
+
+
+@pytest.fixture(scope="module")
+def nights(
+    tmp_path_factory: pytest.TempPathFactory, league: FramesLeague, models_in: Path
+) -> TwoNights:
+    home = tmp_path_factory.mktemp("two_nights")
+    pipeline = Pipeline.build(home, league, models_in=models_in)
+    first = pipeline.predict()
+    table, staging = pipeline.table(), pipeline.staging_files()
+    state = pipeline.batch().state
+    asked = pipeline.tick()
+    published = pipeline.publish(asked[0])
+    state_when_published = pipeline.batch().state
+    asked_again = pipeline.tick()
+    second = pipeline.predict()
+    for request in pipeline.tick():
+        pipeline.publish(request)
+    return TwoNights(
+        pipeline,
+        first,
+        table,
+        staging,
+        state,
+        asked,
+        published,
+        state_when_published,
+        asked_again,
+        second,
+    )
+
+
+def test_every_asset_of_the_night_is_materialized(nights: TwoNights) -> None:
+    assert nights.first.success
+    materialized = {
+        event.asset_key.to_user_string()
+        for event in nights.first.get_asset_materialization_events()
+        if event.asset_key is not None and event.partition == NIGHT
+    }
+    assert materialized == {
+        "game_logs",
+        "schedule",
+        "prop_lines",
+        "injuries",
+        "slate",
+        "player_features",
+        "prediction_models",
+        "staged_predictions",
+        "player_prop_predictions",
+        "staging_cleanup",
+    }
+
+
+def test_all_three_checks_pass_and_block(nights: TwoNights) -> None:
+    results = check_results(nights.first)
+    assert {name: result.passed for name, result in results.items()} == {
+        "merged_rows_match_staged": True,
+        "no_duplicate_keys": True,
+        "batch_is_complete": True,
+    }
+    assert all(result.blocking for result in results.values())
+
+
+def test_there_are_25_rows_per_player_with_a_line_and_5_without(
+    nights: TwoNights, league: FramesLeague
+) -> None:
+    rows = nights.first_table
+    quoted = set(league.lines["player_lookup"]) - set(league.report["player_lookup"])
+    players = set(rows["player_lookup"])
+    assert quoted
+    assert quoted < players
+    assert len(players) == nights.pipeline.batch().expected_players - 1  # one is reported OUT
+    per_player = dict(rows.group_by("player_lookup").len().iter_rows())
+    assert per_player == {player: 25 if player in quoted else 5 for player in players}
+    assert len(rows) == 25 * len(quoted) + 5 * (len(players) - len(quoted))
+    assert set(rows["system_id"]) == set(SYSTEMS)
+
+
+def test_the_tested_lines_of_a_player_are_five_different_ones(nights: TwoNights) -> None:
+    with_line = nights.first_table.filter(pl.col("base_line").is_not_null())
+    offsets = (
+        with_line.with_columns(offset=(pl.col("points_line") - pl.col("base_line")).cast(float))
+        .group_by("player_lookup", "system_id")
+        .agg(pl.col("offset").sort())
+    )
+    assert offsets["offset"].to_list() == [[-2.0, -1.0, 0.0, 1.0, 2.0]] * len(offsets)
+
+
+def test_no_key_stands_twice_and_lines_are_exact_decimals(nights: TwoNights) -> None:
+    rows = nights.pipeline.table()
+    assert not rows.select(PREDICTIONS.key).is_duplicated().any()
+    assert rows.schema["points_line"] == pl.Decimal(5, 1)
+    assert rows.schema["base_line"] == pl.Decimal(5, 1)
+    assert rows["prediction_id"].n_unique() == len(rows)
+
+
+def test_staging_is_empty_and_the_batch_is_cleaned(nights: TwoNights) -> None:
+    assert nights.first_staging == []
+    assert nights.first_state is BatchState.CLEANED
+
+
+def test_the_sensor_asks_for_one_publishing_run_with_partition_and_batch(
+    nights: TwoNights,
+) -> None:
+    (request,) = nights.first_asked
+    assert request.partition_key == NIGHT
+    assert request.tags[BATCH_TAG] == nights.first_table["batch_id"][0]
+
+
+def test_publishing_sends_one_message_and_then_the_sensor_skips(nights: TwoNights) -> None:
+    assert nights.published.success
+    assert nights.state_when_published is BatchState.PUBLISHED
+    assert nights.asked_again == []
+    message = nights.pipeline.messages()[0]
+    assert message.message.status is BatchStatus.SUCCESS
+    assert message.message.record_count == len(nights.first_table)
+    assert message.message.records_failed == 0
+    assert message.dedup_id == nights.first_table["batch_id"][0]
+
+
+def test_every_predicted_player_counts_as_materialized_on_the_date(nights: TwoNights) -> None:
+    predicted = {f"{NIGHT}|{player}" for player in nights.first_table["player_lookup"]}
+    assert nights.pipeline.materialized_players() == predicted
+    registered = nights.pipeline.instance.get_dynamic_partitions("player_nights")
+    assert set(registered) == predicted
+
+
+def test_the_same_date_again_is_a_second_batch_with_the_same_rows(nights: TwoNights) -> None:
+    assert nights.second.success
+    again = nights.pipeline.table()
+    assert facts(again) == facts(nights.first_table)
+    assert again["created_at"].to_list() == nights.first_table["created_at"].to_list()
+    assert (again["updated_at"] > nights.first_table["updated_at"]).all()
+    assert set(again["batch_id"]) & set(nights.first_table["batch_id"]) == set()
+    assert again["batch_id"].n_unique() == 1
+
+
+def test_the_second_batch_sends_a_second_message(nights: TwoNights) -> None:
+    sent = [message.dedup_id for message in nights.pipeline.messages()]
+    assert sent == [nights.first_table["batch_id"][0], nights.pipeline.batch().batch_id]
+    assert len(set(sent)) == 2
+    assert nights.pipeline.judgement().verdict is Verdict.COMPLETE
+
+
+def test_grading_gives_one_result_per_prediction_and_a_leaderboard(nights: TwoNights) -> None:
+    graded = nights.pipeline.run("grade_predictions", NIGHT)
+    assert graded.success
+    results = nights.pipeline.table("prediction_results")
+    assert set(results["prediction_id"]) == set(nights.first_table["prediction_id"])
+    (leaderboard,) = graded.asset_materializations_for_node("system_performance")
+    shown = str(leaderboard.metadata["leaderboard"].value)
+    assert all(f"| {system} |" in shown for system in SYSTEMS)
+
+
+def test_grading_before_the_games_are_over_fails_and_says_so(pipeline: Pipeline) -> None:
+    assert isinstance(pipeline.league, FramesLeague)
+    tonight = replace(
+        pipeline.league, logs=pipeline.league.logs.filter(pl.col("game_date") < GAME_DATE)
+    )
+    pipeline = pipeline.with_league(tonight)
+    assert pipeline.predict().success
+    graded = pipeline.run("grade_predictions", NIGHT)
+    assert not graded.success
+    assert f"no box score of {NIGHT} yet" in errors(graded)[0]
+
+
+def test_a_date_without_games_is_green_and_says_no_data(pipeline: Pipeline) -> None:
+    result = pipeline.predict(NO_GAMES_DATE)
+    assert result.success
+    assert all(check.passed for check in check_results(result).values())
+    (request,) = pipeline.tick()
+    assert pipeline.publish(request).success
+    (message,) = pipeline.messages()
+    assert message.message.status is BatchStatus.NO_DATA
+    assert message.message.record_count == 0
+    assert message.message.game_date == NO_GAMES_DATE
+    assert pipeline.judgement(NO_GAMES_DATE).verdict is Verdict.COMPLETE
+
+
+def test_games_with_nobody_on_the_slate_are_not_green(
+    make_pipeline: MakePipeline, league: FramesLeague
+) -> None:
+    playing = [*league.games["away_team"], *league.games["home_team"]]
+    nobody = replace(
+        league,
+        logs=league.logs.filter(~pl.col("team").is_in(playing)),
+        lines=league.lines.clear(),
+    )
+    pipeline = make_pipeline(league=nobody)
+    result = pipeline.predict()
+    assert not result.success
+    check = check_results(result)["batch_is_complete"]
+    assert not check.passed
+    assert check.severity is dg.AssetCheckSeverity.ERROR
+    assert pipeline.batch().games == 2
+    assert pipeline.batch().expected_players == 0
+    assert pipeline.tick() == []
+    assert pipeline.judgement().verdict is not Verdict.COMPLETE
+
+
+def test_games_with_everybody_out_are_not_green(
+    make_pipeline: MakePipeline, league: FramesLeague
+) -> None:
+    everybody = league.logs.select("player_lookup", "player_name").unique()
+    report = everybody.with_columns(
+        game_date=pl.lit(GAME_DATE), status=pl.lit("OUT"), reason=pl.lit("Rest")
+    ).select(league.report.columns)
+    pipeline = make_pipeline(league=replace(league, report=report))
+    assert not pipeline.predict().success
+    assert pipeline.tick() == []

@@ -1,0 +1,124 @@
+"""Small, valid things of the domain, to be bent by tests: a night of three players in two games."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+from nba_predictions.domain.batch import Batch, BatchState, BatchStatus, Completion, DeadLetter
+from nba_predictions.domain.completion_message import CompletionMessage, CompletionMetadata
+from nba_predictions.domain.games import make_game_id
+from nba_predictions.domain.predictions import PlayerForecast, prediction_rows
+from nba_predictions.domain.slate import Game, Skip, Slate, SlatePlayer
+
+GAME_DATE = date(2026, 1, 1)
+NOON = datetime(2026, 1, 1, 17, tzinfo=timezone.utc)
+SECOND = timedelta(seconds=1)
+SYSTEMS = ("moving_average", "zone_matchup", "similarity", "xgboost", "ensemble")
+
+
+def game(away: str = "PHI", home: str = "DAL", on: date = GAME_DATE) -> Game:
+    return Game(make_game_id(on, away, home), on, away, home)
+
+
+def slate_player(
+    lookup: str = "paulgeorge", base: str | None = "22.5", on: date = GAME_DATE, **changed: Any
+) -> SlatePlayer:
+    values: dict[str, Any] = {
+        "game_date": on,
+        "game_id": make_game_id(on, "PHI", "DAL"),
+        "player_lookup": lookup,
+        "player_name": lookup.title(),
+        "team": "PHI",
+        "opponent": "DAL",
+        "is_home": False,
+        "base_line": None if base is None else Decimal(base),
+        "line_source": "none" if base is None else "sportsbook",
+        "books": 0 if base is None else 3,
+    }
+    return SlatePlayer(**{**values, **changed})
+
+
+def slate_of(players: Iterable[SlatePlayer], skips: Iterable[Skip] = ()) -> Slate:
+    return Slate(GAME_DATE, (game(),), tuple(players), tuple(skips))
+
+
+def even_chances(mean: float, spread: float, lines: list[float]) -> list[tuple[float, float]]:
+    return [(0.5, 0.0) for _ in lines]
+
+
+def rows_of(
+    player: SlatePlayer,
+    batch_id: str = "batch_1",
+    *,
+    mean: float = 21.37,
+    staged_at: datetime = NOON,
+    systems: Iterable[str] = SYSTEMS,
+) -> list[dict[str, Any]]:
+    forecasts = [PlayerForecast(s, "1+test", mean, 6.0, 0.8) for s in systems]
+    return prediction_rows(
+        player,
+        forecasts,
+        even_chances,
+        batch_id=batch_id,
+        features_as_of=NOON - timedelta(hours=12),
+        staged_at=staged_at,
+    )
+
+
+def batch(batch_id: str = "batch_1", **changed: Any) -> Batch:
+    values: dict[str, Any] = {
+        "batch_id": batch_id,
+        "game_date": GAME_DATE,
+        "state": BatchState.CREATED,
+        "expected_players": 3,
+        "games": 1,
+        "slate_fingerprint": "abc",
+        "created_at": NOON,
+        "run_id": "run_1",
+        "source": "test",
+        "completion_threshold": 0.9,
+    }
+    return Batch(**{**values, **changed})
+
+
+def completion(
+    lookup: str, rows: int = 25, at: datetime = NOON, run_id: str = "run_1"
+) -> Completion:
+    return Completion(lookup, rows, at, run_id, staging_table=f"batch_1/{lookup}")
+
+
+def skipped(lookup: str, reason: str = "injury_report: OUT", at: datetime = NOON) -> Completion:
+    return Completion(lookup, 0, at, "run_1", skip_reason=reason)
+
+
+def dead_letter(lookup: str, at: datetime = NOON, message: str = "no features") -> DeadLetter:
+    return DeadLetter(lookup, "KeyError", message, "Traceback ...", 3, at, "run_1")
+
+
+def message(batch_id: str = "batch_1", **changed: Any) -> CompletionMessage:
+    rows = changed.pop("rows", 50)
+    metadata = CompletionMetadata(
+        batch_id=batch_id,
+        expected_players=3,
+        completed_players=2,
+        skipped_players=1,
+        failed_players=0,
+        rows_staged=rows,
+        rows_merged=rows,
+        completion_pct=100.0,
+    )
+    values: dict[str, Any] = {
+        "execution_id": batch_id,
+        "correlation_id": "run_1",
+        "game_date": GAME_DATE,
+        "status": BatchStatus.SUCCESS,
+        "timestamp": NOON,
+        "record_count": rows,
+        "records_failed": 0,
+        "duration_seconds": 12.5,
+        "metadata": metadata,
+    }
+    return CompletionMessage(**{**values, **changed})

@@ -1,0 +1,101 @@
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import duckdb
+import polars as pl
+import pytest
+
+from nba_predictions.domain.tables import RESULTS
+from nba_predictions.night.grading import Grading, grade_date
+from nba_predictions.sources.port import GAME_LOGS
+from nba_predictions_tests.examples import GAME_DATE
+from nba_predictions_tests.night.conftest import ROWS, Night
+
+
+def box_scores(**points: int) -> pl.DataFrame:
+    rows = [{"player_lookup": name, "points": p, "minutes": 30.5} for name, p in points.items()]
+    return pl.DataFrame(rows, schema=GAME_LOGS)
+
+
+def grade(night: Night, boxes: pl.DataFrame, run_id: str = "grader") -> Grading:
+    report = grade_date(GAME_DATE, boxes, night.warehouse, run_id=run_id)
+    assert report is not None
+    return report
+
+
+def results(night: Night) -> list[dict[str, Any]]:
+    with duckdb.connect(str(night.warehouse.path)) as connection:
+        found = connection.sql(f"SELECT * FROM {RESULTS.name} ORDER BY ALL").to_arrow_table()
+    return [dict(row) for row in found.to_pylist()]
+
+
+BOXES = box_scores(lukadoncic=33, paulgeorge=21)
+
+
+def test_every_prediction_is_graded_once(night: Night) -> None:
+    night.published()
+    report = grade(night, BOXES)
+    assert (report.merge.inserted, report.merge.updated) == (ROWS, 0)
+    # Luka's lines are 29.5 to 33.5, Paul's 20.5 to 24.5; Zach did not play.
+    assert report.outcomes == {"OVER": 4 * 5 + 1 * 5, "UNDER": 1 * 5 + 4 * 5, "VOID": 5}
+    rows = results(night)
+    assert len(rows) == ROWS
+    paul = [r for r in rows if r["player_lookup"] == "paulgeorge"]
+    assert {r["actual_points"] for r in paul} == {21}
+    assert [r["absolute_error"] for r in paul] == pytest.approx([0.37] * 25)
+    assert {r["minutes"] for r in paul} == {30.5}
+    assert {r["prediction_id"] for r in rows} == {r["prediction_id"] for r in night.rows()}
+
+
+def test_who_did_not_play_is_void(night: Night) -> None:
+    night.published()
+    grade(night, BOXES)
+    zach = [r for r in results(night) if r["player_lookup"] == "zachcollins"]
+    assert {r["outcome"] for r in zach} == {"VOID"}
+    assert {(r["actual_points"], r["is_correct"]) for r in zach} == {(None, None)}
+
+
+def test_grading_again_ends_in_the_same_rows(night: Night) -> None:
+    night.published()
+    grade(night, BOXES)
+    before = results(night)
+    again = grade(night, BOXES, "grader_2")
+    assert (again.merge.inserted, again.merge.updated) == (0, ROWS)
+    after = results(night)
+    assert [{**r, "updated_at": None} for r in after] == [{**r, "updated_at": None} for r in before]
+
+
+def test_a_corrected_box_score_corrects_the_grade(night: Night) -> None:
+    night.published()
+    grade(night, BOXES)
+    grade(night, box_scores(lukadoncic=33, paulgeorge=30))
+    paul = [r for r in results(night) if r["player_lookup"] == "paulgeorge"]
+    assert {r["actual_points"] for r in paul} == {30}
+    assert len(results(night)) == ROWS
+
+
+def test_grading_at_once_leaves_one_row_per_prediction(night: Night) -> None:
+    night.published()
+    with ThreadPoolExecutor(4) as pool:
+        reports = list(pool.map(lambda n: grade(night, BOXES, f"grader_{n}"), range(4)))
+    assert sorted(r.merge.inserted for r in reports) == [0, 0, 0, ROWS]
+    assert len(results(night)) == ROWS
+
+
+def test_without_box_scores_grading_waits(night: Night) -> None:
+    night.published()
+    assert grade_date(GAME_DATE, box_scores(), night.warehouse, run_id="grader") is None
+    assert results(night) == []
+
+
+def test_without_predictions_there_is_nothing_to_grade(night: Night) -> None:
+    report = grade(night, BOXES)
+    assert (report.outcomes, report.merge.affected) == ({}, 0)
+
+
+def test_grading_leaves_no_staging_behind(night: Night) -> None:
+    night.published()
+    grade(night, BOXES)
+    assert not night.warehouse.staging_dir.exists() or not any(
+        night.warehouse.staging_dir.iterdir()
+    )

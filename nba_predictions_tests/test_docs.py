@@ -1,0 +1,67 @@
+"""The documents say what the code does."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from nba_predictions import cli, settings
+from nba_predictions.domain.tables import TABLES, Table
+from nba_predictions.domain.verdict import Verdict
+from nba_predictions_tests.conftest import REPOSITORY
+
+
+def document(name: str) -> str:
+    return (REPOSITORY / name).read_text("utf-8")
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_the_data_dictionary_has_every_column_as_it_is_defined(table: Table) -> None:
+    text = document("docs/data-dictionary.md").split(f"## `{table.name}`")[1].split("\n## ")[0]
+    described = [line for line in text.splitlines() if line.startswith("| `")]
+    assert described == [
+        f"| `{c.name}` | {c.type} | {'yes' if c.required else ''} | "
+        + c.description.replace("|", "\\|")
+        + " |"
+        for c in table.columns
+    ]
+
+
+def test_every_setting_that_the_code_reads_is_in_the_table_of_settings() -> None:
+    source = (REPOSITORY / "nba_predictions" / "settings.py").read_text("utf-8")
+    named = set(re.findall(r"NBA_PREDICTIONS_[A-Z_]+", source))
+    assert named <= set(re.findall(r"NBA_PREDICTIONS_[A-Z_]+", document("docs/configuration.md")))
+    assert settings.__doc__ is not None
+
+
+def test_every_verdict_has_its_line_in_the_operating_guide() -> None:
+    text = document("docs/operating.md")
+    assert all(f"| `{verdict.value}` |" in text for verdict in Verdict)
+
+
+def test_every_milestone_that_the_code_logs_is_in_the_operating_guide() -> None:
+    text = document("docs/operating.md")
+    logged = {
+        event
+        for path in (REPOSITORY / "nba_predictions").rglob("*.py")
+        for event in re.findall(r'milestone\(\s*"(\w+)"', path.read_text("utf-8"))
+    }
+    assert logged
+    assert {event for event in logged if f"`{event}`" not in text} == set()
+
+
+def test_the_readme_names_only_files_that_exist() -> None:
+    for name in (
+        "README.md",
+        "CONTRIBUTING.md",
+        *(f"docs/{p.name}" for p in (REPOSITORY / "docs").glob("*.md")),
+    ):
+        folder = (REPOSITORY / name).parent
+        for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", document(name)):
+            if "://" not in target:
+                assert (folder / target).exists(), f"{name} links to {target}"
+
+
+def test_the_default_game_date_is_the_one_of_the_makefile() -> None:
+    assert f"GAME_DATE ?= {cli.DEFAULT_GAME_DATE}" in document("Makefile")

@@ -1,0 +1,101 @@
+from pathlib import Path
+
+import pytest
+
+from nba_predictions.domain.batch import DEFAULT_COMPLETION_THRESHOLD
+from nba_predictions.domain.errors import SettingsError
+from nba_predictions.settings import Settings
+
+HERE = Path(__file__).resolve().parent
+
+
+def test_with_nothing_set_everything_has_a_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = Settings.from_environment({})
+    assert settings == Settings(
+        profile="embedded",
+        source="simulated",
+        data=None,
+        home=tmp_path.resolve() / ".nba_predictions" / "simulated",
+        completion_threshold=DEFAULT_COMPLETION_THRESHOLD,
+    )
+
+
+def test_an_empty_variable_counts_as_not_set() -> None:
+    names = ("PROFILE", "SOURCE", "DATA", "HOME", "COMPLETION_THRESHOLD")
+    empty = {f"NBA_PREDICTIONS_{name}": "" for name in names}
+    assert Settings.from_environment(empty) == Settings.from_environment({})
+
+
+def test_sources_do_not_share_a_home() -> None:
+    files = {"NBA_PREDICTIONS_SOURCE": "files", "NBA_PREDICTIONS_DATA": str(HERE)}
+    assert Settings.from_environment(files).home != Settings.from_environment({}).home
+
+
+def test_paths_are_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path)
+    settings = Settings.from_environment(
+        {
+            "NBA_PREDICTIONS_SOURCE": "files",
+            "NBA_PREDICTIONS_DATA": "data",
+            "NBA_PREDICTIONS_HOME": "home",
+        }
+    )
+    assert settings.data == tmp_path.resolve() / "data"
+    assert settings.home == tmp_path.resolve() / "home"
+
+
+@pytest.mark.parametrize("text", ["1", "1.0", "0.5", "0.001"])
+def test_a_share_is_a_threshold(text: str) -> None:
+    environment = {"NBA_PREDICTIONS_COMPLETION_THRESHOLD": text}
+    assert Settings.from_environment(environment).completion_threshold == float(text)
+
+
+@pytest.mark.parametrize("text", ["0", "-0.1", "1.01", "90", "90%", "nan", "inf", "most"])
+def test_what_is_no_share_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match=f"NBA_PREDICTIONS_COMPLETION_THRESHOLD={text} "):
+        Settings.from_environment({"NBA_PREDICTIONS_COMPLETION_THRESHOLD": text})
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({"NBA_PREDICTIONS_PROFILE": "gpc"}, "NBA_PREDICTIONS_PROFILE=gpc is unknown; choose"),
+        ({"NBA_PREDICTIONS_SOURCE": "file"}, "SOURCE=file is unknown; choose simulated or files"),
+        ({"NBA_PREDICTIONS_SOURCE": "files"}, "NBA_PREDICTIONS_DATA is not set"),
+        (
+            {"NBA_PREDICTIONS_SOURCE": "files", "NBA_PREDICTIONS_DATA": "/no/such/folder"},
+            "NBA_PREDICTIONS_DATA=/no/such/folder is no folder",
+        ),
+        (
+            {"NBA_PREDICTIONS_SOURCE": "files", "NBA_PREDICTIONS_DATA": __file__},
+            "is no folder",
+        ),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_refused_by_name_and_value(
+    environment: dict[str, str], words: str
+) -> None:
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_environment(environment)
+    assert words in str(refused.value)
+
+
+def test_the_documented_variables_are_the_ones_that_are_read() -> None:
+    from nba_predictions import settings
+
+    class Recording(dict[str, str]):
+        asked: set[str] = set()  # noqa: RUF012
+
+        def get(self, key: str, default: str | None = None) -> str | None:  # type: ignore[override]
+            self.asked.add(key)
+            return super().get(key, default)
+
+    environment = Recording(NBA_PREDICTIONS_SOURCE="files", NBA_PREDICTIONS_DATA=str(HERE))
+    Settings.from_environment(environment)
+    documented = settings.__doc__ or ""
+    assert all(f"| {variable} |" in documented for variable in environment.asked)
+    assert documented.count("| NBA_PREDICTIONS_") == len(environment.asked)

@@ -1,0 +1,103 @@
+"""The statements, read by a parser of the dialect they are written in."""
+
+from importlib import resources
+
+import pytest
+import sqlglot
+from sqlglot import exp
+
+from nba_predictions.domain.tables import PREDICTIONS, RESULTS, TABLES, Table
+from nba_predictions.sql import (
+    create_table_statement,
+    merge_statement,
+    staged_projection,
+    statement,
+)
+
+FILES = sorted(
+    file.name.removesuffix(".sql")
+    for file in resources.files("nba_predictions.sql").iterdir()
+    if file.name.endswith(".sql")
+)
+NAMES = {"target": "t", "staged": "s", "key": "a, b", "partition": "game_date"}
+
+
+def parsed(sql: str) -> exp.Expr:
+    (tree,) = sqlglot.parse(sql, read="bigquery")
+    assert tree is not None
+    return tree
+
+
+@pytest.mark.parametrize("name", [f for f in FILES if f != "merge"])
+def test_every_statement_is_one_statement_in_bigquerys_dialect(name: str) -> None:
+    assert not isinstance(parsed(statement(name, **NAMES)), exp.Command)
+
+
+def test_a_name_that_was_not_given_is_an_error() -> None:
+    with pytest.raises(KeyError, match="target"):
+        statement("count_target", key="a", partition="game_date")
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda t: t.name)
+def test_a_merge_is_one_statement_that_reads_one_partition(table: Table) -> None:
+    sql = merge_statement(table, "target_table", "staged_table")
+    tree = parsed(sql)
+    assert isinstance(tree, exp.Merge)
+    on = tree.args["on"].sql("bigquery")
+    assert "target.game_date = @partition" in on
+    assert "target.points_line IS NOT DISTINCT FROM source.points_line" in on
+    for key in set(table.key) - {"points_line"}:
+        assert f"target.{key} = source.{key}" in on
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda t: t.name)
+def test_a_merge_names_every_column_and_never_a_star(table: Table) -> None:
+    sql = merge_statement(table, "target_table", "staged_table")
+    assert "*" not in sql
+    insert = parsed(sql).find(exp.Insert)
+    assert insert is not None
+    inserted = [column.name for column in insert.this.expressions]
+    assert sorted(inserted) == sorted(c.name for c in table.columns)
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda t: t.name)
+def test_an_update_keeps_the_key_and_created_at(table: Table) -> None:
+    update = parsed(merge_statement(table, "t", "s")).find(exp.Update)
+    assert update is not None
+    assigned = {assignment.this.name for assignment in update.expressions}
+    assert assigned == {c.name for c in table.columns} - {*table.key, "created_at"}
+
+
+def test_a_merge_deletes_only_what_was_not_written_again_in_its_scope() -> None:
+    sql = " ".join(merge_statement(PREDICTIONS, "t", "s").split())
+    _, _, deleting = sql.partition("WHEN NOT MATCHED BY SOURCE ")
+    assert deleting == (
+        "AND target.game_date = @partition AND target.player_lookup IN UNNEST(@player_lookups) "
+        "AND target.system_id IN UNNEST(@system_ids) THEN DELETE"
+    )
+
+
+def test_a_projection_fills_what_the_staged_data_lack_with_typed_nulls() -> None:
+    there = [c.name for c in PREDICTIONS.staged_columns if c.name != "confidence"]
+    projected = staged_projection(PREDICTIONS, [*there, "staged_at"])
+    assert "CAST(NULL AS FLOAT64) AS confidence" in projected
+    assert "CAST(points_line AS NUMERIC(5, 1)) AS points_line" in projected
+    assert projected.count("NULL") == 1
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda t: t.name)
+def test_a_table_is_created_with_its_partition_cluster_and_descriptions(table: Table) -> None:
+    sql = create_table_statement(table, "dataset.table")
+    tree = parsed(sql)
+    assert isinstance(tree, exp.Create)
+    assert "PARTITION BY game_date" in sql
+    assert f"CLUSTER BY {', '.join(table.cluster_by)}" in sql
+    defined = [column.name for column in tree.find_all(exp.ColumnDef)]
+    assert defined == [c.name for c in table.columns]
+    assert sql.count("NOT NULL") == sum(c.required for c in table.columns)
+    for column in table.columns:
+        assert column.description in sql
+
+
+def test_results_are_created_like_predictions() -> None:
+    assert create_table_statement(RESULTS, "r").startswith("CREATE TABLE IF NOT EXISTS r (")
