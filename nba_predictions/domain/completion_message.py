@@ -50,6 +50,8 @@ class CompletionMessage(BaseModel):
     duration_seconds: float = Field(ge=0)
     output_table: str = PREDICTIONS.name
     metadata: CompletionMetadata
+    #: How often the batch went out before. It makes the dedup_id, and is no part of the JSON.
+    revision: NonNegativeInt = Field(0, exclude=True)
 
     @model_validator(mode="after")
     def _is_coherent(self) -> CompletionMessage:
@@ -67,8 +69,11 @@ class CompletionMessage(BaseModel):
 
     @property
     def dedup_id(self) -> str:
-        """Readers drop a second message with the same dedup_id."""
-        return self.execution_id
+        """Readers drop a second message with the same dedup_id.
+
+        It is the batch_id; once players were replayed into a published batch, with the revision.
+        """
+        return f"{self.execution_id}.{self.revision}" if self.revision else self.execution_id
 
     @property
     def ordering_key(self) -> str:

@@ -26,10 +26,10 @@ from nba_predictions.logs import milestone
 from nba_predictions.night.batches import batch_progress
 from nba_predictions.warehouse.port import Warehouse
 
-#: Far longer than any merge; a holder that died is succeeded after this.
-LEASE_TTL = timedelta(minutes=10)
-#: How long a consolidation waits for another one of the same date.
-LEASE_WAIT_SECONDS = 120.0
+#: Far longer than a merge takes; a holder that died is succeeded after this.
+LEASE_TTL = timedelta(minutes=3)
+#: How long a consolidation waits for another one of the same date: until a dead one's lease is out.
+LEASE_WAIT_SECONDS = LEASE_TTL.total_seconds() + 30
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nba_predictions.batches.port import BatchStore
-from nba_predictions.domain.batch import Batch, BatchState, LedgerEntry, Progress
+from nba_predictions.domain.batch import Batch, BatchState, Completion, LedgerEntry, Progress
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.completion_message import CompletionMessage, CompletionMetadata
 from nba_predictions.domain.errors import BatchStateError
@@ -27,7 +27,7 @@ def unpublished(store: BatchStore) -> list[Batch]:
 
 
 def completion_message(
-    batch: Batch, done: Progress, ledger: Sequence[LedgerEntry]
+    batch: Batch, done: Progress, ledger: Sequence[LedgerEntry], revision: int = 0
 ) -> CompletionMessage:
     """Build the message of a cleaned batch.
 
@@ -53,6 +53,7 @@ def completion_message(
         records_failed=done.failed,
         # Two machines' clocks may disagree, and no message would pass with less than zero.
         duration_seconds=max(0.0, (merged.at - batch.created_at).total_seconds()),
+        revision=revision,
         metadata=CompletionMetadata(
             batch_id=batch.batch_id,
             expected_players=done.expected,
@@ -63,6 +64,14 @@ def completion_message(
             rows_merged=numbers.batch_rows_in_target,
             completion_pct=done.completion_pct,
         ),
+    )
+
+
+def _revision(completions: Sequence[Completion], ledger: Sequence[LedgerEntry]) -> int:
+    """Count the publications that a replayed player has outdated: readers must see the next."""
+    newest = max((c.recorded_at for c in completions), default=None)
+    return sum(
+        entry.event == "published" and newest is not None and entry.at < newest for entry in ledger
     )
 
 
@@ -93,7 +102,8 @@ def publish_completion(
             f"{batch.batch_id} is {state.value}; only a cleaned batch is published"
         )
     done = batch_progress(batch, store)
-    message = completion_message(batch, done, ledger)
+    revision = _revision(store.completions(batch.batch_id), ledger)
+    message = completion_message(batch, done, ledger, revision)
     try:
         message_id = publisher.publish(message)
     except Exception as error:

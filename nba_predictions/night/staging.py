@@ -71,6 +71,10 @@ def open_batch(
         now = utc_now()
         present = store.of_date(slate.game_date)
         unfinished = next((b for b in present if b.state in RESUMABLE), None)
+        newest = next(iter(present), None)
+        if newest and newest.state is BatchState.CONSOLIDATED:
+            # Merged, but never cleaned up: its run died, or too many of its players failed.
+            unfinished = newest if newest.slate_fingerprint == fingerprint else None
         if unfinished and unfinished.slate_fingerprint == fingerprint:
             return _take_up(store, unfinished, slate, run_id)
         if unfinished:
@@ -117,7 +121,13 @@ def _take_up(store: BatchStore, batch: Batch, slate: Slate, run_id: str) -> Batc
         game_date=batch.game_date,
         run_id=run_id,
     )
-    if batch.state in (BatchState.CREATED, BatchState.STALLED, BatchState.STAGING):
+    done = {c.player_lookup for c in store.completions(batch.batch_id)}
+    left_out = any(p.player_lookup not in done for p in slate.players)
+    if batch.state is BatchState.CONSOLIDATED:
+        begin = left_out
+    else:
+        begin = batch.state is not BatchState.STAGED
+    if begin:
         _start(store, batch, slate, run_id)
     return store.get(batch.batch_id)
 
@@ -159,6 +169,9 @@ def players_to_stage(
     pending = pending_staging(completions, store.ledger(batch.batch_id))
     there = warehouse.staging_there([c.staging_table for c in pending if c.staging_table])
     lost = {c.player_lookup for c in pending if c.staging_table not in there}
+    if batch.state is BatchState.CONSOLIDATED:
+        # What is no longer staged was merged, and its clean-up was cut short.
+        lost = set()
     done = {c.player_lookup for c in completions} - lost
     return [p for p in slate.players if p.player_lookup not in done]
 

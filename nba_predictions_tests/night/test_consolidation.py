@@ -15,7 +15,7 @@ from nba_predictions.domain.reconciliation import MergeCounts, last_entry
 from nba_predictions.domain.slate import Skip, Slate
 from nba_predictions.domain.tables import PREDICTIONS, Table
 from nba_predictions.domain.verdict import Verdict
-from nba_predictions.night.staging import reopen
+from nba_predictions.night.staging import players_to_stage, reopen
 from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
 from nba_predictions_tests.examples import GAME_DATE, slate_of, slate_player
 from nba_predictions_tests.night.conftest import ROWS, SLATE, Night, failing, predictor
@@ -459,6 +459,49 @@ def test_a_failed_player_is_replayed_into_a_published_batch(night: Night) -> Non
     night.publish(batch)
     assert night.state(batch) is S.PUBLISHED
     assert night.verdict().verdict is Verdict.COMPLETE
+
+    # Readers drop what they have seen: the better message needs a dedup_id of its own.
+    sent = night.publisher.read()
+    assert [m.dedup_id for m in sent] == [batch.batch_id, f"{batch.batch_id}.1"]
+    assert [m.message.status for m in sent] == [BatchStatus.PARTIAL, BatchStatus.SUCCESS]
+
+
+def test_a_batch_that_was_merged_and_not_cleaned_is_finished_by_the_next_run(night: Night) -> None:
+    batch = night.staged()
+    night.consolidate(batch)
+    next(iter(night.staging(batch))).unlink()  # its clean-up was cut short
+
+    assert night.staged(run_id="run_2").batch_id == batch.batch_id
+    night.consolidate(batch)
+    assert night.clean(batch).tables_dropped == 2
+    assert night.staging(batch) == []
+    assert len(night.rows()) == ROWS
+
+
+def test_a_merged_batch_of_another_slate_is_not_taken_up(night: Night) -> None:
+    batch = night.staged()
+    night.consolidate(batch)
+    other = night.open(slate_of(SLATE.players[:2]), run_id="run_2")
+    assert other.batch_id != batch.batch_id
+    assert night.state(batch) is S.CONSOLIDATED
+
+
+def test_the_next_run_predicts_only_those_who_failed_below_the_threshold(night: Night) -> None:
+    batch = night.open()
+    night.stage(batch, predict=failing(batch, "paulgeorge"))
+    night.close(batch)
+    night.consolidate(batch)
+    with pytest.raises(CleanupRefusedError, match="below the threshold"):
+        night.clean(batch)
+
+    again = night.open(run_id="run_2")
+    assert again.batch_id == batch.batch_id
+    todo = players_to_stage(again, SLATE, night.store, night.warehouse)
+    assert [p.player_lookup for p in todo] == ["paulgeorge"]
+    night.stage(again, todo)
+    night.close(again)
+    assert night.consolidate(again).reconciliation.merge_problems() == []
+    assert night.clean(again).rows_in_target == ROWS
 
 
 def test_a_good_player_is_replayed_into_a_published_batch(night: Night) -> None:
