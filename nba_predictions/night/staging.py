@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from tenacity import RetryError, Retrying, retry_if_exception, stop_after_attempt
+from tenacity import Retrying, retry_if_not_exception_type, stop_after_attempt
 from tenacity.wait import wait_base, wait_random_exponential
 
 from nba_predictions.batches.port import BatchStore
@@ -53,7 +53,6 @@ class StagedPlayer:
     player_lookup: str
     rows: int
     staging_table: str | None
-    base_line: str | None
     error: str | None = None
 
 
@@ -122,12 +121,9 @@ def _take_up(store: BatchStore, batch: Batch, slate: Slate, run_id: str) -> Batc
         run_id=run_id,
     )
     done = {c.player_lookup for c in store.completions(batch.batch_id)}
-    left_out = any(p.player_lookup not in done for p in slate.players)
-    if batch.state is BatchState.CONSOLIDATED:
-        begin = left_out
-    else:
-        begin = batch.state is not BatchState.STAGED
-    if begin:
+    all_done = all(p.player_lookup in done for p in slate.players)
+    merged = batch.state is BatchState.CONSOLIDATED
+    if not (batch.state is BatchState.STAGED or (merged and all_done)):
         _start(store, batch, slate, run_id)
     return store.get(batch.batch_id)
 
@@ -194,96 +190,97 @@ def stage_players(
     and then dead-lettered. Predicting holds the processor and goes player by player; threads serve
     the waiting, on files or on a remote warehouse and batch store.
     """
-    wait = wait or wait_random_exponential(multiplier=0.1, max=5)
-
-    def stage(player: SlatePlayer) -> StagedPlayer:
-        return _stage_player(batch, player, predict, store, warehouse, run_id, replay, wait)
-
-    with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="stage") as pool:
-        yield from pool.map(stage, players)
-
-
-def _stage_player(
-    batch: Batch,
-    player: SlatePlayer,
-    predict: PredictPlayer,
-    store: BatchStore,
-    warehouse: Warehouse,
-    run_id: str,
-    replay: bool,
-    wait: wait_base,
-) -> StagedPlayer:
-    who = {
-        "batch_id": batch.batch_id,
-        "game_date": batch.game_date,
-        "player_lookup": player.player_lookup,
-        "run_id": run_id,
-    }
-    attempts = Retrying(
-        retry=retry_if_exception(
-            lambda e: isinstance(e, Exception) and not isinstance(e, PERMANENT)
-        ),
-        stop=stop_after_attempt(MAX_ATTEMPTS),
-        wait=wait,
-        reraise=True,
+    staging = _Staging(
+        batch,
+        predict,
+        store,
+        warehouse,
+        run_id,
+        replay,
+        wait or wait_random_exponential(0.1, max=5),
     )
-    try:
-        return attempts(_attempt, batch, player, predict, store, warehouse, run_id, replay, who)
-    except (Exception, RetryError) as error:
-        tried = int(attempts.statistics.get("attempt_number", 1))
+    with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="stage") as pool:
+        yield from pool.map(staging.of_player, players)
+
+
+@dataclass(frozen=True)
+class _Staging:
+    """What the staging of all players of a batch has in common."""
+
+    batch: Batch
+    predict: PredictPlayer
+    store: BatchStore
+    warehouse: Warehouse
+    run_id: str
+    replay: bool
+    wait: wait_base
+
+    def of_player(self, player: SlatePlayer) -> StagedPlayer:
+        """Try a player until he is staged and recorded, or dead-letter him."""
+        attempts = Retrying(
+            retry=retry_if_not_exception_type((*PERMANENT, KeyboardInterrupt, SystemExit)),
+            stop=stop_after_attempt(MAX_ATTEMPTS),
+            wait=self.wait,
+            reraise=True,
+        )
+        try:
+            return attempts(self._attempt, player)
+        except Exception as error:
+            tried = int(attempts.statistics.get("attempt_number", 1))
+            return self._dead_letter(player, error, tried)
+
+    def _attempt(self, player: SlatePlayer) -> StagedPlayer:
+        lookup = player.player_lookup
+        rows = self.predict(player)
+        staged = self.warehouse.stage(PREDICTIONS, self.batch.batch_id, lookup, rows)
+        self._milestone("player_staged", f"{staged.rows} rows staged", lookup, rows=staged.rows)
+        # Only now: a completion without its staged rows would be a lie that a merge finds out.
+        completion = Completion(
+            lookup, staged.rows, utc_now(), self.run_id, staging_table=staged.name
+        )
+        first = self.store.complete(self.batch.batch_id, completion, replace=self.replay)
+        self._milestone(
+            "completion_recorded",
+            "completion recorded" if first else "completion was there already",
+            lookup,
+            already_done=not first,
+        )
+        return StagedPlayer(lookup, staged.rows, staged.name)
+
+    def _dead_letter(self, player: SlatePlayer, error: Exception, attempts: int) -> StagedPlayer:
+        lookup = player.player_lookup
         letter = DeadLetter(
-            player_lookup=player.player_lookup,
+            player_lookup=lookup,
             error_class=type(error).__name__,
             message=str(error),
             traceback="".join(traceback.format_exception(error)),
-            attempts=tried,
+            attempts=attempts,
             recorded_at=utc_now(),
-            run_id=run_id,
+            run_id=self.run_id,
         )
-        store.add_dead_letter(batch.batch_id, letter)
-        milestone(
+        self.store.add_dead_letter(self.batch.batch_id, letter)
+        reason = f"{letter.error_class}: {letter.message}"
+        self._milestone(
             "player_failed",
-            f"{player.player_lookup} dead-lettered after {tried} attempts: "
-            f"{letter.error_class}: {letter.message}",
+            f"{lookup} dead-lettered after {attempts} attempts: {reason}",
+            lookup,
             severity=logging.ERROR,
             error_class=letter.error_class,
-            attempts=tried,
+            attempts=attempts,
             traceback=letter.traceback,
-            **who,
         )
-        return StagedPlayer(
-            player.player_lookup, 0, None, _text(player), f"{letter.error_class}: {error}"
+        return StagedPlayer(lookup, 0, None, reason)
+
+    def _milestone(self, event: str, message: str, player_lookup: str, **fields: Any) -> None:
+        milestone(
+            event,
+            message,
+            batch_id=self.batch.batch_id,
+            game_date=self.batch.game_date,
+            player_lookup=player_lookup,
+            run_id=self.run_id,
+            **fields,
         )
-
-
-def _attempt(
-    batch: Batch,
-    player: SlatePlayer,
-    predict: PredictPlayer,
-    store: BatchStore,
-    warehouse: Warehouse,
-    run_id: str,
-    replay: bool,
-    who: dict[str, Any],
-) -> StagedPlayer:
-    staged = warehouse.stage(PREDICTIONS, batch.batch_id, player.player_lookup, predict(player))
-    milestone("player_staged", f"{staged.rows} rows staged", rows=staged.rows, **who)
-    # Only now: a completion without its staged rows would be a lie that a merge finds out later.
-    completion = Completion(
-        player.player_lookup, staged.rows, utc_now(), run_id, staging_table=staged.name
-    )
-    first = store.complete(batch.batch_id, completion, replace=replay)
-    milestone(
-        "completion_recorded",
-        "completion recorded" if first else "completion was there already",
-        already_done=not first,
-        **who,
-    )
-    return StagedPlayer(player.player_lookup, staged.rows, staged.name, _text(player))
-
-
-def _text(player: SlatePlayer) -> str | None:
-    return None if player.base_line is None else str(player.base_line)
 
 
 def close_staging(batch: Batch, store: BatchStore, *, run_id: str) -> Progress:
