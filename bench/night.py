@@ -4,7 +4,7 @@ The plain loop reads the same input, makes the same predictions and logs the sam
 event per player, in one op and without any of the pipeline: no staging, no completions, no merge.
 Both run in this process, on the same kind of Dagster instance, in turns.
 
-    python -m bench.night [--rounds 3] [--chunk-size 100] [--threads 8]
+    python -m bench.night [--rounds 3] [--chunk-size 100] [--threads 2]
 """
 
 import argparse
@@ -74,7 +74,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--chunk-size", type=int, default=100)
-    parser.add_argument("--threads", type=int, default=8)
+    parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     home = Path(tempfile.mkdtemp(prefix="bench_night_"))
     resources = build_resources(Settings("embedded", "simulated", None, home, 0.9))

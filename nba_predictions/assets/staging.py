@@ -68,7 +68,12 @@ class FanOutConfig(dg.Config):
 class StageConfig(dg.Config):
     """How the players of a chunk are staged."""
 
-    threads: int = Field(8, ge=1, le=64, description="players in the air at once, per op")
+    threads: int = Field(
+        2,
+        ge=1,
+        le=64,
+        description="players in the air at once, per op; more only where writing means waiting",
+    )
 
 
 @dg.op(out=dg.DynamicOut(Chunk), retry_policy=RETRY)

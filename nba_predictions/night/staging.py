@@ -180,7 +180,7 @@ def stage_players(
     warehouse: Warehouse,
     *,
     run_id: str,
-    threads: int = 8,
+    threads: int = 2,
     replay: bool = False,
     wait: wait_base | None = None,
 ) -> Iterator[StagedPlayer]:
