@@ -45,6 +45,7 @@ class _StdoutHandler(logging.Handler):
             sys.stdout.write(self.format(record) + "\n")
             sys.stdout.flush()
         except Exception:
+            # As logging's own handlers do: a line that cannot be written must not stop a night.
             self.handleError(record)
 
 
