@@ -6,17 +6,18 @@ not asked: that nothing was logged proves nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 from nba_predictions.batches.port import BatchStore
-from nba_predictions.domain.batch import BatchState, progress
+from nba_predictions.domain.batch import progress
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.reconciliation import TargetCounts, last_entry
 from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.domain.verdict import Evidence, judge
+from nba_predictions.night.batches import newest_batch
 from nba_predictions.warehouse.port import Warehouse
 
 
@@ -25,11 +26,10 @@ def gather_evidence(
 ) -> Evidence:
     """Return the evidence on one batch, by default the newest of the date that was not given up."""
     now = utc_now()
-    batches = store.of_date(game_date)
-    if batch_id is not None:
-        batches = [b for b in batches if b.batch_id == batch_id]
-    batch = next((b for b in batches if b.state is not BatchState.FAILED), None)
-    batch = batch or next(iter(batches), None)
+    if batch_id is None:
+        batch = newest_batch(store, game_date)
+    else:
+        batch = next((b for b in store.of_date(game_date) if b.batch_id == batch_id), None)
     if batch is None:
         return Evidence(None, (), (), (), frozenset(), TargetCounts(0, 0), now)
     completions = store.completions(batch.batch_id)
@@ -68,7 +68,6 @@ def steps(evidence: Evidence) -> list[Step]:
     merged, cleaned, published = (
         last_entry(evidence.ledger, event) for event in ("merged", "cleaned", "published")
     )
-    merged_counts: Mapping[str, Any] = merged.counts if merged else {}
     dropped = [e for e in evidence.ledger if e.event == "cleaned"]
     return [
         Step("requested", batch.expected_players, "players", batch.created_at),
@@ -83,7 +82,7 @@ def steps(evidence: Evidence) -> list[Step]:
         ),
         Step(
             "merged",
-            merged_counts.get("batch_rows_in_target"),
+            merged.counts["batch_rows_in_target"] if merged else None,
             "rows",
             merged.at if merged else None,
         ),

@@ -15,12 +15,19 @@ def current_batch(store: BatchStore, game_date: date) -> Batch:
     Raises:
         BatchStateError: the date has no batch.
     """
-    batches = store.of_date(game_date)
-    if not batches:
+    batch = newest_batch(store, game_date)
+    if batch is None:
         raise BatchStateError(
             f"game_date {game_date} has no batch; materialize staged_predictions first"
         )
-    return next((b for b in batches if b.state is not BatchState.FAILED), batches[0])
+    return batch
+
+
+def newest_batch(store: BatchStore, game_date: date) -> Batch | None:
+    """Return the newest batch of a date that was not given up, else the newest, else None."""
+    batches = store.of_date(game_date)
+    standing = (b for b in batches if b.state is not BatchState.FAILED)
+    return next(standing, next(iter(batches), None))
 
 
 def batch_progress(batch: Batch, store: BatchStore) -> Progress:

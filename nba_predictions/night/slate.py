@@ -76,6 +76,7 @@ def player_forms(game_logs: pl.DataFrame, season: str) -> list[PlayerForm]:
             pl.len().alias("games"),
             pl.col("minutes").tail(RECENT_GAMES).mean().alias("recent_minutes"),
             pl.col("game_date").last().alias("last_played"),
+            pl.col("season").last().alias("last_season"),
         )
     )
     team_games = game_logs.select("team", "game_date", "season").unique()
@@ -89,10 +90,9 @@ def player_forms(game_logs: pl.DataFrame, season: str) -> list[PlayerForm]:
             (pl.col("season") == season).sum().alias("season_games_missed"),
         )
     )
-    played = game_logs.filter(pl.col("season") == season).select("player_lookup").unique()
     forms = latest.join(missed, on="player_lookup", how="left").with_columns(
         pl.col("team_games_missed").fill_null(0),
-        pl.when(pl.col("player_lookup").is_in(played["player_lookup"].implode()))
+        pl.when(pl.col("last_season") == season)
         .then(0)
         .otherwise(pl.col("season_games_missed").fill_null(0))
         .alias("season_games_missed"),
