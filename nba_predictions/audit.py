@@ -12,8 +12,7 @@ from datetime import date, datetime
 from typing import Any
 
 from nba_predictions.batches.port import BatchStore
-from nba_predictions.domain.batch import progress
-from nba_predictions.domain.clock import utc_now
+from nba_predictions.domain.batch import progress, tally
 from nba_predictions.domain.reconciliation import TargetCounts, last_entry
 from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.domain.verdict import Evidence, judge
@@ -25,7 +24,7 @@ def gather_evidence(
     game_date: date, store: BatchStore, warehouse: Warehouse, batch_id: str | None = None
 ) -> Evidence:
     """Return the evidence on one batch, by default the newest of the date that was not given up."""
-    now = utc_now()
+    now = store.now()
     if batch_id is None:
         batch = newest_batch(store, game_date)
     else:
@@ -117,7 +116,7 @@ def report(evidence: Evidence) -> dict[str, Any]:
         "game_date": batch.game_date.isoformat(),
         "source": batch.source,
         "state": batch.state.value,
-        "status": progress(batch, evidence.completions, evidence.dead_letters).status.value,
+        "status": progress(batch, tally(evidence.completions, evidence.dead_letters)).status.value,
         **told,
         "message_id": published.counts["message_id"] if published else None,
         "steps": [

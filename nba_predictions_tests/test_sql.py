@@ -19,7 +19,13 @@ FILES = sorted(
     for file in resources.files("nba_predictions.sql").iterdir()
     if file.name.endswith(".sql")
 )
-NAMES = {"target": "t", "staged": "s", "key": "a, b", "partition": "game_date"}
+NAMES = {
+    "target": "t",
+    "staged": "s",
+    "key": "a, b",
+    "partition": "game_date",
+    "scopes": "1 AS one",
+}
 
 
 def parsed(sql: str) -> exp.Expr:

@@ -68,11 +68,11 @@ class FanOutConfig(dg.Config):
 class StageConfig(dg.Config):
     """How the players of a chunk are staged."""
 
-    threads: int = Field(
-        2,
+    threads: int | None = Field(
+        None,
         ge=1,
         le=64,
-        description="players in the air at once, per op; more only where writing means waiting",
+        description="players in the air at once, per op; by default what suits the warehouse",
     )
 
 
@@ -215,7 +215,7 @@ def player_staging(
         slate.features_as_of,
     )
     (staged,) = _stage_chunk(
-        chunk, batches, warehouse, model_store, context.run.run_id, threads=1, replay=True
+        chunk, batches, warehouse, model_store, context.run.run_id, replay=True
     )
     if staged.error:
         # The batch was not touched: opened for nothing, it would wait for a merge of nothing.
@@ -232,7 +232,7 @@ def _stage_chunk(
     model_store: ModelStore,
     run_id: str,
     *,
-    threads: int,
+    threads: int | None = None,
     replay: bool = False,
 ) -> Iterator[StagedPlayer]:
     models = model_store.load(chunk.models)
@@ -249,7 +249,7 @@ def _stage_chunk(
         batches,
         warehouse,
         run_id=run_id,
-        threads=threads,
+        threads=threads or warehouse.stagings_at_once,
         replay=replay,
     )
 

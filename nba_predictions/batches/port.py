@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from nba_predictions.domain.batch import (
@@ -13,14 +13,23 @@ from nba_predictions.domain.batch import (
     DeadLetter,
     Lease,
     LedgerEntry,
+    Tally,
 )
 
 
 class BatchStore(Protocol):
     """Batches, completions, dead letters, leases, and the ledger of each batch."""
 
-    def prepare(self) -> None:
-        """Create whatever the store needs; safe to repeat."""
+    def prepare(self) -> list[str]:
+        """Create whatever the store needs; safe to repeat. Return what was made, in words."""
+        ...
+
+    def now(self) -> datetime:
+        """Return the store's own time, in UTC: what is recorded afterwards is never earlier.
+
+        Workers on several machines have several clocks; what was recorded before what is decided
+        by this one.
+        """
         ...
 
     def create(self, batch: Batch) -> bool:
@@ -59,7 +68,8 @@ class BatchStore(Protocol):
         """Create the document of a completion; False when the player was done already.
 
         `replace` is for a replay: a later prediction of the same player takes the place of the
-        earlier. A redelivery never does.
+        earlier. A redelivery never does. A store with a clock of its own puts its time into
+        `recorded_at`.
         """
         ...
 
@@ -73,6 +83,10 @@ class BatchStore(Protocol):
 
     def dead_letters(self, batch_id: str) -> list[DeadLetter]:
         """Return the dead letters of a batch, by player_lookup."""
+        ...
+
+    def tally(self, batch_id: str) -> Tally:
+        """Count the players of a batch where they are kept, without reading them all."""
         ...
 
     def acquire_lease(self, game_date: date, holder: str, ttl: timedelta) -> Lease:

@@ -26,6 +26,7 @@ from nba_predictions.domain.batch import (
     DeadLetter,
     Lease,
     LedgerEntry,
+    Tally,
     states_before,
 )
 from nba_predictions.domain.clock import utc_now
@@ -76,9 +77,14 @@ class SQLiteBatchStore:
     path: Path
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
 
-    def prepare(self) -> None:
+    def prepare(self) -> list[str]:
+        new = not self.path.exists()
         with self._lock:
             self._connection.execute("SELECT 1 FROM batches LIMIT 1")
+        return [f"batch store {self.path}"] if new else []
+
+    def now(self) -> datetime:
+        return utc_now()
 
     def create(self, batch: Batch) -> bool:
         try:
@@ -210,6 +216,18 @@ class SQLiteBatchStore:
             )
         ]
 
+    def tally(self, batch_id: str) -> Tally:
+        (row,) = self._select(
+            "SELECT COUNT(*) FILTER (WHERE row_count > 0) AS completed, "
+            "COUNT(*) FILTER (WHERE row_count = 0) AS skipped, "
+            "(SELECT COUNT(*) FROM dead_letters AS d WHERE d.batch_id = :batch_id "
+            " AND NOT EXISTS (SELECT 1 FROM completions AS c WHERE c.batch_id = d.batch_id"
+            "  AND c.player_lookup = d.player_lookup)) AS failed "
+            "FROM completions WHERE batch_id = :batch_id",
+            {"batch_id": batch_id},
+        )
+        return Tally(row["completed"], row["skipped"], row["failed"])
+
     def acquire_lease(self, game_date: date, holder: str, ttl: timedelta) -> Lease:
         now = utc_now()
         expires = now + ttl
@@ -283,7 +301,7 @@ class SQLiteBatchStore:
                     self._connection.execute("ROLLBACK")
                 raise
 
-    def _select(self, sql: str, parameters: tuple[str, ...]) -> list[sqlite3.Row]:
+    def _select(self, sql: str, parameters: tuple[str, ...] | dict[str, str]) -> list[sqlite3.Row]:
         with self._lock:
             return self._connection.execute(sql, parameters).fetchall()
 

@@ -88,7 +88,10 @@ def make_batch_id(game_date: date, now: datetime) -> str:
 
 @dataclass(frozen=True)
 class Completion:
-    """A player is done: his rows are staged, or he is skipped with a reason and has none."""
+    """A player is done: his rows are staged, or he is skipped with a reason and has none.
+
+    `recorded_at` is the batch store's: read back, it is a time of the store's clock.
+    """
 
     player_lookup: str
     rows: int
@@ -192,16 +195,32 @@ class Progress:
         return self.status is not BatchStatus.FAILED
 
 
-def progress(
-    batch: Batch, completions: Sequence[Completion], dead_letters: Sequence[DeadLetter]
-) -> Progress:
-    """Count a batch. A dead letter of a player who was completed later no longer counts."""
+@dataclass(frozen=True)
+class Tally:
+    """How many players of a batch have rows, are skipped, and failed for good."""
+
+    completed: int
+    skipped: int
+    failed: int
+
+
+def tally(completions: Sequence[Completion], dead_letters: Sequence[DeadLetter]) -> Tally:
+    """Count players. A dead letter of one who was completed later no longer counts."""
     done = {c.player_lookup for c in completions}
-    return Progress(
-        games=batch.games,
-        expected=batch.expected_players,
+    return Tally(
         completed=sum(c.rows > 0 for c in completions),
         skipped=sum(c.rows == 0 for c in completions),
         failed=len({d.player_lookup for d in dead_letters} - done),
+    )
+
+
+def progress(batch: Batch, counted: Tally) -> Progress:
+    """Set what was counted beside what a batch expects."""
+    return Progress(
+        games=batch.games,
+        expected=batch.expected_players,
+        completed=counted.completed,
+        skipped=counted.skipped,
+        failed=counted.failed,
         threshold=batch.completion_threshold,
     )

@@ -73,6 +73,18 @@ class Table:
                 f"Nothing was written."
             )
 
+    def check_partition(self, partition: date, rows_of_other_dates: int) -> None:
+        """Refuse to merge staged rows that belong to another date than the one that is merged.
+
+        Raises:
+            SchemaMismatchError: naming the date and how many they are.
+        """
+        if rows_of_other_dates:
+            raise SchemaMismatchError(
+                f"{rows_of_other_dates} staged rows are of another {self.partition_by} than "
+                f"{partition}; the staging of a batch holds its own date only. Nothing was written."
+            )
+
     def check_rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Refuse values that a warehouse would refuse, or worse, would take.
 

@@ -15,6 +15,7 @@ from nba_predictions.domain.batch import (
     DeadLetter,
     LedgerEntry,
     progress,
+    tally,
 )
 from nba_predictions.domain.reconciliation import (
     Reconciliation,
@@ -65,7 +66,7 @@ def judge(evidence: Evidence) -> Judgement:
     if batch is None:
         return Judgement(Verdict.NOT_STARTED, ("no batch of this game_date exists",))
     facts = [f"{batch.batch_id} is {batch.state.value}"]
-    counted = progress(batch, evidence.completions, evidence.dead_letters)
+    counted = progress(batch, tally(evidence.completions, evidence.dead_letters))
     facts.append(
         f"{counted.expected} expected, {counted.completed} completed, {counted.skipped} skipped, "
         f"{counted.failed} failed"

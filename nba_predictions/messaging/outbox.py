@@ -51,9 +51,11 @@ class OutboxPublisher:
     path: Path
     topic: str = TOPIC
 
-    def prepare(self) -> None:
+    def prepare(self) -> list[str]:
+        new = not self.path.exists()
         with self._transaction():
             """Opening the file creates the table."""
+        return [f"outbox {self.path}"] if new else []
 
     def publish(self, message: CompletionMessage) -> str:
         try:

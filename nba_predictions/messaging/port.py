@@ -10,8 +10,8 @@ from nba_predictions.domain.completion_message import CompletionMessage
 class Publisher(Protocol):
     """Hands completion messages over. At least once: readers deduplicate by dedup_id."""
 
-    def prepare(self) -> None:
-        """Create whatever the broker needs; safe to repeat."""
+    def prepare(self) -> list[str]:
+        """Create whatever the broker needs; safe to repeat. Return what was made, in words."""
         ...
 
     def publish(self, message: CompletionMessage) -> str:

@@ -31,5 +31,5 @@ def newest_batch(store: BatchStore, game_date: date) -> Batch | None:
 
 
 def batch_progress(batch: Batch, store: BatchStore) -> Progress:
-    """Count a batch from its documents."""
-    return progress(batch, store.completions(batch.batch_id), store.dead_letters(batch.batch_id))
+    """Let the store count a batch."""
+    return progress(batch, store.tally(batch.batch_id))

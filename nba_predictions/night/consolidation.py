@@ -80,7 +80,7 @@ def _consolidate(
 ) -> Consolidation:
     # The merge is entered with the time before anything was read: what a replay records while it
     # goes on is later than the merge, and so is merged again, never taken for merged.
-    began = utc_now()
+    began = store.now()
     batch = store.get(batch_id)
     which: dict[str, Any] = {
         "batch_id": batch.batch_id,
@@ -172,7 +172,7 @@ def clean_up(batch: Batch, store: BatchStore, warehouse: Warehouse, *, run_id: s
         "run_id": run_id,
     }
     # As in a merge: whatever is recorded from here on was not there to be cleaned up.
-    began = utc_now()
+    began = store.now()
     batch = store.get(batch.batch_id)
     completions = store.completions(batch.batch_id)
     target = warehouse.count(PREDICTIONS, batch.game_date, batch.batch_id)
@@ -180,7 +180,7 @@ def clean_up(batch: Batch, store: BatchStore, warehouse: Warehouse, *, run_id: s
     if objections:
         store.append(
             batch.batch_id,
-            LedgerEntry("cleanup_refused", utc_now(), run_id, {"objections": objections}),
+            LedgerEntry("cleanup_refused", store.now(), run_id, {"objections": objections}),
         )
         milestone(
             "cleanup_refused",

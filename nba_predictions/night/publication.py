@@ -109,11 +109,11 @@ def publish_completion(
     except Exception as error:
         # Whatever it was, the consolidation stays good, and the attempt stays visible.
         counts = {"error": f"{type(error).__name__}: {error}"}
-        store.append(batch.batch_id, LedgerEntry("publish_failed", utc_now(), run_id, counts))
+        store.append(batch.batch_id, LedgerEntry("publish_failed", store.now(), run_id, counts))
         milestone("publish_failed", counts["error"], severity=logging.ERROR, **which)
         raise
     counts = {"message_id": message_id, "status": message.status.value}
-    store.append(batch.batch_id, LedgerEntry("published", utc_now(), run_id, counts))
+    store.append(batch.batch_id, LedgerEntry("published", store.now(), run_id, counts))
     store.move(batch.batch_id, BatchState.PUBLISHED)
     milestone(
         "phase5_published",

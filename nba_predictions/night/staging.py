@@ -65,9 +65,9 @@ def open_batch(
     is out) is closed as failed, with the reason, and its staging stays for whoever wants to look.
     """
     fingerprint = slate.fingerprint()
-    id_time = utc_now()
+    id_time = store.now()
     while True:
-        now = utc_now()
+        now = store.now()
         present = store.of_date(slate.game_date)
         unfinished = next((b for b in present if b.state in RESUMABLE), None)
         newest = next(iter(present), None)
@@ -112,7 +112,7 @@ def open_batch(
 
 
 def _take_up(store: BatchStore, batch: Batch, slate: Slate, run_id: str) -> Batch:
-    store.append(batch.batch_id, LedgerEntry("resumed", utc_now(), run_id))
+    store.append(batch.batch_id, LedgerEntry("resumed", store.now(), run_id))
     milestone(
         "batch_resumed",
         f"{batch.batch_id} was left {batch.state.value} by run {batch.run_id}; taking it up",
@@ -294,7 +294,7 @@ def close_staging(batch: Batch, store: BatchStore, *, run_id: str) -> Progress:
     }
     try:
         if store.move(batch.batch_id, BatchState.STAGED):
-            store.append(batch.batch_id, LedgerEntry("staged", utc_now(), run_id, counts))
+            store.append(batch.batch_id, LedgerEntry("staged", store.now(), run_id, counts))
     except BatchStateError:
         # Another run that took up the same batch was faster and is past this point.
         if store.get(batch.batch_id).state not in _PAST_STAGING:
@@ -318,5 +318,5 @@ def reopen(batch: Batch, store: BatchStore, *, run_id: str) -> Batch:
     """Let players be staged again into a batch that was closed, for a replay."""
     if batch.state is not BatchState.STAGING:
         store.move(batch.batch_id, BatchState.STAGING, "players are replayed")
-        store.append(batch.batch_id, LedgerEntry("reopened", utc_now(), run_id))
+        store.append(batch.batch_id, LedgerEntry("reopened", store.now(), run_id))
     return replace(batch, state=BatchState.STAGING)

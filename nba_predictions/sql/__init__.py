@@ -51,6 +51,17 @@ def merge_statement(table: Table, target: str, staged: str) -> str:
     )
 
 
+def count_staged_statement(table: Table, staged: str) -> str:
+    """Return the count of `staged`, with an array of each scope's values for the MERGE."""
+    return statement(
+        "count_staged",
+        staged=staged,
+        key=", ".join(table.key),
+        partition=table.partition_by,
+        scopes=",\n  ".join(f"ARRAY_AGG(DISTINCT {s}) AS {s}s" for s in table.scope),
+    )
+
+
 def staged_projection(table: Table, there: Collection[str]) -> str:
     """Return a select list with every staging column, NULL where the staged data has none."""
     return ", ".join(

@@ -25,6 +25,7 @@ from tenacity import retry, retry_if_exception, stop_after_delay, wait_random_ex
 from nba_predictions.domain.reconciliation import MergeCounts, TargetCounts
 from nba_predictions.domain.tables import TABLES, Table
 from nba_predictions.sql import (
+    count_staged_statement,
     create_table_statement,
     merge_statement,
     staged_projection,
@@ -61,10 +62,19 @@ class DuckDBWarehouse:
     path: Path
     staging_dir: Path
 
-    def prepare(self) -> None:
+    @property
+    def stagings_at_once(self) -> int:
+        # Predicting holds the processor, and writing a small file is no waiting.
+        return 2
+
+    def prepare(self) -> list[str]:
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        made = []
         with self._connect() as connection:
+            tables = {row[0] for row in connection.execute("SHOW TABLES").fetchall()}
             for table in TABLES:
+                if table.name not in tables:
+                    made.append(f"table {table.name}")
                 connection.execute(_duckdb_sql(create_table_statement(table, table.name)))
                 there = {row[0] for row in connection.execute(f"DESCRIBE {table.name}").fetchall()}
                 for column in table.columns:
@@ -74,6 +84,8 @@ class DuckDBWarehouse:
                                 f"ALTER TABLE {table.name} ADD COLUMN {column.name} {column.type}"
                             )
                         )
+                        made.append(f"column {table.name}.{column.name}")
+        return made
 
     def stage(self, table: Table, batch_id: str, name: str, rows: Rows) -> StagingTable:
         arrow = to_arrow(table, rows)
@@ -111,28 +123,27 @@ class DuckDBWarehouse:
             connection.execute(
                 _duckdb_sql(f"CREATE TEMP TABLE staged AS SELECT {projection} FROM files")
             )
-            scopes: dict[str, object] = {
-                f"{name}s": [
-                    row[0]
-                    for row in connection.execute(f"SELECT DISTINCT {name} FROM staged").fetchall()
-                ]
-                for name in table.scope
-            }
-            key = ", ".join(table.key)
-            count_sql = statement("count_staged", staged="staged", key=key)
-            counted = connection.execute(_duckdb_sql(count_sql)).fetchone()
-            assert counted is not None
+            counted = connection.sql(
+                _duckdb_sql(count_staged_statement(table, "staged")),
+                params={"partition": partition},
+            ).to_arrow_table()
+            (counts,) = counted.to_pylist()
+            table.check_partition(partition, counts["rows_of_other_dates"])
             # One statement is one transaction: it is all in the file, or not at all.
             sql = _duckdb_sql(merge_statement(table, table.name, "staged"))
             actions = connection.execute(
                 f"{sql} RETURNING merge_action",
-                {"partition": partition, "merged_at": merged_at, **scopes},
+                {
+                    "partition": partition,
+                    "merged_at": merged_at,
+                    **{f"{name}s": counts[f"{name}s"] for name in table.scope},
+                },
             ).fetchall()
         by_action = Counter(action for (action,) in actions)
         return MergeCounts(
             tables_found=len(found),
-            rows_staged=counted[0],
-            distinct_keys=counted[1],
+            rows_staged=counts["rows_staged"],
+            distinct_keys=counts["distinct_keys"],
             inserted=by_action["INSERT"],
             updated=by_action["UPDATE"],
             superseded=by_action["DELETE"],

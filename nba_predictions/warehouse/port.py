@@ -26,8 +26,16 @@ class StagingTable:
 class Warehouse(Protocol):
     """Stage, merge, count, drop, query. Every call opens what it needs and leaves nothing open."""
 
-    def prepare(self) -> None:
-        """Create the tables, and add columns that the definitions have and the tables lack."""
+    @property
+    def stagings_at_once(self) -> int:
+        """How many staging tables are best written at the same time from one process."""
+        ...
+
+    def prepare(self) -> list[str]:
+        """Create the tables, and add columns that the definitions have and the tables lack.
+
+        Safe to repeat. Return what was made, in words.
+        """
         ...
 
     def stage(self, table: Table, batch_id: str, name: str, rows: Rows) -> StagingTable:
@@ -53,7 +61,8 @@ class Warehouse(Protocol):
         merged.
 
         Raises:
-            SchemaMismatchError: a staging table has a column that the table does not know.
+            SchemaMismatchError: a staging table has a column that the table does not know, or a row
+                of another date; nothing was written.
         """
         ...
 

@@ -17,6 +17,7 @@ from nba_predictions.domain.batch import (
     Completion,
     Lease,
     LedgerEntry,
+    Tally,
 )
 from nba_predictions.domain.errors import BatchStateError, LeaseLostError
 from nba_predictions_tests.examples import (
@@ -232,6 +233,32 @@ def test_a_players_name_breaks_nothing(store: BatchStore, lookup: str) -> None:
     done = Completion(lookup, 25, NOON, "run", staging_table="batch_1/x")
     assert store.complete("batch_1", done)
     assert store.completions("batch_1") == [done]
+
+
+def test_players_are_tallied_where_they_are_kept(store: BatchStore) -> None:
+    assert store.tally("batch_1") == Tally(0, 0, 0)
+    for lookup in ("a", "b"):
+        store.complete("batch_1", completion(lookup))
+    store.complete("batch_1", skipped("c"))
+    store.complete("batch_2", completion("x"))
+    for lookup in ("b", "d", "e"):
+        store.add_dead_letter("batch_1", dead_letter(lookup))
+    assert store.tally("batch_1") == Tally(completed=2, skipped=1, failed=2)
+    assert store.tally("batch_2") == Tally(1, 0, 0)
+
+
+def test_what_is_recorded_is_recorded_by_the_stores_own_clock(open_store: Open) -> None:
+    one, other = open_store(), open_store()
+    create(one)
+    times = [one.now()]
+    for lookup in ("a", "b", "c"):
+        at = datetime.now(timezone.utc)
+        other.complete("batch_1", completion(lookup, at=at))
+        times.append(one.now())
+    recorded = [c.recorded_at for c in one.completions("batch_1")]
+    for before, at, after in zip(times, recorded, times[1:], strict=False):
+        assert before <= at <= after
+    assert all(moment.utcoffset() == timedelta(0) for moment in (*times, *recorded))
 
 
 # ---------------------------------------------------------------------------------- dead letters

@@ -276,6 +276,15 @@ def test_other_dates_are_not_touched(warehouse: Warehouse, table_rows: Read) -> 
     assert warehouse.count(PREDICTIONS, TOMORROW, "batch_2") == TargetCounts(25, 0)
 
 
+def test_staged_rows_of_another_date_are_refused(warehouse: Warehouse, table_rows: Read) -> None:
+    good = warehouse.stage(PREDICTIONS, "batch_1", "paulgeorge", rows_of(slate_player()))
+    stray = warehouse.stage(PREDICTIONS, "batch_1", "stray", rows_of(slate_player(on=TOMORROW)))
+    with pytest.raises(SchemaMismatchError, match=f"25 staged rows .*game_date than {GAME_DATE}"):
+        warehouse.merge(PREDICTIONS, GAME_DATE, [good.name, stray.name], NOON)
+    assert table_rows(PREDICTIONS) == []
+    assert warehouse.staging_there([good.name, stray.name]) == {good.name, stray.name}
+
+
 def test_other_tables_are_not_touched(warehouse: Warehouse, table_rows: Read) -> None:
     stage_and_merge(warehouse, *rows_of(slate_player()))
     assert table_rows(RESULTS) == []

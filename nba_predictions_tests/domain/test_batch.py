@@ -14,6 +14,7 @@ from nba_predictions.domain.batch import (
     make_batch_id,
     progress,
     states_before,
+    tally,
 )
 from nba_predictions.domain.errors import BatchStateError
 from nba_predictions_tests.examples import GAME_DATE, NOON, batch, completion, dead_letter, skipped
@@ -144,13 +145,12 @@ def test_completion_in_percent(done: Progress, percent: float) -> None:
 def test_progress_counts_documents() -> None:
     done = progress(
         batch(expected_players=4, games=2, completion_threshold=0.5),
-        [completion("a"), completion("b"), skipped("c")],
-        [dead_letter("d")],
+        tally([completion("a"), completion("b"), skipped("c")], [dead_letter("d")]),
     )
     assert done == Progress(2, 4, completed=2, skipped=1, failed=1, threshold=0.5)
 
 
 def test_a_dead_letter_of_a_player_completed_later_no_longer_counts() -> None:
-    done = progress(batch(expected_players=1), [completion("a")], [dead_letter("a")])
+    done = progress(batch(expected_players=1), tally([completion("a")], [dead_letter("a")]))
     assert done.failed == 0
     assert done.status is BatchStatus.SUCCESS
