@@ -20,6 +20,7 @@ from nba_predictions.batches.port import BatchStore
 from nba_predictions.domain.errors import NbaPredictionsError
 from nba_predictions.domain.tables import PREDICTIONS, RESULTS
 from nba_predictions.domain.verdict import Evidence, Verdict
+from nba_predictions.messaging.port import Publisher
 from nba_predictions.settings import Settings
 from nba_predictions.warehouse.port import Warehouse
 
@@ -34,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 0 only when all that was asked is done."""
     options = _parser().parse_args(arguments)
     try:
+        if options.profile:
+            os.environ["NBA_PREDICTIONS_PROFILE"] = options.profile
         settings = Settings.from_environment(os.environ)
         prepare_dagster_home(settings)
         return int(options.command(settings, options))
@@ -44,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="nba-predictions", description=__doc__)
+    parser.set_defaults(profile=None)
     commands = parser.add_subparsers(required=True)
     for name, command, explanation in (
         ("run", run, "predict one game date end to end, and publish it"),
@@ -61,6 +65,12 @@ def _parser() -> argparse.ArgumentParser:
         if command is audit:
             sub.add_argument("--batch", metavar="ID", help="a batch of the date (default: newest)")
             sub.add_argument("--json", action="store_true", help="print the whole report as JSON")
+    explanation = "create what a night needs in Google Cloud; harmless to repeat"
+    cloud = commands.add_parser("gcp", help="prepare Google Cloud")
+    sub = cloud.add_subparsers(required=True).add_parser(
+        "init", help=explanation, description=explanation
+    )
+    sub.set_defaults(command=gcp_init, profile="gcp")
     explanation = "create DAGSTER_HOME with its configuration; harmless to repeat"
     sub = commands.add_parser("init", help=explanation, description=explanation)
     sub.set_defaults(command=lambda settings, options: 0)
@@ -78,6 +88,26 @@ def prepare_dagster_home(settings: Settings) -> Path:
         packaged = resources.files("nba_predictions").joinpath("dagster.yaml")
         configuration.write_text(packaged.read_text("utf-8"), "utf-8")
     return home
+
+
+def gcp_init(settings: Settings, options: argparse.Namespace) -> int:
+    """Create datasets, tables and topics, and say what was made and what is there."""
+    night = _Pipeline(settings)
+    made = [
+        *night.warehouse.set_up(),
+        *night.warehouse.prepare(),
+        *night.batches.prepare(),
+        *night.publisher.prepare(),
+    ]
+    for what in made:
+        print(f"made {what}")
+    place = settings.gcp
+    assert place is not None
+    print(
+        f"READY project={place.project} dataset={place.dataset} location={place.location} "
+        f"database={place.database} topic={place.topic} made={len(made)}"
+    )
+    return 0
 
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
@@ -132,6 +162,7 @@ class _Pipeline:
         self._resources = build_resources(settings)
         self._definitions = build_definitions(self._resources)
         self.batches: BatchStore = self._resources["batches"]
+        self.publisher: Publisher = self._resources["publisher"]
         self.warehouse: Warehouse = self._resources["warehouse"]
 
     def execute(
@@ -215,7 +246,7 @@ def _report_night(
             print()
             _print_frame(pl.DataFrame(summary))
     _print_steps(game_date, told)
-    print(f"\n{PREDICTIONS.name} is in {settings.home / 'warehouse.duckdb'}")
+    print(f"\nThe predictions are in {warehouse.where(PREDICTIONS)}")
     print(f"To look at the night in the Dagster UI: {_how_to_open(settings)}\n")
     return _print_verdict(game_date, evidence, told)
 

@@ -19,6 +19,7 @@ from nba_predictions.assets import (
     staging,
 )
 from nba_predictions.batches.sqlite_store import SQLiteBatchStore
+from nba_predictions.domain.errors import SettingsError
 from nba_predictions.io_managers import io_managers
 from nba_predictions.messaging.outbox import OutboxPublisher
 from nba_predictions.models.store import ModelStore
@@ -37,17 +38,36 @@ def league_source(settings: Settings) -> LeagueSource:
 
 
 def embedded(settings: Settings) -> dict[str, Any]:
-    """Return the resources of the embedded profile: everything in one folder, nothing to start."""
+    """Return the backends of the embedded profile: everything in one folder, nothing to start."""
     return {
         "warehouse": DuckDBWarehouse(settings.home / "warehouse.duckdb", settings.home / "staging"),
         "batches": SQLiteBatchStore(settings.home / "batches.sqlite"),
         "publisher": OutboxPublisher(settings.home / "outbox.sqlite"),
-        "model_store": ModelStore(settings.home / "models"),
-        **io_managers(settings.home / "assets"),
     }
 
 
-PROFILES: Mapping[str, Callable[[Settings], dict[str, Any]]] = {"embedded": embedded}
+def gcp(settings: Settings) -> dict[str, Any]:
+    """Return the backends of the gcp profile: BigQuery, Firestore and Pub/Sub.
+
+    Nothing is connected before it is used.
+    """
+    # Here, because these clients take two seconds to import that an embedded night does not have.
+    from nba_predictions.batches.firestore_store import FirestoreBatchStore
+    from nba_predictions.messaging.pubsub import PubSubPublisher
+    from nba_predictions.warehouse.bigquery_warehouse import BigQueryConnection, BigQueryWarehouse
+
+    place = settings.gcp
+    if place is None:
+        raise SettingsError("the profile gcp was chosen without its settings")
+    connection = BigQueryConnection(project=place.project, location=place.location)
+    return {
+        "warehouse": BigQueryWarehouse(connection, place.dataset),
+        "batches": FirestoreBatchStore(place.project, place.dataset, place.database),
+        "publisher": PubSubPublisher(place.project, place.topic),
+    }
+
+
+PROFILES: Mapping[str, Callable[[Settings], dict[str, Any]]] = {"embedded": embedded, "gcp": gcp}
 
 
 def build_resources(settings: Settings) -> dict[str, Any]:
@@ -55,6 +75,8 @@ def build_resources(settings: Settings) -> dict[str, Any]:
     return {
         "settings": settings,
         "league": league_source(settings),
+        "model_store": ModelStore(settings.home / "models"),
+        **io_managers(settings.home / "assets"),
         **PROFILES[settings.profile](settings),
     }
 

@@ -2,24 +2,98 @@
 
 | variable | default | meaning |
 |---|---|---|
-| NBA_PREDICTIONS_PROFILE | embedded | which backends are used |
+| NBA_PREDICTIONS_PROFILE | embedded | which backends are used: `embedded`, or `gcp` |
 | NBA_PREDICTIONS_SOURCE | simulated | `simulated` league, or `files` |
 | NBA_PREDICTIONS_DATA | | the folder with input files, for `files` |
-| NBA_PREDICTIONS_HOME | .nba_predictions/SOURCE | where the embedded profile keeps everything |
+| NBA_PREDICTIONS_HOME | .nba_predictions/SOURCE | where everything is kept that is kept in files |
 | NBA_PREDICTIONS_COMPLETION_THRESHOLD | 0.9 | share of players below which a night is blocked |
+
+Only for the profile `gcp`, with the defaults of the source `files`; other sources have their own:
+
+| variable | default | meaning |
+|---|---|---|
+| NBA_PREDICTIONS_GCP_PROJECT | | the project that holds and pays everything |
+| NBA_PREDICTIONS_GCP_LOCATION | US | where BigQuery keeps the datasets |
+| NBA_PREDICTIONS_GCP_DATASET | nba_predictions | dataset of the tables; DATASET_staging beside it |
+| NBA_PREDICTIONS_GCP_DATABASE | (default) | the Firestore database |
+| NBA_PREDICTIONS_GCP_TOPIC | nba-phase5-predictions-complete | and TOPIC-dead-letters |
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from nba_predictions.domain.batch import DEFAULT_COMPLETION_THRESHOLD
+from nba_predictions.domain.completion_message import TOPIC
 from nba_predictions.domain.errors import SettingsError
 
-PROFILES = ("embedded",)
+PROFILES = ("embedded", "gcp")
 SOURCES = ("simulated", "files")
+
+
+@dataclass(frozen=True)
+class GoogleCloud:
+    """Where in Google Cloud a night happens."""
+
+    project: str
+    location: str
+    dataset: str
+    database: str
+    topic: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str], source: str) -> GoogleCloud:
+        """Read and check the settings. Simulated nights have places of their own by default.
+
+        Raises:
+            SettingsError: naming the variable, its value and an example.
+        """
+        apart = "" if source == "files" else source
+
+        def name(variable: str, default: str | None, pattern: str, example: str) -> str:
+            value = environment.get(variable) or default
+            if value is None:
+                raise SettingsError(
+                    f"{variable} is not set; the profile gcp needs it, e.g. {variable}={example}"
+                )
+            if not re.fullmatch(pattern, value):
+                raise SettingsError(
+                    f"{variable}={value} cannot be used; it has to look like {example}"
+                )
+            return value
+
+        return cls(
+            project=name(
+                "NBA_PREDICTIONS_GCP_PROJECT",
+                None,
+                r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]",
+                "my-nba-project",
+            ),
+            location=name(
+                "NBA_PREDICTIONS_GCP_LOCATION", "US", r"[A-Za-z][A-Za-z0-9-]+", "US or europe-west1"
+            ),
+            dataset=name(
+                "NBA_PREDICTIONS_GCP_DATASET",
+                "_".join(filter(None, ("nba_predictions", apart))),
+                r"[A-Za-z0-9_]{1,1000}",
+                "nba_predictions",
+            ),
+            database=name(
+                "NBA_PREDICTIONS_GCP_DATABASE",
+                "(default)",
+                r"\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9]",
+                "(default)",
+            ),
+            topic=name(
+                "NBA_PREDICTIONS_GCP_TOPIC",
+                "-".join(filter(None, (TOPIC, apart))),
+                r"(?!goog)[A-Za-z][A-Za-z0-9._~+%-]{2,240}",
+                TOPIC,
+            ),
+        )
 
 
 @dataclass(frozen=True)
@@ -32,6 +106,7 @@ class Settings:
     data: Path | None
     home: Path
     completion_threshold: float
+    gcp: GoogleCloud | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -52,13 +127,16 @@ class Settings:
             raise SettingsError(
                 f"NBA_PREDICTIONS_DATA={data} is no folder; name the one with the input files"
             )
-        home = Path(environment.get("NBA_PREDICTIONS_HOME") or f".nba_predictions/{source}")
+        gcp = GoogleCloud.from_environment(environment, source) if profile == "gcp" else None
+        folder = f"gcp-{source}" if gcp else source
+        home = Path(environment.get("NBA_PREDICTIONS_HOME") or f".nba_predictions/{folder}")
         return cls(
             profile=profile,
             source=source,
             data=Path(data).resolve() if data else None,
             home=home.resolve(),
             completion_threshold=_threshold(environment),
+            gcp=gcp,
         )
 
 

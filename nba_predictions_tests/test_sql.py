@@ -25,6 +25,10 @@ NAMES = {
     "key": "a, b",
     "partition": "game_date",
     "scopes": "1 AS one",
+    "gathered": "g",
+    "columns": "a",
+    "first": "a",
+    "last": "b",
 }
 
 

@@ -15,11 +15,13 @@ from pydantic import Field
 
 from nba_predictions.batches.port import BatchStore
 from nba_predictions.domain.batch import Batch
-from nba_predictions.domain.errors import PermanentPredictionError
+from nba_predictions.domain.errors import PermanentPredictionError, PublishError
 from nba_predictions.domain.slate import Slate, SlatePlayer
+from nba_predictions.messaging.port import Publisher
 from nba_predictions.models.store import ModelStore
 from nba_predictions.night.batches import current_batch
 from nba_predictions.night.predicting import player_predictor
+from nba_predictions.night.publication import announce_dead_letters
 from nba_predictions.night.staging import (
     StagedPlayer,
     close_staging,
@@ -140,11 +142,19 @@ def predict_and_stage(
 
 @dg.op(retry_policy=RETRY)
 def close_batch(
-    context: dg.OpExecutionContext, staged: list[list[StagedPlayer]], batches: Batches
+    context: dg.OpExecutionContext,
+    staged: list[list[StagedPlayer]],
+    batches: Batches,
+    publisher: dg.ResourceParam[Publisher],
 ) -> dg.Output[str]:
     """Declare the staging finished; failures stay dead letters, with their number in sight."""
     batch = current_batch(batches, game_date_of(context.partition_key))
     done = close_staging(batch, batches, run_id=context.run_id)
+    try:
+        announce_dead_letters(batch, batches, publisher, run_id=context.run_id)
+    except PublishError as error:
+        # Who is staged is staged. The publication of the batch announces them first.
+        context.log.warning(f"dead letters are not announced yet: {error}")
     failed = [player for chunk in staged for player in chunk if player.error]
     return dg.Output(
         batch.batch_id,

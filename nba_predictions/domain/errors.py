@@ -9,6 +9,10 @@ class SettingsError(NbaPredictionsError):
     """A setting is missing or has a value that cannot be used."""
 
 
+class CloudAccessError(NbaPredictionsError):
+    """Google Cloud does not accept the credentials, or does not allow them what is needed."""
+
+
 class SourceDataError(NbaPredictionsError):
     """An input file cannot be trusted: the message names the file, the row and the column."""
 

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.completion_message import TOPIC, CompletionMessage
+from nba_predictions.domain.dead_letter_message import DeadLetterMessage
 from nba_predictions.domain.errors import PublishError
+from nba_predictions.messaging.port import Message
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS outbox (
@@ -57,7 +59,8 @@ class OutboxPublisher:
             """Opening the file creates the table."""
         return [f"outbox {self.path}"] if new else []
 
-    def publish(self, message: CompletionMessage) -> str:
+    def publish(self, message: Message) -> str:
+        topic = self.topic if isinstance(message, CompletionMessage) else self.dead_letter_topic
         try:
             with self._transaction() as connection:
                 connection.execute(
@@ -65,7 +68,7 @@ class OutboxPublisher:
                     "(topic, dedup_id, ordering_key, attributes, data, published_at) "
                     "VALUES (?, ?, ?, ?, ?, ?)",
                     (
-                        self.topic,
+                        topic,
                         message.dedup_id,
                         message.ordering_key,
                         json.dumps(message.attributes),
@@ -75,13 +78,26 @@ class OutboxPublisher:
                 )
                 (position,) = connection.execute(
                     "SELECT position FROM outbox WHERE topic = ? AND dedup_id = ?",
-                    (self.topic, message.dedup_id),
+                    (topic, message.dedup_id),
                 ).fetchone()
         except (sqlite3.Error, OSError) as error:
             raise PublishError(
                 f"the outbox {self.path} did not take {message.dedup_id}: {error}"
             ) from error
         return f"outbox-{position}"
+
+    @property
+    def dead_letter_topic(self) -> str:
+        return f"{self.topic}-dead-letters"
+
+    def read_dead_letters(self) -> list[DeadLetterMessage]:
+        """Return the messages of failed players, oldest first."""
+        with self._transaction() as connection:
+            rows = connection.execute(
+                "SELECT data FROM outbox WHERE topic = ? ORDER BY position",
+                (self.dead_letter_topic,),
+            ).fetchall()
+        return [DeadLetterMessage.model_validate_json(data) for (data,) in rows]
 
     def read(self, after: int = 0) -> list[OutboxMessage]:
         """Return the messages behind a position, oldest first; a subscriber keeps the last one."""

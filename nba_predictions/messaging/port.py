@@ -5,17 +5,22 @@ from __future__ import annotations
 from typing import Protocol
 
 from nba_predictions.domain.completion_message import CompletionMessage
+from nba_predictions.domain.dead_letter_message import DeadLetterMessage
+
+Message = CompletionMessage | DeadLetterMessage
 
 
 class Publisher(Protocol):
-    """Hands completion messages over. At least once: readers deduplicate by dedup_id."""
+    """Hands messages over. At least once: readers deduplicate by dedup_id."""
 
     def prepare(self) -> list[str]:
         """Create whatever the broker needs; safe to repeat. Return what was made, in words."""
         ...
 
-    def publish(self, message: CompletionMessage) -> str:
+    def publish(self, message: Message) -> str:
         """Hand the message over and return its id only once the broker has acknowledged it.
+
+        Completions and dead letters have a topic each.
 
         Raises:
             PublishError: the broker did not acknowledge; it is not known to have the message.

@@ -10,6 +10,7 @@ from nba_predictions.batches.port import BatchStore
 from nba_predictions.domain.batch import Batch, BatchState, Completion, LedgerEntry, Progress
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.completion_message import CompletionMessage, CompletionMetadata
+from nba_predictions.domain.dead_letter_message import DeadLetterMessage
 from nba_predictions.domain.errors import BatchStateError
 from nba_predictions.domain.reconciliation import Reconciliation, last_entry
 from nba_predictions.logs import milestone
@@ -75,6 +76,28 @@ def _revision(completions: Sequence[Completion], ledger: Sequence[LedgerEntry]) 
     )
 
 
+def announce_dead_letters(
+    batch: Batch, store: BatchStore, publisher: Publisher, *, run_id: str
+) -> int:
+    """Publish the failed players of a batch that were not announced yet; return how many.
+
+    Raises:
+        PublishError: the broker did not take one; those before it are announced.
+    """
+    announced = {
+        entry.counts["dedup_id"]
+        for entry in store.ledger(batch.batch_id)
+        if entry.event == "dead_letter_announced"
+    }
+    letters = [DeadLetterMessage.of(batch, d) for d in store.dead_letters(batch.batch_id)]
+    new = [letter for letter in letters if letter.dedup_id not in announced]
+    for letter in new:
+        counts = {"dedup_id": letter.dedup_id, "message_id": publisher.publish(letter)}
+        entry = LedgerEntry("dead_letter_announced", store.now(), run_id, counts)
+        store.append(batch.batch_id, entry)
+    return len(new)
+
+
 def publish_completion(
     batch: Batch, store: BatchStore, publisher: Publisher, *, run_id: str
 ) -> str:
@@ -105,6 +128,7 @@ def publish_completion(
     revision = _revision(store.completions(batch.batch_id), ledger)
     message = completion_message(batch, done, ledger, revision)
     try:
+        announce_dead_letters(batch, store, publisher, run_id=run_id)
         message_id = publisher.publish(message)
     except Exception as error:
         # Whatever it was, the consolidation stays good, and the attempt stays visible.

@@ -22,12 +22,17 @@ _TYPES: dict[str, pa.DataType] = {
 }
 
 
+def arrow_type(column: Column) -> pa.DataType:
+    """Return the exact Arrow type of a column."""
+    return _TYPES[column.type]
+
+
 @cache
 def staging_schema(table: Table) -> pa.Schema:
     """Return the Arrow schema of a staging table: the staged columns, and when they were staged."""
 
     def arrow_field(column: Column) -> pa.Field:
-        return pa.field(column.name, _TYPES[column.type], nullable=not column.required)
+        return pa.field(column.name, arrow_type(column), nullable=not column.required)
 
     return pa.schema([arrow_field(c) for c in (*table.staged_columns, STAGED_AT)])
 

@@ -67,8 +67,17 @@ class DuckDBWarehouse:
         # Predicting holds the processor, and writing a small file is no waiting.
         return 2
 
-    def prepare(self) -> list[str]:
+    def where(self, table: Table) -> str:
+        return f"table {table.name} of {self.path}"
+
+    def set_up(self) -> list[str]:
+        if self.path.parent.is_dir():
+            return []
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        return [f"folder {self.path.parent}"]
+
+    def prepare(self) -> list[str]:
+        self.set_up()
         made = []
         with self._connect() as connection:
             tables = {row[0] for row in connection.execute("SHOW TABLES").fetchall()}

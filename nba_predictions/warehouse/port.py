@@ -31,6 +31,17 @@ class Warehouse(Protocol):
         """How many staging tables are best written at the same time from one process."""
         ...
 
+    def where(self, table: Table) -> str:
+        """Return where people find a table."""
+        ...
+
+    def set_up(self) -> list[str]:
+        """Create the place where the tables live, once, by somebody who is allowed to.
+
+        Safe to repeat. Return what was made, in words.
+        """
+        ...
+
     def prepare(self) -> list[str]:
         """Create the tables, and add columns that the definitions have and the tables lack.
 

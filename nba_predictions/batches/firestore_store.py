@@ -1,0 +1,446 @@
+"""The batch store in Firestore, by operations that never read, modify and write a document.
+
+A completion is a document of its own, created once. Where one state must follow another (of a
+batch, of a lease) the next *version* of a document is created beside it in the same commit: of many
+who try, one creates it, and the others look again. Creation is the only precondition that is used,
+so a commit whose answer was lost can be told from one that came second.
+
+    nba_predictions/{namespace}/batches/{batch_id}                 state, version, counts, times
+                                    .../versions/{n}               one for each change of state
+                                    .../completions/{digest}       one for each player who is done
+                                    .../dead_letters/{digest}
+                                    .../ledger/{id}                appended, never changed
+                               /unfinished/{game_date}             which batch of a date is
+                               /leases/{game_date}                 holder, token, version, expiry
+                                    .../versions/{n}
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import uuid
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta, timezone
+from functools import cached_property
+from typing import Any
+
+from google.api_core.exceptions import AlreadyExists
+from google.cloud import firestore
+from google.cloud.firestore_v1.base_query import FieldFilter
+
+from nba_predictions.domain.batch import (
+    RESUMABLE,
+    TRANSITIONS,
+    Batch,
+    BatchState,
+    Completion,
+    DeadLetter,
+    Lease,
+    LedgerEntry,
+    Tally,
+    states_before,
+)
+from nba_predictions.domain.errors import BatchStateError, LeaseLostError
+from nba_predictions.google_cloud import CALL_SECONDS, connect, persist
+
+#: For every call: the adapter tries again itself, because only it can tell what an error means.
+_CALL: dict[str, Any] = {"retry": None, "timeout": CALL_SECONDS}
+
+
+@dataclass(frozen=True)
+class FirestoreBatchStore:
+    """`namespace` keeps nights apart that share a database. One client serves all threads."""
+
+    project: str
+    namespace: str
+    database: str = "(default)"
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    def prepare(self) -> list[str]:
+        # A collection begins with its first document. What can be wrong is access, seen by a read.
+        self.now()
+        return []
+
+    def now(self) -> datetime:
+        return _utc(self._read(self._leases.document("clock")).read_time)
+
+    # Batches
+
+    def create(self, batch: Batch) -> bool:
+        mine = uuid.uuid4().hex
+        document = self._batches.document(batch.batch_id)
+
+        def add(commit: firestore.WriteBatch) -> None:
+            commit.create(document, {**_batch_fields(batch), "version": 1})
+            if batch.state in RESUMABLE:
+                commit.create(self._unfinished(batch.game_date), {"batch_id": batch.batch_id})
+
+        return self._commit_version(document, 1, mine, {"state": batch.state.value}, add)
+
+    def get(self, batch_id: str) -> Batch:
+        return _batch(self._existing(batch_id))
+
+    def of_date(self, game_date: date) -> list[Batch]:
+        found = self._find(FieldFilter("game_date", "==", game_date.isoformat()))
+        return sorted(found, key=lambda b: b.created_at, reverse=True)
+
+    def in_states(self, states: Collection[BatchState]) -> list[Batch]:
+        if not states:
+            return []
+        found = self._find(FieldFilter("state", "in", sorted(state.value for state in states)))
+        return sorted(found, key=lambda b: b.created_at)
+
+    def move(self, batch_id: str, to: BatchState, reason: str | None = None) -> bool:
+        mine = uuid.uuid4().hex
+        seen = None
+        while True:
+            snapshot = self._existing(batch_id)
+            batch, version = _batch(snapshot), snapshot.get("version")
+            if batch.state is to:
+                return False
+            if to not in TRANSITIONS[batch.state]:
+                raise BatchStateError(
+                    f"{batch_id} is {batch.state.value}; it can become {to.value} only from "
+                    f"{' or '.join(sorted(state.value for state in states_before(to)))}"
+                )
+            if version == seen:
+                # Nobody changed this batch, and yet it could not be changed.
+                raise BatchStateError(
+                    f"{batch_id} cannot become {to.value}: another batch of its date is "
+                    f"unfinished; finish that one first"
+                )
+            seen = version
+            at = _utc(snapshot.read_time)
+            if self._commit_version(
+                snapshot.reference,
+                version + 1,
+                mine,
+                {"state": to.value, "reason": reason, "at": at},
+                self._transition(snapshot.reference, batch, to, reason, at, version + 1),
+            ):
+                return True
+
+    def _transition(
+        self,
+        document: firestore.DocumentReference,
+        batch: Batch,
+        to: BatchState,
+        reason: str | None,
+        at: datetime,
+        version: int,
+    ) -> Callable[[firestore.WriteBatch], None]:
+        def add(commit: firestore.WriteBatch) -> None:
+            changed = {"state": to.value, "reason": reason, "version": version}
+            commit.set(document, {**changed, "times": {to.value: at}}, merge=True)
+            unfinished = self._unfinished(batch.game_date)
+            if batch.state in RESUMABLE and to not in RESUMABLE:
+                commit.delete(unfinished)
+            elif batch.state not in RESUMABLE and to in RESUMABLE:
+                commit.create(unfinished, {"batch_id": batch.batch_id})
+
+        return add
+
+    # Players
+
+    def complete(self, batch_id: str, completion: Completion, *, replace: bool = False) -> bool:
+        document = self._of_batch(batch_id, "completions").document(_digest(completion))
+        fields = {
+            "player_lookup": completion.player_lookup,
+            "rows": completion.rows,
+            "worker_time": completion.recorded_at,
+            "run_id": completion.run_id,
+            "staging_table": completion.staging_table,
+            "skip_reason": completion.skip_reason,
+        }
+        if replace:
+            persist(lambda: document.set(fields, **_CALL))
+            return True
+        try:
+            persist(lambda: document.create(fields, **_CALL))
+        except AlreadyExists:
+            # Either he was done before, or this very creation was applied and its answer lost.
+            return _fields(self._read(document)) == fields
+        return True
+
+    def completions(self, batch_id: str) -> list[Completion]:
+        found = [
+            Completion(
+                player_lookup=document.get("player_lookup"),
+                rows=document.get("rows"),
+                recorded_at=_utc(document.update_time),
+                run_id=document.get("run_id"),
+                staging_table=document.get("staging_table"),
+                skip_reason=document.get("skip_reason"),
+            )
+            for document in self._stream(self._of_batch(batch_id, "completions"))
+        ]
+        return sorted(found, key=lambda c: c.player_lookup)
+
+    def add_dead_letter(self, batch_id: str, letter: DeadLetter) -> None:
+        document = self._of_batch(batch_id, "dead_letters").document(_digest(letter))
+        fields = {
+            "player_lookup": letter.player_lookup,
+            "error_class": letter.error_class,
+            "message": letter.message,
+            "traceback": letter.traceback,
+            "attempts": letter.attempts,
+            "recorded_at": letter.recorded_at,
+            "run_id": letter.run_id,
+        }
+        persist(lambda: document.set(fields, **_CALL))
+
+    def dead_letters(self, batch_id: str) -> list[DeadLetter]:
+        found = [
+            DeadLetter(**_fields(document))
+            for document in self._stream(self._of_batch(batch_id, "dead_letters"))
+        ]
+        return sorted(found, key=lambda d: d.player_lookup)
+
+    def tally(self, batch_id: str) -> Tally:
+        completions = self._of_batch(batch_id, "completions")
+        letters = self._stream(self._of_batch(batch_id, "dead_letters").select(["player_lookup"]))
+        references = [completions.document(letter.id) for letter in letters]
+        done_later = 0
+        if references:
+            found = persist(lambda: list(self._client.get_all(references, **_CALL)))
+            done_later = sum(document.exists for document in found)
+        return Tally(
+            completed=self._count(completions.where(filter=FieldFilter("rows", ">", 0))),
+            skipped=self._count(completions.where(filter=FieldFilter("rows", "==", 0))),
+            failed=len(references) - done_later,
+        )
+
+    # Leases and ledger
+
+    def acquire_lease(self, game_date: date, holder: str, ttl: timedelta) -> Lease:
+        mine = uuid.uuid4().hex
+        while True:
+            present = self._lease(game_date)
+            if present.holder is not None and present.expires_at > present.read_at:
+                raise LeaseLostError(
+                    f"game_date {game_date} is being consolidated by {present.holder} until "
+                    f"{present.expires_at}; wait for it, or for its lease to run out"
+                )
+            lease = Lease(game_date, holder, present.token + 1, present.read_at + ttl)
+            changed = {"holder": holder, "token": lease.token, "expires_at": lease.expires_at}
+            if self._change_lease(present, changed, mine):
+                return lease
+
+    def release_lease(self, lease: Lease) -> None:
+        mine = uuid.uuid4().hex
+        while True:
+            present = self._lease(lease.game_date)
+            if present.token != lease.token or present.holder is None:
+                return
+            # A free lease keeps its token, so that the next holder's is higher than any before.
+            if self._change_lease(present, {"holder": None}, mine):
+                return
+
+    def append(self, batch_id: str, entry: LedgerEntry, lease: Lease | None = None) -> None:
+        document = self._of_batch(batch_id, "ledger").document(uuid.uuid4().hex)
+        fields = {
+            "event": entry.event,
+            "at": entry.at,
+            "run_id": entry.run_id,
+            "counts": dict(entry.counts),
+        }
+        if lease is None:
+            try:
+                persist(lambda: document.create(fields, **_CALL))
+            except AlreadyExists:
+                """Nobody else writes under this id: it was applied, and its answer lost."""
+            return
+        mine = uuid.uuid4().hex
+        while True:
+            present = self._lease(lease.game_date)
+            if present.token != lease.token:
+                raise LeaseLostError(
+                    f"{lease.holder} lost the lease of game_date {lease.game_date} "
+                    f"(its token {lease.token} was followed by {present.token}); "
+                    f"the ledger entry {entry.event!r} was not written"
+                )
+            # The entry and the lease's next version are one commit: it fails as a whole when
+            # somebody took the lease since it was read.
+            if self._change_lease(present, {}, mine, lambda c: c.create(document, fields)):
+                return
+
+    def ledger(self, batch_id: str) -> list[LedgerEntry]:
+        found = self._stream(self._of_batch(batch_id, "ledger"))
+        return [
+            LedgerEntry(
+                event=document.get("event"),
+                at=_utc(document.get("at")),
+                run_id=document.get("run_id"),
+                counts=document.get("counts"),
+            )
+            for document in sorted(found, key=lambda d: d.create_time)
+        ]
+
+    def _lease(self, game_date: date) -> _PresentLease:
+        snapshot = self._read(self._leases.document(game_date.isoformat()))
+        fields = _fields(snapshot)
+        return _PresentLease(
+            document=snapshot.reference,
+            holder=fields.get("holder"),
+            token=fields.get("token", 0),
+            version=fields.get("version", 0),
+            expires_at=fields.get("expires_at", _utc(snapshot.read_time)),
+            read_at=_utc(snapshot.read_time),
+        )
+
+    def _change_lease(
+        self,
+        present: _PresentLease,
+        changed: Mapping[str, Any],
+        mine: str,
+        beside: Callable[[firestore.WriteBatch], None] = lambda commit: None,
+    ) -> bool:
+        version = present.version + 1
+
+        def add(commit: firestore.WriteBatch) -> None:
+            commit.set(present.document, {**changed, "version": version}, merge=True)
+            beside(commit)
+
+        return self._commit_version(present.document, version, mine, changed, add)
+
+    # Firestore
+
+    def _commit_version(
+        self,
+        document: firestore.DocumentReference,
+        version: int,
+        mine: str,
+        change: Mapping[str, Any],
+        add: Callable[[firestore.WriteBatch], None],
+    ) -> bool:
+        """Create a version of a document together with what `add` puts beside it, or nothing.
+
+        Return False when something that was to be created is there already. `mine` marks the
+        version, so that one whose answer was lost is recognised.
+        """
+        marker = document.collection("versions").document(f"{version:06}")
+
+        def commit() -> None:
+            writes = self._client.batch()
+            writes.create(marker, {**change, "mark": mine})
+            add(writes)
+            writes.commit(**_CALL)
+
+        try:
+            persist(commit)
+        except AlreadyExists:
+            return bool(_fields(self._read(marker)).get("mark") == mine)
+        return True
+
+    def _existing(self, batch_id: str) -> firestore.DocumentSnapshot:
+        snapshot = self._read(self._batches.document(batch_id))
+        if not snapshot.exists:
+            raise BatchStateError(f"there is no batch {batch_id!r}")
+        return snapshot
+
+    def _find(self, condition: FieldFilter) -> list[Batch]:
+        return [_batch(found) for found in self._stream(self._batches.where(filter=condition))]
+
+    @staticmethod
+    def _read(document: firestore.DocumentReference) -> firestore.DocumentSnapshot:
+        return persist(lambda: document.get(**_CALL))
+
+    @staticmethod
+    def _stream(query: Any) -> list[firestore.DocumentSnapshot]:
+        # A stream that breaks is read again from its beginning.
+        return persist(lambda: list(query.stream(**_CALL)))
+
+    @staticmethod
+    def _count(query: Any) -> int:
+        ((counted,),) = persist(lambda: list(query.count().get(**_CALL)))
+        return int(counted.value)
+
+    @property
+    def _root(self) -> firestore.DocumentReference:
+        return self._client.collection("nba_predictions").document(self.namespace)
+
+    @property
+    def _batches(self) -> firestore.CollectionReference:
+        return self._root.collection("batches")
+
+    @property
+    def _leases(self) -> firestore.CollectionReference:
+        return self._root.collection("leases")
+
+    def _unfinished(self, game_date: date) -> firestore.DocumentReference:
+        return self._root.collection("unfinished").document(game_date.isoformat())
+
+    def _of_batch(self, batch_id: str, collection: str) -> firestore.CollectionReference:
+        return self._batches.document(batch_id).collection(collection)
+
+    @property
+    def _client(self) -> firestore.Client:
+        with self._lock:
+            return self._connected
+
+    @cached_property
+    def _connected(self) -> firestore.Client:
+        return connect(lambda: firestore.Client(project=self.project, database=self.database))
+
+
+@dataclass(frozen=True)
+class _PresentLease:
+    """The lease of a date as it was read at `read_at`; without a holder it is free."""
+
+    document: firestore.DocumentReference
+    holder: str | None
+    token: int
+    version: int
+    expires_at: datetime
+    read_at: datetime
+
+
+def _batch_fields(batch: Batch) -> dict[str, Any]:
+    return {
+        "batch_id": batch.batch_id,
+        "game_date": batch.game_date.isoformat(),
+        "state": batch.state.value,
+        "expected_players": batch.expected_players,
+        "games": batch.games,
+        "slate_fingerprint": batch.slate_fingerprint,
+        "created_at": batch.created_at,
+        "run_id": batch.run_id,
+        "source": batch.source,
+        "completion_threshold": batch.completion_threshold,
+        "reason": batch.reason,
+        "times": {batch.state.value: batch.created_at},
+    }
+
+
+def _batch(snapshot: firestore.DocumentSnapshot) -> Batch:
+    fields = _fields(snapshot)
+    del fields["version"]
+    return Batch(
+        **{
+            **fields,
+            "game_date": date.fromisoformat(fields["game_date"]),
+            "state": BatchState(fields["state"]),
+            "times": {state: _utc(at) for state, at in fields["times"].items()},
+        }
+    )
+
+
+def _fields(snapshot: firestore.DocumentSnapshot) -> dict[str, Any]:
+    """Return the fields of a document, its times as plain datetimes; none when it is not there."""
+    return {
+        name: _utc(value) if isinstance(value, datetime) else value
+        for name, value in (snapshot.to_dict() or {}).items()
+    }
+
+
+def _utc(moment: datetime) -> datetime:
+    """Return a plain datetime: the client's own has nanoseconds, which nothing else expects."""
+    whole = moment.astimezone(timezone.utc)
+    return datetime.combine(whole.date(), whole.time(), timezone.utc)
+
+
+def _digest(subject: Completion | DeadLetter) -> str:
+    """Return the document id of a player: a name is no path, whatever characters are in it."""
+    return hashlib.sha256(subject.player_lookup.encode()).hexdigest()[:32]

@@ -1,0 +1,83 @@
+"""The publisher on Pub/Sub: one topic for completions, one beside it for dead letters."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import Any
+
+from google.api_core.exceptions import AlreadyExists, GoogleAPIError
+from google.auth.exceptions import GoogleAuthError
+from google.cloud.pubsub_v1 import PublisherClient
+from google.pubsub_v1.types import PubsubMessage
+
+from nba_predictions.domain.completion_message import CompletionMessage
+from nba_predictions.domain.dead_letter_message import DeadLetterMessage
+from nba_predictions.domain.errors import CloudAccessError, PublishError
+from nba_predictions.google_cloud import CALL_SECONDS, connect, persist
+from nba_predictions.messaging.port import Message
+
+#: How long a message is offered before the caller is told. Whoever called will come back.
+PUBLISH_SECONDS = 30.0
+#: For every call: it is tried again by the adapter, and not by the client as well.
+_CALL: dict[str, Any] = {"retry": None, "timeout": CALL_SECONDS}
+
+
+@dataclass(frozen=True)
+class PubSubPublisher:
+    """`topic` carries completions, `{topic}-dead-letters` failed players.
+
+    A message goes out by one unary call with a deadline. The client's own queue would go on trying
+    in the background after the deadline, and its caller would not know.
+    """
+
+    project: str
+    topic: str
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    def prepare(self) -> list[str]:
+        made = []
+        for kind in (CompletionMessage, DeadLetterMessage):
+            path = self.topic_path(kind)
+            try:
+                persist(partial(self._client.create_topic, name=path, **_CALL))
+                made.append(f"topic {path}")
+            except AlreadyExists:
+                """It was there."""
+        return made
+
+    def publish(self, message: Message) -> str:
+        path = self.topic_path(type(message))
+        envelope = PubsubMessage(
+            data=message.model_dump_json().encode(),
+            attributes=message.attributes,
+            # Messages of one date reach a subscriber in the order of their publication.
+            ordering_key=message.ordering_key,
+        )
+        try:
+            answer = persist(
+                lambda: self._client.api.publish(topic=path, messages=[envelope], **_CALL),
+                seconds=PUBLISH_SECONDS,
+            )
+        except (CloudAccessError, GoogleAPIError, GoogleAuthError) as error:
+            raise PublishError(
+                f"{path} did not acknowledge {message.dedup_id}: {error}. It is tried again; if it "
+                f"stays so, see that the topic exists (`nba-predictions gcp init`) and that the "
+                f"service account may publish to it (roles/pubsub.publisher)"
+            ) from error
+        return str(answer.message_ids[0])
+
+    def topic_path(self, kind: type[Message]) -> str:
+        """Return the full name of the topic that carries a kind of message."""
+        suffix = "-dead-letters" if kind is DeadLetterMessage else ""
+        return f"projects/{self.project}/topics/{self.topic}{suffix}"
+
+    @property
+    def _client(self) -> PublisherClient:
+        with self._lock:
+            return self._connected
+
+    @cached_property
+    def _connected(self) -> PublisherClient:
+        return connect(PublisherClient)
