@@ -7,6 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from nba_predictions_tests.standins.fixtures import (
+    bigquery_standin,
+    firestore_standin,
+    pubsub_standin,
+    report,
+)
+
+__all__ = ["bigquery_standin", "firestore_standin", "pubsub_standin"]
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
@@ -18,3 +27,12 @@ def real_data_dir() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data in {folder}; set NBA_PREDICTIONS_TEST_DATA to run this")
     return folder
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say plainly what served in the place of Google Cloud, and what that leaves open."""
+    lines = report()
+    if lines:
+        terminalreporter.section("stand-ins for Google Cloud")
+        for line in lines:
+            terminalreporter.write_line(line)

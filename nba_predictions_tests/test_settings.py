@@ -4,7 +4,7 @@ import pytest
 
 from nba_predictions.domain.batch import DEFAULT_COMPLETION_THRESHOLD
 from nba_predictions.domain.errors import SettingsError
-from nba_predictions.settings import Settings
+from nba_predictions.settings import GoogleCloud, Settings
 
 HERE = Path(__file__).resolve().parent
 
@@ -94,8 +94,59 @@ def test_the_documented_variables_are_the_ones_that_are_read() -> None:
             self.asked.add(key)
             return super().get(key, default)
 
-    environment = Recording(NBA_PREDICTIONS_SOURCE="files", NBA_PREDICTIONS_DATA=str(HERE))
+    environment = Recording(
+        NBA_PREDICTIONS_PROFILE="gcp",
+        NBA_PREDICTIONS_SOURCE="files",
+        NBA_PREDICTIONS_DATA=str(HERE),
+        NBA_PREDICTIONS_GCP_PROJECT="my-project",
+    )
     Settings.from_environment(environment)
     documented = settings.__doc__ or ""
     assert all(f"| {variable} |" in documented for variable in environment.asked)
     assert documented.count("| NBA_PREDICTIONS_") == len(environment.asked)
+
+
+GCP = {"NBA_PREDICTIONS_PROFILE": "gcp", "NBA_PREDICTIONS_GCP_PROJECT": "my-project"}
+
+
+def test_the_embedded_profile_asks_for_nothing_of_google() -> None:
+    assert Settings.from_environment({"NBA_PREDICTIONS_GCP_PROJECT": "NOT A PROJECT"}).gcp is None
+
+
+def test_real_and_simulated_nights_have_no_place_in_common() -> None:
+    files = {"NBA_PREDICTIONS_SOURCE": "files", "NBA_PREDICTIONS_DATA": str(HERE)}
+    real = Settings.from_environment({**GCP, **files})
+    simulated = Settings.from_environment(GCP)
+    assert real.gcp == GoogleCloud(
+        "my-project", "US", "nba_predictions", "(default)", "nba-phase5-predictions-complete"
+    )
+    assert simulated.gcp == GoogleCloud(
+        "my-project",
+        "US",
+        "nba_predictions_simulated",
+        "(default)",
+        "nba-phase5-predictions-complete-simulated",
+    )
+    assert len({real.home, simulated.home, Settings.from_environment({}).home}) == 3
+
+
+def test_a_missing_project_is_asked_for_with_an_example() -> None:
+    with pytest.raises(SettingsError, match="NBA_PREDICTIONS_GCP_PROJECT is not set.*e.g. "):
+        Settings.from_environment({"NBA_PREDICTIONS_PROFILE": "gcp"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PROJECT", "My Project"),
+        ("LOCATION", "europe west"),
+        ("DATASET", "nba-predictions"),
+        ("DATABASE", "Default"),
+        ("TOPIC", "goog-topic"),
+        ("TOPIC", "projects/p/topics/t"),
+    ],
+)
+def test_a_name_that_google_would_refuse_is_refused_first(name: str, value: str) -> None:
+    variable = f"NBA_PREDICTIONS_GCP_{name}"
+    with pytest.raises(SettingsError, match=f"{variable}={value} cannot be used.*look like"):
+        Settings.from_environment({**GCP, variable: value})

@@ -20,7 +20,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from functools import cached_property
@@ -49,6 +49,10 @@ from nba_predictions.google_cloud import CALL_SECONDS, connect, persist
 _CALL: dict[str, Any] = {"retry": None, "timeout": CALL_SECONDS}
 
 
+#: Documents to be created, with their fields.
+_Documents = Sequence[tuple[firestore.DocumentReference, dict[str, Any]]]
+
+
 @dataclass(frozen=True)
 class FirestoreBatchStore:
     """`namespace` keeps nights apart that share a database. One client serves all threads."""
@@ -72,12 +76,10 @@ class FirestoreBatchStore:
         mine = uuid.uuid4().hex
         document = self._batches.document(batch.batch_id)
 
-        def add(commit: firestore.WriteBatch) -> None:
-            commit.create(document, {**_batch_fields(batch), "version": 1})
-            if batch.state in RESUMABLE:
-                commit.create(self._unfinished(batch.game_date), {"batch_id": batch.batch_id})
-
-        return self._commit_version(document, 1, mine, {"state": batch.state.value}, add)
+        created = [(document, {**_batch_fields(batch), "version": 1})]
+        if batch.state in RESUMABLE:
+            created.insert(0, self._as_unfinished(batch))
+        return self._commit_version(document, 1, mine, {"state": batch.state.value}, created)
 
     def get(self, batch_id: str) -> Batch:
         return _batch(self._existing(batch_id))
@@ -113,34 +115,19 @@ class FirestoreBatchStore:
                 )
             seen = version
             at = _utc(snapshot.read_time)
+            unfinished = self._as_unfinished(batch)
+            begins = batch.state not in RESUMABLE and to in RESUMABLE
+            ends = batch.state in RESUMABLE and to not in RESUMABLE
             if self._commit_version(
                 snapshot.reference,
                 version + 1,
                 mine,
                 {"state": to.value, "reason": reason, "at": at},
-                self._transition(snapshot.reference, batch, to, reason, at, version + 1),
+                created=[unfinished] if begins else [],
+                changed={"state": to.value, "reason": reason, "times": {to.value: at}},
+                deleted=[unfinished[0]] if ends else [],
             ):
                 return True
-
-    def _transition(
-        self,
-        document: firestore.DocumentReference,
-        batch: Batch,
-        to: BatchState,
-        reason: str | None,
-        at: datetime,
-        version: int,
-    ) -> Callable[[firestore.WriteBatch], None]:
-        def add(commit: firestore.WriteBatch) -> None:
-            changed = {"state": to.value, "reason": reason, "version": version}
-            commit.set(document, {**changed, "times": {to.value: at}}, merge=True)
-            unfinished = self._unfinished(batch.game_date)
-            if batch.state in RESUMABLE and to not in RESUMABLE:
-                commit.delete(unfinished)
-            elif batch.state not in RESUMABLE and to in RESUMABLE:
-                commit.create(unfinished, {"batch_id": batch.batch_id})
-
-        return add
 
     # Players
 
@@ -263,7 +250,7 @@ class FirestoreBatchStore:
                 )
             # The entry and the lease's next version are one commit: it fails as a whole when
             # somebody took the lease since it was read.
-            if self._change_lease(present, {}, mine, lambda c: c.create(document, fields)):
+            if self._change_lease(present, {}, mine, [(document, fields)]):
                 return
 
     def ledger(self, batch_id: str) -> list[LedgerEntry]:
@@ -295,15 +282,11 @@ class FirestoreBatchStore:
         present: _PresentLease,
         changed: Mapping[str, Any],
         mine: str,
-        beside: Callable[[firestore.WriteBatch], None] = lambda commit: None,
+        created: _Documents = (),
     ) -> bool:
-        version = present.version + 1
-
-        def add(commit: firestore.WriteBatch) -> None:
-            commit.set(present.document, {**changed, "version": version}, merge=True)
-            beside(commit)
-
-        return self._commit_version(present.document, version, mine, changed, add)
+        return self._commit_version(
+            present.document, present.version + 1, mine, changed, created, changed
+        )
 
     # Firestore
 
@@ -312,10 +295,12 @@ class FirestoreBatchStore:
         document: firestore.DocumentReference,
         version: int,
         mine: str,
-        change: Mapping[str, Any],
-        add: Callable[[firestore.WriteBatch], None],
+        note: Mapping[str, Any],
+        created: _Documents = (),
+        changed: Mapping[str, Any] | None = None,
+        deleted: Sequence[firestore.DocumentReference] = (),
     ) -> bool:
-        """Create a version of a document together with what `add` puts beside it, or nothing.
+        """Create a version of a document, change the document, and what belongs to it, or nothing.
 
         Return False when something that was to be created is there already. `mine` marks the
         version, so that one whose answer was lost is recognised.
@@ -324,8 +309,13 @@ class FirestoreBatchStore:
 
         def commit() -> None:
             writes = self._client.batch()
-            writes.create(marker, {**change, "mark": mine})
-            add(writes)
+            for other, fields in created:
+                writes.create(other, fields)
+            writes.create(marker, {**note, "mark": mine})
+            if changed is not None:
+                writes.set(document, {**changed, "version": version}, merge=True)
+            for other in deleted:
+                writes.delete(other)
             writes.commit(**_CALL)
 
         try:
@@ -369,8 +359,10 @@ class FirestoreBatchStore:
     def _leases(self) -> firestore.CollectionReference:
         return self._root.collection("leases")
 
-    def _unfinished(self, game_date: date) -> firestore.DocumentReference:
-        return self._root.collection("unfinished").document(game_date.isoformat())
+    def _as_unfinished(self, batch: Batch) -> tuple[firestore.DocumentReference, dict[str, Any]]:
+        """Return the document that a date has while it has an unfinished batch."""
+        document = self._root.collection("unfinished").document(batch.game_date.isoformat())
+        return document, {"batch_id": batch.batch_id}
 
     def _of_batch(self, batch_id: str, collection: str) -> firestore.CollectionReference:
         return self._batches.document(batch_id).collection(collection)

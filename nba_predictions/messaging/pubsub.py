@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
 
-from google.api_core.exceptions import AlreadyExists, GoogleAPIError
+from google.api_core.exceptions import AlreadyExists, GoogleAPIError, NotFound
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.pubsub_v1 import PublisherClient
 from google.pubsub_v1.types import PubsubMessage
@@ -41,10 +42,12 @@ class PubSubPublisher:
         for kind in (CompletionMessage, DeadLetterMessage):
             path = self.topic_path(kind)
             try:
-                persist(partial(self._client.create_topic, name=path, **_CALL))
+                persist(partial(self._client.get_topic, topic=path, **_CALL))
+            except NotFound:
+                # Somebody else may make it at the same moment.
+                with suppress(AlreadyExists):
+                    persist(partial(self._client.create_topic, name=path, **_CALL))
                 made.append(f"topic {path}")
-            except AlreadyExists:
-                """It was there."""
         return made
 
     def publish(self, message: Message) -> str:

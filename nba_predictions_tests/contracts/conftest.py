@@ -6,22 +6,34 @@ needs beyond the port (reading a table, reading a topic, an unreachable place) i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from google.cloud.pubsub_v1 import SubscriberClient
 
+from nba_predictions.batches.firestore_store import FirestoreBatchStore
 from nba_predictions.batches.port import BatchStore
 from nba_predictions.batches.sqlite_store import SQLiteBatchStore
 from nba_predictions.domain.completion_message import CompletionMessage
+from nba_predictions.domain.dead_letter_message import DeadLetterMessage
 from nba_predictions.domain.tables import Table
 from nba_predictions.messaging.outbox import OutboxPublisher
 from nba_predictions.messaging.port import Publisher
+from nba_predictions.messaging.pubsub import PubSubPublisher
+from nba_predictions.warehouse.bigquery_warehouse import (
+    BigQueryConnection,
+    BigQueryWarehouse,
+    exact,
+)
 from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
 from nba_predictions.warehouse.port import Warehouse
+from nba_predictions_tests.contracts.subscription import Subscription
+from nba_predictions_tests.standins import StandIn
 
 
 @dataclass(frozen=True)
@@ -35,21 +47,57 @@ class WarehouseBackend:
 
 @dataclass(frozen=True)
 class BrokerBackend:
-    """`connect` opens a publisher anew; `messages` are those that a subscriber gets, in order."""
+    """`connect` opens a publisher anew; `messages` and `dead_letters` are those that a subscriber
+    who deduplicates gets, in order."""
 
     connect: Callable[[], Publisher]
     messages: Callable[[], list[tuple[dict[str, str], CompletionMessage]]]
+    dead_letters: Callable[[], list[DeadLetterMessage]]
     unreachable: Callable[[], tuple[Publisher, str]]
 
 
-@pytest.fixture(params=["embedded"])
+@pytest.fixture(params=["embedded", "google_cloud"])
 def backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture
-def warehouse_backend(backend: str, tmp_path: Path) -> WarehouseBackend:
-    assert backend == "embedded"
+def warehouse_backend(backend: str, request: pytest.FixtureRequest) -> WarehouseBackend:
+    found: WarehouseBackend = request.getfixturevalue(f"{backend}_warehouse")
+    return found
+
+
+@pytest.fixture
+def google_cloud_warehouse(
+    bigquery_standin: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[WarehouseBackend]:
+    for name, value in bigquery_standin.environment.items():
+        monkeypatch.setenv(name, value)
+    connection = BigQueryConnection(project="test-project", location="US")
+    warehouse = BigQueryWarehouse(connection, f"nba_{uuid.uuid4().hex[:12]}")
+    warehouse.set_up()
+    warehouse.prepare()
+
+    def target(table: Table) -> str:
+        return f"`{warehouse.project}.{warehouse.dataset}.{table.name}`"
+
+    def rows(table: Table) -> list[dict[str, Any]]:
+        with connection.get_client() as client:
+            found = client.query_and_wait(f"SELECT * FROM {target(table)}").to_arrow()
+        return [dict(row) for row in exact(found, table).to_pylist()]
+
+    def insert_again(table: Table) -> None:
+        with connection.get_client() as client:
+            client.query_and_wait(f"INSERT INTO {target(table)} SELECT * FROM {target(table)}")
+
+    yield WarehouseBackend(warehouse, rows, insert_again)
+    with connection.get_client() as client:
+        for name in (warehouse.dataset, warehouse.staging_dataset):
+            client.delete_dataset(name, delete_contents=True)
+
+
+@pytest.fixture
+def embedded_warehouse(tmp_path: Path) -> WarehouseBackend:
     path = tmp_path / "warehouse.duckdb"
     warehouse = DuckDBWarehouse(path, tmp_path / "staging")
     warehouse.prepare()
@@ -68,12 +116,32 @@ def warehouse_backend(backend: str, tmp_path: Path) -> WarehouseBackend:
 
 
 @pytest.fixture
-def open_store(backend: str, tmp_path: Path) -> Callable[[], BatchStore]:
+def open_store(backend: str, request: pytest.FixtureRequest) -> Callable[[], BatchStore]:
     """Opens the same store anew, as another worker would."""
-    assert backend == "embedded"
+    connect: Callable[[], BatchStore] = request.getfixturevalue(f"open_{backend}_store")
+    return connect
 
+
+@pytest.fixture
+def open_embedded_store(tmp_path: Path) -> Callable[[], BatchStore]:
     def connect() -> BatchStore:
         store = SQLiteBatchStore(tmp_path / "batches.sqlite")
+        store.prepare()
+        return store
+
+    return connect
+
+
+@pytest.fixture
+def open_google_cloud_store(
+    firestore_standin: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], BatchStore]:
+    namespace = uuid.uuid4().hex
+    for name, value in firestore_standin.environment.items():
+        monkeypatch.setenv(name, value)
+
+    def connect() -> BatchStore:
+        store = FirestoreBatchStore("test-project", namespace)
         store.prepare()
         return store
 
@@ -86,8 +154,48 @@ def store(open_store: Callable[[], BatchStore]) -> BatchStore:
 
 
 @pytest.fixture
-def broker(backend: str, tmp_path: Path) -> BrokerBackend:
-    assert backend == "embedded"
+def broker(backend: str, request: pytest.FixtureRequest) -> BrokerBackend:
+    found: BrokerBackend = request.getfixturevalue(f"{backend}_broker")
+    return found
+
+
+@pytest.fixture
+def google_cloud_broker(
+    pubsub_standin: StandIn, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[BrokerBackend]:
+    for name, value in pubsub_standin.environment.items():
+        monkeypatch.setenv(name, value)
+    topic = f"topic-{uuid.uuid4().hex}"
+
+    def connect() -> Publisher:
+        publisher = PubSubPublisher("test-project", topic)
+        publisher.prepare()
+        return publisher
+
+    def unreachable() -> tuple[Publisher, str]:
+        return PubSubPublisher("test-project", f"{topic}-missing"), f"{topic}-missing"
+
+    connect()
+    with SubscriberClient() as subscriber:
+        completions, dead_letters = (
+            Subscription(subscriber, "test-project", f"{topic}{suffix}", tmp_path / f"seen{suffix}")
+            for suffix in ("", "-dead-letters")
+        )
+
+        def messages() -> list[tuple[dict[str, str], CompletionMessage]]:
+            return [
+                (dict(sent.attributes), CompletionMessage.model_validate_json(sent.data))
+                for sent in completions.read()
+            ]
+
+        def letters() -> list[DeadLetterMessage]:
+            return [DeadLetterMessage.model_validate_json(m.data) for m in dead_letters.read()]
+
+        yield BrokerBackend(connect, messages, letters, unreachable)
+
+
+@pytest.fixture
+def embedded_broker(tmp_path: Path) -> BrokerBackend:
     path = tmp_path / "outbox.sqlite"
 
     def connect() -> Publisher:
@@ -103,4 +211,4 @@ def broker(backend: str, tmp_path: Path) -> BrokerBackend:
     def messages() -> list[tuple[dict[str, str], CompletionMessage]]:
         return [(sent.attributes, sent.message) for sent in OutboxPublisher(path).read()]
 
-    return BrokerBackend(connect, messages, unreachable)
+    return BrokerBackend(connect, messages, OutboxPublisher(path).read_dead_letters, unreachable)

@@ -336,19 +336,19 @@ def test_staging_outlives_the_merge(warehouse: Warehouse) -> None:
     assert warehouse.staging_there([staged.name]) == {staged.name}
 
 
-def test_a_slate_of_400_staging_tables_is_one_merge(warehouse: Warehouse) -> None:
+def test_1200_staging_tables_are_one_merge(warehouse: Warehouse) -> None:
     def stage(number: int) -> str:
-        rows = one_system("22.5", f"player{number}")
+        rows = one_system(None, f"player{number}")
         return warehouse.stage(PREDICTIONS, "batch_1", f"player{number}", rows).name
 
-    with ThreadPoolExecutor(8) as pool:
-        names = list(pool.map(stage, range(400)))
-    assert len(set(names)) == 400
+    with ThreadPoolExecutor(warehouse.stagings_at_once) as pool:
+        names = list(pool.map(stage, range(1200)))
+    assert len(set(names)) == 1200
     assert warehouse.staging_there(names) == set(names)
     counts = warehouse.merge(PREDICTIONS, GAME_DATE, names, NOON)
-    assert counts == MergeCounts(400, 2000, 2000, 2000, 0, 0)
-    assert warehouse.count(PREDICTIONS, GAME_DATE, "batch_1") == TargetCounts(2000, 0)
-    assert warehouse.drop_staging(names) == 400
+    assert counts == MergeCounts(1200, 1200, 1200, 1200, 0, 0)
+    assert warehouse.count(PREDICTIONS, GAME_DATE, "batch_1") == TargetCounts(1200, 0)
+    assert warehouse.drop_staging(names) == 1200
     assert warehouse.staging_there(names) == set()
 
 

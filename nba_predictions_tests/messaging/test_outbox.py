@@ -38,6 +38,12 @@ def test_what_is_read_says_when_it_was_published_and_under_which_key(
     assert sent.ordering_key == "2026-01-01"
 
 
+def test_the_same_dedup_id_keeps_its_id(outbox: OutboxPublisher) -> None:
+    first = outbox.publish(message())
+    assert outbox.publish(message(correlation_id="run_2")) == first
+    assert len(outbox.read()) == 1
+
+
 def test_topics_of_one_file_do_not_mix(outbox: OutboxPublisher) -> None:
     other = OutboxPublisher(outbox.path, topic="another")
     outbox.publish(message())

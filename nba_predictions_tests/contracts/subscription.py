@@ -1,0 +1,63 @@
+"""A subscriber for tests: the documented example's memory, around pulls that end."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+
+from google.api_core.exceptions import DeadlineExceeded
+from google.cloud.pubsub_v1 import SubscriberClient
+from google.pubsub_v1.types import PubsubMessage, ReceivedMessage
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "subscriber.py"
+
+
+def example() -> ModuleType:
+    """Return the documented subscriber as a module."""
+    spec = importlib.util.spec_from_file_location("subscriber_example", EXAMPLE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Subscription:
+    """Keeps what a subscriber who deduplicates has got, in the order in which it came."""
+
+    def __init__(self, client: SubscriberClient, project: str, topic: str, seen: Path) -> None:
+        self._client = client
+        self._path = f"projects/{project}/subscriptions/{topic}-reader"
+        self._once = example().Once(str(seen))
+        self._got: list[PubsubMessage] = []
+        self.deliveries = 0
+        client.create_subscription(
+            request={
+                "name": self._path,
+                "topic": f"projects/{project}/topics/{topic}",
+                "enable_message_ordering": True,
+            }
+        )
+
+    def read(self) -> list[PubsubMessage]:
+        """Return everything that was ever delivered, each dedup_id once."""
+        while pulled := self._pull():
+            for received in pulled:
+                self.deliveries += 1
+                act = partial(self._got.append, received.message)
+                self._once.act(received.message.attributes["dedup_id"], act)
+            acknowledged = [received.ack_id for received in pulled]
+            self._client.acknowledge(subscription=self._path, ack_ids=acknowledged)
+        return list(self._got)
+
+    def _pull(self) -> Sequence[ReceivedMessage]:
+        try:
+            answer = self._client.pull(
+                subscription=self._path, max_messages=100, retry=None, timeout=0.7
+            )
+        except DeadlineExceeded:
+            return []
+        return list(answer.received_messages)

@@ -1,0 +1,234 @@
+"""Starts a stand-in, waits until it answers, and stops it with everything that it started."""
+
+from __future__ import annotations
+
+import atexit
+import http.client
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import grpc
+
+from nba_predictions_tests.standins import install
+
+#: How long a stand-in may take to answer.
+START_SECONDS = 60.0
+#: The variable by which the client libraries find each service.
+VARIABLES: Mapping[str, str] = {
+    "bigquery": "BIGQUERY_EMULATOR_HOST",
+    "firestore": "FIRESTORE_EMULATOR_HOST",
+    "pubsub": "PUBSUB_EMULATOR_HOST",
+}
+
+#: What each stand-in gets wrong, in the words of the report at the end of a test run.
+_LIMITS: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("bigquery", "package"): (
+        "billing, quotas, permissions, and the time that real jobs take",
+        "how BigQuery serialises two MERGEs of one table: here one process does everything",
+        "dml_stats of a job, dry runs, and the destination table of a query job",
+    ),
+    ("firestore", "google"): (
+        "permissions, quotas, index builds, and the time that a commit takes between regions",
+    ),
+    ("firestore", "package"): (
+        "permissions, quotas, index builds, and the time that a commit takes between regions",
+        "contending transactions: they are refused with AlreadyExists instead of Aborted",
+        "preconditions on last_update_time, and several transforms in one update",
+    ),
+    ("pubsub", "google"): ("permissions, quotas, subscription filters and retry back-off",),
+    ("pubsub", "package"): (
+        "permissions, quotas, subscription filters and retry back-off",
+        "the forwarding of messages to a subscription's dead-letter topic",
+    ),
+}
+#: What a test may ask for by name, where not every stand-in has it.
+_CAPABILITIES: Mapping[tuple[str, str], frozenset[str]] = {
+    ("firestore", "google"): frozenset({"contending_transactions"}),
+    ("pubsub", "google"): frozenset({"dead_letter_forwarding"}),
+}
+
+
+class StartError(RuntimeError):
+    """A stand-in did not answer in time; the message ends with its log."""
+
+
+@dataclass
+class StandIn:
+    """A running stand-in. `environment` leads the real client libraries to it.
+
+    `kind` is `environment` (somebody else's, left alone), `google` or `package`.
+    """
+
+    service: str
+    kind: str
+    address: str
+    _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    _logs: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        scheme = "http://" if self.service == "bigquery" else ""
+        return {VARIABLES[self.service]: scheme + self.address}
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        return _LIMITS.get((self.service, self.kind), ())
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        return _CAPABILITIES.get((self.service, self.kind), frozenset())
+
+    def stop(self) -> None:
+        """Stop the process and all that it started; one that was there before is left alone."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        # The keeper, its command, and whatever that started are one process group.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        if self._logs is not None:
+            self._logs.cleanup()
+
+    def __enter__(self) -> StandIn:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def start(service: str) -> StandIn:
+    """Start what stands in for `bigquery`, `firestore` or `pubsub`, and wait until it answers.
+
+    Raises:
+        InstallError: its package could not be installed.
+        StartError: it does not answer.
+    """
+    present = os.environ.get(VARIABLES[service])
+    if present:
+        return StandIn(service, "environment", present.removeprefix("http://"))
+    port = _free_port()
+    recipe = _recipe(service, port)
+    logs = tempfile.TemporaryDirectory(prefix="nba_predictions_standin_")
+    log = Path(logs.name) / f"{service}.log"
+    with log.open("wb") as output:
+        # A session of its own: it is stopped as a whole, and no key typed in a terminal reaches it.
+        process = subprocess.Popen(
+            [sys.executable, str(install.HERE / "keeper.py"), *recipe.command],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            cwd=recipe.folder,
+            env={**os.environ, **recipe.environment},
+        )
+    standin = StandIn(service, recipe.kind, f"127.0.0.1:{port}", process, logs)
+    atexit.register(standin.stop)
+    try:
+        _wait(standin, process, log)
+    except BaseException:
+        standin.stop()
+        raise
+    return standin
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """How a stand-in is started."""
+
+    kind: str
+    command: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    folder: Path | None = None
+
+
+def _recipe(service: str, port: int) -> _Recipe:
+    google = None
+    if os.environ.get("NBA_PREDICTIONS_TEST_STANDINS") != "packages":
+        google = _of_google(service)
+    if google is not None:
+        return _Recipe("google", [*google, "--host=127.0.0.1", f"--port={port}"])
+    if service == "bigquery":
+        command, environment = install.bigquery()
+        ports = ["--rest-port", str(port), "--grpc-port", str(_free_port())]
+        return _Recipe("package", [*command, "start", *ports], environment)
+    if service == "firestore":
+        command, folder = install.firestore()
+        return _Recipe("package", [*command, str(port)], folder=folder)
+    return _Recipe("package", [*install.pubsub(), str(port)])
+
+
+def _of_google(service: str) -> Sequence[str] | None:
+    """Return the start of the command of Google's own emulator, where the CLI has it."""
+    root = _cloud_sdk()
+    java = shutil.which("java")
+    if root is None or java is None:
+        return None
+    jar = root / "platform/cloud-firestore-emulator/cloud-firestore-emulator.jar"
+    pubsub = next(root.glob("platform/pubsub-emulator/lib/cloud-pubsub-emulator*.jar"), None)
+    main = "com.google.cloud.datastore.emulator.firestore.CloudFirestore"
+    if service == "firestore" and jar.is_file():
+        return [java, "-cp", str(jar), main]
+    if service == "pubsub" and pubsub is not None:
+        return [java, "-jar", str(pubsub)]
+    return None
+
+
+@cache
+def _cloud_sdk() -> Path | None:
+    gcloud = shutil.which("gcloud")
+    if gcloud is None:
+        return None
+    asked = [gcloud, "info", "--format=value(installation.sdk_root)"]
+    found = subprocess.run(asked, capture_output=True, text=True, check=False)
+    return Path(found.stdout.strip()) if found.returncode == 0 and found.stdout.strip() else None
+
+
+def _wait(standin: StandIn, process: subprocess.Popen[bytes], log: Path) -> None:
+    answers = _answers_http if standin.service == "bigquery" else _answers_grpc
+    deadline = time.monotonic() + START_SECONDS
+    while not answers(standin.address):
+        if process.poll() is not None or time.monotonic() > deadline:
+            last = "\n".join(log.read_text("utf-8", "replace").splitlines()[-20:])
+            raise StartError(
+                f"the stand-in for {standin.service} ({standin.kind}) does not answer at "
+                f"{standin.address}; the end of its log:\n{last}"
+            )
+        time.sleep(0.1)
+
+
+def _answers_http(address: str) -> bool:
+    connection = http.client.HTTPConnection(address, timeout=2)
+    try:
+        connection.request("GET", "/bigquery/v2/projects/ready/datasets")
+        return connection.getresponse().status < 500
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def _answers_grpc(address: str) -> bool:
+    with grpc.insecure_channel(address) as channel:
+        try:
+            grpc.channel_ready_future(channel).result(timeout=2)
+        except grpc.FutureTimeoutError:
+            return False
+    return True
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
