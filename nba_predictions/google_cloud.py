@@ -47,8 +47,9 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(error, _TRANSIENT)
 
 
-def persist(call: Callable[[], T], *, seconds: float = PERSIST_SECONDS) -> T:
-    """Make a call until it succeeds, with backoff and jitter, for so many seconds.
+def persist(call: Callable[[], T], *, seconds: float | None = None) -> T:
+    """Make a call until it succeeds, with backoff and jitter, for so many seconds
+    (PERSIST_SECONDS).
 
     The call may be applied more than once: only what can bear that goes through here.
 
@@ -59,7 +60,7 @@ def persist(call: Callable[[], T], *, seconds: float = PERSIST_SECONDS) -> T:
     attempts = Retrying(
         retry=retry_if_exception(is_transient),
         wait=wait_random_exponential(multiplier=0.05, max=5),
-        stop=stop_after_delay(seconds),
+        stop=stop_after_delay(PERSIST_SECONDS if seconds is None else seconds),
         reraise=True,
     )
     try:

@@ -131,7 +131,7 @@ def test_real_and_simulated_nights_have_no_place_in_common() -> None:
 
 
 def test_a_missing_project_is_asked_for_with_an_example() -> None:
-    with pytest.raises(SettingsError, match="NBA_PREDICTIONS_GCP_PROJECT is not set.*e.g. "):
+    with pytest.raises(SettingsError, match=r"NBA_PREDICTIONS_GCP_PROJECT is not set.*e\.g\. "):
         Settings.from_environment({"NBA_PREDICTIONS_PROFILE": "gcp"})
 
 

@@ -32,9 +32,11 @@ from google.api_core.exceptions import BadRequest, NotFound
 from google.auth.credentials import AnonymousCredentials
 from google.auth.transport.requests import AuthorizedSession
 from google.cloud import bigquery
+from google.cloud.bigquery.retry import DEFAULT_RETRY
 from pydantic import PrivateAttr
 from requests.adapters import HTTPAdapter
 
+from nba_predictions import google_cloud
 from nba_predictions.domain.errors import SettingsError
 from nba_predictions.domain.reconciliation import MergeCounts, TargetCounts
 from nba_predictions.domain.tables import STAGED_AT, TABLES, Column, Table
@@ -168,7 +170,10 @@ class BigQueryWarehouse:
             job = self._client.load_table_from_file(
                 buffer, f"{self._staging}.{staged}", job_config=config
             )
-            job.result(timeout=JOB_SECONDS)
+            job.result(
+                timeout=JOB_SECONDS,
+                retry=DEFAULT_RETRY.with_timeout(google_cloud.PERSIST_SECONDS / 2),
+            )
             return int(job.output_rows or 0)
 
         return StagingTable(staged, persist(load))
@@ -308,9 +313,11 @@ class BigQueryWarehouse:
         )
 
         def run() -> _Result:
-            job = self._client.query(sql, job_config=config)
+            # A poll that fails is made again by the client: the job itself goes on meanwhile.
+            retry = DEFAULT_RETRY.with_timeout(google_cloud.PERSIST_SECONDS / 2)
+            job = self._client.query(sql, job_config=config, retry=retry, job_retry=None)
             try:
-                rows = job.result(timeout=JOB_SECONDS)
+                rows = job.result(timeout=JOB_SECONDS, retry=retry, job_retry=None)
             except BadRequest as error:
                 if "serialize access" in str(error):
                     # Another statement wrote the same partition meanwhile.

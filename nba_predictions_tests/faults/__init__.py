@@ -1,0 +1,1 @@
+"""Proxies between the real clients and a service: they count calls, and make them fail."""

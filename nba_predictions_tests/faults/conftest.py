@@ -1,0 +1,91 @@
+"""The Google Cloud backends, each with a proxy between its client and the stand-in."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from google.cloud.pubsub_v1 import SubscriberClient
+
+from nba_predictions.batches.firestore_store import FirestoreBatchStore
+from nba_predictions.messaging.pubsub import PubSubPublisher
+from nba_predictions.warehouse.bigquery_warehouse import BigQueryConnection, BigQueryWarehouse
+from nba_predictions_tests.contracts.subscription import Subscription
+from nba_predictions_tests.faults.grpc_proxy import GrpcProxy
+from nba_predictions_tests.faults.http_proxy import HttpProxy
+from nba_predictions_tests.faults.script import Script
+from nba_predictions_tests.standins import StandIn
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls are given up after a second, so that a fault without end is seen to its end."""
+    monkeypatch.setattr("nba_predictions.google_cloud.PERSIST_SECONDS", 1.0)
+    monkeypatch.setattr("nba_predictions.messaging.pubsub.PUBLISH_SECONDS", 1.0)
+
+
+@dataclass(frozen=True)
+class Firestore:
+    """A store behind a proxy; `script` is what the proxy does. A second store shares nothing."""
+
+    store: FirestoreBatchStore
+    other: FirestoreBatchStore
+    script: Script
+
+
+@pytest.fixture
+def firestore(firestore_standin: StandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Firestore]:
+    with GrpcProxy(firestore_standin.address) as proxy:
+        monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", proxy.address)
+        one, other = (FirestoreBatchStore("test-project", uuid.uuid4().hex) for _ in range(2))
+        yield Firestore(one, other, proxy.script)
+
+
+@dataclass(frozen=True)
+class BigQuery:
+    """A prepared warehouse behind a proxy."""
+
+    warehouse: BigQueryWarehouse
+    script: Script
+
+
+@pytest.fixture
+def bigquery(bigquery_standin: StandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[BigQuery]:
+    with HttpProxy(f"http://{bigquery_standin.address}") as proxy:
+        monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", proxy.url)
+        connection = BigQueryConnection(project="test-project", location="US")
+        warehouse = BigQueryWarehouse(connection, f"nba_{uuid.uuid4().hex[:12]}")
+        warehouse.set_up()
+        warehouse.prepare()
+        yield BigQuery(warehouse, proxy.script)
+        with connection.get_client() as client:
+            for name in (warehouse.dataset, warehouse.staging_dataset):
+                client.delete_dataset(name, delete_contents=True)
+
+
+@dataclass(frozen=True)
+class PubSub:
+    """A publisher behind a proxy, and a subscriber who deduplicates beside it."""
+
+    publisher: PubSubPublisher
+    subscription: Subscription
+    script: Script
+
+
+@pytest.fixture
+def pubsub(
+    pubsub_standin: StandIn,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> Iterator[PubSub]:
+    topic = f"topic-{uuid.uuid4().hex}"
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", pubsub_standin.address)
+    with GrpcProxy(pubsub_standin.address) as proxy, SubscriberClient() as subscriber:
+        monkeypatch.setenv("PUBSUB_EMULATOR_HOST", proxy.address)
+        publisher = PubSubPublisher("test-project", topic)
+        publisher.prepare()
+        subscription = Subscription(subscriber, "test-project", topic, tmp_path / "seen.sqlite")
+        yield PubSub(publisher, subscription, proxy.script)
