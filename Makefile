@@ -1,5 +1,5 @@
 # Everything a newcomer needs: `make run`, `make test`, `make dev`. Python >= 3.10 and make suffice.
-.PHONY: install run grade audit test lint dev bench clean
+.PHONY: install run run-gcp grade audit test lint dev bench clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -26,6 +26,15 @@ $(VENV)/installed: setup.cfg pyproject.toml constraints.txt
 
 run: install
 	@$(BIN)/nba-predictions run --game-date $(GAME_DATE)
+
+# The same on the profile gcp, against emulators that are started for it, and gone with it.
+run-gcp: export NBA_PREDICTIONS_PROFILE := gcp
+run-gcp: export NBA_PREDICTIONS_GCP_PROJECT ?= emulated-project
+run-gcp: export NBA_PREDICTIONS_HOME := .nba_predictions/gcp-$(SOURCE)
+run-gcp: export DAGSTER_HOME := $(abspath .nba_predictions/gcp-$(SOURCE))/dagster
+run-gcp: install
+	@$(BIN)/python -m nba_predictions_tests.standins sh -c \
+		'$(BIN)/nba-predictions gcp init && $(BIN)/nba-predictions run --game-date $(GAME_DATE)'
 
 grade: install
 	@$(BIN)/nba-predictions grade --game-date $(GAME_DATE)
