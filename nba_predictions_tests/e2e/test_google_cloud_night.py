@@ -1,0 +1,99 @@
+"""A whole night on the gcp profile, over the wire, against the three stand-ins together."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from nba_predictions.audit import gather_evidence
+from nba_predictions.definitions import build_definitions, build_resources
+from nba_predictions.domain.tables import PREDICTIONS
+from nba_predictions.domain.verdict import Verdict, judge
+from nba_predictions.models.store import ModelStore
+from nba_predictions.settings import GoogleCloud, Settings
+from nba_predictions.warehouse.bigquery_warehouse import BigQueryWarehouse, exact
+from nba_predictions_tests.e2e.pipeline import GAME_DATE, FramesLeague, Pipeline, errors, facts
+from nba_predictions_tests.faults.grpc_proxy import GrpcProxy
+from nba_predictions_tests.faults.http_proxy import HttpProxy
+from nba_predictions_tests.faults.script import Script
+from nba_predictions_tests.standins import StandIn
+
+UPLOAD = "^POST /upload/"
+DROP = "^DELETE .*/tables/batch_"
+#: Calls of a night that do not depend on how many players it has, with room for a poll or two.
+CONSTANT = 120
+
+
+@dataclass
+class CloudNight:
+    """A pipeline on the gcp profile, and what its clients called."""
+
+    pipeline: Pipeline
+    warehouse: BigQueryWarehouse
+    bigquery: Script
+    firestore: Script
+
+    def table(self) -> pl.DataFrame:
+        target = self.warehouse.where(PREDICTIONS)
+        with self.warehouse.connection.get_client() as client:
+            found = client.query(f"SELECT * FROM `{target}`").result()
+            rows = exact(found.to_arrow(create_bqstorage_client=False), PREDICTIONS)
+        frame = pl.DataFrame(rows)
+        return frame.sort("game_date", "player_lookup", "system_id", "points_line")
+
+
+@pytest.fixture
+def cloud_night(
+    bigquery_standin: StandIn,
+    firestore_standin: StandIn,
+    pubsub_standin: StandIn,
+    league: FramesLeague,
+    models_in: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[CloudNight]:
+    name = uuid.uuid4().hex[:12]
+    place = GoogleCloud("test-project", "US", f"night_{name}", "(default)", f"night-{name}")
+    settings = Settings("gcp", "simulated", None, tmp_path, 0.9, place)
+    with (
+        HttpProxy(f"http://{bigquery_standin.address}") as bigquery,
+        GrpcProxy(firestore_standin.address) as firestore,
+    ):
+        monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", bigquery.url)
+        monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore.address)
+        monkeypatch.setenv("PUBSUB_EMULATOR_HOST", pubsub_standin.address)
+        resources = build_resources(settings)
+        resources |= {"league": league, "model_store": ModelStore(models_in)}
+        warehouse = resources["warehouse"]
+        warehouse.set_up()
+        resources["publisher"].prepare()
+        instance = dg.DagsterInstance.ephemeral()
+        pipeline = Pipeline(tmp_path, league, instance, resources, build_definitions(resources))
+        yield CloudNight(pipeline, warehouse, bigquery.script, firestore.script)
+
+
+def test_a_cloud_night_leaves_the_table_of_an_embedded_one_in_few_calls(
+    cloud_night: CloudNight, undisturbed: pl.DataFrame
+) -> None:
+    pipeline = cloud_night.pipeline
+    night = pipeline.predict()
+    assert night.success, errors(night)
+    (request,) = pipeline.tick()
+    assert pipeline.publish(request).success
+
+    assert facts(cloud_night.table()) == facts(undisturbed)
+    evidence = gather_evidence(GAME_DATE, pipeline.resources["batches"], cloud_night.warehouse)
+    assert judge(evidence).verdict is Verdict.COMPLETE
+
+    players = undisturbed["player_lookup"].n_unique()
+    assert cloud_night.bigquery.count(UPLOAD) == players
+    assert cloud_night.bigquery.count(DROP) == players
+    # Beside these, a load is polled at most once here; a completion is one commit.
+    assert cloud_night.bigquery.count() <= 3 * players + CONSTANT
+    assert cloud_night.firestore.count() <= players + CONSTANT
