@@ -58,6 +58,7 @@ dev: install
 
 bench: install
 	$(BIN)/python -m bench.night
+	$(BIN)/python -m nba_predictions_tests.standins $(BIN)/python -m bench.completions
 
 clean:
 	rm -rf $(VENV) .nba_predictions .pytest_cache .mypy_cache .ruff_cache .hypothesis
