@@ -27,14 +27,18 @@ $(VENV)/installed: setup.cfg pyproject.toml constraints.txt
 run: install
 	@$(BIN)/nba-predictions run --game-date $(GAME_DATE)
 
-# The same on the profile gcp, against emulators that are started for it, and gone with it.
+# The same on the profile gcp, against emulators that are started for it, and gone with it; then the
+# table is compared, row by row, with that of an embedded night of the same date.
 run-gcp: export NBA_PREDICTIONS_PROFILE := gcp
 run-gcp: export NBA_PREDICTIONS_GCP_PROJECT ?= emulated-project
 run-gcp: export NBA_PREDICTIONS_HOME := .nba_predictions/gcp-$(SOURCE)
 run-gcp: export DAGSTER_HOME := $(abspath .nba_predictions/gcp-$(SOURCE))/dagster
 run-gcp: install
+	@env NBA_PREDICTIONS_PROFILE=embedded NBA_PREDICTIONS_HOME=$(STATE) DAGSTER_HOME= \
+		$(BIN)/nba-predictions run --game-date $(GAME_DATE) | tail -n 1
 	@$(BIN)/python -m nba_predictions_tests.standins sh -c \
-		'$(BIN)/nba-predictions gcp init && $(BIN)/nba-predictions run --game-date $(GAME_DATE)'
+		'$(BIN)/nba-predictions gcp init && $(BIN)/nba-predictions run --game-date $(GAME_DATE) && \
+		$(BIN)/python -m nba_predictions_tests.e2e.compare_profiles --game-date $(GAME_DATE) $(STATE)'
 
 grade: install
 	@$(BIN)/nba-predictions grade --game-date $(GAME_DATE)

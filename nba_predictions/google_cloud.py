@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import requests
 from google.api_core import exceptions
@@ -15,6 +15,9 @@ from nba_predictions.domain.errors import CloudAccessError, SettingsError
 #: How long one call may take, and how long it is tried again.
 CALL_SECONDS = 15.0
 PERSIST_SECONDS = 60.0
+#: For a call of a client that has retries of its own: only `persist` tries again, because only the
+#: adapter can tell what an error means.
+ONCE: dict[str, Any] = {"retry": None, "timeout": CALL_SECONDS}
 
 T = TypeVar("T")
 

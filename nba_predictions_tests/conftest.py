@@ -7,14 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from nba_predictions_tests.standins.fixtures import (
-    bigquery_standin,
-    firestore_standin,
-    pubsub_standin,
-    report,
-)
-
-__all__ = ["bigquery_standin", "firestore_standin", "pubsub_standin"]
+pytest_plugins = [
+    "nba_predictions_tests.standins.fixtures",
+    "nba_predictions_tests.backends",
+    "nba_predictions_tests.nights",
+]
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -31,6 +28,9 @@ def real_data_dir() -> Path:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say plainly what served in the place of Google Cloud, and what that leaves open."""
+    # A plugin of this suite: imported above, it could not be rewritten for better messages.
+    from nba_predictions_tests.standins.fixtures import report
+
     lines = report()
     if lines:
         terminalreporter.section("stand-ins for Google Cloud")

@@ -40,14 +40,13 @@ from nba_predictions.domain.batch import (
     Lease,
     LedgerEntry,
     Tally,
-    states_before,
+    lease_held,
+    lease_lost,
+    second_unfinished,
+    transition_refused,
 )
-from nba_predictions.domain.errors import BatchStateError, LeaseLostError
-from nba_predictions.google_cloud import CALL_SECONDS, connect, persist
-
-#: For every call: the adapter tries again itself, because only it can tell what an error means.
-_CALL: dict[str, Any] = {"retry": None, "timeout": CALL_SECONDS}
-
+from nba_predictions.domain.errors import BatchStateError
+from nba_predictions.google_cloud import ONCE, connect, persist
 
 #: Documents to be created, with their fields.
 _Documents = Sequence[tuple[firestore.DocumentReference, dict[str, Any]]]
@@ -103,16 +102,10 @@ class FirestoreBatchStore:
             if batch.state is to:
                 return False
             if to not in TRANSITIONS[batch.state]:
-                raise BatchStateError(
-                    f"{batch_id} is {batch.state.value}; it can become {to.value} only from "
-                    f"{' or '.join(sorted(state.value for state in states_before(to)))}"
-                )
+                raise transition_refused(batch_id, batch.state, to)
             if version == seen:
                 # Nobody changed this batch, and yet it could not be changed.
-                raise BatchStateError(
-                    f"{batch_id} cannot become {to.value}: another batch of its date is "
-                    f"unfinished; finish that one first"
-                )
+                raise second_unfinished(batch_id, to)
             seen = version
             at = _utc(snapshot.read_time)
             unfinished = self._as_unfinished(batch)
@@ -142,10 +135,10 @@ class FirestoreBatchStore:
             "skip_reason": completion.skip_reason,
         }
         if replace:
-            persist(lambda: document.set(fields, **_CALL))
+            persist(lambda: document.set(fields, **ONCE))
             return True
         try:
-            persist(lambda: document.create(fields, **_CALL))
+            persist(lambda: document.create(fields, **ONCE))
         except AlreadyExists:
             # Either he was done before, or this very creation was applied and its answer lost.
             return _fields(self._read(document)) == fields
@@ -176,7 +169,7 @@ class FirestoreBatchStore:
             "recorded_at": letter.recorded_at,
             "run_id": letter.run_id,
         }
-        persist(lambda: document.set(fields, **_CALL))
+        persist(lambda: document.set(fields, **ONCE))
 
     def dead_letters(self, batch_id: str) -> list[DeadLetter]:
         found = [
@@ -191,7 +184,7 @@ class FirestoreBatchStore:
         references = [completions.document(letter.id) for letter in letters]
         done_later = 0
         if references:
-            found = persist(lambda: list(self._client.get_all(references, **_CALL)))
+            found = persist(lambda: list(self._client.get_all(references, **ONCE)))
             done_later = sum(document.exists for document in found)
         return Tally(
             completed=self._count(completions.where(filter=FieldFilter("rows", ">", 0))),
@@ -206,10 +199,7 @@ class FirestoreBatchStore:
         while True:
             present = self._lease(game_date)
             if present.holder is not None and present.expires_at > present.read_at:
-                raise LeaseLostError(
-                    f"game_date {game_date} is being consolidated by {present.holder} until "
-                    f"{present.expires_at}; wait for it, or for its lease to run out"
-                )
+                raise lease_held(game_date, present.holder, present.expires_at)
             lease = Lease(game_date, holder, present.token + 1, present.read_at + ttl)
             changed = {"holder": holder, "token": lease.token, "expires_at": lease.expires_at}
             if self._change_lease(present, changed, mine):
@@ -235,7 +225,7 @@ class FirestoreBatchStore:
         }
         if lease is None:
             try:
-                persist(lambda: document.create(fields, **_CALL))
+                persist(lambda: document.create(fields, **ONCE))
             except AlreadyExists:
                 """Nobody else writes under this id: it was applied, and its answer lost."""
             return
@@ -243,11 +233,7 @@ class FirestoreBatchStore:
         while True:
             present = self._lease(lease.game_date)
             if present.token != lease.token:
-                raise LeaseLostError(
-                    f"{lease.holder} lost the lease of game_date {lease.game_date} "
-                    f"(its token {lease.token} was followed by {present.token}); "
-                    f"the ledger entry {entry.event!r} was not written"
-                )
+                raise lease_lost(lease, present.token, entry)
             # The entry and the lease's next version are one commit: it fails as a whole when
             # somebody took the lease since it was read.
             if self._change_lease(present, {}, mine, [(document, fields)]):
@@ -316,7 +302,7 @@ class FirestoreBatchStore:
                 writes.set(document, {**changed, "version": version}, merge=True)
             for other in deleted:
                 writes.delete(other)
-            writes.commit(**_CALL)
+            writes.commit(**ONCE)
 
         try:
             persist(commit)
@@ -335,16 +321,16 @@ class FirestoreBatchStore:
 
     @staticmethod
     def _read(document: firestore.DocumentReference) -> firestore.DocumentSnapshot:
-        return persist(lambda: document.get(**_CALL))
+        return persist(lambda: document.get(**ONCE))
 
     @staticmethod
     def _stream(query: Any) -> list[firestore.DocumentSnapshot]:
         # A stream that breaks is read again from its beginning.
-        return persist(lambda: list(query.stream(**_CALL)))
+        return persist(lambda: list(query.stream(**ONCE)))
 
     @staticmethod
     def _count(query: Any) -> int:
-        ((counted,),) = persist(lambda: list(query.count().get(**_CALL)))
+        ((counted,),) = persist(lambda: list(query.count().get(**ONCE)))
         return int(counted.value)
 
     @property

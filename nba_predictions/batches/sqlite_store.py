@@ -27,10 +27,14 @@ from nba_predictions.domain.batch import (
     Lease,
     LedgerEntry,
     Tally,
+    lease_held,
+    lease_lost,
+    second_unfinished,
     states_before,
+    transition_refused,
 )
 from nba_predictions.domain.clock import utc_now
-from nba_predictions.domain.errors import BatchStateError, LeaseLostError
+from nba_predictions.domain.errors import BatchStateError
 
 #: How long a call waits for another process to end its transaction.
 _TIMEOUT_SECONDS = 60
@@ -139,17 +143,11 @@ class SQLiteBatchStore:
                     self._stamp(connection, batch_id, to)
                     return True
         except sqlite3.IntegrityError as error:
-            raise BatchStateError(
-                f"{batch_id} cannot become {to.value}: another batch of its date is unfinished; "
-                f"finish that one first"
-            ) from error
+            raise second_unfinished(batch_id, to) from error
         state = self.get(batch_id).state
         if state is to:
             return False
-        raise BatchStateError(
-            f"{batch_id} is {state.value}; it can become {to.value} only from "
-            f"{' or '.join(allowed)}"
-        )
+        raise transition_refused(batch_id, state, to)
 
     def complete(self, batch_id: str, completion: Completion, *, replace: bool = False) -> bool:
         verb = "INSERT OR REPLACE" if replace else "INSERT OR IGNORE"
@@ -245,10 +243,7 @@ class SQLiteBatchStore:
                 "SELECT holder, expires_at FROM leases WHERE game_date = ?",
                 (game_date.isoformat(),),
             ).fetchone()
-        raise LeaseLostError(
-            f"game_date {game_date} is being consolidated by {held['holder']} until "
-            f"{held['expires_at']}; wait for it, or for its lease to run out"
-        )
+        raise lease_held(game_date, held["holder"], _time(held["expires_at"]))
 
     def release_lease(self, lease: Lease) -> None:
         with self._transaction() as connection:
@@ -264,11 +259,7 @@ class SQLiteBatchStore:
                     "SELECT token FROM leases WHERE game_date = ?", (lease.game_date.isoformat(),)
                 ).fetchone()
                 if row is None or row["token"] != lease.token:
-                    raise LeaseLostError(
-                        f"{lease.holder} lost the lease of game_date {lease.game_date} "
-                        f"(its token {lease.token} was followed by {row and row['token']}); "
-                        f"the ledger entry {entry.event!r} was not written"
-                    )
+                    raise lease_lost(lease, row and row["token"], entry)
             connection.execute(
                 "INSERT INTO ledger (batch_id, event, at, run_id, counts) VALUES (?, ?, ?, ?, ?)",
                 (batch_id, entry.event, _text(entry.at), entry.run_id, json.dumps(entry.counts)),

@@ -13,7 +13,7 @@ from datetime import date, datetime
 from enum import Enum
 from typing import Any
 
-from nba_predictions.domain.errors import BatchStateError
+from nba_predictions.domain.errors import BatchStateError, LeaseLostError
 
 #: From this share of accounted players on, a batch with failures may go out as `partial`.
 DEFAULT_COMPLETION_THRESHOLD = 0.9
@@ -52,6 +52,22 @@ RESUMABLE = frozenset({_S.CREATED, _S.STAGING, _S.STAGED, _S.STALLED})
 def states_before(target: BatchState) -> frozenset[BatchState]:
     """Return the states from which a batch may become `target`."""
     return frozenset(state for state, following in TRANSITIONS.items() if target in following)
+
+
+def transition_refused(batch_id: str, state: BatchState, to: BatchState) -> BatchStateError:
+    """Return the error of a change of state that is not allowed."""
+    allowed = " or ".join(sorted(before.value for before in states_before(to)))
+    return BatchStateError(
+        f"{batch_id} is {state.value}; it can become {to.value} only from {allowed}"
+    )
+
+
+def second_unfinished(batch_id: str, to: BatchState) -> BatchStateError:
+    """Return the error of a change of state that would give a date two unfinished batches."""
+    return BatchStateError(
+        f"{batch_id} cannot become {to.value}: another batch of its date is unfinished; "
+        f"finish that one first"
+    )
 
 
 class BatchStatus(str, Enum):
@@ -144,6 +160,22 @@ class Lease:
     holder: str
     token: int
     expires_at: datetime
+
+
+def lease_held(game_date: date, holder: str, until: datetime) -> LeaseLostError:
+    """Return the error of one who asks for a lease that somebody else holds."""
+    return LeaseLostError(
+        f"game_date {game_date} is being consolidated by {holder} until {until}; wait for it, "
+        f"or for its lease to run out"
+    )
+
+
+def lease_lost(lease: Lease, present_token: int | None, entry: LedgerEntry) -> LeaseLostError:
+    """Return the error of a holder who was followed by another, and wanted to write the ledger."""
+    return LeaseLostError(
+        f"{lease.holder} lost the lease of game_date {lease.game_date} (its token {lease.token} "
+        f"was followed by {present_token}); the ledger entry {entry.event!r} was not written"
+    )
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
-from typing import Literal
+from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, model_validator
 
 from nba_predictions.domain.batch import BatchStatus
+from nba_predictions.domain.phase_message import PhaseMessage
 from nba_predictions.domain.tables import PREDICTIONS
 
 TOPIC = "nba-phase5-predictions-complete"
@@ -28,7 +28,7 @@ class CompletionMetadata(BaseModel):
     completion_pct: float = Field(ge=0, le=100)
 
 
-class CompletionMessage(BaseModel):
+class CompletionMessage(PhaseMessage):
     """One finished batch, for the phases downstream.
 
     Raises:
@@ -36,13 +36,6 @@ class CompletionMessage(BaseModel):
             one of the four words; the time has no zone; a `success` that merged nothing.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    processor_name: Literal["nba_predictions"] = "nba_predictions"
-    phase: Literal["phase_5_predictions"] = "phase_5_predictions"
-    execution_id: str
-    correlation_id: str
-    game_date: date
     status: BatchStatus
     timestamp: datetime
     record_count: NonNegativeInt
@@ -69,20 +62,5 @@ class CompletionMessage(BaseModel):
 
     @property
     def dedup_id(self) -> str:
-        """Readers drop a second message with the same dedup_id.
-
-        It is the batch_id; once players were replayed into a published batch, with the revision.
-        """
+        """The batch_id; once players were replayed into a published batch, with the revision."""
         return f"{self.execution_id}.{self.revision}" if self.revision else self.execution_id
-
-    @property
-    def ordering_key(self) -> str:
-        return self.game_date.isoformat()
-
-    @property
-    def attributes(self) -> dict[str, str]:
-        return {
-            "dedup_id": self.dedup_id,
-            "game_date": self.game_date.isoformat(),
-            "phase": self.phase,
-        }

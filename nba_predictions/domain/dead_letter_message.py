@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
-from typing import Literal
+from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, NonNegativeInt
+from pydantic import NonNegativeInt
 
 from nba_predictions.domain.batch import Batch, DeadLetter
+from nba_predictions.domain.phase_message import PhaseMessage
 
 
-class DeadLetterMessage(BaseModel):
+class DeadLetterMessage(PhaseMessage):
     """One player of a batch who could not be predicted, and why.
 
     The traceback stays in the batch store: a message is for deciding, not for debugging.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    processor_name: Literal["nba_predictions"] = "nba_predictions"
-    phase: Literal["phase_5_predictions"] = "phase_5_predictions"
-    execution_id: str
-    game_date: date
     player_lookup: str
     error_class: str
     error_message: str
@@ -34,6 +28,7 @@ class DeadLetterMessage(BaseModel):
         """Return the message of one dead letter of a batch."""
         return cls(
             execution_id=batch.batch_id,
+            correlation_id=batch.run_id,
             game_date=batch.game_date,
             player_lookup=letter.player_lookup,
             error_class=letter.error_class,
@@ -47,15 +42,3 @@ class DeadLetterMessage(BaseModel):
     def dedup_id(self) -> str:
         """A player who fails again in a later run is a new message."""
         return f"{self.execution_id}/{self.player_lookup}/{self.run_id}"
-
-    @property
-    def ordering_key(self) -> str:
-        return self.game_date.isoformat()
-
-    @property
-    def attributes(self) -> dict[str, str]:
-        return {
-            "dedup_id": self.dedup_id,
-            "game_date": self.game_date.isoformat(),
-            "phase": self.phase,
-        }

@@ -48,6 +48,11 @@ class Table:
         return tuple(c for c in self.columns if c.name not in self.stamps)
 
     @property
+    def staging_columns(self) -> tuple[Column, ...]:
+        """The columns of a staging table: what is merged, and when it was staged."""
+        return (*self.staged_columns, STAGED_AT)
+
+    @property
     def nullable_key(self) -> tuple[str, ...]:
         return tuple(c.name for c in self.columns if c.name in self.key and not c.required)
 
@@ -93,7 +98,7 @@ class Table:
         """
         for names in {frozenset(row) for row in rows}:
             self.check_columns(sorted(names))
-        for column in (*self.staged_columns, STAGED_AT):
+        for column in self.staging_columns:
             for number, row in enumerate(rows, start=1):
                 problem = _value_problem(column, row.get(column.name))
                 if problem:

@@ -14,7 +14,7 @@ from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.completion_message import TOPIC, CompletionMessage
 from nba_predictions.domain.dead_letter_message import DeadLetterMessage
 from nba_predictions.domain.errors import PublishError
-from nba_predictions.messaging.port import Message
+from nba_predictions.messaging.port import Message, topic_of
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS outbox (
@@ -60,7 +60,7 @@ class OutboxPublisher:
         return [f"outbox {self.path}"] if new else []
 
     def publish(self, message: Message) -> str:
-        topic = self.topic if isinstance(message, CompletionMessage) else self.dead_letter_topic
+        topic = topic_of(type(message), self.topic)
         try:
             with self._transaction() as connection:
                 connection.execute(
@@ -86,16 +86,12 @@ class OutboxPublisher:
             ) from error
         return f"outbox-{position}"
 
-    @property
-    def dead_letter_topic(self) -> str:
-        return f"{self.topic}-dead-letters"
-
     def read_dead_letters(self) -> list[DeadLetterMessage]:
         """Return the messages of failed players, oldest first."""
         with self._transaction() as connection:
             rows = connection.execute(
                 "SELECT data FROM outbox WHERE topic = ? ORDER BY position",
-                (self.dead_letter_topic,),
+                (topic_of(DeadLetterMessage, self.topic),),
             ).fetchall()
         return [DeadLetterMessage.model_validate_json(data) for (data,) in rows]
 

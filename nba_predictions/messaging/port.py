@@ -10,6 +10,11 @@ from nba_predictions.domain.dead_letter_message import DeadLetterMessage
 Message = CompletionMessage | DeadLetterMessage
 
 
+def topic_of(kind: type[Message], topic: str) -> str:
+    """Return the topic that carries a kind of message: dead letters have one of their own."""
+    return f"{topic}-dead-letters" if issubclass(kind, DeadLetterMessage) else topic
+
+
 class Publisher(Protocol):
     """Hands messages over. At least once: readers deduplicate by dedup_id."""
 

@@ -6,23 +6,21 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any
 
 from google.api_core.exceptions import AlreadyExists, GoogleAPIError, NotFound
 from google.auth.exceptions import GoogleAuthError
 from google.cloud.pubsub_v1 import PublisherClient
+from google.pubsub_v1 import PublisherClient as UnaryPublisher
 from google.pubsub_v1.types import PubsubMessage
 
 from nba_predictions.domain.completion_message import CompletionMessage
 from nba_predictions.domain.dead_letter_message import DeadLetterMessage
 from nba_predictions.domain.errors import CloudAccessError, PublishError
-from nba_predictions.google_cloud import CALL_SECONDS, connect, persist
-from nba_predictions.messaging.port import Message
+from nba_predictions.google_cloud import ONCE, connect, persist
+from nba_predictions.messaging.port import Message, topic_of
 
 #: How long a message is offered before the caller is told. Whoever called will come back.
 PUBLISH_SECONDS = 30.0
-#: For every call: it is tried again by the adapter, and not by the client as well.
-_CALL: dict[str, Any] = {"retry": None, "timeout": CALL_SECONDS}
 
 
 @dataclass(frozen=True)
@@ -42,11 +40,11 @@ class PubSubPublisher:
         for kind in (CompletionMessage, DeadLetterMessage):
             path = self.topic_path(kind)
             try:
-                persist(partial(self._client.get_topic, topic=path, **_CALL))
+                persist(partial(self._client.get_topic, topic=path, **ONCE))
             except NotFound:
                 # Somebody else may make it at the same moment.
                 with suppress(AlreadyExists):
-                    persist(partial(self._client.create_topic, name=path, **_CALL))
+                    persist(partial(self._client.create_topic, name=path, **ONCE))
                 made.append(f"topic {path}")
         return made
 
@@ -55,12 +53,14 @@ class PubSubPublisher:
         envelope = PubsubMessage(
             data=message.model_dump_json().encode(),
             attributes=message.attributes,
-            # Messages of one date reach a subscriber in the order of their publication.
             ordering_key=message.ordering_key,
         )
         try:
             answer = persist(
-                lambda: self._client.api.publish(topic=path, messages=[envelope], **_CALL),
+                # PublisherClient puts a queue in front of the generated method of the same name.
+                lambda: UnaryPublisher.publish(
+                    self._client, topic=path, messages=[envelope], **ONCE
+                ),
                 seconds=PUBLISH_SECONDS,
             )
         except (CloudAccessError, GoogleAPIError, GoogleAuthError) as error:
@@ -73,8 +73,7 @@ class PubSubPublisher:
 
     def topic_path(self, kind: type[Message]) -> str:
         """Return the full name of the topic that carries a kind of message."""
-        suffix = "-dead-letters" if kind is DeadLetterMessage else ""
-        return f"projects/{self.project}/topics/{self.topic}{suffix}"
+        return f"projects/{self.project}/topics/{topic_of(kind, self.topic)}"
 
     @property
     def _client(self) -> PublisherClient:

@@ -10,7 +10,7 @@ from functools import cache
 from importlib import resources
 from string import Template
 
-from nba_predictions.domain.tables import STAGED_AT, Column, Table
+from nba_predictions.domain.tables import Column, Table
 
 
 @cache
@@ -25,6 +25,11 @@ def statement(name: str, **names: str) -> str:
         KeyError: the file wants a name that was not given.
     """
     return _template(name).substitute(names)
+
+
+def query_statement(name: str, table: Table, target: str) -> str:
+    """Return the statement in `{name}.sql`, which reads one table."""
+    return statement(name, target=target, key=", ".join(table.key), partition=table.partition_by)
 
 
 def merge_statement(table: Table, target: str, staged: str) -> str:
@@ -66,7 +71,7 @@ def staged_projection(table: Table, there: Collection[str]) -> str:
     """Return a select list with every staging column, NULL where the staged data has none."""
     return ", ".join(
         f"CAST({c.name if c.name in there else 'NULL'} AS {c.type}) AS {c.name}"
-        for c in (*table.staged_columns, STAGED_AT)
+        for c in table.staging_columns
     )
 
 

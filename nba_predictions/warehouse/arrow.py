@@ -7,7 +7,7 @@ from functools import cache
 import pyarrow as pa
 
 from nba_predictions.domain.errors import SchemaMismatchError
-from nba_predictions.domain.tables import STAGED_AT, Column, Table
+from nba_predictions.domain.tables import Column, Table
 from nba_predictions.warehouse.port import Rows
 
 _TYPES: dict[str, pa.DataType] = {
@@ -34,7 +34,7 @@ def staging_schema(table: Table) -> pa.Schema:
     def arrow_field(column: Column) -> pa.Field:
         return pa.field(column.name, arrow_type(column), nullable=not column.required)
 
-    return pa.schema([arrow_field(c) for c in (*table.staged_columns, STAGED_AT)])
+    return pa.schema([arrow_field(c) for c in table.staging_columns])
 
 
 def to_arrow(table: Table, rows: Rows) -> pa.Table:

@@ -19,7 +19,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from functools import cache, partial
 from typing import Any, cast
 
@@ -39,12 +38,13 @@ from requests.adapters import HTTPAdapter
 from nba_predictions import google_cloud
 from nba_predictions.domain.errors import SettingsError
 from nba_predictions.domain.reconciliation import MergeCounts, TargetCounts
-from nba_predictions.domain.tables import STAGED_AT, TABLES, Column, Table
+from nba_predictions.domain.tables import TABLES, Column, Table
 from nba_predictions.google_cloud import connect, persist
 from nba_predictions.sql import (
     count_staged_statement,
     create_table_statement,
     merge_statement,
+    query_statement,
     staged_projection,
     statement,
 )
@@ -120,12 +120,12 @@ class BigQueryWarehouse:
     def set_up(self) -> list[str]:
         made = []
         for name, expiration in ((self.dataset, None), (self.staging_dataset, STAGING_KEPT)):
+            if self._dataset_there(name):
+                continue
             dataset = bigquery.Dataset(f"{self.project}.{name}")
             dataset.location = self.connection.location
             if expiration is not None:
                 dataset.default_table_expiration_ms = int(expiration.total_seconds() * 1000)
-            if self._dataset_there(name):
-                continue
             persist(partial(self._client.create_dataset, dataset, exists_ok=True))
             made.append(f"dataset {self.project}.{name} in {self.connection.location}")
         return made
@@ -155,15 +155,16 @@ class BigQueryWarehouse:
         staged = f"{_word(batch_id)}__{_fingerprint(table)}__{_word(name)}"
         buffer = io.BytesIO()
         pq.write_table(arrow, buffer)
-        properties = {"destinationTableProperties": {"labels": _labels(batch_id, rows)}}
+        labels = _labels(batch_id, rows)
+        properties = {"destinationTableProperties": {"labels": labels}}
         config = cast(
             bigquery.LoadJobConfig, bigquery.LoadJobConfig.from_api_repr({"load": properties})
         )
         config.source_format = bigquery.SourceFormat.PARQUET
         # A second load of the same player replaces the first, whichever answer was lost.
         config.write_disposition = bigquery.WriteDisposition.WRITE_TRUNCATE
-        config.schema = [_schema_field(c) for c in _staged(table)]
-        config.labels = _labels(batch_id, rows)
+        config.schema = [_schema_field(c) for c in table.staging_columns]
+        config.labels = labels
 
         def load() -> int:
             buffer.seek(0)
@@ -237,12 +238,7 @@ class BigQueryWarehouse:
         return len(there)
 
     def query(self, name: str, table: Table, **parameters: object) -> pa.Table:
-        sql = statement(
-            name,
-            target=f"`{self._target(table)}`",
-            key=", ".join(table.key),
-            partition=table.partition_by,
-        )
+        sql = query_statement(name, table, f"`{self._target(table)}`")
         return exact(self._run(sql, parameters).rows, table)
 
     def _gather(self, table: Table, names: Collection[str]) -> list[str]:
@@ -277,7 +273,7 @@ class BigQueryWarehouse:
         Tables that were staged by another version of the table definition have another prefix.
         """
         if prefix.endswith(f"__{_fingerprint(table)}__"):
-            return {c.name for c in _staged(table)}
+            return {c.name for c in table.staging_columns}
         columns = self._columns_of(f"{self._staging}.{prefix}{player}") or set()
         table.check_columns(sorted(columns))
         return columns
@@ -352,9 +348,6 @@ class _Result:
 
 _PARAMETER_TYPES: Mapping[type, str] = {
     str: "STRING",
-    int: "INT64",
-    float: "FLOAT64",
-    Decimal: "NUMERIC",
     date: "DATE",
     datetime: "TIMESTAMP",
 }
@@ -380,14 +373,10 @@ def _schema_field(column: Column) -> bigquery.SchemaField:
     return bigquery.SchemaField.from_api_repr(field)
 
 
-def _staged(table: Table) -> tuple[Column, ...]:
-    return (*table.staged_columns, STAGED_AT)
-
-
 @cache
 def _fingerprint(table: Table) -> str:
     """Return what tells the staging tables of one version of the definition from another's."""
-    columns = ",".join(f"{c.name} {c.type} {c.required}" for c in _staged(table))
+    columns = ",".join(f"{c.name} {c.type} {c.required}" for c in table.staging_columns)
     return hashlib.sha256(columns.encode()).hexdigest()[:8]
 
 

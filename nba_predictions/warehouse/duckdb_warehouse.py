@@ -28,8 +28,8 @@ from nba_predictions.sql import (
     count_staged_statement,
     create_table_statement,
     merge_statement,
+    query_statement,
     staged_projection,
-    statement,
 )
 from nba_predictions.warehouse.arrow import to_arrow
 from nba_predictions.warehouse.port import Rows, StagingTable
@@ -159,12 +159,9 @@ class DuckDBWarehouse:
         )
 
     def count(self, table: Table, partition: date, batch_id: str) -> TargetCounts:
-        counts = self.query(
-            "count_target",
-            table,
-            partition=partition,
-            batch_id=batch_id,
-        ).to_pylist()[0]
+        (counts,) = self.query(
+            "count_target", table, partition=partition, batch_id=batch_id
+        ).to_pylist()
         return TargetCounts(counts["batch_rows"], counts["duplicate_keys"])
 
     def drop_staging(self, names: Sequence[str]) -> int:
@@ -178,9 +175,7 @@ class DuckDBWarehouse:
         return len(there)
 
     def query(self, name: str, table: Table, **parameters: object) -> pa.Table:
-        sql = statement(
-            name, target=table.name, key=", ".join(table.key), partition=table.partition_by
-        )
+        sql = query_statement(name, table, table.name)
         with self._connect() as connection:
             # DuckDB refuses a parameter that the statement does not use.
             used = {k: v for k, v in parameters.items() if f"@{k}" in sql}

@@ -11,7 +11,7 @@ import pytest
 
 from nba_predictions.domain.dead_letter_message import DeadLetterMessage
 from nba_predictions.domain.errors import PublishError
-from nba_predictions_tests.contracts.conftest import BrokerBackend
+from nba_predictions_tests.backends import BrokerBackend
 from nba_predictions_tests.examples import batch, dead_letter, message
 
 

@@ -14,7 +14,7 @@ from nba_predictions.domain.games import make_game_id
 from nba_predictions.domain.reconciliation import MergeCounts, TargetCounts
 from nba_predictions.domain.tables import PREDICTIONS, RESULTS, Column, Table
 from nba_predictions.warehouse.port import StagingTable, Warehouse
-from nba_predictions_tests.contracts.conftest import WarehouseBackend
+from nba_predictions_tests.backends import WarehouseBackend
 from nba_predictions_tests.examples import GAME_DATE, NOON, rows_of, slate_player
 
 NOTHING = MergeCounts(0, 0, 0, 0, 0, 0)

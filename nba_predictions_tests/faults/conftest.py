@@ -12,12 +12,13 @@ from google.cloud.pubsub_v1 import SubscriberClient
 
 from nba_predictions.batches.firestore_store import FirestoreBatchStore
 from nba_predictions.messaging.pubsub import PubSubPublisher
-from nba_predictions.warehouse.bigquery_warehouse import BigQueryConnection, BigQueryWarehouse
-from nba_predictions_tests.contracts.subscription import Subscription
+from nba_predictions.warehouse.bigquery_warehouse import BigQueryWarehouse
 from nba_predictions_tests.faults.grpc_proxy import GrpcProxy
 from nba_predictions_tests.faults.http_proxy import HttpProxy
 from nba_predictions_tests.faults.script import Script
 from nba_predictions_tests.standins import StandIn
+from nba_predictions_tests.standins.fixtures import temporary_warehouse
+from nba_predictions_tests.subscription import Subscription
 
 
 @pytest.fixture
@@ -56,14 +57,8 @@ class BigQuery:
 def bigquery(bigquery_standin: StandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[BigQuery]:
     with HttpProxy(f"http://{bigquery_standin.address}") as proxy:
         monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", proxy.url)
-        connection = BigQueryConnection(project="test-project", location="US")
-        warehouse = BigQueryWarehouse(connection, f"nba_{uuid.uuid4().hex[:12]}")
-        warehouse.set_up()
-        warehouse.prepare()
-        yield BigQuery(warehouse, proxy.script)
-        with connection.get_client() as client:
-            for name in (warehouse.dataset, warehouse.staging_dataset):
-                client.delete_dataset(name, delete_contents=True)
+        with temporary_warehouse() as warehouse:
+            yield BigQuery(warehouse, proxy.script)
 
 
 @dataclass(frozen=True)

@@ -52,11 +52,6 @@ _LIMITS: Mapping[tuple[str, str], tuple[str, ...]] = {
         "the forwarding of messages to a subscription's dead-letter topic",
     ),
 }
-#: What a test may ask for by name, where not every stand-in has it.
-_CAPABILITIES: Mapping[tuple[str, str], frozenset[str]] = {
-    ("firestore", "google"): frozenset({"contending_transactions"}),
-    ("pubsub", "google"): frozenset({"dead_letter_forwarding"}),
-}
 
 
 class StartError(RuntimeError):
@@ -84,10 +79,6 @@ class StandIn:
     @property
     def limits(self) -> tuple[str, ...]:
         return _LIMITS.get((self.service, self.kind), ())
-
-    @property
-    def capabilities(self) -> frozenset[str]:
-        return _CAPABILITIES.get((self.service, self.kind), frozenset())
 
     def stop(self) -> None:
         """Stop the process and all that it started; one that was there before is left alone."""

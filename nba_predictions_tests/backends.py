@@ -1,6 +1,6 @@
 """The backends that the contract suites run against.
 
-A backend is one more param of `backend`, and one more branch in the three fixtures: what a suite
+A backend is one more param of `backend`, and one fixture of its name for each port: what a suite
 needs beyond the port (reading a table, reading a topic, an unreachable place) is asked of these.
 """
 
@@ -25,15 +25,12 @@ from nba_predictions.domain.tables import Table
 from nba_predictions.messaging.outbox import OutboxPublisher
 from nba_predictions.messaging.port import Publisher
 from nba_predictions.messaging.pubsub import PubSubPublisher
-from nba_predictions.warehouse.bigquery_warehouse import (
-    BigQueryConnection,
-    BigQueryWarehouse,
-    exact,
-)
+from nba_predictions.warehouse.bigquery_warehouse import exact
 from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
 from nba_predictions.warehouse.port import Warehouse
-from nba_predictions_tests.contracts.subscription import Subscription
 from nba_predictions_tests.standins import StandIn
+from nba_predictions_tests.standins.fixtures import temporary_warehouse
+from nba_predictions_tests.subscription import Subscription
 
 
 @dataclass(frozen=True)
@@ -73,27 +70,20 @@ def google_cloud_warehouse(
 ) -> Iterator[WarehouseBackend]:
     for name, value in bigquery_standin.environment.items():
         monkeypatch.setenv(name, value)
-    connection = BigQueryConnection(project="test-project", location="US")
-    warehouse = BigQueryWarehouse(connection, f"nba_{uuid.uuid4().hex[:12]}")
-    warehouse.set_up()
-    warehouse.prepare()
+    with temporary_warehouse() as warehouse:
 
-    def target(table: Table) -> str:
-        return f"`{warehouse.project}.{warehouse.dataset}.{table.name}`"
+        def run(sql: str, table: Table) -> Any:
+            with warehouse.connection.get_client() as client:
+                return client.query_and_wait(sql.format(f"`{warehouse.where(table)}`"))
 
-    def rows(table: Table) -> list[dict[str, Any]]:
-        with connection.get_client() as client:
-            found = client.query_and_wait(f"SELECT * FROM {target(table)}").to_arrow()
-        return [dict(row) for row in exact(found, table).to_pylist()]
+        def rows(table: Table) -> list[dict[str, Any]]:
+            found = run("SELECT * FROM {}", table).to_arrow()
+            return [dict(row) for row in exact(found, table).to_pylist()]
 
-    def insert_again(table: Table) -> None:
-        with connection.get_client() as client:
-            client.query_and_wait(f"INSERT INTO {target(table)} SELECT * FROM {target(table)}")
+        def insert_again(table: Table) -> None:
+            run("INSERT INTO {0} SELECT * FROM {0}", table)
 
-    yield WarehouseBackend(warehouse, rows, insert_again)
-    with connection.get_client() as client:
-        for name in (warehouse.dataset, warehouse.staging_dataset):
-            client.delete_dataset(name, delete_contents=True)
+        yield WarehouseBackend(warehouse, rows, insert_again)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from google.api_core.exceptions import DeadlineExceeded
 from google.cloud.pubsub_v1 import SubscriberClient
 from google.pubsub_v1.types import PubsubMessage, ReceivedMessage
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "subscriber.py"
+EXAMPLE = Path(__file__).resolve().parents[1] / "docs" / "examples" / "subscriber.py"
 
 
 def example() -> ModuleType:

@@ -1,0 +1,72 @@
+"""Compares the predictions of one date on the two profiles, row by row: equal, or an exit code of 1.
+
+    python -m nba_predictions_tests.e2e.compare_profiles --game-date 2026-01-15 EMBEDDED_HOME
+
+The profile gcp is found by its environment variables. What no two nights share (batch_id,
+created_at, updated_at) is left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from nba_predictions.definitions import PROFILES
+from nba_predictions.domain.tables import PREDICTIONS
+from nba_predictions.settings import Settings
+from nba_predictions.warehouse.bigquery_warehouse import exact
+
+COLUMNS = [
+    c.name for c in PREDICTIONS.columns if c.name not in ("batch_id", "created_at", "updated_at")
+]
+
+
+def embedded_rows(home: Path, game_date: date) -> pl.DataFrame:
+    sql = f"SELECT {', '.join(COLUMNS)} FROM {PREDICTIONS.name} WHERE game_date = ?"
+    with duckdb.connect(str(home / "warehouse.duckdb")) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        return pl.DataFrame(connection.sql(sql, params=[game_date]).to_arrow_table())
+
+
+def cloud_rows(game_date: date) -> pl.DataFrame:
+    settings = Settings.from_environment({**os.environ, "NBA_PREDICTIONS_PROFILE": "gcp"})
+    warehouse = PROFILES["gcp"](settings)["warehouse"]
+    sql = f"SELECT {', '.join(COLUMNS)} FROM `{warehouse.where(PREDICTIONS)}`"
+    with warehouse.connection.get_client() as client:
+        found = client.query_and_wait(f"{sql} WHERE game_date = '{game_date}'")
+        return pl.DataFrame(exact(found.to_arrow(create_bqstorage_client=False), PREDICTIONS))
+
+
+def differences(embedded: pl.DataFrame, cloud: pl.DataFrame) -> list[str]:
+    """Return the rows that only one of the profiles has, in words."""
+    found = []
+    for name, here, there in (("embedded", embedded, cloud), ("gcp", cloud, embedded)):
+        alone = here.join(there, on=COLUMNS, how="anti", nulls_equal=True).sort(COLUMNS)
+        found += [f"only {name}: {row}" for row in alone.iter_rows(named=True)]
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--game-date", type=date.fromisoformat, required=True)
+    parser.add_argument("embedded_home", type=Path)
+    options = parser.parse_args()
+    embedded = embedded_rows(options.embedded_home, options.game_date)
+    cloud = cloud_rows(options.game_date)
+    differing = differences(embedded, cloud)
+    print("\n".join(differing[:20]))
+    print(
+        f"DIFF {options.game_date} embedded={len(embedded)} gcp={len(cloud)} "
+        f"differing={len(differing)}"
+    )
+    return 0 if len(embedded) == len(cloud) and not differing else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

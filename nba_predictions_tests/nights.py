@@ -1,0 +1,259 @@
+"""A night on the ports of either profile, without Dagster: what the assets do, in their order."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pytest
+from google.cloud.pubsub_v1 import SubscriberClient
+from tenacity import wait_none
+
+from nba_predictions.audit import gather_evidence
+from nba_predictions.batches.port import BatchStore
+from nba_predictions.definitions import PROFILES
+from nba_predictions.domain.batch import Batch
+from nba_predictions.domain.completion_message import CompletionMessage
+from nba_predictions.domain.errors import PublishError
+from nba_predictions.domain.slate import Slate
+from nba_predictions.domain.tables import PREDICTIONS
+from nba_predictions.domain.verdict import Judgement, judge
+from nba_predictions.messaging.outbox import OutboxPublisher
+from nba_predictions.messaging.port import Publisher
+from nba_predictions.night.batches import current_batch
+from nba_predictions.night.consolidation import clean_up, consolidate
+from nba_predictions.night.publication import (
+    announce_dead_letters,
+    publish_completion,
+    unpublished,
+)
+from nba_predictions.night.staging import (
+    PredictPlayer,
+    close_staging,
+    open_batch,
+    players_to_stage,
+    stage_players,
+)
+from nba_predictions.settings import GoogleCloud, Settings
+from nba_predictions.warehouse.bigquery_warehouse import exact
+from nba_predictions.warehouse.port import Warehouse
+from nba_predictions_tests.examples import GAME_DATE, Skip, rows_of, slate_of, slate_player
+from nba_predictions_tests.standins import StandIn
+from nba_predictions_tests.subscription import Subscription
+
+PROFILE_NAMES = ("embedded", "gcp")
+#: Two players to predict, one of them without a line, and one who is out.
+SLATE = slate_of(
+    [slate_player("lukadoncic", "31.5"), slate_player("zachcollins", None)],
+    [Skip("joelembiid", "injury_report: OUT")],
+)
+ROWS = 30
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The three backends of a night, as one process opens them."""
+
+    batches: BatchStore
+    warehouse: Warehouse
+    publisher: Publisher
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where nights leave what they make; it can be sent to another process, and opened there."""
+
+    settings: Settings
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def open(self) -> Parts:
+        """Open the backends anew, as another process would."""
+        os.environ.update(self.environment)
+        return Parts(**PROFILES[self.settings.profile](self.settings))
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A home, and what can be seen there from outside: the table, and a subscriber's messages."""
+
+    home: Home
+    read_table: Callable[[Parts], Any]
+    read_messages: Callable[[], list[CompletionMessage]]
+
+    def table(self) -> list[dict[str, Any]]:
+        """All rows in the order of their key, without what no two nights share."""
+        frame = self.whole_table().drop("batch_id", "created_at", "updated_at")
+        return frame.to_dicts()
+
+    def whole_table(self) -> pl.DataFrame:
+        frame = pl.DataFrame(self.read_table(self.home.open()))
+        return frame.sort("game_date", "player_lookup", "system_id", "points_line")
+
+    def messages(self) -> list[CompletionMessage]:
+        """What a subscriber got who deduplicates, in order."""
+        return self.read_messages()
+
+    def staging_left(self) -> set[str]:
+        """The staging tables of all batches that are still there."""
+        parts = self.home.open()
+        names = [
+            c.staging_table
+            for batch in parts.batches.of_date(GAME_DATE)
+            for c in parts.batches.completions(batch.batch_id)
+            if c.staging_table
+        ]
+        return parts.warehouse.staging_there(names)
+
+    def judgement(self) -> Judgement:
+        parts = self.home.open()
+        return judge(gather_evidence(GAME_DATE, parts.batches, parts.warehouse))
+
+
+def predict(parts: Parts, run_id: str, **options: Any) -> Batch:
+    """Do what the job `nightly_predictions` does behind the slate; return the batch."""
+    batch = stage(parts, run_id, **options)
+    merge(parts, run_id)
+    clean(parts, run_id)
+    return parts.batches.get(batch.batch_id)
+
+
+def stage(
+    parts: Parts,
+    run_id: str,
+    slate: Slate = SLATE,
+    predictor: Callable[[Batch], PredictPlayer] | None = None,
+    threads: int = 1,
+) -> Batch:
+    """Do what the asset `staged_predictions` does; return the batch."""
+    store, warehouse = parts.batches, parts.warehouse
+    warehouse.prepare()
+    batch = open_batch(store, slate, source="test", run_id=run_id, completion_threshold=0.9)
+    todo = players_to_stage(batch, slate, store, warehouse)
+    rows = predictor or (lambda batch: lambda player: rows_of(player, batch.batch_id))
+    staged = stage_players(
+        batch,
+        todo,
+        rows(batch),
+        store,
+        warehouse,
+        run_id=run_id,
+        threads=threads,
+        wait=wait_none(),
+    )
+    for _ in staged:
+        """Each player is done by being asked for."""
+    batch = current_batch(store, GAME_DATE)
+    close_staging(batch, store, run_id=run_id)
+    with suppress(PublishError):
+        announce_dead_letters(batch, store, parts.publisher, run_id=run_id)
+    return batch
+
+
+def merge(parts: Parts, run_id: str, lease_wait_seconds: float = 20.0) -> list[str]:
+    """Do what the asset `player_prop_predictions` does; return what does not agree."""
+    batch = current_batch(parts.batches, GAME_DATE)
+    merged = consolidate(
+        batch, parts.batches, parts.warehouse, run_id=run_id, lease_wait_seconds=lease_wait_seconds
+    )
+    return merged.reconciliation.merge_problems()
+
+
+def clean(parts: Parts, run_id: str) -> None:
+    """Do what the asset `staging_cleanup` does."""
+    batch = current_batch(parts.batches, GAME_DATE)
+    clean_up(batch, parts.batches, parts.warehouse, run_id=run_id)
+
+
+def publish(parts: Parts, run_id: str) -> list[str]:
+    """Do what the sensor and its job do; return the message ids."""
+    return [
+        publish_completion(batch, parts.batches, parts.publisher, run_id=run_id)
+        for batch in unpublished(parts.batches)
+    ]
+
+
+def whole_night(parts: Parts, run_id: str) -> None:
+    predict(parts, run_id)
+    publish(parts, run_id)
+
+
+def embedded_scene(folder: Path) -> Scene:
+    home = Home(Settings("embedded", "simulated", None, folder, 0.9))
+
+    def read_table(parts: Parts) -> Any:
+        with duckdb.connect(str(folder / "warehouse.duckdb")) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            return connection.sql(f"SELECT * FROM {PREDICTIONS.name}").to_arrow_table()
+
+    def read_messages() -> list[CompletionMessage]:
+        return [sent.message for sent in OutboxPublisher(folder / "outbox.sqlite").read()]
+
+    return Scene(home, read_table, read_messages)
+
+
+def cloud_scene(
+    folder: Path, environment: Mapping[str, str], subscriber: SubscriberClient
+) -> Scene:
+    """A night's places on the stand-ins, made as `nba-predictions gcp init` makes them."""
+    name = uuid.uuid4().hex[:12]
+    place = GoogleCloud("test-project", "US", f"night_{name}", "(default)", f"night-{name}")
+    home = Home(Settings("gcp", "simulated", None, folder, 0.9, place), environment)
+    parts = home.open()
+    for made_in in (parts.warehouse.set_up, parts.warehouse.prepare, parts.publisher.prepare):
+        made_in()
+    subscription = Subscription(subscriber, place.project, place.topic, folder / "seen.sqlite")
+
+    def read_table(parts: Parts) -> Any:
+        target: Any = parts.warehouse
+        with target.connection.get_client() as client:
+            found = client.query_and_wait(f"SELECT * FROM `{target.where(PREDICTIONS)}`")
+            return exact(found.to_arrow(create_bqstorage_client=False), PREDICTIONS)
+
+    def read_messages() -> list[CompletionMessage]:
+        return [CompletionMessage.model_validate_json(m.data) for m in subscription.read()]
+
+    return Scene(home, read_table, read_messages)
+
+
+@pytest.fixture
+def environment(
+    bigquery_standin: StandIn,
+    firestore_standin: StandIn,
+    pubsub_standin: StandIn,
+    monkeypatch: pytest.MonkeyPatch,
+) -> dict[str, str]:
+    """The variables that lead the clients to the stand-ins, set for a test."""
+    standins: Sequence[StandIn] = (bigquery_standin, firestore_standin, pubsub_standin)
+    found = {name: value for s in standins for name, value in s.environment.items()}
+    for name, value in found.items():
+        monkeypatch.setenv(name, value)
+    return found
+
+
+@pytest.fixture
+def subscriber(environment: Mapping[str, str]) -> Iterator[SubscriberClient]:
+    with SubscriberClient() as client:
+        yield client
+
+
+@pytest.fixture
+def gcp_scene(
+    tmp_path: Path, environment: Mapping[str, str], subscriber: SubscriberClient
+) -> Scene:
+    return cloud_scene(tmp_path, environment, subscriber)
+
+
+@pytest.fixture(params=PROFILE_NAMES)
+def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Scene:
+    """A home of each profile."""
+    if request.param == "embedded":
+        return embedded_scene(tmp_path)
+    found: Scene = request.getfixturevalue("gcp_scene")
+    return found
