@@ -1,4 +1,4 @@
-"""Compares the predictions of one date on the two profiles, row by row: equal, or an exit code of 1.
+"""Compares the predictions of a date on the two profiles, row by row; equal, or exit code 1.
 
     python -m nba_predictions_tests.e2e.compare_profiles --game-date 2026-01-15 EMBEDDED_HOME
 
@@ -46,6 +46,9 @@ def cloud_rows(game_date: date) -> pl.DataFrame:
 def differences(embedded: pl.DataFrame, cloud: pl.DataFrame) -> list[str]:
     """Return the rows that only one of the profiles has, in words."""
     found = []
+    # UTC has more than one name.
+    times = pl.selectors.datetime(time_zone="*").dt.convert_time_zone("UTC")
+    embedded, cloud = embedded.with_columns(times), cloud.with_columns(times)
     for name, here, there in (("embedded", embedded, cloud), ("gcp", cloud, embedded)):
         alone = here.join(there, on=COLUMNS, how="anti", nulls_equal=True).sort(COLUMNS)
         found += [f"only {name}: {row}" for row in alone.iter_rows(named=True)]
@@ -60,7 +63,8 @@ def main() -> int:
     embedded = embedded_rows(options.embedded_home, options.game_date)
     cloud = cloud_rows(options.game_date)
     differing = differences(embedded, cloud)
-    print("\n".join(differing[:20]))
+    for difference in differing[:20]:
+        print(difference)
     print(
         f"DIFF {options.game_date} embedded={len(embedded)} gcp={len(cloud)} "
         f"differing={len(differing)}"

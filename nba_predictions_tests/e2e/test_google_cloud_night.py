@@ -18,6 +18,7 @@ from nba_predictions.domain.verdict import Verdict, judge
 from nba_predictions.models.store import ModelStore
 from nba_predictions.settings import GoogleCloud, Settings
 from nba_predictions.warehouse.bigquery_warehouse import BigQueryWarehouse, exact
+from nba_predictions_tests.e2e.compare_profiles import COLUMNS, differences
 from nba_predictions_tests.e2e.pipeline import GAME_DATE, FramesLeague, Pipeline, errors, facts
 from nba_predictions_tests.faults.grpc_proxy import GrpcProxy
 from nba_predictions_tests.faults.http_proxy import HttpProxy
@@ -87,7 +88,11 @@ def test_a_cloud_night_leaves_the_table_of_an_embedded_one_in_few_calls(
     (request,) = pipeline.tick()
     assert pipeline.publish(request).success
 
-    assert facts(cloud_night.table()) == facts(undisturbed)
+    table = cloud_night.table()
+    assert facts(table) == facts(undisturbed)
+    assert differences(undisturbed.select(COLUMNS), table.select(COLUMNS)) == []
+    moved = undisturbed.with_columns(pl.col("points_line") + 1).select(COLUMNS)
+    assert len(differences(moved, table.select(COLUMNS))) > len(table) / 2
     evidence = gather_evidence(GAME_DATE, pipeline.resources["batches"], cloud_night.warehouse)
     assert judge(evidence).verdict is Verdict.COMPLETE
 
