@@ -91,7 +91,8 @@ def test_a_cloud_night_leaves_the_table_of_an_embedded_one_in_few_calls(
     table = cloud_night.table()
     assert facts(table) == facts(undisturbed)
     assert differences(undisturbed.select(COLUMNS), table.select(COLUMNS)) == []
-    moved = undisturbed.with_columns(pl.col("points_line") + 1).select(COLUMNS)
+    one_more = (pl.col("points_line") + 1).cast(pl.Decimal(5, 1))
+    moved = undisturbed.with_columns(one_more).select(COLUMNS)
     assert len(differences(moved, table.select(COLUMNS))) > len(table) / 2
     evidence = gather_evidence(GAME_DATE, pipeline.resources["batches"], cloud_night.warehouse)
     assert judge(evidence).verdict is Verdict.COMPLETE
