@@ -46,10 +46,10 @@ grade: install
 audit: install
 	@$(BIN)/nba-predictions audit --game-date $(GAME_DATE)
 
-# The suite sets the variables that it needs; those above are not for it.
+# The suite sets the variables that it needs; those above are not for it. Much of it is waiting.
 test: install
 	env -u NBA_PREDICTIONS_SOURCE -u NBA_PREDICTIONS_DATA -u NBA_PREDICTIONS_HOME -u DAGSTER_HOME \
-		$(BIN)/python -m pytest
+		$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 
 lint: install
 	$(BIN)/ruff check .

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,12 +27,31 @@ def real_data_dir() -> Path:
     return folder
 
 
+_told_by_workers: list[str] = []
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In a worker of pytest-xdist: hand over what only this process knows."""
+    from nba_predictions_tests.standins.fixtures import report
+
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["standins"] = report()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a worker of pytest-xdist has told; all of them tell much the same."""
+    told = getattr(node, "workeroutput", {}).get("standins", [])
+    _told_by_workers.extend(line for line in told if line not in _told_by_workers)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say plainly what served in the place of Google Cloud, and what that leaves open."""
     # A plugin of this suite: imported above, it could not be rewritten for better messages.
     from nba_predictions_tests.standins.fixtures import report
 
-    lines = report()
+    lines = report() or _told_by_workers
     if lines:
         terminalreporter.section("stand-ins for Google Cloud")
         for line in lines:

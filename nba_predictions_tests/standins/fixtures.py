@@ -55,6 +55,6 @@ def report() -> list[str]:
     """Return which stand-ins served this run, and what of the real services they cannot show."""
     lines = []
     for standin in _served:
-        lines.append(f"{standin.service}: {standin.kind} at {standin.address}; it cannot show")
+        lines.append(f"{standin.service}: {standin.kind}; it cannot show")
         lines += [f"  - {limit}" for limit in standin.limits] or ["  - (not known)"]
     return lines
