@@ -12,7 +12,7 @@ from datetime import date, datetime
 from typing import Any
 
 from nba_predictions.batches.port import BatchStore
-from nba_predictions.domain.batch import progress, tally
+from nba_predictions.domain.batch import MERGED, progress, tally
 from nba_predictions.domain.reconciliation import TargetCounts, last_entry
 from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.domain.verdict import Evidence, judge
@@ -25,9 +25,11 @@ def gather_evidence(
 ) -> Evidence:
     """Return the evidence on one batch, by default the newest of the date that was not given up."""
     now = store.now()
-    if batch_id is None:
-        batch = newest_batch(store, game_date)
-    else:
+    batch = newest_batch(store, game_date)
+    successor = None
+    if batch_id is not None and batch is not None and batch.batch_id != batch_id:
+        if batch.state in MERGED:
+            successor = batch.batch_id
         batch = next((b for b in store.of_date(game_date) if b.batch_id == batch_id), None)
     if batch is None:
         return Evidence(None, (), (), (), frozenset(), TargetCounts(0, 0), now)
@@ -42,6 +44,8 @@ def gather_evidence(
         ),
         target=warehouse.count(PREDICTIONS, game_date, batch.batch_id),
         now=now,
+        successor=successor,
+        lease=store.lease(game_date),
     )
 
 
@@ -86,6 +90,13 @@ def steps(evidence: Evidence) -> list[Step]:
             merged.at if merged else None,
         ),
         Step("in the table", evidence.target.batch_rows, "rows", evidence.now),
+        Step("created", evidence.target.created, "rows", None),
+        Step(
+            "updated",
+            evidence.target.batch_rows - evidence.target.created,
+            "rows",
+            evidence.target.last_updated_at,
+        ),
         Step(
             "cleaned",
             sum(e.counts["tables_dropped"] for e in dropped) if dropped else None,

@@ -1,4 +1,4 @@
-"""The command line: predict a night, grade it, audit it, prepare the home of a Dagster UI."""
+"""The command line: predict a night, look at it, mend it, grade it."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import polars as pl
 
 from nba_predictions.audit import gather_evidence, report
-from nba_predictions.batches.port import BatchStore
+from nba_predictions.domain.batch import BatchState
 from nba_predictions.domain.errors import NbaPredictionsError
+from nba_predictions.domain.repair import Plan, Remedy, plan_repair
 from nba_predictions.domain.tables import PREDICTIONS, RESULTS
-from nba_predictions.domain.verdict import Evidence, Verdict
-from nba_predictions.messaging.port import Publisher
+from nba_predictions.domain.verdict import Evidence, Verdict, judge
 from nba_predictions.settings import Settings
 from nba_predictions.warehouse.port import Warehouse
 
+if TYPE_CHECKING:
+    from nba_predictions.pipeline import Pipeline
+
 #: A date in the middle of the simulated season, on which there is something to see.
 DEFAULT_GAME_DATE = date(2026, 1, 15)
-#: Dagster's own account of each event stays in its event log; stdout is for the milestones, and
-#: what failed is said once, on stderr.
-_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,6 +65,26 @@ def _parser() -> argparse.ArgumentParser:
         if command is audit:
             sub.add_argument("--batch", metavar="ID", help="a batch of the date (default: newest)")
             sub.add_argument("--json", action="store_true", help="print the whole report as JSON")
+    explanation = "list the players who failed for good"
+    sub = commands.add_parser("dead-letters", help=explanation, description=explanation)
+    sub.add_argument("--game-date", type=date.fromisoformat, help="of one date (default: all)")
+    sub.set_defaults(command=dead_letters)
+    explanation = "predict players of a batch again, merge, clean up and publish"
+    sub = commands.add_parser("replay", help=explanation, description=explanation)
+    sub.add_argument("--batch", metavar="ID", required=True, help="the batch, as audit names it")
+    sub.add_argument(
+        "--player",
+        metavar="LOOKUP",
+        action="append",
+        default=[],
+        help="whom, may be repeated (default: everybody who is not done)",
+    )
+    sub.set_defaults(command=replay)
+    explanation = "do what the verdict on a date calls for, after asking; safe to repeat"
+    sub = commands.add_parser("repair", help=explanation, description=explanation)
+    sub.add_argument("--game-date", type=date.fromisoformat, required=True, help="YYYY-MM-DD")
+    sub.add_argument("--yes", action="store_true", help="do not ask")
+    sub.set_defaults(command=repair)
     explanation = "create what a night needs in Google Cloud; harmless to repeat"
     cloud = commands.add_parser("gcp", help="prepare Google Cloud")
     sub = cloud.add_subparsers(required=True).add_parser(
@@ -92,7 +112,7 @@ def prepare_dagster_home(settings: Settings) -> Path:
 
 def gcp_init(settings: Settings, options: argparse.Namespace) -> int:
     """Create datasets, tables and topics, and say what was made and what is there."""
-    night = _Pipeline(settings)
+    night = _open(settings)
     made = [
         *night.warehouse.set_up(),
         *night.warehouse.prepare(),
@@ -112,7 +132,7 @@ def gcp_init(settings: Settings, options: argparse.Namespace) -> int:
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
     """Predict a date, let the sensor publish what is done, and say how it ended."""
-    night = _Pipeline(settings)
+    night = _open(settings)
     with dg.DagsterInstance.get() as instance:
         succeeded = night.execute("nightly_predictions", options.game_date.isoformat(), instance)
         night.tick("publish_cleaned_batches", instance)
@@ -129,7 +149,7 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
 
 def audit(settings: Settings, options: argparse.Namespace) -> int:
     """Say what is there of a night, from data, and change nothing."""
-    night = _Pipeline(settings)
+    night = _open(settings)
     night.warehouse.prepare()
     evidence = gather_evidence(options.game_date, night.batches, night.warehouse, options.batch)
     told = report(evidence)
@@ -142,7 +162,7 @@ def audit(settings: Settings, options: argparse.Namespace) -> int:
 
 def grade(settings: Settings, options: argparse.Namespace) -> int:
     """Grade a date and print how the systems stand."""
-    night = _Pipeline(settings)
+    night = _open(settings)
     with dg.DagsterInstance.get() as instance:
         if not night.execute("grade_predictions", options.game_date.isoformat(), instance):
             print(f"GRADING {options.game_date} FAILED, see the lines above", file=sys.stderr)
@@ -152,82 +172,127 @@ def grade(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
-class _Pipeline:
-    """The pipeline's jobs and sensors, run in this process as the daemon would run them."""
-
-    def __init__(self, settings: Settings) -> None:
-        # Imported here, when DAGSTER_HOME and the settings are known to be right.
-        from nba_predictions.definitions import build_definitions, build_resources
-
-        self._resources = build_resources(settings)
-        self._definitions = build_definitions(self._resources)
-        self.batches: BatchStore = self._resources["batches"]
-        self.publisher: Publisher = self._resources["publisher"]
-        self.warehouse: Warehouse = self._resources["warehouse"]
-
-    def execute(
-        self,
-        job: str,
-        partition: str,
-        instance: dg.DagsterInstance,
-        tags: Mapping[str, str] | None = None,
-    ) -> bool:
-        """Run a job for a partition; say what failed, and return whether it succeeded."""
-        result = self._definitions.resolve_job_def(job).execute_in_process(
-            partition_key=partition,
-            instance=instance,
-            run_config=_QUIET,
-            tags=dict(tags or {}),
-            raise_on_error=False,
-        )
-        _explain_failures(result)
-        return result.success
-
-    def tick(self, sensor: str, instance: dg.DagsterInstance) -> None:
-        """Evaluate a sensor once and run what it asks for."""
-        definition = self._definitions.resolve_sensor_def(sensor)
-        wanted = {key: self._resources[key] for key in definition.required_resource_keys}
-        with dg.build_sensor_context(
-            instance=instance,
-            repository_def=self._definitions.get_repository_def(),
-            resources=wanted,
-        ) as context:
-            requests = definition.evaluate_tick(context).run_requests or []
-        for request in requests:
-            job = request.job_name or str(definition.job_name)
-            self.execute(job, str(request.partition_key), instance, request.tags)
+def dead_letters(settings: Settings, options: argparse.Namespace) -> int:
+    """List the players who failed for good, and whether they were predicted after all."""
+    store = _open(settings).batches
+    batches = (
+        store.of_date(options.game_date) if options.game_date else store.in_states(list(BatchState))
+    )
+    waiting = 0
+    for batch in sorted(batches, key=lambda b: b.created_at):
+        done = {c.player_lookup for c in store.completions(batch.batch_id)}
+        for letter in store.dead_letters(batch.batch_id):
+            replayed = letter.player_lookup in done
+            waiting += not replayed
+            print(
+                f"{batch.game_date} {batch.batch_id} {letter.player_lookup}  "
+                f"{letter.error_class}: {letter.message}  (attempts={letter.attempts} "
+                f"at={letter.recorded_at.isoformat(timespec='seconds')} run={letter.run_id})"
+                + ("  predicted since" if replayed else "")
+            )
+    print(f"DEAD LETTERS waiting={waiting}")
+    return 0
 
 
-#: Errors whose message says it all; of others the traceback is wanted.
-_PLAIN = frozenset(
-    {c.__name__ for c in NbaPredictionsError.__subclasses__()}
-    | {"Failure", "DagsterAssetCheckFailedError"}
-)
-_WRAPPERS = ("DagsterExecutionStepExecutionError", "RetryRequestedFromPolicy")
+def replay(settings: Settings, options: argparse.Namespace) -> int:
+    """Predict players of a batch again, merge and clean up, publish, and say how it ended."""
+    night = _open(settings)
+    batch = night.batches.get(options.batch)
+    with dg.DagsterInstance.get() as instance:
+        succeeded = _replay(night, instance, batch.game_date, options.player, batch.batch_id)
+        night.publish(batch.game_date, instance)
+    evidence = gather_evidence(batch.game_date, night.batches, night.warehouse)
+    told = report(evidence)
+    _print_steps(batch.game_date, told)
+    code = _print_verdict(batch.game_date, evidence, told)
+    return code if succeeded else 1
 
 
-def _explain_failures(result: dg.ExecuteInProcessResult) -> None:
-    """Say on stderr which steps failed or were tried again, and why; the same reason once."""
-    steps: dict[tuple[str, str], list[str]] = {}
-    for event in result.all_events:
-        if event.is_step_failure:
-            error, what = event.step_failure_data.error, "failed"
-        elif event.is_step_up_for_retry:
-            error, what = event.step_retry_data.error, "failed and was tried again"
-        else:
-            continue
-        # What a step raised comes wrapped in an error of Dagster's.
-        if error is not None and error.cls_name in _WRAPPERS:
-            error = error.cause or error
-        if error is None:
-            reason = "no reason was recorded"
-        elif error.cls_name in _PLAIN:
-            reason = error.message.partition(": ")[2].strip()
-        else:
-            reason = error.to_string()
-        steps.setdefault((what, reason), []).append(str(event.step_key))
-    for (what, reason), keys in steps.items():
-        print(f"nba-predictions: {', '.join(keys)} {what}: {reason}", file=sys.stderr)
+def _replay(
+    night: Pipeline,
+    instance: dg.DagsterInstance,
+    game_date: date,
+    players: Sequence[str],
+    batch_id: str,
+) -> bool:
+    from nba_predictions.jobs import fan_out
+
+    config = fan_out(replay=True, players=list(players), batch_id=batch_id)
+    return night.execute("replay_players", game_date.isoformat(), instance, config=config)
+
+
+def repair(settings: Settings, options: argparse.Namespace) -> int:
+    """Do what the verdict on a date calls for, until it calls for nothing that was not tried."""
+    night = _open(settings)
+    night.warehouse.prepare()
+    tried: set[Plan] = set()
+    while True:
+        evidence = gather_evidence(options.game_date, night.batches, night.warehouse)
+        judgement = judge(evidence)
+        _print_verdict(options.game_date, evidence, report(evidence))
+        plan = plan_repair(evidence, judgement, _players_without_rows(night, evidence))
+        if not plan.remedies or plan in tried:
+            print(plan.why if not plan.remedies else f"this did not help: {plan.why}")
+            return 0 if judgement.verdict is Verdict.COMPLETE else 1
+        tried.add(plan)
+        print("\n".join(f"{'':>4}{fact}" for fact in judgement.facts))
+        print(f"{plan.why}. To do:")
+        for number, remedy in enumerate(plan.remedies, start=1):
+            print(f"{number:>4}. {remedy.value}")
+        if plan.players:
+            print(f"{'':>4}players: {', '.join(plan.players)}")
+        if not options.yes and input("Do it? [y/N] ").strip().lower() not in ("y", "yes"):
+            print("nothing was changed")
+            return 1
+        with dg.DagsterInstance.get() as instance:
+            for remedy in plan.remedies:
+                if not _remedy(night, instance, options.game_date, remedy, plan, evidence):
+                    break
+
+
+def _remedy(
+    night: Pipeline,
+    instance: dg.DagsterInstance,
+    game_date: date,
+    remedy: Remedy,
+    plan: Plan,
+    evidence: Evidence,
+) -> bool:
+    """Do one thing that mends; return whether to go on."""
+    from nba_predictions.jobs import fan_out
+
+    if remedy is Remedy.PUBLISH:
+        return night.publish(game_date, instance)
+    if remedy is Remedy.REMOVE_DUPLICATES:
+        removed = night.warehouse.remove_duplicates(PREDICTIONS, game_date)
+        print(f"{removed} rows removed")
+        return True
+    partition = game_date.isoformat()
+    if remedy is Remedy.REPLAY and evidence.batch is not None:
+        return _replay(night, instance, game_date, plan.players, evidence.batch.batch_id)
+    if remedy is Remedy.FINISH:
+        config = fan_out(replay=True, players=[])
+        return night.execute("finish_batch", partition, instance, config=config)
+    return night.execute("nightly_predictions", partition, instance)
+
+
+def _players_without_rows(night: Pipeline, evidence: Evidence) -> list[str]:
+    """Return the players who have fewer rows of the batch in the table than were recorded."""
+    batch = evidence.batch
+    if batch is None:
+        return []
+    found = night.warehouse.query(
+        "rows_by_player", PREDICTIONS, partition=batch.game_date, batch_id=batch.batch_id
+    )
+    there = {row["player_lookup"]: row["row_count"] for row in found.to_pylist()}
+    return [c.player_lookup for c in evidence.completions if there.get(c.player_lookup, 0) < c.rows]
+
+
+def _open(settings: Settings) -> Pipeline:
+    # Imported here, when DAGSTER_HOME and the settings are known to be right.
+    from nba_predictions.pipeline import Pipeline
+
+    return Pipeline(settings)
 
 
 def _report_night(

@@ -88,12 +88,18 @@ def build_definitions(resources: dict[str, Any]) -> dg.Definitions:
             [ingestion, features, models, staging, consolidation, publication, grading]
         ),
         asset_checks=dg.load_asset_checks_from_modules([checks]),
-        jobs=[jobs.nightly_predictions, jobs.publish_phase5_completion, jobs.grade_predictions],
+        jobs=[
+            jobs.nightly_predictions,
+            jobs.replay_players,
+            jobs.finish_batch,
+            jobs.publish_phase5_completion,
+            jobs.grade_predictions,
+        ],
         schedules=[
             schedules.predict_today_at_7_eastern,
             schedules.grade_yesterday_at_6_eastern,
         ],
-        sensors=[sensors.publish_cleaned_batches],
+        sensors=[sensors.publish_cleaned_batches, sensors.settle_stalled_batches],
         resources=resources,
         # A step in a process of its own costs seconds; the work of one takes milliseconds.
         executor=dg.in_process_executor,

@@ -15,7 +15,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from nba_predictions import cli
+from nba_predictions import cli, pipeline
 from nba_predictions.domain.errors import SourceDataError
 from nba_predictions.sources.simulated import SimulatedLeague
 from nba_predictions_tests.e2e.pipeline import GAME_DATE, QUIET
@@ -162,7 +162,7 @@ def test_the_same_reason_of_several_steps_is_given_once(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     error = SourceDataError("lines.csv, row 7, column line: 'x' is no number; write 15.5")
-    cli._explain_failures(failing(error, error))
+    pipeline.explain_failures(failing(error, error))
     assert capsys.readouterr().err == (
         "nba-predictions: step_0, step_1 failed: "
         "lines.csv, row 7, column line: 'x' is no number; write 15.5\n"
@@ -172,7 +172,7 @@ def test_the_same_reason_of_several_steps_is_given_once(
 def test_an_error_that_nobody_foresaw_keeps_its_traceback(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    cli._explain_failures(failing(ZeroDivisionError("division by zero")))
+    pipeline.explain_failures(failing(ZeroDivisionError("division by zero")))
     said = capsys.readouterr().err
     assert said.startswith("nba-predictions: step_0 failed: ZeroDivisionError: division by zero")
     assert "in fail" in said
@@ -183,7 +183,7 @@ def test_an_error_of_ours_that_came_from_another_is_told_in_our_words(
 ) -> None:
     error = SourceDataError("lines.csv: cannot be read; check the file")
     error.__cause__ = PermissionError("denied")
-    cli._explain_failures(failing(error))
+    pipeline.explain_failures(failing(error))
     assert capsys.readouterr().err == (
         "nba-predictions: step_0 failed: lines.csv: cannot be read; check the file\n"
     )
@@ -204,7 +204,7 @@ def test_a_step_that_was_tried_again_is_mentioned(capsys: pytest.CaptureFixture[
 
     result = recovers.execute_in_process(instance=dg.DagsterInstance.ephemeral(), run_config=QUIET)
     assert result.success
-    cli._explain_failures(result)
+    pipeline.explain_failures(result)
     assert capsys.readouterr().err.startswith(
         "nba-predictions: shaky failed and was tried again: ConnectionError: away"
     )

@@ -17,7 +17,7 @@ from nba_predictions.domain.clock import utc_now
 from nba_predictions.sensors import (
     BATCH_TAG,
     LONGEST_BACKOFF,
-    PUBLISH_RUN_TIMEOUT,
+    RUN_TIMEOUT,
     publish_cleaned_batches,
 )
 
@@ -127,14 +127,14 @@ def test_while_a_run_is_publishing_no_other_is_asked_for(
     house.batch("batch_a", BatchState.CLEANED)
     house.run("batch_a", status)
     assert house.tick() == []
-    house.ahead = PUBLISH_RUN_TIMEOUT - timedelta(seconds=30)
+    house.ahead = RUN_TIMEOUT - timedelta(seconds=30)
     assert house.tick() == []
 
 
 def test_a_publishing_run_that_never_ends_is_followed_by_another(house: House) -> None:
     house.batch("batch_a", BatchState.CLEANED)
     house.run("batch_a", STARTED)
-    house.ahead = PUBLISH_RUN_TIMEOUT
+    house.ahead = RUN_TIMEOUT
     (request,) = house.tick()
     assert request.run_key == "batch_a:1"
 

@@ -27,6 +27,7 @@ NAMES = {
     "scopes": "1 AS one",
     "gathered": "g",
     "columns": "a",
+    "values": "source.a",
     "first": "a",
     "last": "b",
 }

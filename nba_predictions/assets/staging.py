@@ -5,6 +5,7 @@ about as much as predicting a hundred players, so each takes a chunk of them (do
 """
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,20 +15,25 @@ import polars as pl
 from pydantic import Field
 
 from nba_predictions.batches.port import BatchStore
-from nba_predictions.domain.batch import Batch
-from nba_predictions.domain.errors import PermanentPredictionError, PublishError
+from nba_predictions.domain.batch import RESUMABLE, Batch
+from nba_predictions.domain.errors import PublishError
 from nba_predictions.domain.slate import Slate, SlatePlayer
 from nba_predictions.messaging.port import Publisher
 from nba_predictions.models.store import ModelStore
-from nba_predictions.night.batches import current_batch
+from nba_predictions.night.batches import batch_progress, current_batch
+from nba_predictions.night.leases import date_lease
 from nba_predictions.night.predicting import player_predictor
 from nba_predictions.night.publication import announce_dead_letters
+from nba_predictions.night.replay import (
+    batch_to_replay,
+    give_up_the_rest,
+    players_to_replay,
+)
 from nba_predictions.night.staging import (
     StagedPlayer,
     close_staging,
     open_batch,
     players_to_stage,
-    reopen,
     stage_players,
 )
 from nba_predictions.partitions import (
@@ -59,12 +65,21 @@ class Chunk:
     features: pl.DataFrame
     models: str
     features_as_of: datetime | None
+    replay: bool = False
 
 
 class FanOutConfig(dg.Config):
-    """How the slate is divided."""
+    """Whom to predict, and how they are divided."""
 
     chunk_size: int = Field(100, ge=1, le=500, description="players per op")
+    replay: bool = Field(
+        False, description="predict players again into the batch of the date that is staged already"
+    )
+    finish: bool = Field(
+        False, description="predict nobody; dead-letter who is not done, and go on with the others"
+    )
+    players: list[str] = Field([], description="whom to replay; by default who is not done")
+    batch_id: str | None = Field(None, description="refuse to replay into another batch than this")
 
 
 class StageConfig(dg.Config):
@@ -92,14 +107,21 @@ def open_batch_and_fan_out(
 ) -> Iterator[dg.DynamicOutput[Chunk]]:
     """Open the batch (or take up an unfinished one) and divide its players into chunks."""
     warehouse.prepare()
-    batch = open_batch(
-        batches,
-        slate,
-        source=league.name,
-        run_id=context.run_id,
-        completion_threshold=settings.completion_threshold,
-    )
-    players = players_to_stage(batch, slate, batches, warehouse)
+    if config.finish:
+        batch, players = current_batch(batches, slate.game_date), []
+        give_up_the_rest(batch, slate, batches, run_id=context.run_id)
+    elif config.replay:
+        batch = batch_to_replay(batches, slate, config.batch_id)
+        players = players_to_replay(batch, slate, batches, config.players)
+    else:
+        batch = open_batch(
+            batches,
+            slate,
+            source=league.name,
+            run_id=context.run_id,
+            completion_threshold=settings.completion_threshold,
+        )
+        players = players_to_stage(batch, slate, batches, warehouse)
     # A materialization of a partition that is not registered would be accepted, and not be seen.
     context.instance.add_dynamic_partitions(
         str(player_nights.name),
@@ -115,7 +137,14 @@ def open_batch_and_fan_out(
         names = [p.player_lookup for p in chunk]
         features = player_features.filter(pl.col("player_lookup").is_in(names))
         yield dg.DynamicOutput(
-            Chunk(batch, chunk, features, prediction_models, slate.features_as_of),
+            Chunk(
+                batch,
+                chunk,
+                features,
+                prediction_models,
+                slate.features_as_of,
+                replay=config.replay,
+            ),
             mapping_key=f"players_{start + 1}_to_{start + len(chunk)}",
         )
 
@@ -149,7 +178,10 @@ def close_batch(
 ) -> dg.Output[str]:
     """Declare the staging finished; failures stay dead letters, with their number in sight."""
     batch = current_batch(batches, game_date_of(context.partition_key))
-    done = close_staging(batch, batches, run_id=context.run_id)
+    # A replay comes back to a batch that is past this; the merge sees to it.
+    if batch.state in RESUMABLE:
+        close_staging(batch, batches, run_id=context.run_id)
+    done = batch_progress(batch, batches)
     try:
         announce_dead_letters(batch, batches, publisher, run_id=context.run_id)
     except PublishError as error:
@@ -211,27 +243,18 @@ def player_staging(
         return context.load_asset_value(dg.AssetKey(asset), python_type=kind, partition_key=night)
 
     slate = of_night("slate", Slate)
-    player = next((p for p in slate.players if p.player_lookup == lookup), None)
-    if player is None:
-        raise PermanentPredictionError(
-            f"{lookup} is not among the {len(slate.players)} players to predict on {night}"
-        )
-    batch = current_batch(batches, game_date)
+    batch = batch_to_replay(batches, slate)
     chunk = Chunk(
         batch,
-        [player],
+        players_to_replay(batch, slate, batches, [lookup]),
         of_night("player_features", pl.DataFrame),
         of_night("prediction_models", str),
         slate.features_as_of,
+        replay=True,
     )
-    (staged,) = _stage_chunk(
-        chunk, batches, warehouse, model_store, context.run.run_id, replay=True
-    )
+    (staged,) = _stage_chunk(chunk, batches, warehouse, model_store, context.run.run_id)
     if staged.error:
-        # The batch was not touched: opened for nothing, it would wait for a merge of nothing.
         raise dg.Failure(f"{lookup} failed again: {staged.error}", allow_retries=False)
-    reopen(batch, batches, run_id=context.run.run_id)
-    close_staging(batch, batches, run_id=context.run.run_id)
     return dg.MaterializeResult(metadata={"batch_id": batch.batch_id, "rows": staged.rows})
 
 
@@ -243,7 +266,6 @@ def _stage_chunk(
     run_id: str,
     *,
     threads: int | None = None,
-    replay: bool = False,
 ) -> Iterator[StagedPlayer]:
     models = model_store.load(chunk.models)
     if models is None:
@@ -252,16 +274,19 @@ def _stage_chunk(
             f"prediction_models of {chunk.batch.game_date} again"
         )
     predict = player_predictor(chunk.batch.batch_id, chunk.features, models, chunk.features_as_of)
-    return stage_players(
-        chunk.batch,
-        chunk.players,
-        predict,
-        batches,
-        warehouse,
-        run_id=run_id,
-        threads=threads or warehouse.stagings_at_once,
-        replay=replay,
-    )
+    # What is replayed must not be dropped by a clean-up that has counted without it.
+    alone = date_lease(chunk.batch, batches, run_id=run_id) if chunk.replay else nullcontext()
+    with alone:
+        yield from stage_players(
+            chunk.batch,
+            chunk.players,
+            predict,
+            batches,
+            warehouse,
+            run_id=run_id,
+            threads=threads or warehouse.stagings_at_once,
+            replay=chunk.replay,
+        )
 
 
 def _materialization(batch: Batch, player_lookup: str, rows: int) -> dg.AssetMaterialization:

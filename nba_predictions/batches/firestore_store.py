@@ -205,6 +205,12 @@ class FirestoreBatchStore:
             if self._change_lease(present, changed, mine):
                 return lease
 
+    def lease(self, game_date: date) -> Lease | None:
+        present = self._lease(game_date)
+        if present.holder is None:
+            return None
+        return Lease(game_date, present.holder, present.token, present.expires_at)
+
     def release_lease(self, lease: Lease) -> None:
         mine = uuid.uuid4().hex
         while True:

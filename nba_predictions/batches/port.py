@@ -97,6 +97,10 @@ class BatchStore(Protocol):
         """
         ...
 
+    def lease(self, game_date: date) -> Lease | None:
+        """Return the lease of a game_date that was taken and not given back, run out or not."""
+        ...
+
     def release_lease(self, lease: Lease) -> None:
         """Give a lease back; nothing happens when it was lost in the meantime."""
         ...

@@ -245,6 +245,14 @@ class SQLiteBatchStore:
             ).fetchone()
         raise lease_held(game_date, held["holder"], _time(held["expires_at"]))
 
+    def lease(self, game_date: date) -> Lease | None:
+        for row in self._select(
+            "SELECT * FROM leases WHERE game_date = ? AND holder IS NOT NULL",
+            (game_date.isoformat(),),
+        ):
+            return Lease(game_date, row["holder"], row["token"], _time(row["expires_at"]))
+        return None
+
     def release_lease(self, lease: Lease) -> None:
         with self._transaction() as connection:
             connection.execute(

@@ -32,8 +32,8 @@ class BatchState(str, Enum):
 
 _S = BatchState
 
-#: From each state, the states that may follow. A finished batch goes back to `staging` only when
-#: players are replayed into it.
+#: From each state, the states that may follow. A finished batch goes back to `staging`, not at once
+#: to `staged`: so a late run that closes the staging cannot open again what another has finished.
 TRANSITIONS: Mapping[BatchState, frozenset[BatchState]] = {
     _S.CREATED: frozenset({_S.STAGING, _S.FAILED, _S.STALLED}),
     _S.STAGING: frozenset({_S.STAGED, _S.FAILED, _S.STALLED}),
@@ -47,6 +47,9 @@ TRANSITIONS: Mapping[BatchState, frozenset[BatchState]] = {
 
 #: A batch in one of these states is unfinished work that the next run takes up.
 RESUMABLE = frozenset({_S.CREATED, _S.STAGING, _S.STAGED, _S.STALLED})
+
+#: A batch in one of these states has its rows in the target.
+MERGED = frozenset({_S.CONSOLIDATED, _S.CLEANED, _S.PUBLISHED})
 
 
 def states_before(target: BatchState) -> frozenset[BatchState]:
@@ -234,6 +237,20 @@ class Tally:
     completed: int
     skipped: int
     failed: int
+
+
+def last_progress(
+    batch: Batch,
+    completions: Sequence[Completion],
+    dead_letters: Sequence[DeadLetter],
+    ledger: Sequence[LedgerEntry],
+) -> datetime:
+    """Return when a batch was last heard of. That somebody noticed its silence does not count."""
+    times = [c.recorded_at for c in completions]
+    times += [d.recorded_at for d in dead_letters]
+    times += [e.at for e in ledger if e.event != "stalled"]
+    entered = [at for state, at in batch.times.items() if state not in ("stalled", "failed")]
+    return max([*times, batch.created_at, *entered])
 
 
 def tally(completions: Sequence[Completion], dead_letters: Sequence[DeadLetter]) -> Tally:

@@ -8,7 +8,7 @@ rows of the target that carry the batch_id = what all completions of the batch r
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -33,10 +33,15 @@ class MergeCounts:
 
 @dataclass(frozen=True)
 class TargetCounts:
-    """What the target table says: rows of a batch, and keys of its date that stand there twice."""
+    """What the target table says: rows of a batch, and keys of its date that stand there twice.
+
+    `created` of the rows were new when the batch was merged; all others were there, and updated.
+    """
 
     batch_rows: int
     duplicate_keys: int
+    created: int = field(default=0, compare=False)
+    last_updated_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -141,6 +146,20 @@ def pending_staging(
     """Return the completions whose staging has not been cleaned up: what a merge has to find."""
     cleaned = last_time(ledger, "cleaned")
     return [c for c in completions if c.rows > 0 and (cleaned is None or c.recorded_at > cleaned)]
+
+
+def unmerged_staging(
+    completions: Sequence[Completion], ledger: Sequence[LedgerEntry]
+) -> list[Completion]:
+    """Return the completions whose rows no merge with agreeing numbers has taken yet."""
+    merges = (e for e in ledger if e.event == "merged")
+    good = [e.at for e in merges if not Reconciliation.from_numbers(e.counts).merge_problems()]
+    merged_at = max(good, default=None)
+    return [
+        c
+        for c in pending_staging(completions, ledger)
+        if merged_at is None or c.recorded_at > merged_at
+    ]
 
 
 def last_entry(ledger: Sequence[LedgerEntry], event: str) -> LedgerEntry | None:

@@ -13,7 +13,9 @@ from nba_predictions.domain.batch import (
     BatchStatus,
     Completion,
     DeadLetter,
+    Lease,
     LedgerEntry,
+    last_progress,
     progress,
     tally,
 )
@@ -22,6 +24,7 @@ from nba_predictions.domain.reconciliation import (
     TargetCounts,
     last_entry,
     pending_staging,
+    unmerged_staging,
 )
 
 #: A batch that records nothing for this long has stalled.
@@ -36,12 +39,17 @@ class Verdict(str, Enum):
     PARTIAL = "PARTIAL"
     STAGED_NOT_MERGED = "STAGED_NOT_MERGED"
     ROWS_MISSING = "ROWS_MISSING"
+    DUPLICATE_KEYS = "DUPLICATE_KEYS"
     NOT_STARTED = "NOT_STARTED"
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything that is known of one batch: what was recorded, and what is there now."""
+    """Everything that is known of one batch: what was recorded, and what is there now.
+
+    `successor` is a later batch of the date that was merged, and so took over its rows. `lease` is
+    the date's, taken and not given back.
+    """
 
     batch: Batch | None
     completions: Sequence[Completion]
@@ -50,6 +58,8 @@ class Evidence:
     staging_there: Collection[str]
     target: TargetCounts
     now: datetime
+    successor: str | None = None
+    lease: Lease | None = None
 
 
 @dataclass(frozen=True)
@@ -81,21 +91,27 @@ def judge(evidence: Evidence) -> Judgement:
         + (f", {expected_rows} were recorded" if merged else ", nothing was merged yet")
     )
 
-    all_merged = not pending or batch.state is BatchState.CONSOLIDATED
-    if merged and all_merged and evidence.target.batch_rows < expected_rows:
+    facts += _more_facts(evidence)
+    if evidence.target.duplicate_keys:
+        facts.append(f"{evidence.target.duplicate_keys} keys of the date stand twice in the target")
+        return Judgement(Verdict.DUPLICATE_KEYS, tuple(facts))
+    unmerged = unmerged_staging(evidence.completions, evidence.ledger)
+    missing = evidence.target.batch_rows < expected_rows and evidence.successor is None
+    if merged and not unmerged and missing:
         return Judgement(Verdict.ROWS_MISSING, tuple(facts))
-    if published and batch.state is BatchState.PUBLISHED:
+    if published and batch.state is BatchState.PUBLISHED and not unmerged:
         facts.append(f"published at {published.at:%Y-%m-%d %H:%M:%S} UTC")
         whole = counted.status in (BatchStatus.SUCCESS, BatchStatus.NO_DATA)
         return Judgement(Verdict.COMPLETE if whole else Verdict.PARTIAL, tuple(facts))
     if batch.state in (BatchState.CREATED, BatchState.STAGING, BatchState.STALLED):
-        idle = evidence.now - _last_progress(evidence, batch)
+        idle = evidence.now - last_progress(
+            batch, evidence.completions, evidence.dead_letters, evidence.ledger
+        )
         facts.append(f"last progress {int(idle.total_seconds())} s ago")
         stalled = batch.state is BatchState.STALLED or idle > STALL_WINDOW
         return Judgement(Verdict.STALLED if stalled else Verdict.IN_PROGRESS, tuple(facts))
     problems = Reconciliation.from_numbers(merged.counts).merge_problems() if merged else []
-    staged_since = [c for c in pending if merged and c.recorded_at > merged.at]
-    if merged and not problems and not staged_since:
+    if merged and not problems and not unmerged:
         if not counted.may_go_out:
             facts.append(f"{counted.completion_pct}% is below the threshold to go out")
             return Judgement(Verdict.PARTIAL, tuple(facts))
@@ -105,18 +121,41 @@ def judge(evidence: Evidence) -> Judgement:
     return Judgement(Verdict.STAGED_NOT_MERGED, (*facts, *problems))
 
 
+def _more_facts(evidence: Evidence) -> list[str]:
+    """Return what is worth knowing only when it is so."""
+    facts = []
+    target, lease = evidence.target, evidence.lease
+    if target.batch_rows and target.last_updated_at:
+        # Who looks for a night by created_at alone does not find rows that an earlier batch made.
+        facts.append(
+            f"of them {target.created} were created and {target.batch_rows - target.created} "
+            f"updated, the last at {target.last_updated_at:%Y-%m-%d %H:%M:%S} UTC"
+        )
+    if evidence.successor:
+        facts.append(f"its rows were taken over by {evidence.successor}")
+    if lease and lease.expires_at <= evidence.now:
+        facts.append(
+            f"{lease.holder} never gave back the lease of the date; it ran out at "
+            f"{lease.expires_at:%Y-%m-%d %H:%M:%S} UTC, and whoever is next takes it"
+        )
+    elif lease:
+        facts.append(
+            f"{lease.holder} holds the lease of the date until "
+            f"{lease.expires_at:%Y-%m-%d %H:%M:%S} UTC"
+        )
+    return facts
+
+
 def _staging_fact(evidence: Evidence, pending: Sequence[Completion]) -> str:
     cleaned = last_entry(evidence.ledger, "cleaned")
-    there = sum(c.staging_table in evidence.staging_there for c in pending)
+    gone = [c.player_lookup for c in pending if c.staging_table not in evidence.staging_there]
     if pending:
-        return f"{len(pending)} staging tables wait to be merged and cleaned, {there} are there"
+        return (
+            f"{len(pending)} staging tables wait to be merged and cleaned, "
+            f"{len(pending) - len(gone)} are there"
+            + (f"; gone are those of {', '.join(gone[:10])}" if gone else "")
+            + (f" and {len(gone) - 10} more" if len(gone) > 10 else "")
+        )
     if cleaned:
         return f"staging was merged and cleaned at {cleaned.at:%Y-%m-%d %H:%M:%S} UTC"
     return "no staging table was ever written"
-
-
-def _last_progress(evidence: Evidence, batch: Batch) -> datetime:
-    times = [c.recorded_at for c in evidence.completions]
-    times += [d.recorded_at for d in evidence.dead_letters]
-    times += [e.at for e in evidence.ledger]
-    return max([*times, batch.created_at, *batch.times.values()])

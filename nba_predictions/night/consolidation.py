@@ -5,15 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
-
 from nba_predictions.batches.port import BatchStore
-from nba_predictions.domain.batch import Batch, BatchState, Lease, LedgerEntry
+from nba_predictions.domain.batch import MERGED, Batch, BatchState, Lease, LedgerEntry
 from nba_predictions.domain.clock import utc_now
-from nba_predictions.domain.errors import BatchStateError, CleanupRefusedError, LeaseLostError
+from nba_predictions.domain.errors import BatchStateError, CleanupRefusedError
 from nba_predictions.domain.reconciliation import (
     MergeCounts,
     Reconciliation,
@@ -24,12 +21,8 @@ from nba_predictions.domain.reconciliation import (
 from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.logs import milestone
 from nba_predictions.night.batches import batch_progress
+from nba_predictions.night.leases import date_lease
 from nba_predictions.warehouse.port import Warehouse
-
-#: Far longer than a merge takes; a holder that died is succeeded after this.
-LEASE_TTL = timedelta(minutes=3)
-#: How long a consolidation waits for another one of the same date: until a dead one's lease is out.
-LEASE_WAIT_SECONDS = LEASE_TTL.total_seconds() + 30
 
 
 @dataclass(frozen=True)
@@ -47,32 +40,20 @@ def consolidate(
     warehouse: Warehouse,
     *,
     run_id: str,
-    lease_wait_seconds: float = LEASE_WAIT_SECONDS,
+    lease_wait_seconds: float | None = None,
 ) -> Consolidation:
     """MERGE all staging of a batch under the lease of its date, and reconcile.
 
     The batch becomes `consolidated` only when every number agrees; otherwise it stays `staged`, its
-    staging untouched, with the numbers in its ledger. Consolidating again is harmless.
+    staging untouched, with the numbers in its ledger. Consolidating again is harmless; a batch that
+    is past it is `staged` again when players were replayed into it since.
 
     Raises:
         BatchStateError: the batch is still being staged, or was given up.
         LeaseLostError: another consolidation of the date did not end in time.
     """
-    lease = _wait_for_lease(batch, store, f"{run_id}:{batch.batch_id}", lease_wait_seconds)
-    try:
+    with date_lease(batch, store, run_id=run_id, wait_seconds=lease_wait_seconds) as lease:
         return _consolidate(batch.batch_id, store, warehouse, run_id, lease)
-    finally:
-        store.release_lease(lease)
-
-
-def _wait_for_lease(batch: Batch, store: BatchStore, holder: str, seconds: float) -> Lease:
-    attempts = Retrying(
-        retry=retry_if_exception_type(LeaseLostError),
-        wait=wait_random_exponential(multiplier=0.1, max=3),
-        stop=stop_after_delay(seconds),
-        reraise=True,
-    )
-    return attempts(store.acquire_lease, batch.game_date, holder, LEASE_TTL)
 
 
 def _consolidate(
@@ -91,9 +72,14 @@ def _consolidate(
     ledger = store.ledger(batch.batch_id)
     pending = pending_staging(completions, ledger)
     merged = last_entry(ledger, "merged")
-    if batch.state in _DONE and merged and all(c.recorded_at < merged.at for c in completions):
+    if batch.state in MERGED and merged and all(c.recorded_at < merged.at for c in completions):
         milestone("consolidation_found", "this batch is consolidated already", **which)
         return Consolidation(batch.batch_id, Reconciliation.from_numbers(merged.counts), 0.0)
+    if batch.state in (BatchState.CLEANED, BatchState.PUBLISHED):
+        for state in (BatchState.STAGING, BatchState.STAGED):
+            store.move(batch.batch_id, state, "players were replayed")
+        store.append(batch.batch_id, LedgerEntry("reopened", store.now(), run_id), lease)
+        batch = store.get(batch.batch_id)
     if batch.state not in (BatchState.STAGED, BatchState.CONSOLIDATED):
         raise BatchStateError(
             f"{batch.batch_id} is {batch.state.value}"
@@ -146,9 +132,6 @@ def _consolidate(
     return Consolidation(batch.batch_id, numbers, seconds)
 
 
-_DONE = frozenset({BatchState.CONSOLIDATED, BatchState.CLEANED, BatchState.PUBLISHED})
-
-
 @dataclass(frozen=True)
 class Cleanup:
     """What was dropped, and the rows of the batch that were counted in the target before."""
@@ -158,22 +141,38 @@ class Cleanup:
     rows_in_target: int
 
 
-def clean_up(batch: Batch, store: BatchStore, warehouse: Warehouse, *, run_id: str) -> Cleanup:
+def clean_up(
+    batch: Batch,
+    store: BatchStore,
+    warehouse: Warehouse,
+    *,
+    run_id: str,
+    lease_wait_seconds: float | None = None,
+) -> Cleanup:
     """Drop the staging of a batch, once its rows have been counted in the target.
 
-    It trusts no scheduler and no check: it reads the ledger's merge entry, and counts again.
+    It trusts no scheduler and no check: it reads the ledger's merge entry, and counts again. It
+    holds the lease of the date, so that nobody is replayed between the count and the drop.
 
     Raises:
         CleanupRefusedError: with all that does not agree; nothing was dropped.
+        LeaseLostError: another worker of the date did not end in time.
     """
+    with date_lease(batch, store, run_id=run_id, wait_seconds=lease_wait_seconds) as lease:
+        return _clean_up(batch.batch_id, store, warehouse, run_id, lease)
+
+
+def _clean_up(
+    batch_id: str, store: BatchStore, warehouse: Warehouse, run_id: str, lease: Lease
+) -> Cleanup:
+    # As in a merge: whatever is recorded from here on was not there to be cleaned up.
+    began = store.now()
+    batch = store.get(batch_id)
     which: dict[str, Any] = {
         "batch_id": batch.batch_id,
         "game_date": batch.game_date,
         "run_id": run_id,
     }
-    # As in a merge: whatever is recorded from here on was not there to be cleaned up.
-    began = store.now()
-    batch = store.get(batch.batch_id)
     completions = store.completions(batch.batch_id)
     target = warehouse.count(PREDICTIONS, batch.game_date, batch.batch_id)
     objections = _objections(batch, store, target.batch_rows, target.duplicate_keys)
@@ -197,7 +196,7 @@ def clean_up(batch: Batch, store: BatchStore, warehouse: Warehouse, *, run_id: s
     report = Cleanup(batch.batch_id, dropped, target.batch_rows)
     if batch.state is BatchState.CONSOLIDATED:
         counts = {"tables_dropped": dropped, "rows_in_target": target.batch_rows}
-        store.append(batch.batch_id, LedgerEntry("cleaned", began, run_id, counts))
+        store.append(batch.batch_id, LedgerEntry("cleaned", began, run_id, counts), lease)
         store.move(batch.batch_id, BatchState.CLEANED)
     milestone(
         "cleanup_done",
@@ -213,7 +212,7 @@ def _objections(batch: Batch, store: BatchStore, rows: int, duplicate_keys: int)
     objections = []
     completions = store.completions(batch.batch_id)
     merged = last_entry(store.ledger(batch.batch_id), "merged")
-    if batch.state not in _DONE:
+    if batch.state not in MERGED:
         objections.append(f"the batch is {batch.state.value}, not consolidated")
     if merged is None:
         objections.append("the ledger has no merge of this batch")

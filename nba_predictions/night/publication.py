@@ -12,7 +12,7 @@ from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.completion_message import CompletionMessage, CompletionMetadata
 from nba_predictions.domain.dead_letter_message import DeadLetterMessage
 from nba_predictions.domain.errors import BatchStateError
-from nba_predictions.domain.reconciliation import Reconciliation, last_entry
+from nba_predictions.domain.reconciliation import Reconciliation, last_entry, unmerged_staging
 from nba_predictions.logs import milestone
 from nba_predictions.messaging.port import Publisher
 from nba_predictions.night.batches import batch_progress, current_batch
@@ -28,18 +28,25 @@ def unpublished(store: BatchStore) -> list[Batch]:
 
 
 def completion_message(
-    batch: Batch, done: Progress, ledger: Sequence[LedgerEntry], revision: int = 0
+    batch: Batch,
+    done: Progress,
+    completions: Sequence[Completion],
+    ledger: Sequence[LedgerEntry],
 ) -> CompletionMessage:
     """Build the message of a cleaned batch.
 
     Raises:
-        BatchStateError: the batch has no merge that reconciled, or is below its threshold.
+        BatchStateError: the batch has no merge that reconciled, players were staged since, or it is
+            below its threshold.
     """
     merged = last_entry(ledger, "merged")
     if merged is None:
         raise BatchStateError(f"{batch.batch_id} has no merge in its ledger; consolidate it first")
     numbers = Reconciliation.from_numbers(merged.counts)
     problems = numbers.merge_problems()
+    since = len(unmerged_staging(completions, ledger))
+    if since and not problems:
+        problems.append(f"{since} players were staged since it was merged")
     if not done.may_go_out:
         problems.append(f"only {done.completion_pct}% of its players are accounted for")
     if problems:
@@ -54,7 +61,7 @@ def completion_message(
         records_failed=done.failed,
         # Two machines' clocks may disagree, and no message would pass with less than zero.
         duration_seconds=max(0.0, (merged.at - batch.created_at).total_seconds()),
-        revision=revision,
+        revision=_revision(completions, ledger),
         metadata=CompletionMetadata(
             batch_id=batch.batch_id,
             expected_players=done.expected,
@@ -120,13 +127,13 @@ def publish_completion(
     earlier = last_entry(ledger, "published")
     if earlier and state is BatchState.PUBLISHED:
         return str(earlier.counts["message_id"])
-    if state is not BatchState.CLEANED:
+    # Published without an entry of it: nobody can know whether the message went out.
+    if state not in (BatchState.CLEANED, BatchState.PUBLISHED):
         raise BatchStateError(
             f"{batch.batch_id} is {state.value}; only a cleaned batch is published"
         )
     done = batch_progress(batch, store)
-    revision = _revision(store.completions(batch.batch_id), ledger)
-    message = completion_message(batch, done, ledger, revision)
+    message = completion_message(batch, done, store.completions(batch.batch_id), ledger)
     try:
         announce_dead_letters(batch, store, publisher, run_id=run_id)
         message_id = publisher.publish(message)

@@ -6,7 +6,7 @@ import logging
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ from tenacity.wait import wait_base, wait_random_exponential
 
 from nba_predictions.batches.port import BatchStore
 from nba_predictions.domain.batch import (
+    MERGED,
     RESUMABLE,
     Batch,
     BatchState,
@@ -30,7 +31,7 @@ from nba_predictions.domain.errors import (
     PermanentPredictionError,
     SchemaMismatchError,
 )
-from nba_predictions.domain.reconciliation import pending_staging
+from nba_predictions.domain.reconciliation import unmerged_staging
 from nba_predictions.domain.slate import Slate, SlatePlayer
 from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.logs import milestone
@@ -71,8 +72,7 @@ def open_batch(
         present = store.of_date(slate.game_date)
         unfinished = next((b for b in present if b.state in RESUMABLE), None)
         newest = next(iter(present), None)
-        if newest and newest.state is BatchState.CONSOLIDATED:
-            # Merged, but never cleaned up: its run died, or too many of its players failed.
+        if newest and newest.state in _LEFT_BEHIND:
             unfinished = newest if newest.slate_fingerprint == fingerprint else None
         if unfinished and unfinished.slate_fingerprint == fingerprint:
             return _take_up(store, unfinished, slate, run_id)
@@ -109,6 +109,11 @@ def open_batch(
     )
     _start(store, batch, slate, run_id)
     return store.get(batch.batch_id)
+
+
+#: Merged but never cleaned up, because its run died or too many of its players failed; or given up
+#: when it stalled. Of the same slate, it is taken up.
+_LEFT_BEHIND = frozenset({BatchState.CONSOLIDATED, BatchState.FAILED})
 
 
 def _take_up(store: BatchStore, batch: Batch, slate: Slate, run_id: str) -> Batch:
@@ -162,12 +167,10 @@ def players_to_stage(
 ) -> list[SlatePlayer]:
     """Return the players of the slate whose rows are neither staged nor merged and cleaned up."""
     completions = store.completions(batch.batch_id)
-    pending = pending_staging(completions, store.ledger(batch.batch_id))
-    there = warehouse.staging_there([c.staging_table for c in pending if c.staging_table])
-    lost = {c.player_lookup for c in pending if c.staging_table not in there}
-    if batch.state is BatchState.CONSOLIDATED:
-        # What is no longer staged was merged, and its clean-up was cut short.
-        lost = set()
+    there = warehouse.staging_there([c.staging_table for c in completions if c.staging_table])
+    # Read after the staging: what another run has merged and dropped in the meantime is not lost.
+    unmerged = unmerged_staging(completions, store.ledger(batch.batch_id))
+    lost = {c.player_lookup for c in unmerged if c.staging_table not in there}
     done = {c.player_lookup for c in completions} - lost
     return [p for p in slate.players if p.player_lookup not in done]
 
@@ -297,7 +300,7 @@ def close_staging(batch: Batch, store: BatchStore, *, run_id: str) -> Progress:
             store.append(batch.batch_id, LedgerEntry("staged", store.now(), run_id, counts))
     except BatchStateError:
         # Another run that took up the same batch was faster and is past this point.
-        if store.get(batch.batch_id).state not in _PAST_STAGING:
+        if store.get(batch.batch_id).state not in MERGED:
             raise
     milestone(
         "batch_staged",
@@ -309,14 +312,3 @@ def close_staging(batch: Batch, store: BatchStore, *, run_id: str) -> Progress:
         **counts,
     )
     return done
-
-
-_PAST_STAGING = frozenset({BatchState.CONSOLIDATED, BatchState.CLEANED, BatchState.PUBLISHED})
-
-
-def reopen(batch: Batch, store: BatchStore, *, run_id: str) -> Batch:
-    """Let players be staged again into a batch that was closed, for a replay."""
-    if batch.state is not BatchState.STAGING:
-        store.move(batch.batch_id, BatchState.STAGING, "players are replayed")
-        store.append(batch.batch_id, LedgerEntry("reopened", store.now(), run_id))
-    return replace(batch, state=BatchState.STAGING)

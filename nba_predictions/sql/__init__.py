@@ -56,6 +56,19 @@ def merge_statement(table: Table, target: str, staged: str) -> str:
     )
 
 
+def remove_duplicates_statement(table: Table, target: str) -> str:
+    """Return the statement that leaves one row of each key of a date."""
+    columns = [c.name for c in table.columns]
+    return statement(
+        "remove_duplicates",
+        target=target,
+        columns=", ".join(columns),
+        key=", ".join(table.key),
+        partition=table.partition_by,
+        values=", ".join(f"source.{c}" for c in columns),
+    )
+
+
 def count_staged_statement(table: Table, staged: str) -> str:
     """Return the count of `staged`, with an array of each scope's values for the MERGE."""
     return statement(

@@ -1,9 +1,8 @@
 -- What stands in the target: rows of one batch, and keys of its date that stand there twice.
 SELECT
-  (
-    SELECT COUNT(*) FROM ${target}
-    WHERE ${partition} = @partition AND batch_id = @batch_id
-  ) AS batch_rows,
+  COUNT(IF(batch_id = @batch_id, 1, NULL)) AS batch_rows,
+  COUNT(IF(batch_id = @batch_id AND created_at = updated_at, 1, NULL)) AS created,
+  MAX(IF(batch_id = @batch_id, updated_at, NULL)) AS last_updated_at,
   (
     SELECT COUNT(*)
     FROM (
@@ -11,3 +10,5 @@ SELECT
       GROUP BY ${key} HAVING COUNT(*) > 1
     )
   ) AS duplicate_keys
+FROM ${target}
+WHERE ${partition} = @partition

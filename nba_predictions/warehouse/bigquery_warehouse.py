@@ -45,6 +45,7 @@ from nba_predictions.sql import (
     create_table_statement,
     merge_statement,
     query_statement,
+    remove_duplicates_statement,
     staged_projection,
     statement,
 )
@@ -230,7 +231,21 @@ class BigQueryWarehouse:
         (counts,) = self.query(
             "count_target", table, partition=partition, batch_id=batch_id
         ).to_pylist()
-        return TargetCounts(counts["batch_rows"], counts["duplicate_keys"])
+        return TargetCounts(**counts)
+
+    def remove_duplicates(self, table: Table, partition: date) -> int:
+        before = self._rows_of_date(table, partition)
+        target = f"`{self._target(table)}`"
+        self._run(remove_duplicates_statement(table, target), {"partition": partition})
+        return before - self._rows_of_date(table, partition)
+
+    def _rows_of_date(self, table: Table, partition: date) -> int:
+        (counted,) = self._run(
+            f"SELECT COUNT(*) AS row_count FROM `{self._target(table)}` "
+            f"WHERE {table.partition_by} = @partition",
+            {"partition": partition},
+        ).rows.to_pylist()
+        return int(counted["row_count"])
 
     def drop_staging(self, names: Sequence[str]) -> int:
         there = sorted(self.staging_there(names))

@@ -29,6 +29,7 @@ from nba_predictions.sql import (
     create_table_statement,
     merge_statement,
     query_statement,
+    remove_duplicates_statement,
     staged_projection,
 )
 from nba_predictions.warehouse.arrow import to_arrow
@@ -162,7 +163,16 @@ class DuckDBWarehouse:
         (counts,) = self.query(
             "count_target", table, partition=partition, batch_id=batch_id
         ).to_pylist()
-        return TargetCounts(counts["batch_rows"], counts["duplicate_keys"])
+        return TargetCounts(**counts)
+
+    def remove_duplicates(self, table: Table, partition: date) -> int:
+        sql = _duckdb_sql(remove_duplicates_statement(table, table.name))
+        with _merging, self._connect() as connection:
+            actions = connection.execute(
+                f"{sql} RETURNING merge_action", {"partition": partition}
+            ).fetchall()
+        by_action = Counter(action for (action,) in actions)
+        return by_action["DELETE"] - by_action["INSERT"]
 
     def drop_staging(self, names: Sequence[str]) -> int:
         there = self.staging_there(names)

@@ -81,6 +81,10 @@ class Warehouse(Protocol):
         """Count the rows of a batch, and the duplicate keys of its date, in the table itself."""
         ...
 
+    def remove_duplicates(self, table: Table, partition: date) -> int:
+        """Leave the newest row of each key of a date, in one statement; return how many went."""
+        ...
+
     def drop_staging(self, names: Sequence[str]) -> int:
         """Drop the named staging tables; return how many were there."""
         ...

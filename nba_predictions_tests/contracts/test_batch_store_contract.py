@@ -93,6 +93,14 @@ def test_a_date_has_one_unfinished_batch(store: BatchStore, state: BatchState) -
     assert store.create(batch("batch_3", game_date=TOMORROW))
 
 
+def test_a_lease_is_seen_until_it_is_given_back(store: BatchStore) -> None:
+    assert store.lease(GAME_DATE) is None
+    lease = store.acquire_lease(GAME_DATE, "me", timedelta(seconds=0))
+    assert store.lease(GAME_DATE) == lease
+    store.release_lease(lease)
+    assert store.lease(GAME_DATE) is None
+
+
 def test_a_finished_batch_is_not_reopened_beside_an_unfinished_one(store: BatchStore) -> None:
     create(store, S.PUBLISHED)
     assert store.create(batch("batch_2"))

@@ -393,6 +393,50 @@ def test_count_sees_keys_that_stand_twice(
     assert warehouse.count(PREDICTIONS, TOMORROW, "batch_1") == TargetCounts(0, 0)
 
 
+def test_count_tells_rows_that_a_batch_created_from_those_that_it_updated(
+    warehouse: Warehouse,
+) -> None:
+    nothing = warehouse.count(PREDICTIONS, GAME_DATE, "batch_1")
+    assert (nothing.created, nothing.last_updated_at) == (0, None)
+    stage_and_merge(warehouse, *rows_of(slate_player()))
+    again = [
+        *rows_of(slate_player(), "batch_2"),
+        *rows_of(slate_player("other", None), "batch_2"),
+    ]
+    stage_and_merge(warehouse, *again, batch_id="batch_2", at=LATER)
+    counts = warehouse.count(PREDICTIONS, GAME_DATE, "batch_2")
+    assert (counts.batch_rows, counts.created, counts.last_updated_at) == (30, 5, LATER)
+    assert warehouse.count(PREDICTIONS, GAME_DATE, "batch_1").batch_rows == 0
+
+
+def test_duplicates_are_removed_from_one_date_and_nothing_else_is(
+    warehouse: Warehouse, warehouse_backend: WarehouseBackend, table_rows: Read
+) -> None:
+    tomorrow = rows_of(slate_player(on=TOMORROW), "batch_2")
+    stage_and_merge(warehouse, *rows_of(slate_player()), *rows_of(slate_player("other", None)))
+    stage_and_merge(warehouse, *tomorrow, batch_id="batch_2")
+    before = sorted(map(repr, table_rows(PREDICTIONS)))
+    assert warehouse.remove_duplicates(PREDICTIONS, GAME_DATE) == 0
+    assert sorted(map(repr, table_rows(PREDICTIONS))) == before
+    warehouse_backend.insert_again(PREDICTIONS)
+    assert warehouse.remove_duplicates(PREDICTIONS, GAME_DATE) == 30
+    assert warehouse.count(PREDICTIONS, GAME_DATE, "batch_1") == TargetCounts(30, 0)
+    assert warehouse.count(PREDICTIONS, TOMORROW, "batch_2") == TargetCounts(50, 25)
+    assert warehouse.remove_duplicates(PREDICTIONS, TOMORROW) == 25
+    assert sorted(map(repr, table_rows(PREDICTIONS))) == before
+
+
+def test_rows_are_counted_by_player(warehouse: Warehouse) -> None:
+    stage_and_merge(warehouse, *rows_of(slate_player()), *rows_of(slate_player("other", None)))
+    found = warehouse.query(
+        "rows_by_player", PREDICTIONS, partition=GAME_DATE, batch_id="batch_1"
+    ).to_pylist()
+    assert {row["player_lookup"]: row["row_count"] for row in found} == {
+        "paulgeorge": 25,
+        "other": 5,
+    }
+
+
 def test_a_named_query_runs_with_its_parameters(warehouse: Warehouse) -> None:
     stage_and_merge(warehouse, *rows_of(slate_player()), *rows_of(slate_player("other", None)))
     night = warehouse.query(

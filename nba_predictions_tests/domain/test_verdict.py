@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,6 +9,7 @@ from nba_predictions.domain.batch import (
     BatchState,
     Completion,
     DeadLetter,
+    Lease,
     LedgerEntry,
 )
 from nba_predictions.domain.reconciliation import MergeCounts, TargetCounts, reconcile
@@ -48,11 +49,17 @@ def verdict(
     ledger: Sequence[LedgerEntry] = (),
     rows: int = 0,
     now: datetime = NOON + 60 * SECOND,
+    duplicates: int = 0,
+    gone: Collection[str] = (),
+    successor: str | None = None,
+    lease: Lease | None = None,
     **changed: Any,
 ) -> Judgement:
     subject: Batch | None = None if state is None else batch(state=state, **changed)
-    there = {c.staging_table for c in done if c.staging_table}
-    return judge(Evidence(subject, done, letters, ledger, there, TargetCounts(rows, 0), now))
+    there = {c.staging_table for c in done if c.staging_table and c.player_lookup not in gone}
+    target = TargetCounts(rows, duplicates, created=10, last_updated_at=MERGED_AT)
+    evidence = Evidence(subject, done, letters, ledger, there, target, now, successor, lease)
+    return judge(evidence)
 
 
 S, V = BatchState, Verdict
@@ -162,6 +169,43 @@ CASES: dict[str, tuple[Verdict, Judgement]] = {
             **HALF,
         ),
     ),
+    "published, then keys stand twice": (
+        V.DUPLICATE_KEYS,
+        verdict(
+            S.PUBLISHED, done=ALL, ledger=[merged(), CLEANED, PUBLISHED], rows=60, duplicates=10
+        ),
+    ),
+    "published, but no message was ever sent": (
+        V.CONSOLIDATED_NOT_PUBLISHED,
+        verdict(S.PUBLISHED, done=ALL, ledger=[merged(), CLEANED], rows=50),
+    ),
+    "published, then a completion appears that nobody staged": (
+        V.STAGED_NOT_MERGED,
+        verdict(
+            S.PUBLISHED,
+            done=[*ALL, completion("d", at=NOON + 40 * SECOND)],
+            ledger=[merged(), CLEANED, PUBLISHED],
+            rows=50,
+            gone={"d"},
+        ),
+    ),
+    "published, and followed by another batch that was merged": (
+        V.COMPLETE,
+        verdict(
+            S.PUBLISHED,
+            done=ALL,
+            ledger=[merged(), CLEANED, PUBLISHED],
+            successor="batch_2",
+        ),
+    ),
+    "staged, and a dead worker's lease": (
+        V.STAGED_NOT_MERGED,
+        verdict(S.STAGED, done=ALL, lease=Lease(NOON.date(), "run_9", 3, NOON + 5 * SECOND)),
+    ),
+    "staged, and a worker at it": (
+        V.STAGED_NOT_MERGED,
+        verdict(S.STAGED, done=ALL, lease=Lease(NOON.date(), "run_9", 3, NOON + 90 * SECOND)),
+    ),
     "consolidated below the threshold": (
         V.PARTIAL,
         verdict(S.CONSOLIDATED, done=ALL, ledger=[merged()], rows=50, **PARTIAL_NIGHT),
@@ -220,6 +264,18 @@ def test_every_judgement_states_its_evidence() -> None:
         ("just created", "no staging table was ever written"),
         ("staged, not merged", "2 staging tables wait to be merged and cleaned, 2 are there"),
         ("published", "staging was merged and cleaned at 2026-01-01 17:00:20 UTC"),
+        ("published", "10 were created and 40 updated, the last at 2026-01-01 17:00:10 UTC"),
+        ("published, then keys stand twice", "10 keys of the date stand twice"),
+        (
+            "published, then a completion appears that nobody staged",
+            "1 staging tables wait to be merged and cleaned, 0 are there; gone are those of d",
+        ),
+        ("published, and followed by another batch that was merged", "taken over by batch_2"),
+        ("staged, and a dead worker's lease", "run_9 never gave back the lease of the date"),
+        (
+            "staged, and a worker at it",
+            "run_9 holds the lease of the date until 2026",
+        ),
         ("published", "published at 2026-01-01 17:00:30 UTC"),
         ("staged, not merged", "nothing was merged yet"),
         ("merged, but rows got lost on the way", "the merge affected 40"),

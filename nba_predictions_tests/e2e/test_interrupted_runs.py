@@ -16,7 +16,7 @@ from nba_predictions.batches import sqlite_store
 from nba_predictions.domain.batch import BatchState
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.verdict import Verdict
-from nba_predictions.night.consolidation import LEASE_TTL
+from nba_predictions.night.leases import LEASE_TTL
 from nba_predictions_tests.e2e.conftest import MakePipeline
 from nba_predictions_tests.e2e.dying_run import STAGED_BEFORE_DEATH
 from nba_predictions_tests.e2e.pipeline import GAME_DATE, Pipeline, facts

@@ -15,7 +15,7 @@ from nba_predictions.domain.reconciliation import MergeCounts, last_entry
 from nba_predictions.domain.slate import Skip, Slate
 from nba_predictions.domain.tables import PREDICTIONS, Table
 from nba_predictions.domain.verdict import Verdict
-from nba_predictions.night.staging import players_to_stage, reopen
+from nba_predictions.night.staging import players_to_stage
 from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
 from nba_predictions_tests.examples import GAME_DATE, slate_of, slate_player
 from nba_predictions_tests.night.conftest import ROWS, SLATE, Night, failing, predictor
@@ -346,9 +346,7 @@ def test_a_player_replayed_during_the_merge_is_not_taken_for_merged(night: Night
 
     class Meanwhile(WrappedWarehouse):
         def after_merge(self, counts: MergeCounts) -> MergeCounts:
-            reopened = reopen(night.store.get(batch.batch_id), night.store, run_id="replay")
-            night.stage(reopened, SLATE.players[:1], predictor(batch, mean=30.0), replay=True)
-            night.close(reopened)
+            night.stage(batch, SLATE.players[:1], predictor(batch, mean=30.0), replay=True)
             return counts
 
     night.consolidate(batch, warehouse=Meanwhile(night.warehouse.path, night.warehouse.staging_dir))
@@ -431,13 +429,10 @@ def test_at_or_above_the_threshold_a_batch_goes_out_as_partial(
 # ---------------------------------------------------------------------------------- replay
 
 
-def replay(night: Night, batch: Batch, lookup: str, *, fail: bool = False) -> Batch:
+def replay(night: Night, batch: Batch, lookup: str, *, fail: bool = False) -> None:
     (player,) = [p for p in SLATE.players if p.player_lookup == lookup]
-    reopened = reopen(night.store.get(batch.batch_id), night.store, run_id="replay")
     predict = failing(batch, lookup) if fail else predictor(batch, mean=33.0)
-    night.stage(reopened, [player], predict, replay=True, run_id="replay")
-    night.close(reopened)
-    return reopened
+    night.stage(batch, [player], predict, replay=True, run_id="replay")
 
 
 def test_a_failed_player_is_replayed_into_a_published_batch(night: Night) -> None:
@@ -529,12 +524,23 @@ def test_a_replay_that_fails_again_does_not_spoil_a_good_night(night: Night, bef
     assert len(night.rows()) == ROWS
 
 
-def test_a_replay_whose_rows_have_vanished_meanwhile_does_not_pass(night: Night) -> None:
+def test_a_replay_whose_other_rows_have_vanished_does_not_pass(night: Night) -> None:
     batch = night.published()
-    replay(night, batch, "paulgeorge", fail=True)
-    night.delete_rows("true")
+    night.delete_rows("player_lookup = 'zachcollins'")
+    replay(night, batch, "paulgeorge")
     assert night.consolidate(batch).reconciliation.merge_problems()
     assert night.state(batch) is S.STAGED
+
+
+def test_a_replay_that_is_not_merged_yet_is_not_published(night: Night) -> None:
+    batch = night.cleaned()
+    replay(night, batch, "paulgeorge")
+    with pytest.raises(BatchStateError, match="1 players were staged since it was merged"):
+        night.publish(batch)
+    night.consolidate(batch)
+    night.clean(batch)
+    night.publish(batch)
+    assert night.verdict().verdict is Verdict.COMPLETE
 
 
 # ---------------------------------------------------------------------------------- no games

@@ -159,7 +159,12 @@ def test_a_batch_below_its_threshold_has_no_message(night: Night) -> None:
     batch = night.cleaned()
     done = replace(batch_progress(batch, night.store), completed=1)
     with pytest.raises(BatchStateError, match=r"only 50\.0% of its players"):
-        completion_message(batch, done, night.store.ledger(batch.batch_id))
+        completion_message(
+            batch,
+            done,
+            night.store.completions(batch.batch_id),
+            night.store.ledger(batch.batch_id),
+        )
 
 
 def test_an_earlier_batch_of_a_date_is_not_published_once_a_newer_is_current(
@@ -203,7 +208,9 @@ def test_clocks_that_disagree_do_not_keep_a_batch_from_going_out(night: Night) -
     batch = night.cleaned()
     done = batch_progress(batch, night.store)
     ahead = replace(batch, created_at=batch.created_at + timedelta(seconds=5))
-    message = completion_message(ahead, done, night.store.ledger(batch.batch_id))
+    message = completion_message(
+        ahead, done, night.store.completions(batch.batch_id), night.store.ledger(batch.batch_id)
+    )
     assert message.duration_seconds == 0
 
 
@@ -213,7 +220,12 @@ def test_the_duration_runs_from_the_creation_to_the_merge(night: Night) -> None:
     merged = last_entry(ledger, "merged")
     assert merged is not None
     done = batch_progress(batch, night.store)
-    message = completion_message(batch, done, [*ledger, LedgerEntry("x", merged.at, "run")])
+    message = completion_message(
+        batch,
+        done,
+        night.store.completions(batch.batch_id),
+        [*ledger, LedgerEntry("x", merged.at, "run")],
+    )
     expected = (merged.at - batch.created_at).total_seconds()
     assert message.duration_seconds == expected
     assert SLATE.expected == message.metadata.expected_players

@@ -19,7 +19,6 @@ from nba_predictions.night.staging import (
     close_staging,
     open_batch,
     players_to_stage,
-    reopen,
 )
 from nba_predictions_tests import examples
 from nba_predictions_tests.examples import GAME_DATE, rows_of, slate_of, slate_player
@@ -108,7 +107,8 @@ def test_a_finished_batch_is_followed_by_a_new_one(night: Night) -> None:
 def test_batches_of_one_second_have_names_of_their_own_and_true_times(night: Night) -> None:
     batches = []
     for number in range(4):
-        batches.append(night.open(run_id=f"run_{number}"))
+        slate = slate_of([slate_player("lukadoncic", f"{20 + number}.5")])
+        batches.append(night.open(slate, run_id=f"run_{number}"))
         night.store.move(batches[-1].batch_id, S.FAILED)
     assert len({b.batch_id for b in batches}) == 4
     assert [b.batch_id for b in night.store.of_date(GAME_DATE)] == [
@@ -297,7 +297,7 @@ def test_staging_that_was_lost_is_made_again(night: Night) -> None:
 
 def test_who_was_merged_and_cleaned_up_is_not_staged_again(night: Night) -> None:
     batch = night.published()
-    reopen(night.store.get(batch.batch_id), night.store, run_id="replay")
+    night.store.move(batch.batch_id, S.STAGING, "players were replayed")
     again = night.open(run_id="run_2")
     assert again.batch_id == batch.batch_id
     assert players_to_stage(again, SLATE, night.store, night.warehouse) == []

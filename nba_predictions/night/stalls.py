@@ -1,0 +1,93 @@
+"""Batches whose run has died, or hangs: found by the silence of the batch store."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from nba_predictions.batches.port import BatchStore
+from nba_predictions.domain.batch import Batch, BatchState, LedgerEntry, last_progress
+from nba_predictions.domain.errors import BatchStateError
+from nba_predictions.domain.verdict import STALL_WINDOW
+from nba_predictions.logs import milestone
+from nba_predictions.night.batches import batch_progress, current_batch
+
+_S = BatchState
+#: What a run leaves behind that dies before the end of its night.
+_LEFT = frozenset({_S.CREATED, _S.STAGING, _S.STALLED, _S.STAGED, _S.CONSOLIDATED})
+_STAGING = frozenset({_S.CREATED, _S.STAGING, _S.STALLED})
+
+
+@dataclass(frozen=True)
+class Stall:
+    """A batch without progress. `may_be_finished`: with what is there, by its threshold."""
+
+    batch: Batch
+    idle: timedelta
+    may_be_finished: bool
+
+
+def settle_stalls(store: BatchStore, *, run_id: str, now: datetime | None = None) -> list[Stall]:
+    """Find batches that recorded nothing for the stall window, and say so once for each.
+
+    One whose staging broke off becomes `stalled` when enough players are accounted for; otherwise
+    it becomes `failed`, and the next run of the same slate takes it up where it was left.
+    """
+    now = now or store.now()
+    stalls = []
+    for batch in store.in_states(_LEFT):
+        if current_batch(store, batch.game_date).batch_id != batch.batch_id:
+            continue
+        ledger = store.ledger(batch.batch_id)
+        letters = store.dead_letters(batch.batch_id)
+        at = last_progress(batch, store.completions(batch.batch_id), letters, ledger)
+        told = any(entry.event == "stalled" for entry in ledger)
+        if now - at <= STALL_WINDOW:
+            continue
+        stall = Stall(batch, now - at, batch_progress(batch, store).may_go_out)
+        if batch.state in _STAGING and not _move(store, stall):
+            continue
+        if not told:
+            _tell(store, stall, run_id)
+        stalls.append(stall)
+    return stalls
+
+
+def _move(store: BatchStore, stall: Stall) -> bool:
+    """Change the state of a batch whose staging broke off; False when its run moved it first."""
+    batch = stall.batch
+    to = _S.STALLED if stall.may_be_finished else _S.FAILED
+    reason = f"stalled: nothing was recorded for {_minutes(stall.idle)} minutes"
+    try:
+        store.move(batch.batch_id, to, reason)
+    except BatchStateError:
+        return False
+    return True
+
+
+def _tell(store: BatchStore, stall: Stall, run_id: str) -> None:
+    batch = stall.batch
+    done = batch_progress(batch, store)
+    counts = {
+        "state": batch.state.value,
+        "idle_seconds": int(stall.idle.total_seconds()),
+        "completion_pct": done.completion_pct,
+        "may_be_finished": stall.may_be_finished,
+    }
+    store.append(batch.batch_id, LedgerEntry("stalled", store.now(), run_id, counts))
+    milestone(
+        "batch_stalled",
+        f"{batch.batch_id} recorded nothing for {_minutes(stall.idle)} minutes while it was "
+        f"{batch.state.value}, {done.completion_pct}% of its players are accounted for; "
+        + ("finishing it with them" if stall.may_be_finished else "the next run takes it up"),
+        severity=logging.ERROR,
+        batch_id=batch.batch_id,
+        game_date=batch.game_date,
+        run_id=run_id,
+        **counts,
+    )
+
+
+def _minutes(idle: timedelta) -> int:
+    return int(idle.total_seconds() // 60)

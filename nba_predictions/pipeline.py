@@ -1,0 +1,112 @@
+"""The pipeline in this process: its jobs and sensors, run as the daemon would run them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from nba_predictions.batches.port import BatchStore
+from nba_predictions.definitions import build_definitions, build_resources
+from nba_predictions.domain.batch import BatchState
+from nba_predictions.domain.errors import NbaPredictionsError
+from nba_predictions.domain.reconciliation import last_entry
+from nba_predictions.messaging.port import Publisher
+from nba_predictions.night.batches import newest_batch
+from nba_predictions.sensors import BATCH_TAG
+from nba_predictions.settings import Settings
+from nba_predictions.warehouse.port import Warehouse
+
+#: Dagster's own account of each event stays in its event log; stdout is for the milestones, and
+#: what failed is said once, on stderr.
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+class Pipeline:
+    """The pipeline's jobs and sensors, run in this process as the daemon would run them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._resources = build_resources(settings)
+        self._definitions = build_definitions(self._resources)
+        self.batches: BatchStore = self._resources["batches"]
+        self.publisher: Publisher = self._resources["publisher"]
+        self.warehouse: Warehouse = self._resources["warehouse"]
+
+    def execute(
+        self,
+        job: str,
+        partition: str,
+        instance: dg.DagsterInstance,
+        tags: Mapping[str, str] | None = None,
+        config: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """Run a job for a partition; say what failed, and return whether it succeeded."""
+        result = self._definitions.resolve_job_def(job).execute_in_process(
+            partition_key=partition,
+            instance=instance,
+            run_config={**_QUIET, **(config or {})},
+            tags=dict(tags or {}),
+            raise_on_error=False,
+        )
+        explain_failures(result)
+        return result.success
+
+    def publish(self, game_date: date, instance: dg.DagsterInstance) -> bool:
+        """Publish the batch of a date, if it waits for that; return whether nothing failed."""
+        batch = newest_batch(self.batches, game_date)
+        if batch is None or batch.state not in (BatchState.CLEANED, BatchState.PUBLISHED):
+            return True
+        told = last_entry(self.batches.ledger(batch.batch_id), "published")
+        if told and batch.state is BatchState.PUBLISHED:
+            return True
+        tags = {BATCH_TAG: batch.batch_id}
+        return self.execute("publish_phase5_completion", game_date.isoformat(), instance, tags)
+
+    def tick(self, sensor: str, instance: dg.DagsterInstance) -> None:
+        """Evaluate a sensor once and run what it asks for."""
+        definition = self._definitions.resolve_sensor_def(sensor)
+        wanted = {key: self._resources[key] for key in definition.required_resource_keys}
+        with dg.build_sensor_context(
+            instance=instance,
+            repository_def=self._definitions.get_repository_def(),
+            resources=wanted,
+        ) as context:
+            requests = definition.evaluate_tick(context).run_requests or []
+        for request in requests:
+            job = request.job_name or str(definition.job_name)
+            self.execute(job, str(request.partition_key), instance, request.tags)
+
+
+#: Errors whose message says it all; of others the traceback is wanted.
+_PLAIN = frozenset(
+    {c.__name__ for c in NbaPredictionsError.__subclasses__()}
+    | {"Failure", "DagsterAssetCheckFailedError"}
+)
+_WRAPPERS = ("DagsterExecutionStepExecutionError", "RetryRequestedFromPolicy")
+
+
+def explain_failures(result: dg.ExecuteInProcessResult) -> None:
+    """Say on stderr which steps failed or were tried again, and why; the same reason once."""
+    steps: dict[tuple[str, str], list[str]] = {}
+    for event in result.all_events:
+        if event.is_step_failure:
+            error, what = event.step_failure_data.error, "failed"
+        elif event.is_step_up_for_retry:
+            error, what = event.step_retry_data.error, "failed and was tried again"
+        else:
+            continue
+        # What a step raised comes wrapped in an error of Dagster's.
+        if error is not None and error.cls_name in _WRAPPERS:
+            error = error.cause or error
+        if error is None:
+            reason = "no reason was recorded"
+        elif error.cls_name in _PLAIN:
+            reason = error.message.partition(": ")[2].strip()
+        else:
+            reason = error.to_string()
+        steps.setdefault((what, reason), []).append(str(event.step_key))
+    for (what, reason), keys in steps.items():
+        print(f"nba-predictions: {', '.join(keys)} {what}: {reason}", file=sys.stderr)

@@ -1,0 +1,11 @@
+-- Leave the newest row of each key of one date, in one statement: the date's rows are replaced.
+MERGE INTO ${target} AS target
+USING (
+  SELECT ${columns}
+  FROM ${target}
+  WHERE ${partition} = @partition
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY ${key} ORDER BY updated_at DESC, created_at) = 1
+) AS source
+ON FALSE
+WHEN NOT MATCHED BY SOURCE AND target.${partition} = @partition THEN DELETE
+WHEN NOT MATCHED THEN INSERT (${columns}) VALUES (${values})
