@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from nba_predictions.sources.simulated import SimulatedLeague
+
+#: A date of the simulated season, a week in.
+GAME_DATE = date(2025, 10, 28)
 
 pytest_plugins = [
     "nba_predictions_tests.standins.fixtures",
@@ -24,6 +31,28 @@ def real_data_dir() -> Path:
     folder = Path(named) if named else REPOSITORY.parent / "shared" / "data"
     if not folder.is_dir():
         pytest.skip(f"no real data in {folder}; set NBA_PREDICTIONS_TEST_DATA to run this")
+    return folder
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An environment in which only the home is set."""
+    for variable in ("PROFILE", "SOURCE", "DATA", "COMPLETION_THRESHOLD"):
+        monkeypatch.delenv(f"NBA_PREDICTIONS_{variable}", raising=False)
+    monkeypatch.setenv("NBA_PREDICTIONS_HOME", str(tmp_path / "home"))
+    # Set first, so that what the command line sets is taken back after the test.
+    monkeypatch.setenv("DAGSTER_HOME", "")
+    monkeypatch.delenv("DAGSTER_HOME")
+    yield tmp_path / "home"
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "files"
+    league = SimulatedLeague(players_per_team=8, line_share=0.5, seasons_of_history=0)
+    league.write_files(folder, ["2025-26"], logs_before=GAME_DATE, dates={GAME_DATE})
+    monkeypatch.setenv("NBA_PREDICTIONS_SOURCE", "files")
+    monkeypatch.setenv("NBA_PREDICTIONS_DATA", str(folder))
     return folder
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -21,28 +20,6 @@ from nba_predictions.sources.simulated import SimulatedLeague
 from nba_predictions_tests.e2e.pipeline import GAME_DATE, QUIET
 
 NIGHT = GAME_DATE.isoformat()
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An environment in which only the home is set."""
-    for variable in ("PROFILE", "SOURCE", "DATA", "COMPLETION_THRESHOLD"):
-        monkeypatch.delenv(f"NBA_PREDICTIONS_{variable}", raising=False)
-    monkeypatch.setenv("NBA_PREDICTIONS_HOME", str(tmp_path / "home"))
-    # Set first, so that what the command line sets is taken back after the test.
-    monkeypatch.setenv("DAGSTER_HOME", "")
-    monkeypatch.delenv("DAGSTER_HOME")
-    yield tmp_path / "home"
-
-
-@pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "files"
-    league = SimulatedLeague(players_per_team=8, line_share=0.5, seasons_of_history=0)
-    league.write_files(folder, ["2025-26"], logs_before=GAME_DATE, dates={GAME_DATE})
-    monkeypatch.setenv("NBA_PREDICTIONS_SOURCE", "files")
-    monkeypatch.setenv("NBA_PREDICTIONS_DATA", str(folder))
-    return folder
 
 
 def test_init_makes_a_dagster_home_and_can_be_repeated(home: Path) -> None:

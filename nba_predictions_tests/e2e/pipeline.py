@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 import polars as pl
+import pytest
 
 from nba_predictions import checks
 from nba_predictions.assets import (
@@ -30,14 +31,14 @@ from nba_predictions.domain.batch import Batch, LedgerEntry
 from nba_predictions.domain.verdict import Judgement, judge
 from nba_predictions.messaging.outbox import OutboxMessage, OutboxPublisher
 from nba_predictions.models.store import ModelStore
+from nba_predictions.night import predicting
 from nba_predictions.night.batches import current_batch
 from nba_predictions.settings import Settings
 from nba_predictions.sources.port import LeagueSource
 from nba_predictions.sources.simulated import SimulatedLeague
 from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
+from nba_predictions_tests.conftest import GAME_DATE
 
-#: A date of the simulated season, a week in.
-GAME_DATE = date(2025, 10, 28)
 NO_GAMES_DATE = date(2025, 11, 27)
 SYSTEMS = ("ensemble", "moving_average", "similarity", "xgboost", "zone_matchup")
 #: What may differ between two nights that were given the same.
@@ -285,3 +286,22 @@ def errors(result: dg.ExecuteInProcessResult) -> list[str]:
 def facts(table: pl.DataFrame) -> list[dict[str, Any]]:
     """All rows, without the columns that no two nights share."""
     return table.drop(BOOKKEEPING).to_dicts()
+
+
+@contextmanager
+def systems_raising(players: set[str], times: int | None = None) -> Iterator[dict[str, int]]:
+    """Let the systems raise for some players; yield how often each was tried."""
+    real = predicting.predict_all
+    tried = dict.fromkeys(sorted(players), 0)
+
+    def predict_all(features: pl.DataFrame, models: Any) -> Any:
+        player = features["player_lookup"][0]
+        if player in tried:
+            tried[player] += 1
+            if times is None or tried[player] <= times:
+                raise FloatingPointError(f"no forecast for {player}")
+        return real(features, models)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(predicting, "predict_all", predict_all)
+        yield tried

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
@@ -13,7 +11,6 @@ import pytest
 from nba_predictions.domain.batch import BatchState, BatchStatus
 from nba_predictions.domain.errors import CleanupRefusedError
 from nba_predictions.domain.verdict import Verdict
-from nba_predictions.night import predicting
 from nba_predictions.night.staging import MAX_ATTEMPTS
 from nba_predictions_tests.e2e.conftest import MakePipeline
 from nba_predictions_tests.e2e.pipeline import (
@@ -23,28 +20,10 @@ from nba_predictions_tests.e2e.pipeline import (
     check_results,
     errors,
     facts,
+    systems_raising,
 )
 
 NIGHT = GAME_DATE.isoformat()
-
-
-@contextmanager
-def systems_raising(players: set[str], times: int | None = None) -> Iterator[dict[str, int]]:
-    """Let the systems raise for some players; yield how often each was tried."""
-    real = predicting.predict_all
-    tried = dict.fromkeys(sorted(players), 0)
-
-    def predict_all(features: pl.DataFrame, models: Any) -> Any:
-        player = features["player_lookup"][0]
-        if player in tried:
-            tried[player] += 1
-            if times is None or tried[player] <= times:
-                raise FloatingPointError(f"no forecast for {player}")
-        return real(features, models)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(predicting, "predict_all", predict_all)
-        yield tried
 
 
 @pytest.fixture(scope="module")

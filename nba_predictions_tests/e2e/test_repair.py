@@ -1,0 +1,246 @@
+"""Damage done by hand to a finished night: the audit names it, and `repair` mends it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pytest
+
+from nba_predictions import cli
+from nba_predictions.sources.simulated import SimulatedLeague
+from nba_predictions_tests.e2e.pipeline import GAME_DATE, facts, systems_raising
+
+NIGHT = GAME_DATE.isoformat()
+
+
+class Damaged:
+    """The home of a night, to be damaged and looked at past the pipeline."""
+
+    def __init__(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.home = home
+        self._capsys = capsys
+
+    def run(self, *arguments: str) -> tuple[int, list[str]]:
+        """Run a command; return its exit code and what it printed but for the milestones."""
+        self._capsys.readouterr()
+        code = cli.main(arguments)
+        printed = self._capsys.readouterr().out.splitlines()
+        return code, [line for line in printed if line and not line.startswith("{")]
+
+    def audit(self) -> dict[str, Any]:
+        self._capsys.readouterr()
+        cli.main(["audit", "--game-date", NIGHT, "--json"])
+        told: dict[str, Any] = json.loads(self._capsys.readouterr().out)
+        return told
+
+    def repair(self) -> tuple[int, list[str]]:
+        return self.run("repair", "--game-date", NIGHT, "--yes")
+
+    def sql(self, sql: str) -> None:
+        with duckdb.connect(str(self.home / "warehouse.duckdb")) as connection:
+            connection.execute(sql)
+
+    def store_sql(self, sql: str) -> None:
+        with closing(sqlite3.connect(self.home / "batches.sqlite")) as connection, connection:
+            connection.execute(sql)
+
+    def table(self) -> list[dict[str, Any]]:
+        with duckdb.connect(str(self.home / "warehouse.duckdb")) as connection:
+            found = connection.sql("SELECT * FROM player_prop_predictions").to_arrow_table()
+        frame = pl.DataFrame(found)
+        return facts(frame.sort("game_date", "player_lookup", "system_id", "points_line"))
+
+    def messages(self) -> list[str]:
+        with closing(sqlite3.connect(self.home / "outbox.sqlite")) as connection:
+            found = connection.execute("SELECT dedup_id FROM outbox ORDER BY position").fetchall()
+        return [dedup_id for (dedup_id,) in found]
+
+
+@pytest.fixture(scope="module")
+def whole_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("whole")
+
+
+@pytest.fixture
+def night(home: Path, files: Path, whole_home: Path, capsys: pytest.CaptureFixture[str]) -> Damaged:
+    """A night that is complete. It is made once; each test damages a copy."""
+    if not (whole_home / "home").exists():
+        assert cli.main(["run", "--game-date", NIGHT]) == 0
+        shutil.copytree(home, whole_home / "home")
+    else:
+        shutil.copytree(whole_home / "home", home)
+    return Damaged(home, capsys)
+
+
+def rows_deleted(night: Damaged) -> None:
+    night.sql("DELETE FROM player_prop_predictions WHERE player_lookup LIKE 'a%'")
+
+
+def all_rows_deleted(night: Damaged) -> None:
+    night.sql("DELETE FROM player_prop_predictions")
+
+
+def keys_inserted_again(night: Damaged) -> None:
+    night.sql("INSERT INTO player_prop_predictions SELECT * FROM player_prop_predictions LIMIT 40")
+
+
+def message_never_sent(night: Damaged) -> None:
+    night.store_sql("DELETE FROM ledger WHERE event = 'published'")
+    night.store_sql("UPDATE batches SET state = 'cleaned'")
+    with closing(sqlite3.connect(night.home / "outbox.sqlite")) as connection, connection:
+        connection.execute("DELETE FROM outbox")
+
+
+def state_says_published_but_nothing_was(night: Damaged) -> None:
+    message_never_sent(night)
+    night.store_sql("UPDATE batches SET state = 'published'")
+
+
+def completion_without_staging(night: Damaged) -> None:
+    night.store_sql(
+        "UPDATE completions SET recorded_at = '2099-01-01T00:00:00.000000+00:00' "
+        "WHERE player_lookup = (SELECT MIN(player_lookup) FROM completions WHERE row_count > 0)"
+    )
+
+
+def back_to_staged(night: Damaged) -> None:
+    """As if the merge had never been; the staging of all players is gone."""
+    night.sql("DELETE FROM player_prop_predictions")
+    night.store_sql("DELETE FROM ledger WHERE event IN ('merged', 'cleaned', 'published')")
+    night.store_sql("UPDATE batches SET state = 'staged'")
+
+
+def stalled_in_the_middle(night: Damaged) -> None:
+    back_to_staged(night)
+    night.store_sql("DELETE FROM completions WHERE player_lookup > 'm'")
+    night.store_sql("UPDATE batches SET state = 'stalled'")
+
+
+def stale_lease(night: Damaged) -> None:
+    back_to_staged(night)
+    night.store_sql(
+        "INSERT OR REPLACE INTO leases VALUES "
+        f"('{NIGHT}', 'dead-run:batch', 7, '2020-01-01T00:00:00.000000+00:00')"
+    )
+
+
+DAMAGE: dict[Callable[[Damaged], None], tuple[str, str]] = {
+    rows_deleted: ("ROWS_MISSING", r"the target holds \d+ rows of this batch, \d+ were recorded"),
+    all_rows_deleted: ("ROWS_MISSING", r"the target holds 0 rows of this batch"),
+    keys_inserted_again: ("DUPLICATE_KEYS", r"40 keys of the date stand twice"),
+    message_never_sent: ("CONSOLIDATED_NOT_PUBLISHED", r"is cleaned"),
+    state_says_published_but_nothing_was: ("CONSOLIDATED_NOT_PUBLISHED", r"is published"),
+    completion_without_staging: (
+        "STAGED_NOT_MERGED",
+        r"1 staging tables wait .*, 0 are there; gone are those of \w+",
+    ),
+    back_to_staged: ("STAGED_NOT_MERGED", r"\d+ staging tables wait .*, 0 are there; gone are .*"),
+    stalled_in_the_middle: ("STALLED", r"is stalled"),
+    stale_lease: ("STAGED_NOT_MERGED", r"dead-run:batch never gave back the lease"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE, ids=lambda damage: damage.__name__)
+def test_damage_is_named_and_mended_and_mending_again_changes_nothing(
+    night: Damaged, damage: Callable[[Damaged], None]
+) -> None:
+    whole, sent = night.table(), night.messages()
+    damage(night)
+    verdict, fact = DAMAGE[damage]
+    told = night.audit()
+    assert told["verdict"] == verdict
+    assert re.search(fact, " | ".join(told["facts"])), told["facts"]
+
+    code, printed = night.repair()
+    assert code == 0, printed
+    assert " COMPLETE players=" in printed[-2]
+    assert printed[-1] == "nothing to mend"
+    assert night.table() == whole
+    # A reader who deduplicates hears of it once more only if there is something new.
+    assert set(sent) <= set(night.messages())
+    assert list((night.home / "staging").rglob("*.parquet")) == []
+
+    before = night.messages()
+    code, printed = night.repair()
+    assert (code, printed[-1]) == (0, "nothing to mend")
+    assert len(printed) == 2
+    assert (night.table(), night.messages()) == (whole, before)
+
+
+def test_nothing_is_changed_without_a_yes(night: Damaged, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows_deleted(night)
+    damaged = night.table()
+    asked: list[str] = []
+    monkeypatch.setattr("builtins.input", lambda prompt: asked.append(prompt) or "n")  # type: ignore[func-returns-value]
+    code, printed = night.run("repair", "--game-date", NIGHT)
+    assert (code, printed[-1]) == (1, "nothing was changed")
+    assert asked == ["Do it? [y/N] "]
+    assert night.table() == damaged
+    assert any(line.strip() == "1. predict players again, merge and clean up" for line in printed)
+
+
+def test_a_date_that_was_never_predicted_is_begun(night: Damaged) -> None:
+    code, printed = night.run("repair", "--game-date", "2025-11-27", "--yes")
+    assert printed[0] == "NO BATCH OF 2025-11-27 NOT_STARTED"
+    assert code == 0
+    assert "BATCH batch_2025-11-27_" in printed[-2]
+
+
+def test_what_cannot_be_mended_is_tried_once(
+    night: Damaged, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows_deleted(night)
+    shutil.rmtree(night.home / "models")
+    code, printed = night.repair()
+    assert code == 1
+    assert printed[-1].startswith("this did not help: ")
+    assert night.audit()["verdict"] == "ROWS_MISSING"
+
+
+def test_dead_letters_are_listed_and_replayed(
+    home: Path, files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night = Damaged(home, capsys)
+    lines = SimulatedLeague(players_per_team=8, line_share=0.5, seasons_of_history=0)
+    quoted = lines.prop_lines(GAME_DATE)["player_lookup"].unique().sort().to_list()
+    monkeypatch.setenv("NBA_PREDICTIONS_COMPLETION_THRESHOLD", "0.5")
+    with systems_raising(set(quoted[-3:])):
+        code, printed = night.run("run", "--game-date", NIGHT)
+        batch_id, verdict = printed[-1].split()[1:3]
+        assert (code, verdict) == (1, "PARTIAL")
+
+        code, letters = night.run("dead-letters")
+        failed = [line.split()[2] for line in letters[:-1]]
+        assert code == 0
+        assert failed == sorted(failed)
+        assert set(failed) <= set(quoted[-3:])
+        for line in letters[:-1]:
+            assert re.match(rf"{NIGHT} {batch_id} \w+  FloatingPointError: no forecast ", line)
+        assert letters[-1] == f"DEAD LETTERS waiting={len(failed)}"
+        other_date = night.run("dead-letters", "--game-date", "2025-11-27")
+        assert other_date == (0, ["DEAD LETTERS waiting=0"])
+
+        code, printed = night.run("replay", "--batch", batch_id)
+        assert (code, printed[-1].split()[2]) == (1, "PARTIAL")
+
+    assert len(failed) > 1
+    code, printed = night.run("replay", "--batch", batch_id, "--player", failed[0])
+    code, letters = night.run("dead-letters")
+    assert letters[0].endswith("predicted since")
+    assert letters[-1] == f"DEAD LETTERS waiting={len(failed) - 1}"
+    code, printed = night.run("replay", "--batch", batch_id)
+    assert (code, printed[-1].split()[2]) == (0, "COMPLETE")
+    assert night.run("dead-letters")[1][-1] == "DEAD LETTERS waiting=0"
+
+
+def test_a_batch_that_does_not_exist_is_named(night: Damaged) -> None:
+    assert cli.main(["replay", "--batch", "batch_x"]) == 2
