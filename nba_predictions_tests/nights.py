@@ -86,6 +86,7 @@ class Scene:
     home: Home
     read_table: Callable[[Parts], Any]
     read_messages: Callable[[], list[CompletionMessage]]
+    list_staging: Callable[[Parts], list[str]]
 
     def table(self) -> list[dict[str, Any]]:
         """All rows in the order of their key, without what no two nights share."""
@@ -100,16 +101,9 @@ class Scene:
         """What a subscriber got who deduplicates, in order."""
         return self.read_messages()
 
-    def staging_left(self) -> set[str]:
-        """The staging tables of all batches that are still there."""
-        parts = self.home.open()
-        names = [
-            c.staging_table
-            for batch in parts.batches.of_date(GAME_DATE)
-            for c in parts.batches.completions(batch.batch_id)
-            if c.staging_table
-        ]
-        return parts.warehouse.staging_there(names)
+    def staging_left(self) -> list[str]:
+        """What lies in the place of staging, whether a batch knows of it or not."""
+        return self.list_staging(self.home.open())
 
     def judgement(self) -> Judgement:
         parts = self.home.open()
@@ -195,7 +189,10 @@ def embedded_scene(folder: Path) -> Scene:
     def read_messages() -> list[CompletionMessage]:
         return [sent.message for sent in OutboxPublisher(folder / "outbox.sqlite").read()]
 
-    return Scene(home, read_table, read_messages)
+    def list_staging(parts: Parts) -> list[str]:
+        return sorted(path.name for path in (folder / "staging").rglob("*") if path.is_file())
+
+    return Scene(home, read_table, read_messages, list_staging)
 
 
 def cloud_scene(
@@ -219,7 +216,13 @@ def cloud_scene(
     def read_messages() -> list[CompletionMessage]:
         return [CompletionMessage.model_validate_json(m.data) for m in subscription.read()]
 
-    return Scene(home, read_table, read_messages)
+    def list_staging(parts: Parts) -> list[str]:
+        target: Any = parts.warehouse
+        with target.connection.get_client() as client:
+            found = client.list_tables(f"{target.project}.{target.staging_dataset}")
+            return sorted(table.table_id for table in found)
+
+    return Scene(home, read_table, read_messages, list_staging)
 
 
 @pytest.fixture

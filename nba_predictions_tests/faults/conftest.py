@@ -6,16 +6,20 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from google.cloud.pubsub_v1 import SubscriberClient
 
 from nba_predictions.batches.firestore_store import FirestoreBatchStore
 from nba_predictions.messaging.pubsub import PubSubPublisher
+from nba_predictions.night import leases
 from nba_predictions.warehouse.bigquery_warehouse import BigQueryWarehouse
 from nba_predictions_tests.faults.grpc_proxy import GrpcProxy
 from nba_predictions_tests.faults.http_proxy import HttpProxy
 from nba_predictions_tests.faults.script import Script
+from nba_predictions_tests.faults.strikes import SHORT_LEASE
+from nba_predictions_tests.nights import embedded_scene, whole_night
 from nba_predictions_tests.standins import StandIn
 from nba_predictions_tests.standins.fixtures import temporary_warehouse
 from nba_predictions_tests.subscription import Subscription
@@ -84,3 +88,17 @@ def pubsub(
         publisher.prepare()
         subscription = Subscription(subscriber, "test-project", topic, tmp_path / "seen.sqlite")
         yield PubSub(publisher, subscription, proxy.script)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """The table of a night in which nothing went wrong."""
+    scene = embedded_scene(tmp_path_factory.mktemp("undisturbed"))
+    whole_night(scene.home.open(), "run_0")
+    return scene.table()
+
+
+@pytest.fixture
+def short_leases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lease of a worker that died runs out at once."""
+    monkeypatch.setattr(leases, "LEASE_TTL", SHORT_LEASE)

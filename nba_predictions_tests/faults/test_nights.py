@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Barrier
 
-import pytest
 from google.cloud.pubsub_v1 import SubscriberClient
 
 from nba_predictions.domain.tables import PREDICTIONS
@@ -23,20 +22,11 @@ from nba_predictions_tests.nights import (
     Parts,
     Scene,
     cloud_scene,
-    embedded_scene,
     merge,
     predict,
     publish,
     stage,
 )
-
-
-@pytest.fixture
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, object]]:
-    """The table of a night in which nothing went wrong."""
-    scene = embedded_scene(tmp_path_factory.mktemp("undisturbed"))
-    predict(scene.home.open(), "run_0")
-    return scene.table()
 
 
 def test_consolidations_at_once_leave_the_table_of_one(
@@ -97,6 +87,6 @@ def test_a_cloud_night_with_faults_of_all_three_services_is_the_same_night(
             publish(parts, "run_1")
 
     assert scene.table() == undisturbed
-    assert scene.staging_left() == set()
+    assert scene.staging_left() == []
     assert [sent.record_count for sent in scene.messages()] == [ROWS]
     assert scene.judgement().verdict is Verdict.COMPLETE

@@ -1,0 +1,176 @@
+"""A fault at a named boundary of a night: before, during or after a write to one of the ports."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import Enum
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from tenacity import stop_after_delay
+
+from nba_predictions.night import leases
+from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
+from nba_predictions_tests.nights import Home, Parts, whole_night
+
+#: A dead worker's lease is not waited for longer than this.
+SHORT_LEASE = timedelta(seconds=0.4)
+
+
+class Kind(Enum):
+    """What happens at a boundary."""
+
+    EXCEPTION = "exception"
+    KILL = "kill -9"
+    #: Another process runs the whole night to its end, while this one stands still.
+    AGAIN = "run again meanwhile"
+
+
+class InjectedError(Exception):
+    """Raised at a boundary; nobody in the pipeline knows it."""
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """A call that writes, by port, method and subject; and the moment of it that is struck."""
+
+    call: str
+    moment: str
+
+    def __str__(self) -> str:
+        return f"{self.moment} {self.call}"
+
+
+#: How a call is named, from its arguments.
+_NAMES: dict[str, Callable[..., str]] = {
+    "create": lambda batch: "create the batch",
+    "move": lambda batch_id, to, reason=None: f"move the batch to {to.value}",
+    "complete": lambda batch_id, completion, replace=False: (
+        f"record {completion.player_lookup}, " + ("staged" if completion.rows else "skipped")
+    ),
+    "append": lambda batch_id, entry, lease=None: f"enter '{entry.event}' into the ledger",
+    "acquire_lease": lambda *arguments: "take the lease",
+    "release_lease": lambda *arguments: "give the lease back",
+    "stage": lambda table, batch_id, name, rows: f"stage {name}",
+    "merge": lambda *arguments: "MERGE",
+    "drop_staging": lambda *arguments: "drop staging",
+    "publish": lambda message: "publish the message",
+}
+
+
+@dataclass
+class Struck:
+    """Stands in front of a port, notes every write, and strikes at one boundary, once."""
+
+    real: Any
+    strike: Callable[[], None]
+    at: Boundary | None
+    calls: list[str]
+    struck: list[Boundary] = field(default_factory=list)
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self.real, name)
+        if name not in _NAMES:
+            return real
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            label = _NAMES[name](*arguments, **named)
+            times = sum(earlier.partition(" (")[0] == label for earlier in self.calls)
+            if times:
+                # A write that a night makes more than once is named by its turn.
+                label = f"{label} ({times + 1})"
+            self.calls.append(label)
+            self._meet(Boundary(label, "before"))
+            with self._in_the_middle(label, name, arguments):
+                answer = real(*arguments, **named)
+            self._meet(Boundary(label, "after"))
+            return answer
+
+        return call
+
+    def _meet(self, boundary: Boundary) -> None:
+        if boundary == self.at and not self.struck:
+            self.struck.append(boundary)
+            self.strike()
+
+    @contextmanager
+    def _in_the_middle(self, label: str, name: str, arguments: Any) -> Iterator[None]:
+        """Let the strike fall inside a call: a file written and not yet named or loaded, staging
+        read and not yet merged, one table dropped of several."""
+        during = Boundary(label, "during")
+        if during != self.at:
+            yield
+            return
+        module = type(self.real).__module__
+        if name == "drop_staging":
+            self.real.drop_staging(arguments[0][:1])
+            self._meet(during)
+            yield
+            return
+        inner = {"stage": "pq.write_table", "merge": "merge_statement"}[name]
+        path, _, attribute = f"{module}.{inner}".rpartition(".")
+        owner = __import__("importlib").import_module(module)
+        for step in path[len(module) + 1 :].split(".") if path != module else ():
+            owner = getattr(owner, step)
+        untouched = getattr(owner, attribute)
+
+        def and_strike(*given: Any, **named: Any) -> Any:
+            answer = untouched(*given, **named)
+            self._meet(during)
+            return answer
+
+        with mock.patch.object(owner, attribute, and_strike):
+            yield
+
+
+def watched(
+    parts: Parts, at: Boundary | None = None, strike: Callable[[], None] = lambda: None
+) -> tuple[Parts, list[str], list[Boundary]]:
+    """Return parts that strike at a boundary, the calls that they note, and what was struck."""
+    calls: list[str] = []
+    struck: list[Boundary] = []
+    ports: dict[str, Any] = {
+        name: Struck(getattr(parts, name), strike, at, calls, struck)
+        for name in ("batches", "warehouse", "publisher")
+    }
+    return Parts(**ports), calls, struck
+
+
+# Processes of their own come from one that has imported everything, and opened nothing.
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload(["nba_predictions_tests.faults.strikes"])
+
+
+def in_another_process(home: Home, run_id: str, at: Boundary | None = None) -> int:
+    """Run a whole night in a process of its own, killed at a boundary; return its exit code."""
+    process = _processes.Process(target=_night, args=(home, run_id, at))
+    process.start()
+    process.join(timeout=120)
+    assert process.exitcode is not None, f"{run_id} did not end"
+    return process.exitcode
+
+
+def _night(home: Home, run_id: str, at: Boundary | None) -> None:
+    parts, _, _ = watched(home.open(), at, lambda: os.kill(os.getpid(), signal.SIGKILL))
+    # Nor is one waited for who stands still with the file of the warehouse open.
+    impatient: Any = DuckDBWarehouse._open
+    with (
+        mock.patch.object(leases, "LEASE_TTL", SHORT_LEASE),
+        mock.patch.object(impatient.retry, "stop", stop_after_delay(1.0)),
+        # What counts is what is left behind, not what was said.
+        Path(os.devnull).open("w") as nowhere,
+        redirect_stdout(nowhere),
+        redirect_stderr(nowhere),
+    ):
+        try:
+            whole_night(parts, run_id)
+        except Exception:
+            sys.exit(1)

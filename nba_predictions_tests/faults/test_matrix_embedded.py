@@ -1,0 +1,42 @@
+"""The fault matrix on the profile embedded, cell by cell, as docs/fault-matrix.md has it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nba_predictions_tests.conftest import REPOSITORY
+from nba_predictions_tests.faults.matrix import (
+    BOUNDARIES,
+    CALLS,
+    check,
+    disturbed,
+    documented,
+    healed_by,
+)
+from nba_predictions_tests.faults.strikes import Boundary, Kind, watched
+from nba_predictions_tests.nights import Scene, embedded_scene, whole_night
+
+OUTCOMES = documented((REPOSITORY / "docs" / "fault-matrix.md").read_text("utf-8"))
+
+
+def test_the_matrix_has_every_write_of_a_night(scene: Scene) -> None:
+    parts, calls, _ = watched(scene.home.open())
+    whole_night(parts, "run_1")
+    assert tuple(calls) == CALLS
+
+
+def test_the_document_has_every_cell() -> None:
+    assert set(OUTCOMES) == {(boundary, kind) for boundary in BOUNDARIES for kind in Kind}
+
+
+@pytest.mark.usefixtures("short_leases")
+@pytest.mark.parametrize("kind", Kind, ids=lambda kind: kind.value)
+@pytest.mark.parametrize("boundary", BOUNDARIES, ids=str)
+def test_a_struck_night_ends_like_any_other(
+    tmp_path: Path, undisturbed: list[dict[str, Any]], boundary: Boundary, kind: Kind
+) -> None:
+    scene = embedded_scene(tmp_path)
+    disturbed(scene, boundary, kind)
+    assert healed_by(scene) == OUTCOMES[boundary, kind]
+    check(scene, undisturbed)

@@ -1,0 +1,24 @@
+"""The fault matrix on the profile gcp, after each write, as docs/fault-matrix.md has it."""
+
+from typing import Any
+
+import pytest
+
+from nba_predictions_tests.conftest import REPOSITORY
+from nba_predictions_tests.faults.matrix import CALLS, check, disturbed, documented, healed_by
+from nba_predictions_tests.faults.strikes import Boundary, Kind
+from nba_predictions_tests.nights import Scene
+
+OUTCOMES = documented((REPOSITORY / "docs" / "fault-matrix.md").read_text("utf-8"))
+
+
+@pytest.mark.usefixtures("short_leases")
+@pytest.mark.parametrize("kind", Kind, ids=lambda kind: kind.value)
+@pytest.mark.parametrize("call", CALLS)
+def test_a_struck_night_ends_like_any_other(
+    gcp_scene: Scene, undisturbed: list[dict[str, Any]], call: str, kind: Kind
+) -> None:
+    boundary = Boundary(call, "after")
+    disturbed(gcp_scene, boundary, kind)
+    assert healed_by(gcp_scene) == OUTCOMES[boundary, kind]
+    check(gcp_scene, undisturbed)
