@@ -259,8 +259,6 @@ def _remedy(
     evidence: Evidence,
 ) -> bool:
     """Do one thing that mends; return whether to go on."""
-    from nba_predictions.jobs import fan_out
-
     if remedy is Remedy.PUBLISH:
         return night.publish(game_date, instance)
     if remedy is Remedy.REMOVE_DUPLICATES:
@@ -271,8 +269,7 @@ def _remedy(
     if remedy is Remedy.REPLAY and evidence.batch is not None:
         return _replay(night, instance, game_date, plan.players, evidence.batch.batch_id)
     if remedy is Remedy.FINISH:
-        config = fan_out(replay=True, players=[])
-        return night.execute("finish_batch", partition, instance, config=config)
+        return night.execute("finish_batch", partition, instance)
     return night.execute("nightly_predictions", partition, instance)
 
 

@@ -23,6 +23,13 @@ nightly_predictions = dg.define_asset_job(
     description="Predict one game date, from ingestion to the clean-up of staging.",
 )
 
+#: What a job is configured with, unless somebody configures it otherwise: as a whole, for a
+#: configuration takes the place of the job's own.
+CONFIG: dict[str, dict[str, Any]] = {
+    "replay_players": fan_out(replay=True),
+    "finish_batch": fan_out(finish=True),
+}
+
 #: What follows a slate that is there already.
 _FROM_STAGING = dg.AssetSelection.assets(
     staged_predictions, player_prop_predictions, staging_cleanup
@@ -31,7 +38,7 @@ _FROM_STAGING = dg.AssetSelection.assets(
 replay_players = dg.define_asset_job(
     "replay_players",
     selection=_FROM_STAGING,
-    config=fan_out(replay=True),
+    config=CONFIG["replay_players"],
     description="Predict players of a staged date again, merge and clean up: those that the "
     "configuration names, by default those who are not done.",
 )
@@ -39,7 +46,7 @@ replay_players = dg.define_asset_job(
 finish_batch = dg.define_asset_job(
     "finish_batch",
     selection=_FROM_STAGING,
-    config=fan_out(finish=True),
+    config=CONFIG["finish_batch"],
     description="Bring a batch to its end that its run has left: merge what is staged, clean up.",
 )
 

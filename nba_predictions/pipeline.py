@@ -14,6 +14,7 @@ from nba_predictions.definitions import build_definitions, build_resources
 from nba_predictions.domain.batch import BatchState
 from nba_predictions.domain.errors import NbaPredictionsError
 from nba_predictions.domain.reconciliation import last_entry
+from nba_predictions.jobs import CONFIG
 from nba_predictions.messaging.port import Publisher
 from nba_predictions.night.batches import newest_batch
 from nba_predictions.sensors import BATCH_TAG
@@ -47,7 +48,7 @@ class Pipeline:
         result = self._definitions.resolve_job_def(job).execute_in_process(
             partition_key=partition,
             instance=instance,
-            run_config={**_QUIET, **(config or {})},
+            run_config={**_QUIET, **(config or CONFIG.get(job, {}))},
             tags=dict(tags or {}),
             raise_on_error=False,
         )

@@ -7,7 +7,7 @@ import dagster as dg
 from nba_predictions.assets.staging import Batches
 from nba_predictions.domain.batch import Batch
 from nba_predictions.domain.clock import utc_now
-from nba_predictions.jobs import finish_batch, publish_phase5_completion
+from nba_predictions.jobs import CONFIG, finish_batch, publish_phase5_completion
 from nba_predictions.night.publication import unpublished
 from nba_predictions.night.stalls import settle_stalls
 
@@ -51,7 +51,7 @@ def settle_stalled_batches(
 
     Of the others the next run of the same slate takes up what was left.
     """
-    stalls = settle_stalls(batches, run_id=f"sensor {context.sensor_name}")
+    stalls = settle_stalls(batches, run_id="settle_stalled_batches")
     to_finish = [stall.batch for stall in stalls if stall.may_be_finished]
     requests = _requests(context, to_finish, finish_batch.name)
     if not requests:
@@ -87,5 +87,6 @@ def _request(context: dg.SensorEvaluationContext, batch: Batch, job: str) -> dg.
     return dg.RunRequest(
         run_key=f"{batch.batch_id}:{len(runs)}",
         partition_key=batch.game_date.isoformat(),
+        run_config=CONFIG.get(job),
         tags={BATCH_TAG: batch.batch_id},
     )

@@ -24,6 +24,7 @@ NIGHT = {
     *("game_logs", "schedule", "prop_lines", "injuries", "slate", "player_features"),
     *("prediction_models", "staged_predictions", "player_prop_predictions", "staging_cleanup"),
 }
+FROM_STAGING = {"staged_predictions", "player_prop_predictions", "staging_cleanup"}
 GRADING = {"prediction_results", "system_performance"}
 ASSETS = NIGHT | GRADING | {"player_staging", "phase5_completion"}
 
@@ -55,6 +56,8 @@ def test_every_asset_has_a_group_an_owner_a_description_and_partitions(name: str
     ("job", "assets"),
     [
         ("nightly_predictions", NIGHT),
+        ("replay_players", FROM_STAGING),
+        ("finish_batch", FROM_STAGING),
         ("publish_phase5_completion", {"phase5_completion"}),
         ("grade_predictions", GRADING),
     ],
@@ -73,6 +76,19 @@ def test_the_nightly_job_runs_all_checks_and_they_block() -> None:
         assert spec.description
 
 
+def test_the_audit_follows_each_publication_and_stops_nothing() -> None:
+    layer = defs.resolve_job_def("publish_phase5_completion").asset_layer
+    (key,) = layer.asset_graph.asset_check_keys
+    assert key.name == "the_night_is_whole"
+    assert not layer.asset_graph.get_check_spec(key).blocking
+
+
+@pytest.mark.parametrize("job", ["nightly_predictions", "replay_players", "finish_batch"])
+def test_every_job_that_merges_runs_the_blocking_checks(job: str) -> None:
+    graph = defs.resolve_job_def(job).asset_layer.asset_graph
+    assert {key.name for key in graph.asset_check_keys} >= {"merged_rows_match_staged"}
+
+
 def test_the_clean_up_comes_after_the_predictions_and_the_message_after_the_clean_up() -> None:
     graph = defs.resolve_asset_graph()
     cleanup, message = dg.AssetKey("staging_cleanup"), dg.AssetKey("phase5_completion")
@@ -82,7 +98,9 @@ def test_the_clean_up_comes_after_the_predictions_and_the_message_after_the_clea
 
 def test_every_job_sensor_and_schedule_says_what_it_is_for() -> None:
     repository = defs.get_repository_def()
-    for name in ("nightly_predictions", "publish_phase5_completion", "grade_predictions"):
+    names = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
+    assert len(names) == 5
+    for name in names:
         assert defs.resolve_job_def(name).description
     assert all(sensor.description for sensor in repository.sensor_defs)
     assert all(schedule.description for schedule in repository.schedule_defs)

@@ -12,16 +12,19 @@ import pytest
 from nba_predictions import sensors
 from nba_predictions.batches.sqlite_store import SQLiteBatchStore
 from nba_predictions.definitions import defs
-from nba_predictions.domain.batch import Batch, BatchState
+from nba_predictions.domain.batch import Batch, BatchState, Completion, LedgerEntry
 from nba_predictions.domain.clock import utc_now
+from nba_predictions.jobs import fan_out
 from nba_predictions.sensors import (
     BATCH_TAG,
     LONGEST_BACKOFF,
     RUN_TIMEOUT,
     publish_cleaned_batches,
+    settle_stalled_batches,
 )
 
 NIGHT = date(2026, 1, 15)
+LONG_AGO = datetime(2026, 1, 15, 12, tzinfo=timezone.utc)
 JOB = "publish_phase5_completion"
 
 
@@ -56,14 +59,23 @@ class House:
             dg.DagsterRun(job_name=job, status=status, tags={BATCH_TAG: batch_id})
         )
 
-    def tick(self) -> list[dg.RunRequest]:
+    def silence(self, batch_id: str) -> None:
+        """Put everything that a batch has recorded an hour back."""
+        long_ago = LONG_AGO.isoformat(timespec="microseconds")
+        with self.store._transaction() as connection:
+            for table, column in (("completions", "recorded_at"), ("batch_times", "at")):
+                connection.execute(
+                    f"UPDATE {table} SET {column} = ? WHERE batch_id = ?", (long_ago, batch_id)
+                )
+
+    def tick(self, sensor: dg.SensorDefinition = publish_cleaned_batches) -> list[dg.RunRequest]:
         resources: dict[str, Any] = {"batches": self.store}
         with dg.build_sensor_context(
             instance=self.instance,
             repository_def=defs.get_repository_def(),
             resources=resources,
         ) as context:
-            data = publish_cleaned_batches.evaluate_tick(context)
+            data = sensor.evaluate_tick(context)
         requests = list(data.run_requests or [])
         assert bool(requests) != bool(data.skip_message)
         return requests
@@ -183,3 +195,42 @@ def test_runs_of_other_batches_and_jobs_do_not_count(house: House) -> None:
 def test_the_sensor_is_on_from_the_beginning_and_launches_the_publishing_job() -> None:
     assert publish_cleaned_batches.default_status is dg.DefaultSensorStatus.RUNNING
     assert publish_cleaned_batches.job_name == JOB
+
+
+# ---------------------------------------------------------------------------------- stalls
+
+
+def test_a_stalled_batch_that_may_go_out_is_asked_to_be_finished(house: House) -> None:
+    house.batch("batch_a", BatchState.STAGING)
+    for number in range(9):
+        skip = Completion(f"player{number}", 0, utc_now(), "r", skip_reason="OUT")
+        house.store.complete("batch_a", skip)
+    staged = Completion("player9", 25, LONG_AGO, "r", staging_table="batch_a/player9")
+    house.store.complete("batch_a", staged)
+    house.silence("batch_a")
+    (request,) = house.tick(settle_stalled_batches)
+    assert request.partition_key == NIGHT.isoformat()
+    assert request.tags[BATCH_TAG] == "batch_a"
+    assert request.run_config == fan_out(finish=True)
+    assert house.store.get("batch_a").state is BatchState.STALLED
+    house.run("batch_a", STARTED, job="finish_batch")
+    assert house.tick(settle_stalled_batches) == []
+
+
+def test_a_stalled_batch_with_too_few_players_waits_for_the_next_run(house: House) -> None:
+    house.batch("batch_a", BatchState.STAGING)
+    house.silence("batch_a")
+    assert house.tick(settle_stalled_batches) == []
+    assert house.store.get("batch_a").state is BatchState.FAILED
+
+
+def test_a_batch_with_progress_is_left_alone(house: House) -> None:
+    house.batch("batch_a", BatchState.STAGING)
+    house.store.append("batch_a", LedgerEntry("resumed", utc_now(), "r"))
+    assert house.tick(settle_stalled_batches) == []
+    assert house.store.get("batch_a").state is BatchState.STAGING
+
+
+def test_the_stall_sensor_is_on_from_the_beginning() -> None:
+    assert settle_stalled_batches.default_status is dg.DefaultSensorStatus.RUNNING
+    assert settle_stalled_batches.job_name == "finish_batch"

@@ -29,6 +29,7 @@ from nba_predictions.batches.sqlite_store import SQLiteBatchStore
 from nba_predictions.definitions import build_definitions, build_resources
 from nba_predictions.domain.batch import Batch, LedgerEntry
 from nba_predictions.domain.verdict import Judgement, judge
+from nba_predictions.jobs import CONFIG
 from nba_predictions.messaging.outbox import OutboxMessage, OutboxPublisher
 from nba_predictions.models.store import ModelStore
 from nba_predictions.night import predicting
@@ -180,7 +181,7 @@ class Pipeline:
             instance=self.instance,
             partition_key=partition,
             raise_on_error=False,
-            run_config=QUIET,
+            run_config={**QUIET, **CONFIG.get(job, {})},
             tags=dict(tags or {}),
         )
 
@@ -207,9 +208,9 @@ class Pipeline:
             raise_on_error=False,
         )
 
-    def tick(self) -> list[dg.RunRequest]:
-        """Evaluate the publishing sensor once; it asks for runs, or says why it does not."""
-        sensor = self.definitions.resolve_sensor_def("publish_cleaned_batches")
+    def tick(self, name: str = "publish_cleaned_batches") -> list[dg.RunRequest]:
+        """Evaluate a sensor once; it asks for runs, or says why it does not."""
+        sensor = self.definitions.resolve_sensor_def(name)
         wanted = {key: self.resources[key] for key in sensor.required_resource_keys}
         with dg.build_sensor_context(
             instance=self.instance,

@@ -12,7 +12,7 @@ from nba_predictions import sensors
 from nba_predictions.domain.batch import BatchState
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.verdict import Verdict
-from nba_predictions_tests.e2e.pipeline import GAME_DATE, Pipeline, errors, facts
+from nba_predictions_tests.e2e.pipeline import GAME_DATE, Pipeline, check_results, errors, facts
 
 
 class Clock:
@@ -50,7 +50,14 @@ def test_a_failed_publication_leaves_a_good_night_and_is_tried_again_until_it_is
             assert not failed.success
             assert "AttributeError: 'NoneType'" in errors(failed)[0]
             assert pipeline.batch().state is BatchState.CLEANED
-            assert pipeline.judgement().verdict is Verdict.CONSOLIDATED_NOT_PUBLISHED
+            judgement = pipeline.judgement()
+            assert judgement.verdict is Verdict.CONSOLIDATED_NOT_PUBLISHED
+            # What would have ended the famous night in a minute.
+            facts_told = " | ".join(judgement.facts)
+            assert "staging was merged and cleaned at " in facts_told
+            rows = len(table)
+            assert f"holds {rows} rows of this batch, {rows} were recorded" in facts_told
+            assert f"of them {rows} were created and 0 updated" in facts_told
             assert pipeline.ledger()[-1].event == "publish_failed"
             clock.ahead = timedelta(seconds=wait - 10)
             assert pipeline.tick() == []
@@ -61,10 +68,14 @@ def test_a_failed_publication_leaves_a_good_night_and_is_tried_again_until_it_is
     (request,) = pipeline.tick()
     keys.append(request.run_key)
     assert len(set(keys)) == 4
-    assert pipeline.publish(request).success
+    published = pipeline.publish(request)
+    assert published.success
     (message,) = pipeline.messages()
     assert message.dedup_id == pipeline.batch().batch_id
     assert pipeline.judgement().verdict is Verdict.COMPLETE
+    check = check_results(published)["the_night_is_whole"]
+    assert check.passed
+    assert check.metadata["verdict"].value == "COMPLETE"
     clock.ahead = timedelta(days=1)
     assert pipeline.tick() == []
 

@@ -1,0 +1,83 @@
+"""Runs that hang or die while they stage, and what the sensor makes of it, through Dagster."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+
+from nba_predictions.batches import sqlite_store
+from nba_predictions.domain.batch import BatchState
+from nba_predictions.domain.clock import utc_now
+from nba_predictions.domain.verdict import STALL_WINDOW, Verdict
+from nba_predictions.night import staging
+from nba_predictions_tests.e2e.conftest import MakePipeline
+from nba_predictions_tests.e2e.pipeline import Pipeline, facts
+
+
+class PowerCut(BaseException):
+    """Not an error of the night: nothing in the pipeline catches it."""
+
+
+def cut_off_while_staging(pipeline: Pipeline, after: int) -> None:
+    """Run a night whose process is gone once so many players are staged and recorded."""
+    staged: list[str] = []
+
+    def stage(real: Any, table: Any, batch_id: str, name: str, rows: Any) -> Any:
+        if len(staged) >= after:
+            raise PowerCut
+        staged.append(name)
+        return real(table, batch_id, name, rows)
+
+    with pipeline.warehouse.broken("stage", stage):
+        assert not pipeline.predict().success
+    assert pipeline.batch().state is BatchState.STAGING
+
+
+def eleven_minutes_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    later = STALL_WINDOW + timedelta(minutes=1)
+    for module in (sqlite_store, staging):
+        monkeypatch.setattr(module, "utc_now", lambda: utc_now() + later)
+
+
+def test_a_night_that_hangs_near_its_end_is_finished_with_what_is_there(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, undisturbed: pl.DataFrame
+) -> None:
+    cut_off_while_staging(pipeline, after=29)
+    assert pipeline.tick("settle_stalled_batches") == []
+    eleven_minutes_later(monkeypatch)
+    (request,) = pipeline.tick("settle_stalled_batches")
+    finished = pipeline.run("finish_batch", str(request.partition_key), request.tags)
+    assert finished.success
+    (publication,) = pipeline.tick()
+    assert pipeline.publish(publication).success
+
+    assert pipeline.judgement().verdict is Verdict.PARTIAL
+    (message,) = pipeline.messages()
+    assert message.message.metadata.failed_players == 2
+    assert pipeline.table()["player_lookup"].n_unique() == 29
+    assert pipeline.staging_files() == []
+
+    # The two are not lost: a replay of those who are not done brings them back.
+    assert pipeline.run("replay_players", str(request.partition_key)).success
+    (publication,) = pipeline.tick()
+    assert pipeline.publish(publication).success
+    assert facts(pipeline.table()) == facts(undisturbed)
+    assert pipeline.judgement().verdict is Verdict.COMPLETE
+    assert [m.message.status.value for m in pipeline.messages()] == ["partial", "success"]
+
+
+def test_a_night_that_dies_early_is_taken_up_by_the_next_run(
+    make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch, undisturbed: pl.DataFrame
+) -> None:
+    pipeline = make_pipeline()
+    cut_off_while_staging(pipeline, after=5)
+    first = pipeline.batch().batch_id
+    eleven_minutes_later(monkeypatch)
+    assert pipeline.tick("settle_stalled_batches") == []
+    assert pipeline.batch().state is BatchState.FAILED
+    assert pipeline.predict().success
+    assert pipeline.batch().batch_id == first
+    assert facts(pipeline.table()) == facts(undisturbed)
