@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from nba_predictions import sensors
 from nba_predictions.batches import sqlite_store
 from nba_predictions.domain.batch import BatchState
 from nba_predictions.domain.clock import utc_now
@@ -38,7 +39,7 @@ def cut_off_while_staging(pipeline: Pipeline, after: int) -> None:
 
 def eleven_minutes_later(monkeypatch: pytest.MonkeyPatch) -> None:
     later = STALL_WINDOW + timedelta(minutes=1)
-    for module in (sqlite_store, staging):
+    for module in (sqlite_store, staging, sensors):
         monkeypatch.setattr(module, "utc_now", lambda: utc_now() + later)
 
 
