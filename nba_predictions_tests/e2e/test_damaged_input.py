@@ -1,0 +1,148 @@
+"""Input files that are not as they should be: an error that names the place, and no row; or a whole
+table, with what was left out counted."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pytest
+
+from nba_predictions import cli
+from nba_predictions_tests.e2e.pipeline import GAME_DATE
+
+NIGHT = GAME_DATE.isoformat()
+Change = Callable[[pl.DataFrame], pl.DataFrame]
+LOGS, LINES, GAMES, REPORT = "player_game_logs", "points_lines", "schedule", "injuries"
+
+
+def change(folder: Path, kind: str, how: Change) -> None:
+    """Write one input file anew."""
+    (path,) = folder.glob(f"{kind}_*.parquet")
+    how(pl.read_parquet(path)).write_parquet(path)
+
+
+def in_first_row(column: str, value: Any, dtype: pl.DataType | None = None) -> Change:
+    """Put a value into the first row; the column takes its type."""
+
+    def changed(frame: pl.DataFrame) -> pl.DataFrame:
+        values = [value, *frame[column].to_list()[1:]]
+        if isinstance(value, str):
+            values = [value, *map(str, frame[column].to_list()[1:])]
+        return frame.with_columns(pl.Series(column, values, dtype, strict=False))
+
+    return changed
+
+
+def renamed_players(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.with_columns(player=pl.lit("Nobody Whatsoever"))
+
+
+def twice_with_other_points(frame: pl.DataFrame) -> pl.DataFrame:
+    return pl.concat([frame, frame.head(1).with_columns(PTS=pl.col("PTS") + 1)])
+
+
+def shifted_into_the_future(frame: pl.DataFrame) -> pl.DataFrame:
+    """The history twice: as it was, and once more two years later."""
+    later = frame.with_columns(
+        pl.col("GAME_DATE").dt.offset_by("2y"),
+        pl.lit("2027-28").alias("season"),
+        pl.col("GAME_ID").cast(pl.Int64).add(10_000_000).cast(pl.String),
+    )
+    return pl.concat([frame, later])
+
+
+def game_ids_in_two_formats(frame: pl.DataFrame) -> pl.DataFrame:
+    """As numbers in a text column, with and without the zeros in front."""
+    padded = pl.when(pl.int_range(pl.len()) % 2 == 0).then(pl.concat_str(pl.lit("00"), "GAME_ID"))
+    return frame.with_columns(GAME_ID=padded.otherwise(pl.col("GAME_ID")))
+
+
+#: Refused: what is done to which file, and what the error says.
+REFUSED: dict[str, tuple[str, Change, str]] = {
+    "a missing column": (LOGS, lambda f: f.drop("PTS"), "PTS"),
+    "text for points": (LOGS, in_first_row("PTS", "many"), "column PTS"),
+    "points below zero": (LOGS, in_first_row("PTS", -3), "column PTS"),
+    "NaN minutes": (LOGS, in_first_row("MIN", math.nan, pl.Float64()), "column MIN"),
+    "infinite minutes": (LOGS, in_first_row("MIN", math.inf, pl.Float64()), "column MIN"),
+    "no player": (LOGS, in_first_row("PLAYER_NAME", ""), "column PLAYER_NAME"),
+    "a date that does not exist": (LOGS, in_first_row("GAME_DATE", "2025-13-45"), "GAME_DATE"),
+    "one game told in two ways": (LOGS, twice_with_other_points, LOGS),
+    "no history": (LOGS, lambda f: f.head(0), LOGS),
+    "a line that is not a number": (LINES, in_first_row("line", math.nan), "column line"),
+    "a line of no kind": (LINES, in_first_row("line", "high"), "column line"),
+    "a line without a column": (LINES, lambda f: f.drop("line"), "line"),
+    "a game of a team with itself": (GAMES, in_first_row("home_team", "PNC"), GAMES),
+    "a status that nobody knows": (REPORT, in_first_row("status", "MAYBE"), "column status"),
+}
+
+#: Taken, and the table is whole.
+TAKEN: dict[str, tuple[str, Change]] = {
+    "columns that nobody asked for": (LOGS, lambda f: f.with_columns(extra=pl.lit("x"))),
+    "every row twice": (LOGS, lambda f: pl.concat([f, f])),
+    "every line twice": (LINES, lambda f: pl.concat([f, f])),
+    "game ids in two formats": (LOGS, game_ids_in_two_formats),
+    "rows in another order": (LOGS, lambda f: f.reverse()),
+    "a history of the future": (LOGS, shifted_into_the_future),
+    "no lines at all": (LINES, lambda f: f.head(0)),
+    "lines of players whom no box score knows": (LINES, renamed_players),
+    "lines of another market": (LINES, lambda f: f.with_columns(market=pl.lit("player_rebounds"))),
+    "nobody on the injury report": (REPORT, lambda f: f.head(0)),
+}
+
+
+def table(home: Path) -> pl.DataFrame:
+    path = home / "warehouse.duckdb"
+    if not path.exists():
+        return pl.DataFrame()
+    with duckdb.connect(str(path)) as connection:
+        if not connection.execute("SHOW TABLES").fetchall():
+            return pl.DataFrame()
+        return pl.DataFrame(
+            connection.sql("SELECT * FROM player_prop_predictions").to_arrow_table()
+        )
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_damage_is_refused_by_name_before_anything_is_predicted(
+    home: Path, files: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kind, how, said = REFUSED[name]
+    change(files, kind, how)
+    assert cli.main(["run", "--game-date", NIGHT]) == 1
+    error = capsys.readouterr().err
+    assert kind in error
+    assert said in error
+    assert "Traceback" not in error
+    assert table(home).is_empty()
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_what_can_be_understood_ends_in_a_whole_table(
+    home: Path, files: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kind, how = TAKEN[name]
+    change(files, kind, how)
+    assert cli.main(["run", "--game-date", NIGHT]) == 0
+    rows = table(home)
+    key = ["game_date", "game_id", "player_lookup", "system_id", "points_line"]
+    assert not rows.select(key).is_duplicated().any()
+    per_player = Counter(rows.select("player_lookup", "system_id").iter_rows())
+    assert set(per_player.values()) <= {1, 5}
+    assert rows["game_date"].unique().to_list() == [GAME_DATE]
+    assert rows["predicted_points"].is_between(0, 60).all()
+    assert rows["over_probability"].drop_nulls().is_finite().all()
+    lines = capsys.readouterr().out.splitlines()
+    events = [json.loads(line) for line in lines if line.startswith("{")]
+    (slate,) = [event for event in events if event["event"] == "slate_loaded"]
+    if kind == LINES and name != "every line twice":
+        assert slate["with_line"] == 0
+        assert set(rows["recommendation"]) == {"NO_LINE"}
+    if "whom no box score knows" in name:
+        assert any("box score" in reason for reason in slate["skipped_players"].values())
