@@ -90,13 +90,7 @@ def steps(evidence: Evidence) -> list[Step]:
             merged.at if merged else None,
         ),
         Step("in the table", evidence.target.batch_rows, "rows", evidence.now),
-        Step("created", evidence.target.created, "rows", None),
-        Step(
-            "updated",
-            evidence.target.batch_rows - evidence.target.created,
-            "rows",
-            evidence.target.last_updated_at,
-        ),
+        *_written(evidence.target),
         Step(
             "cleaned",
             sum(e.counts["tables_dropped"] for e in dropped) if dropped else None,
@@ -107,6 +101,15 @@ def steps(evidence: Evidence) -> list[Step]:
         Step(
             "published", int(published is not None), "message", published.at if published else None
         ),
+    ]
+
+
+def _written(target: TargetCounts) -> list[Step]:
+    """Return how many of the rows the batch created, and how many were there and it updated."""
+    counts = {"created": target.created, "updated": target.batch_rows - target.created}
+    return [
+        Step(name, count, "rows", target.last_updated_at if count else None)
+        for name, count in counts.items()
     ]
 
 

@@ -240,7 +240,9 @@ def repair(settings: Settings, options: argparse.Namespace) -> int:
         for number, remedy in enumerate(plan.remedies, start=1):
             print(f"{number:>4}. {remedy.value}")
         if plan.players:
-            print(f"{'':>4}players: {', '.join(plan.players)}")
+            more = len(plan.players) - 10
+            some = ", ".join(plan.players[:10])
+            print(f"{'':>4}players: {some}" + (f" and {more} more" if more > 0 else ""))
         if not options.yes and input("Do it? [y/N] ").strip().lower() not in ("y", "yes"):
             print("nothing was changed")
             return 1

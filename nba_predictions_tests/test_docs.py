@@ -40,6 +40,17 @@ def test_every_verdict_has_its_line_in_the_operating_guide() -> None:
     assert all(f"| `{verdict.value}` |" in text for verdict in Verdict)
 
 
+def test_every_verdict_has_a_chapter_in_the_debugging_guide() -> None:
+    text = document("docs/debugging.md")
+    assert all(f"\n## {verdict.value}\n" in text for verdict in Verdict)
+
+
+def test_every_command_is_told_of() -> None:
+    told = "".join(document(f"docs/{name}.md") for name in ("operating", "debugging"))
+    commands = {"audit", "dead-letters", "replay", "repair"}
+    assert {c for c in commands if f"nba-predictions {c}" not in told} == set()
+
+
 def test_every_milestone_that_the_code_logs_is_in_the_operating_guide() -> None:
     text = document("docs/operating.md")
     logged = {
