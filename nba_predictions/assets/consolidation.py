@@ -3,7 +3,13 @@
 import dagster as dg
 import polars as pl
 
-from nba_predictions.assets.staging import RETRY, Batches, TheWarehouse, staged_predictions
+from nba_predictions.assets.staging import (
+    RETRY,
+    Batches,
+    TheWarehouse,
+    no_retry_of_permanent_errors,
+    staged_predictions,
+)
 from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.night.batches import current_batch
 from nba_predictions.night.consolidation import clean_up, consolidate
@@ -24,7 +30,8 @@ def player_prop_predictions(
 ) -> dg.MaterializeResult:
     """The predictions of the date: staging merged in one statement, under a lease."""
     batch = current_batch(batches, game_date_of(context.partition_key))
-    merged = consolidate(batch, batches, warehouse, run_id=context.run.run_id)
+    with no_retry_of_permanent_errors():
+        merged = consolidate(batch, batches, warehouse, run_id=context.run.run_id)
     night = warehouse.query(
         "night_summary", PREDICTIONS, partition=batch.game_date, batch_id=batch.batch_id
     )

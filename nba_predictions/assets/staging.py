@@ -5,7 +5,7 @@ about as much as predicting a hundred players, so each takes a chunk of them (do
 """
 
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from pydantic import Field
 
 from nba_predictions.batches.port import BatchStore
 from nba_predictions.domain.batch import RESUMABLE, Batch
-from nba_predictions.domain.errors import PublishError
+from nba_predictions.domain.errors import PERMANENT, PublishError
 from nba_predictions.domain.slate import Slate, SlatePlayer
 from nba_predictions.messaging.port import Publisher
 from nba_predictions.models.store import ModelStore
@@ -54,6 +54,15 @@ Models = dg.ResourceParam[ModelStore]
 #: A step whose store or warehouse could not be reached is tried again as a whole; staging again
 #: replaces, recording again changes nothing.
 RETRY = dg.RetryPolicy(max_retries=2, delay=1, backoff=dg.Backoff.EXPONENTIAL)
+
+
+@contextmanager
+def no_retry_of_permanent_errors() -> Iterator[None]:
+    """Let a step fail at once when trying again cannot change what is wrong."""
+    try:
+        yield
+    except PERMANENT as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
 
 
 @dataclass(frozen=True)
@@ -106,22 +115,23 @@ def open_batch_and_fan_out(
     settings: dg.ResourceParam[Settings],
 ) -> Iterator[dg.DynamicOutput[Chunk]]:
     """Open the batch (or take up an unfinished one) and divide its players into chunks."""
-    warehouse.prepare()
-    if config.finish:
-        batch, players = current_batch(batches, slate.game_date), []
-        give_up_the_rest(batch, slate, batches, run_id=context.run_id)
-    elif config.replay:
-        batch = batch_to_replay(batches, slate, config.batch_id)
-        players = players_to_replay(batch, slate, batches, config.players)
-    else:
-        batch = open_batch(
-            batches,
-            slate,
-            source=league.name,
-            run_id=context.run_id,
-            completion_threshold=settings.completion_threshold,
-        )
-        players = players_to_stage(batch, slate, batches, warehouse)
+    with no_retry_of_permanent_errors():
+        warehouse.prepare()
+        if config.finish:
+            batch, players = current_batch(batches, slate.game_date), []
+            give_up_the_rest(batch, slate, batches, run_id=context.run_id)
+        elif config.replay:
+            batch = batch_to_replay(batches, slate, config.batch_id)
+            players = players_to_replay(batch, slate, batches, config.players)
+        else:
+            batch = open_batch(
+                batches,
+                slate,
+                source=league.name,
+                run_id=context.run_id,
+                completion_threshold=settings.completion_threshold,
+            )
+            players = players_to_stage(batch, slate, batches, warehouse)
     # A materialization of a partition that is not registered would be accepted, and not be seen.
     context.instance.add_dynamic_partitions(
         str(player_nights.name),

@@ -39,3 +39,14 @@ class PublishError(NbaPredictionsError):
 
 class PermanentPredictionError(NbaPredictionsError):
     """A player cannot be predicted, and trying again would not change that."""
+
+
+#: Errors that trying again cannot change: they are recorded at once, and whatever else goes on.
+PERMANENT = (
+    BatchStateError,
+    CloudAccessError,
+    PermanentPredictionError,
+    SchemaMismatchError,
+    SettingsError,
+    SourceDataError,
+)

@@ -27,6 +27,8 @@ from nba_predictions.domain.reconciliation import (
     unmerged_staging,
 )
 
+#: Staging that nobody cleaned up is kept at least for this long, to be looked into.
+STAGING_KEPT = timedelta(days=30)
 #: A batch that records nothing for this long has stalled.
 STALL_WINDOW = timedelta(minutes=10)
 
@@ -150,11 +152,14 @@ def _staging_fact(evidence: Evidence, pending: Sequence[Completion]) -> str:
     cleaned = last_entry(evidence.ledger, "cleaned")
     gone = [c.player_lookup for c in pending if c.staging_table not in evidence.staging_there]
     if pending:
+        oldest = min(c.recorded_at for c in pending)
+        expired = bool(gone) and evidence.now - oldest > STAGING_KEPT
         return (
             f"{len(pending)} staging tables wait to be merged and cleaned, "
             f"{len(pending) - len(gone)} are there"
             + (f"; gone are those of {', '.join(gone[:10])}" if gone else "")
             + (f" and {len(gone) - 10} more" if len(gone) > 10 else "")
+            + (f", staged more than {STAGING_KEPT.days} days ago: expired" if expired else "")
         )
     if cleaned:
         return f"staging was merged and cleaned at {cleaned.at:%Y-%m-%d %H:%M:%S} UTC"

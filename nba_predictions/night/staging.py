@@ -26,11 +26,7 @@ from nba_predictions.domain.batch import (
     make_batch_id,
 )
 from nba_predictions.domain.clock import utc_now
-from nba_predictions.domain.errors import (
-    BatchStateError,
-    PermanentPredictionError,
-    SchemaMismatchError,
-)
+from nba_predictions.domain.errors import PERMANENT, BatchStateError
 from nba_predictions.domain.reconciliation import unmerged_staging
 from nba_predictions.domain.slate import Slate, SlatePlayer
 from nba_predictions.domain.tables import PREDICTIONS
@@ -40,9 +36,6 @@ from nba_predictions.warehouse.port import Warehouse
 
 #: How often a player is tried before he is dead-lettered.
 MAX_ATTEMPTS = 3
-#: Errors that trying again cannot change.
-PERMANENT = (PermanentPredictionError, SchemaMismatchError)
-
 #: Makes the rows of one player; whatever it raises is that player's failure only.
 PredictPlayer = Callable[[SlatePlayer], list[dict[str, Any]]]
 

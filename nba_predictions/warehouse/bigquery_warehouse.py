@@ -18,7 +18,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import cache, partial
 from typing import Any, cast
 
@@ -39,6 +39,7 @@ from nba_predictions import google_cloud
 from nba_predictions.domain.errors import SettingsError
 from nba_predictions.domain.reconciliation import MergeCounts, TargetCounts
 from nba_predictions.domain.tables import TABLES, Column, Table
+from nba_predictions.domain.verdict import STAGING_KEPT
 from nba_predictions.google_cloud import connect, persist
 from nba_predictions.sql import (
     count_staged_statement,
@@ -54,8 +55,6 @@ from nba_predictions.warehouse.port import Rows, StagingTable
 
 #: A load job is mostly waiting. As many connections are kept open.
 LOADS_AT_ONCE = 32
-#: Staging that nobody cleaned up is kept for this long, to be looked into.
-STAGING_KEPT = timedelta(days=30)
 #: A query may read 1,000 tables.
 TABLES_PER_QUERY = 900
 #: How long a load job or a query may take.

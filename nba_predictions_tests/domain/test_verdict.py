@@ -198,6 +198,10 @@ CASES: dict[str, tuple[Verdict, Judgement]] = {
             successor="batch_2",
         ),
     ),
+    "staged, and never merged for longer than staging is kept": (
+        V.STAGED_NOT_MERGED,
+        verdict(S.STAGED, done=ALL, gone={"a", "b"}, now=NOON + timedelta(days=31)),
+    ),
     "staged, and a dead worker's lease": (
         V.STAGED_NOT_MERGED,
         verdict(S.STAGED, done=ALL, lease=Lease(NOON.date(), "run_9", 3, NOON + 5 * SECOND)),
@@ -271,6 +275,10 @@ def test_every_judgement_states_its_evidence() -> None:
             "1 staging tables wait to be merged and cleaned, 0 are there; gone are those of d",
         ),
         ("published, and followed by another batch that was merged", "taken over by batch_2"),
+        (
+            "staged, and never merged for longer than staging is kept",
+            "0 are there; gone are those of a, b, staged more than 30 days ago: expired",
+        ),
         ("staged, and a dead worker's lease", "run_9 never gave back the lease of the date"),
         (
             "staged, and a worker at it",
