@@ -1,9 +1,9 @@
 """A night that is killed in the middle, in a process of its own: no clean-up, no farewell.
 
-    python -m nba_predictions_tests.e2e.dying_run HOME DAGSTER_HOME MODELS MOMENT
+    python -m nba_predictions_tests.e2e.dying_run HOME DAGSTER_HOME MODELS "before|after CALL"
 
-MOMENT is `staging` (after ten players are staged, before their completions can all be recorded) or
-`merge` (after the MERGE is in the target, before the ledger knows of it).
+CALL is a write of the night, as nba_predictions_tests.faults.strikes names it. The night is the job
+of the schedule, and then whatever its sensor asks for.
 """
 
 from __future__ import annotations
@@ -11,48 +11,35 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import dagster as dg
 
+from nba_predictions.night import leases
 from nba_predictions_tests.e2e.pipeline import Pipeline, small_league
+from nba_predictions_tests.faults.strikes import SHORT_LEASE, Boundary, watched
+from nba_predictions_tests.nights import Parts
 
-STAGED_BEFORE_DEATH = 10
 
-
-def die(real: Any, *arguments: Any) -> Any:
-    real(*arguments)
+def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
-
-
-class DieAfter:
-    """Lets a number of calls through, and kills the process in the next one."""
-
-    def __init__(self, calls: int) -> None:
-        self._left = calls
-        self._lock = threading.Lock()
-
-    def __call__(self, real: Any, *arguments: Any) -> Any:
-        with self._lock:
-            if self._left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            self._left -= 1
-            return real(*arguments)
 
 
 def main(home: str, dagster_home: str, models: str, moment: str) -> None:
     instance = dg.DagsterInstance.local_temp(dagster_home)
     pipeline = Pipeline.build(Path(home), small_league(), instance=instance, models_in=Path(models))
-    faults: dict[str, tuple[str, Callable[..., Any]]] = {
-        "staging": ("stage", DieAfter(STAGED_BEFORE_DEATH)),
-        "merge": ("merge", die),
-    }
-    method, fault = faults[moment]
-    with pipeline.warehouse.broken(method, fault):
-        pipeline.predict()
+    when, _, call = moment.partition(" ")
+    names = ("batches", "warehouse", "publisher")
+    real: dict[str, Any] = {name: pipeline.resources[name] for name in names}
+    parts, _, _ = watched(Parts(**real), Boundary(call, when), die)
+    dying = pipeline.with_resources(**{name: getattr(parts, name) for name in names})
+    # A dead worker's lease is not what these tests are about: it runs out at once.
+    with mock.patch.object(leases, "LEASE_TTL", SHORT_LEASE):
+        dying.predict()
+        for request in dying.tick():
+            dying.publish(request)
 
 
 if __name__ == "__main__":

@@ -144,10 +144,12 @@ class Pipeline:
 
     def with_league(self, league: LeagueSource) -> Pipeline:
         """The same home and instance after the source has changed."""
-        resources = {**self.resources, "league": league}
-        return replace(
-            self, league=league, resources=resources, definitions=build_definitions(resources)
-        )
+        return replace(self.with_resources(league=league), league=league)
+
+    def with_resources(self, **changed: Any) -> Pipeline:
+        """The same home and instance with other resources."""
+        resources = {**self.resources, **changed}
+        return replace(self, resources=resources, definitions=build_definitions(resources))
 
     # The parts
 

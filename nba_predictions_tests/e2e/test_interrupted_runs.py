@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,15 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from nba_predictions.batches import sqlite_store
+from nba_predictions import sensors
 from nba_predictions.domain.batch import BatchState
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.verdict import Verdict
-from nba_predictions.night.leases import LEASE_TTL
+from nba_predictions.night import leases
+from nba_predictions.sensors import RUN_TIMEOUT
 from nba_predictions_tests.e2e.conftest import MakePipeline
-from nba_predictions_tests.e2e.dying_run import STAGED_BEFORE_DEATH
-from nba_predictions_tests.e2e.pipeline import GAME_DATE, Pipeline, facts
+from nba_predictions_tests.e2e.pipeline import GAME_DATE, Pipeline, errors, facts
+from nba_predictions_tests.faults.strikes import SHORT_LEASE
 
 
 def run_that_dies(home: Path, dagster_home: str, models_in: Path, moment: str) -> None:
@@ -36,46 +38,61 @@ def run_that_dies(home: Path, dagster_home: str, models_in: Path, moment: str) -
     assert died.returncode == -signal.SIGKILL, died.stderr[-2000:]
 
 
-def test_a_night_killed_while_staging_and_again_while_merging_is_one_batch_in_the_end(
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "after create the batch",
+        "before record {player}, staged",
+        "after record {player}, staged",
+        "before move the batch to staged",
+        "before MERGE",
+        "after MERGE",
+        "after enter 'merged' into the ledger",
+        "after drop staging",
+        "after move the batch to cleaned",
+        "before publish the message",
+        "after publish the message",
+        "after enter 'published' into the ledger",
+    ],
+)
+def test_a_run_killed_anywhere_is_made_good_by_schedule_and_sensor(
     make_pipeline: MakePipeline,
     stored_instance: dg.DagsterInstance,
     models_in: Path,
     undisturbed: pl.DataFrame,
     monkeypatch: pytest.MonkeyPatch,
+    moment: str,
 ) -> None:
+    monkeypatch.setattr(leases, "LEASE_TTL", SHORT_LEASE)
     pipeline = make_pipeline(instance=stored_instance)
+    player = undisturbed["player_lookup"].unique().sort()[15]
     dagster_home = stored_instance.root_directory
+    run_that_dies(pipeline.home, dagster_home, models_in, moment.format(player=player))
+    died = pipeline.batch()
 
-    run_that_dies(pipeline.home, dagster_home, models_in, "staging")
-    first = pipeline.batch()
-    assert first.state is BatchState.STAGING
-    assert len(pipeline.staging_files()) == STAGED_BEFORE_DEATH
-    recorded = [c for c in pipeline.batches.completions(first.batch_id) if c.rows]
-    assert len(recorded) <= STAGED_BEFORE_DEATH
-    assert pipeline.judgement().verdict is Verdict.IN_PROGRESS
+    later_ticks(monkeypatch)
+    for request in pipeline.tick():
+        assert pipeline.publish(request).success
+    if pipeline.judgement().verdict is not Verdict.COMPLETE:
+        night = pipeline.predict()
+        assert night.success, errors(night)
+        for request in pipeline.tick():
+            assert pipeline.publish(request).success
 
-    run_that_dies(pipeline.home, dagster_home, models_in, "merge")
-    second = pipeline.batch()
-    assert second.batch_id == first.batch_id
-    assert second.state is BatchState.STAGED
-    assert len(pipeline.staging_files()) == 31
-    assert facts(pipeline.table()) == facts(undisturbed)
-    assert pipeline.judgement().verdict is Verdict.STAGED_NOT_MERGED
-    assert pipeline.tick() == []
-
-    # The dead run holds the lease of the date until it runs out.
-    monkeypatch.setattr(sqlite_store, "utc_now", lambda: utc_now() + LEASE_TTL)
-    inserted = pipeline.table()
-    assert pipeline.predict().success
-    assert pipeline.batch().batch_id == first.batch_id
+    assert pipeline.judgement().verdict is Verdict.COMPLETE
+    assert pipeline.batch().batch_id == died.batch_id
     assert len(pipeline.batches.of_date(GAME_DATE)) == 1
-    events = [entry.event for entry in pipeline.ledger()]
-    assert events == ["created", "resumed", "staged", "resumed", "merged", "cleaned"]
     assert facts(pipeline.table()) == facts(undisturbed)
-    assert pipeline.table()["created_at"].to_list() == inserted["created_at"].to_list()
+    assert [m.dedup_id for m in pipeline.messages()] == [died.batch_id]
     assert pipeline.staging_files() == []
     predicted = {f"{GAME_DATE}|{player}" for player in undisturbed["player_lookup"]}
     assert pipeline.materialized_players() == predicted
+
+
+def later_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A killed publishing run stays started in Dagster, and is waited for."""
+    ahead = RUN_TIMEOUT + timedelta(minutes=1)
+    monkeypatch.setattr(sensors, "utc_now", lambda: utc_now() + ahead)
 
 
 def test_a_clean_up_that_breaks_off_loses_nothing_and_is_done_by_hand(
