@@ -21,6 +21,7 @@ from nba_predictions.domain.errors import NbaPredictionsError
 from nba_predictions.domain.repair import Plan, Remedy, plan_repair
 from nba_predictions.domain.tables import PREDICTIONS, RESULTS
 from nba_predictions.domain.verdict import Evidence, Verdict, judge
+from nba_predictions.night.leases import date_lease
 from nba_predictions.settings import Settings
 from nba_predictions.warehouse.port import Warehouse
 
@@ -63,7 +64,9 @@ def _parser() -> argparse.ArgumentParser:
         )
         sub.set_defaults(command=command)
         if command is audit:
-            sub.add_argument("--batch", metavar="ID", help="a batch of the date (default: newest)")
+            sub.add_argument(
+                "--batch", metavar="ID", help="one batch, instead of the newest of a date"
+            )
             sub.add_argument("--json", action="store_true", help="print the whole report as JSON")
     explanation = "list the players who failed for good"
     sub = commands.add_parser("dead-letters", help=explanation, description=explanation)
@@ -151,13 +154,16 @@ def audit(settings: Settings, options: argparse.Namespace) -> int:
     """Say what is there of a night, from data, and change nothing."""
     night = _open(settings)
     night.warehouse.prepare()
-    evidence = gather_evidence(options.game_date, night.batches, night.warehouse, options.batch)
+    game_date = options.game_date
+    if options.batch:
+        game_date = night.batches.get(options.batch).game_date
+    evidence = gather_evidence(game_date, night.batches, night.warehouse, options.batch)
     told = report(evidence)
     if options.json:
         print(json.dumps(told, indent=1))
         return 0 if told["verdict"] == Verdict.COMPLETE.value else 1
-    _print_steps(options.game_date, told)
-    return _print_verdict(options.game_date, evidence, told)
+    _print_steps(game_date, told)
+    return _print_verdict(game_date, evidence, told)
 
 
 def grade(settings: Settings, options: argparse.Namespace) -> int:
@@ -263,8 +269,10 @@ def _remedy(
     """Do one thing that mends; return whether to go on."""
     if remedy is Remedy.PUBLISH:
         return night.publish(game_date, instance)
-    if remedy is Remedy.REMOVE_DUPLICATES:
-        removed = night.warehouse.remove_duplicates(PREDICTIONS, game_date)
+    if remedy is Remedy.REMOVE_DUPLICATES and evidence.batch is not None:
+        # No merge may write the date meanwhile.
+        with date_lease(evidence.batch, night.batches, run_id="repair"):
+            removed = night.warehouse.remove_duplicates(PREDICTIONS, game_date)
         print(f"{removed} rows removed")
         return True
     partition = game_date.isoformat()
