@@ -49,7 +49,7 @@ audit: install
 # The suite sets the variables that it needs; those above are not for it. Much of it is waiting.
 test: install
 	env -u NBA_PREDICTIONS_SOURCE -u NBA_PREDICTIONS_DATA -u NBA_PREDICTIONS_HOME -u DAGSTER_HOME \
-		$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
+		$(BIN)/python -m pytest --numprocesses 4 --dist worksteal
 
 lint: install
 	$(BIN)/ruff check .

@@ -65,7 +65,7 @@ def open_batch(
         present = store.of_date(slate.game_date)
         unfinished = next((b for b in present if b.state in RESUMABLE), None)
         newest = next(iter(present), None)
-        if newest and newest.state in _LEFT_BEHIND:
+        if newest and unfinished is None and _was_left_behind(newest, store):
             unfinished = newest if newest.slate_fingerprint == fingerprint else None
         if unfinished and unfinished.slate_fingerprint == fingerprint:
             return _take_up(store, unfinished, slate, run_id)
@@ -86,7 +86,13 @@ def open_batch(
             completion_threshold=completion_threshold,
         )
         if store.create(batch):
-            break
+            others = {b.batch_id for b in store.of_date(slate.game_date)} - {batch.batch_id}
+            if others <= {b.batch_id for b in present}:
+                break
+            # While this run stood still another began and ended a night: of two batches the later
+            # one speaks for the date, and this one has the earlier time.
+            reason = f"another run was first, while run {run_id} began a batch"
+            store.move(batch.batch_id, BatchState.FAILED, reason)
         # The id is taken (a batch of this very second) or another run was first: look again. Only
         # the id moves on; a batch created in the future would end before it began.
         id_time += timedelta(seconds=1)
@@ -104,9 +110,16 @@ def open_batch(
     return store.get(batch.batch_id)
 
 
-#: Merged but never cleaned up, because its run died or too many of its players failed; or given up
-#: when it stalled. Of the same slate, it is taken up.
-_LEFT_BEHIND = frozenset({BatchState.CONSOLIDATED, BatchState.FAILED})
+def _was_left_behind(batch: Batch, store: BatchStore) -> bool:
+    """Return whether a batch that is not unfinished by its state has something left to do.
+
+    It was merged and never cleaned up, because its run died or too many of its players failed; it
+    was given up when it stalled; or a replay into it died before the merge.
+    """
+    if batch.state in (BatchState.CONSOLIDATED, BatchState.FAILED):
+        return True
+    completions = store.completions(batch.batch_id)
+    return bool(unmerged_staging(completions, store.ledger(batch.batch_id)))
 
 
 def _take_up(store: BatchStore, batch: Batch, slate: Slate, run_id: str) -> Batch:
@@ -123,15 +136,15 @@ def _take_up(store: BatchStore, batch: Batch, slate: Slate, run_id: str) -> Batc
     merged = batch.state is BatchState.CONSOLIDATED
     if not (batch.state is BatchState.STAGED or (merged and all_done)):
         _start(store, batch, slate, run_id)
+    else:
+        _record_skips(store, batch, slate, run_id)
     return store.get(batch.batch_id)
 
 
 def _start(store: BatchStore, batch: Batch, slate: Slate, run_id: str) -> None:
     """Record the skips, which are done already, and let the staging begin."""
     store.move(batch.batch_id, BatchState.STAGING)
-    for skip in slate.skips:
-        completion = Completion(skip.player_lookup, 0, utc_now(), run_id, skip_reason=skip.reason)
-        store.complete(batch.batch_id, completion)
+    _record_skips(store, batch, slate, run_id)
     milestone(
         "slate_loaded",
         f"{len(slate.games)} games, {len(slate.players)} players to predict, "
@@ -142,6 +155,12 @@ def _start(store: BatchStore, batch: Batch, slate: Slate, run_id: str) -> None:
         **_slate_counts(slate),
         skipped_players={s.player_lookup: s.reason for s in slate.skips},
     )
+
+
+def _record_skips(store: BatchStore, batch: Batch, slate: Slate, run_id: str) -> None:
+    for skip in slate.skips:
+        completion = Completion(skip.player_lookup, 0, utc_now(), run_id, skip_reason=skip.reason)
+        store.complete(batch.batch_id, completion)
 
 
 def _slate_counts(slate: Slate) -> dict[str, int]:

@@ -9,13 +9,15 @@ from datetime import datetime, timedelta
 from nba_predictions.batches.port import BatchStore
 from nba_predictions.domain.batch import Batch, BatchState, LedgerEntry, last_progress
 from nba_predictions.domain.errors import BatchStateError
+from nba_predictions.domain.reconciliation import unmerged_staging
 from nba_predictions.domain.verdict import STALL_WINDOW
 from nba_predictions.logs import milestone
 from nba_predictions.night.batches import batch_progress, current_batch
 
 _S = BatchState
-#: What a run leaves behind that dies before the end of its night.
-_LEFT = frozenset({_S.CREATED, _S.STAGING, _S.STALLED, _S.STAGED, _S.CONSOLIDATED})
+#: What a run leaves behind that dies before the end of its night; a cleaned batch only with players
+#: who were replayed into it and not merged.
+_LEFT = frozenset({_S.CREATED, _S.STAGING, _S.STALLED, _S.STAGED, _S.CONSOLIDATED, _S.CLEANED})
 _STAGING = frozenset({_S.CREATED, _S.STAGING, _S.STALLED})
 
 
@@ -41,7 +43,10 @@ def settle_stalls(store: BatchStore, *, run_id: str, now: datetime | None = None
             continue
         ledger = store.ledger(batch.batch_id)
         letters = store.dead_letters(batch.batch_id)
-        at = last_progress(batch, store.completions(batch.batch_id), letters, ledger)
+        completions = store.completions(batch.batch_id)
+        if batch.state is _S.CLEANED and not unmerged_staging(completions, ledger):
+            continue
+        at = last_progress(batch, completions, letters, ledger)
         told = any(entry.event == "stalled" for entry in ledger)
         if now - at <= STALL_WINDOW:
             continue

@@ -26,7 +26,7 @@ from tenacity import wait_none
 
 from nba_predictions.domain.batch import MERGED, RESUMABLE, Batch, BatchState, Completion
 from nba_predictions.domain.clock import utc_now
-from nba_predictions.domain.errors import NbaPredictionsError
+from nba_predictions.domain.errors import BatchStateError, NbaPredictionsError
 from nba_predictions.domain.reconciliation import unmerged_staging
 from nba_predictions.domain.slate import SlatePlayer
 from nba_predictions.domain.tables import PREDICTIONS
@@ -244,7 +244,8 @@ class Nights(RuleBasedStateMachine):
         time.sleep(SHORT_LEASE.total_seconds() / 4)
         parts = self.scene.home.open()
         for _ in range(3):
-            publish(parts, "sensor")
+            with suppress(BatchStateError):
+                publish(parts, "sensor")
             batch = newest_batch(parts.batches, GAME_DATE)
             if batch is not None and batch.state is BatchState.PUBLISHED:
                 # Players who were replayed and never merged are what `repair` is for.

@@ -4,16 +4,17 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from nba_predictions.batches.sqlite_store import SQLiteBatchStore
-from nba_predictions.domain.batch import BatchState, BatchStatus, Completion, DeadLetter
+from nba_predictions.domain.batch import Batch, BatchState, BatchStatus, Completion, DeadLetter
 from nba_predictions.domain.errors import BatchStateError, PermanentPredictionError
 from nba_predictions.domain.slate import Slate, SlatePlayer
+from nba_predictions.domain.verdict import Verdict
 from nba_predictions.night.staging import (
     MAX_ATTEMPTS,
     close_staging,
@@ -115,6 +116,50 @@ def test_batches_of_one_second_have_names_of_their_own_and_true_times(night: Nig
         b.batch_id for b in batches[::-1]
     ]
     assert all(b.created_at <= datetime.now(timezone.utc) for b in batches)
+
+
+def test_a_batch_that_begins_while_another_ends_is_given_up_for_one_that_follows(
+    night: Night,
+) -> None:
+    class StandsStill:
+        """Between the look at the date and the creation of a batch, another run does its night."""
+
+        other: Batch | None = None
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(night.store, name)
+
+        def now(self) -> datetime:
+            return night.store.now() - (timedelta() if self.other else timedelta(seconds=5))
+
+        def create(self, batch: Batch) -> bool:
+            self.other = self.other or night.published(run_id="run_2")
+            return night.store.create(batch)
+
+    store: Any = StandsStill()
+    batch = open_batch(store, SLATE, source="test", run_id="run_1", completion_threshold=0.9)
+    mine, other, empty = night.store.of_date(GAME_DATE)
+    assert mine.batch_id == batch.batch_id
+    assert (mine.state, other.state, empty.state) == (S.STAGING, S.PUBLISHED, S.FAILED)
+    assert empty.reason == "another run was first, while run run_1 began a batch"
+
+
+def test_a_replay_that_died_before_its_merge_is_taken_up_by_the_next_run(night: Night) -> None:
+    batch = night.published()
+    night.stage(batch, SLATE.players[:1], replay=True, run_id="replay")
+    assert night.staged(run_id="run_2").batch_id == batch.batch_id
+    night.consolidate(batch)
+    assert night.clean(batch).tables_dropped == 1
+    night.publish(batch)
+    assert night.verdict().verdict is Verdict.COMPLETE
+
+
+def test_a_skip_that_was_never_recorded_is_made_up_for(night: Night) -> None:
+    batch = night.staged()
+    with night.store._transaction() as connection:
+        connection.execute("DELETE FROM completions WHERE row_count = 0")
+    assert night.open(run_id="run_2").batch_id == batch.batch_id
+    assert night.close(batch).skipped == 1
 
 
 def test_many_that_open_at_once_share_one_batch(night: Night) -> None:

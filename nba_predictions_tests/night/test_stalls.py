@@ -91,6 +91,17 @@ def test_a_batch_whose_run_died_later_is_to_be_finished_too(night: Night, reache
     assert night.state(batch) is reached
 
 
+def test_a_replay_that_died_before_its_merge_is_to_be_finished(night: Night) -> None:
+    batch = night.cleaned()
+    night.stage(batch, SLATE.players[:1], replay=True, run_id="replay")
+    (stall,) = settle(night, STALL_WINDOW + MINUTE)
+    assert stall.may_be_finished
+    assert night.state(batch) is S.CLEANED
+    night.consolidate(batch)
+    night.clean(batch)
+    assert settle(night, STALL_WINDOW + MINUTE) == []
+
+
 @pytest.mark.parametrize("done", ["cleaned", "published"])
 def test_what_is_done_does_not_stall(night: Night, done: str) -> None:
     getattr(night, done)()
