@@ -103,6 +103,22 @@ def test_a_failed_player_is_brought_back_by_his_partition_alone(
     assert pipeline.judgement().verdict is Verdict.COMPLETE
 
 
+def test_the_replay_job_as_it_is_configured_replays_whoever_is_not_done(
+    pipeline: Pipeline, quoted: list[str], undisturbed: pl.DataFrame
+) -> None:
+    with systems_raising(set(quoted[:2])):
+        assert pipeline.predict().success
+    batch_id = pipeline.batch().batch_id
+    # Without any configuration, as from the UI's launchpad.
+    replayed = pipeline.definitions.resolve_job_def("replay_players").execute_in_process(
+        instance=pipeline.instance, partition_key=NIGHT, raise_on_error=False
+    )
+    assert replayed.success
+    assert pipeline.batch().batch_id == batch_id
+    assert facts(pipeline.table()) == facts(undisturbed)
+    assert pipeline.staging_files() == []
+
+
 def test_a_player_who_fails_again_when_replayed_does_not_spoil_the_batch(
     pipeline: Pipeline, quoted: list[str], undisturbed: pl.DataFrame
 ) -> None:
