@@ -31,7 +31,7 @@ class Stall:
 
 
 def settle_stalls(store: BatchStore, *, run_id: str, now: datetime | None = None) -> list[Stall]:
-    """Find batches that recorded nothing for the stall window, and say so once for each.
+    """Find batches that recorded nothing for the stall window, and say so once for each stall.
 
     One whose staging broke off becomes `stalled` when enough players are accounted for; otherwise
     it becomes `failed`, and the next run of the same slate takes it up where it was left.
@@ -47,7 +47,7 @@ def settle_stalls(store: BatchStore, *, run_id: str, now: datetime | None = None
         if batch.state is _S.CLEANED and not unmerged_staging(completions, ledger):
             continue
         at = last_progress(batch, completions, letters, ledger)
-        told = any(entry.event == "stalled" for entry in ledger)
+        told = any(entry.event == "stalled" and entry.at > at for entry in ledger)
         if now - at <= STALL_WINDOW:
             continue
         stall = Stall(batch, now - at, batch_progress(batch, store).may_go_out)

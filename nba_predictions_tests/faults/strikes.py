@@ -109,17 +109,16 @@ class Struck:
         if during != self.at:
             yield
             return
-        module = type(self.real).__module__
         if name == "drop_staging":
             self.real.drop_staging(arguments[0][:1])
             self._meet(during)
             yield
             return
-        inner = {"stage": "pq.write_table", "merge": "merge_statement"}[name]
-        path, _, attribute = f"{module}.{inner}".rpartition(".")
-        owner = __import__("importlib").import_module(module)
-        for step in path[len(module) + 1 :].split(".") if path != module else ():
-            owner = getattr(owner, step)
+        adapter: Any = sys.modules[type(self.real).__module__]
+        owner, attribute = {
+            "stage": (adapter.pq, "write_table"),
+            "merge": (adapter, "merge_statement"),
+        }[name]
         untouched = getattr(owner, attribute)
 
         def and_strike(*given: Any, **named: Any) -> Any:

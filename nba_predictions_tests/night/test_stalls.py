@@ -80,6 +80,14 @@ def test_it_is_said_once(night: Night, milestones: Callable[[], list[dict[str, A
     assert night.events(batch).count("stalled") == 1
 
 
+def test_a_batch_that_stalls_a_second_time_is_told_of_again(night: Night) -> None:
+    batch = night.open()
+    settle(night, STALL_WINDOW + MINUTE)
+    night.open(run_id="run_2")
+    settle(night, STALL_WINDOW + MINUTE)
+    assert night.events(batch) == ["created", "stalled", "resumed", "stalled"]
+
+
 @pytest.mark.parametrize("reached", [S.STAGED, S.CONSOLIDATED])
 def test_a_batch_whose_run_died_later_is_to_be_finished_too(night: Night, reached: S) -> None:
     batch = night.staged()
