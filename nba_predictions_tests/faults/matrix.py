@@ -151,8 +151,9 @@ undisturbed night, row by row, the batch that holds the rows is published once, 
 left. The cells say what it took: `itself` means that the night was whole already.
 
 `python -m nba_predictions_tests.faults.matrix` prints this document from {cells} struck nights. The
-suite strikes them all on the profile `embedded`, and those after each write on the profile `gcp`,
-where BigQuery, Firestore and Pub/Sub have stand-ins; the outcomes are the same.
+suite strikes them all on the profile `embedded`. On the profile `gcp`, where BigQuery, Firestore
+and Pub/Sub have stand-ins, it kills after each write, and strikes the other ways after those that
+decide; the outcomes are the same.
 
 {table}
 """

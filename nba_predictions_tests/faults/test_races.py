@@ -35,7 +35,7 @@ from nba_predictions_tests.nights import (
 
 TRIALS = 100
 #: On the stand-ins each trial takes seconds.
-CLOUD_TRIALS = 4
+CLOUD_TRIALS = 2
 REPLAYED = "lukadoncic"
 
 
