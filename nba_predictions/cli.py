@@ -249,13 +249,21 @@ def repair(settings: Settings, options: argparse.Namespace) -> int:
             more = len(plan.players) - 10
             some = ", ".join(plan.players[:10])
             print(f"{'':>4}players: {some}" + (f" and {more} more" if more > 0 else ""))
-        if not options.yes and input("Do it? [y/N] ").strip().lower() not in ("y", "yes"):
+        if not options.yes and not _agreed():
             print("nothing was changed")
             return 1
         with dg.DagsterInstance.get() as instance:
             for remedy in plan.remedies:
                 if not _remedy(night, instance, options.game_date, remedy, plan, evidence):
                     break
+
+
+def _agreed() -> bool:
+    try:
+        return input("Do it? [y/N] ").strip().lower() in ("y", "yes")
+    except EOFError:
+        print("\nnobody is there to answer; --yes does not ask")
+        return False
 
 
 def _remedy(

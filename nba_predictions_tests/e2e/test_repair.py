@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
@@ -187,6 +188,18 @@ def test_nothing_is_changed_without_a_yes(night: Damaged, monkeypatch: pytest.Mo
     assert asked == ["Do it? [y/N] "]
     assert night.table() == damaged
     assert any(line.strip() == "1. predict players again, merge and clean up" for line in printed)
+
+
+def test_without_anybody_to_answer_nothing_is_changed(
+    night: Damaged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows_deleted(night)
+    damaged = night.table()
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    code, printed = night.run("repair", "--game-date", NIGHT)
+    assert code == 1
+    assert printed[-2:] == ["nobody is there to answer; --yes does not ask", "nothing was changed"]
+    assert night.table() == damaged
 
 
 def test_a_date_that_was_never_predicted_is_begun(night: Damaged) -> None:
