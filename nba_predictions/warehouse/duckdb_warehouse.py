@@ -179,8 +179,10 @@ class DuckDBWarehouse:
         for name in names:
             self._file(name).unlink(missing_ok=True)
             # A writer that was killed has left its file without a name.
-            for part in self._file(name).parent.glob(f".{Path(name).name}.*.part"):
-                part.unlink(missing_ok=True)
+            # Another clean-up may take the folder away while it is looked through.
+            with suppress(FileNotFoundError):
+                for part in self._file(name).parent.glob(f".{Path(name).name}.*.part"):
+                    part.unlink(missing_ok=True)
         for folder in {self._file(name).parent for name in names}:
             # It stays while anything else is in it, and another clean-up may have been faster.
             with suppress(OSError):
