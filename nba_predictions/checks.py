@@ -1,12 +1,12 @@
 """What a night promises. A promise that is broken stops the clean-up of staging."""
 
 import warnings
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import dagster as dg
+import polars as pl
 
-from nba_predictions.assets.consolidation import player_prop_predictions
+from nba_predictions.assets.consolidation import markdown_table, player_prop_predictions
 from nba_predictions.assets.publication import phase5_completion
 from nba_predictions.assets.staging import Batches, TheWarehouse
 from nba_predictions.audit import gather_evidence, report
@@ -38,42 +38,36 @@ with warnings.catch_warnings():
         )
         for name, promise in _PROMISES.items()
     ]
-
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", dg.PreviewWarning)
-
-    @dg.asset_check(
+    _AUDIT = dg.AssetCheckSpec(
+        "the_night_is_whole",
         asset=phase5_completion,
-        name="the_night_is_whole",
         description="The audit of the batch, from batch store, staging, table and ledger.",
         partitions_def=game_dates,
     )
-    def the_night_is_whole(
-        context: dg.AssetCheckExecutionContext, batches: Batches, warehouse: TheWarehouse
-    ) -> dg.AssetCheckResult:
-        """Give the verdict on the date after each publication; `PARTIAL` is a warning."""
-        game_date = game_date_of(context.partition_key)
-        told = report(gather_evidence(game_date, batches, warehouse))
-        partial = told["verdict"] == Verdict.PARTIAL.value
-        return dg.AssetCheckResult(
-            passed=told["verdict"] == Verdict.COMPLETE.value,
-            severity=dg.AssetCheckSeverity.WARN if partial else dg.AssetCheckSeverity.ERROR,
-            description=f"{told['verdict']}: {'; '.join(told['facts'])}",
-            metadata={
-                "batch_id": told.get("batch_id"),
-                "verdict": told["verdict"],
-                "steps": dg.MetadataValue.md(_steps_table(told)),
-            },
-        )
 
 
-def _steps_table(told: Mapping[str, Any]) -> str:
-    lines = ["| step | count | | at |", "|---|---|---|---|"]
-    for step in told.get("steps", ()):
-        count = "-" if step["count"] is None else step["count"]
-        lines.append(f"| {step['step']} | {count} | {step['what']} | {step['at'] or ''} |")
-    return "\n".join(lines)
+@dg.multi_asset_check(specs=[_AUDIT])
+def the_night_is_whole(
+    context: dg.AssetCheckExecutionContext, batches: Batches, warehouse: TheWarehouse
+) -> dg.AssetCheckResult:
+    """Give the verdict on the date after each publication; `PARTIAL` is a warning."""
+    game_date = game_date_of(context.partition_key)
+    told = report(gather_evidence(game_date, batches, warehouse))
+    partial = told["verdict"] == Verdict.PARTIAL.value
+    columns = dict.fromkeys(("step", "count", "what", "at"), pl.String)
+    steps = pl.DataFrame(told.get("steps", []), schema=columns, strict=False).with_columns(
+        pl.col("count").fill_null("-"), pl.col("at").fill_null("")
+    )
+    return dg.AssetCheckResult(
+        passed=told["verdict"] == Verdict.COMPLETE.value,
+        severity=dg.AssetCheckSeverity.WARN if partial else dg.AssetCheckSeverity.ERROR,
+        description=f"{told['verdict']}: {'; '.join(told['facts'])}",
+        metadata={
+            "batch_id": told.get("batch_id"),
+            "verdict": told["verdict"],
+            "steps": dg.MetadataValue.md(markdown_table(steps)),
+        },
+    )
 
 
 @dg.multi_asset_check(specs=_SPECS)

@@ -20,7 +20,7 @@ from nba_predictions.domain.batch import BatchState
 from nba_predictions.domain.errors import NbaPredictionsError
 from nba_predictions.domain.repair import Plan, Remedy, plan_repair
 from nba_predictions.domain.tables import PREDICTIONS, RESULTS
-from nba_predictions.domain.verdict import Evidence, Verdict, judge
+from nba_predictions.domain.verdict import Evidence, Verdict, judge, some_of
 from nba_predictions.night.leases import date_lease
 from nba_predictions.settings import Settings
 from nba_predictions.warehouse.port import Warehouse
@@ -205,26 +205,13 @@ def replay(settings: Settings, options: argparse.Namespace) -> int:
     night = _open(settings)
     batch = night.batches.get(options.batch)
     with dg.DagsterInstance.get() as instance:
-        succeeded = _replay(night, instance, batch.game_date, options.player, batch.batch_id)
+        succeeded = night.replay(batch.game_date, instance, options.player, batch.batch_id)
         night.publish(batch.game_date, instance)
     evidence = gather_evidence(batch.game_date, night.batches, night.warehouse)
     told = report(evidence)
     _print_steps(batch.game_date, told)
     code = _print_verdict(batch.game_date, evidence, told)
     return code if succeeded else 1
-
-
-def _replay(
-    night: Pipeline,
-    instance: dg.DagsterInstance,
-    game_date: date,
-    players: Sequence[str],
-    batch_id: str,
-) -> bool:
-    from nba_predictions.jobs import fan_out
-
-    config = fan_out(replay=True, players=list(players), batch_id=batch_id)
-    return night.execute("replay_players", game_date.isoformat(), instance, config=config)
 
 
 def repair(settings: Settings, options: argparse.Namespace) -> int:
@@ -246,9 +233,7 @@ def repair(settings: Settings, options: argparse.Namespace) -> int:
         for number, remedy in enumerate(plan.remedies, start=1):
             print(f"{number:>4}. {remedy.value}")
         if plan.players:
-            more = len(plan.players) - 10
-            some = ", ".join(plan.players[:10])
-            print(f"{'':>4}players: {some}" + (f" and {more} more" if more > 0 else ""))
+            print(f"{'':>4}players: {some_of(plan.players)}")
         if not options.yes and not _agreed():
             print("nothing was changed")
             return 1
@@ -285,7 +270,7 @@ def _remedy(
         return True
     partition = game_date.isoformat()
     if remedy is Remedy.REPLAY and evidence.batch is not None:
-        return _replay(night, instance, game_date, plan.players, evidence.batch.batch_id)
+        return night.replay(game_date, instance, plan.players, evidence.batch.batch_id)
     if remedy is Remedy.FINISH:
         return night.execute("finish_batch", partition, instance)
     return night.execute("nightly_predictions", partition, instance)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -11,10 +11,10 @@ import dagster as dg
 
 from nba_predictions.batches.port import BatchStore
 from nba_predictions.definitions import build_definitions, build_resources
-from nba_predictions.domain.batch import BatchState
+from nba_predictions.domain.batch import CLEANED_UP, BatchState
 from nba_predictions.domain.errors import NbaPredictionsError
 from nba_predictions.domain.reconciliation import last_entry
-from nba_predictions.jobs import CONFIG
+from nba_predictions.jobs import CONFIG, fan_out
 from nba_predictions.messaging.port import Publisher
 from nba_predictions.night.batches import newest_batch
 from nba_predictions.sensors import BATCH_TAG
@@ -55,10 +55,21 @@ class Pipeline:
         explain_failures(result)
         return result.success
 
+    def replay(
+        self,
+        game_date: date,
+        instance: dg.DagsterInstance,
+        players: Sequence[str],
+        batch_id: str,
+    ) -> bool:
+        """Predict players of a batch again, by default those who are not done; merge, clean up."""
+        config = fan_out(replay=True, players=list(players), batch_id=batch_id)
+        return self.execute("replay_players", game_date.isoformat(), instance, config=config)
+
     def publish(self, game_date: date, instance: dg.DagsterInstance) -> bool:
         """Publish the batch of a date, if it waits for that; return whether nothing failed."""
         batch = newest_batch(self.batches, game_date)
-        if batch is None or batch.state not in (BatchState.CLEANED, BatchState.PUBLISHED):
+        if batch is None or batch.state not in CLEANED_UP:
             return True
         told = last_entry(self.batches.ledger(batch.batch_id), "published")
         if told and batch.state is BatchState.PUBLISHED:

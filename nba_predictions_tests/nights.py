@@ -35,7 +35,6 @@ from nba_predictions.night.publication import (
     unpublished,
 )
 from nba_predictions.night.staging import (
-    PredictPlayer,
     close_staging,
     open_batch,
     players_to_stage,
@@ -110,35 +109,30 @@ class Scene:
         return judge(gather_evidence(GAME_DATE, parts.batches, parts.warehouse))
 
 
-def predict(parts: Parts, run_id: str, **options: Any) -> Batch:
+def predict(parts: Parts, run_id: str) -> Batch:
     """Do what the job `nightly_predictions` does behind the slate; return the batch."""
-    batch = stage(parts, run_id, **options)
+    batch = stage(parts, run_id)
     merge(parts, run_id)
     clean(parts, run_id)
     return parts.batches.get(batch.batch_id)
 
 
-def stage(
-    parts: Parts,
-    run_id: str,
-    slate: Slate = SLATE,
-    predictor: Callable[[Batch], PredictPlayer] | None = None,
-    threads: int = 1,
-) -> Batch:
+def stage(parts: Parts, run_id: str, slate: Slate = SLATE) -> Batch:
     """Do what the asset `staged_predictions` does; return the batch."""
     store, warehouse = parts.batches, parts.warehouse
     warehouse.prepare()
     batch = open_batch(store, slate, source="test", run_id=run_id, completion_threshold=0.9)
     todo = players_to_stage(batch, slate, store, warehouse)
-    rows = predictor or (lambda batch: lambda player: rows_of(player, batch.batch_id))
+    batch_id = batch.batch_id
     staged = stage_players(
         batch,
         todo,
-        rows(batch),
+        lambda player: rows_of(player, batch_id),
         store,
         warehouse,
         run_id=run_id,
-        threads=threads,
+        # One at a time, so that the writes of a night have an order.
+        threads=1,
         wait=wait_none(),
     )
     for _ in staged:

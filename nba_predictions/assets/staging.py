@@ -190,8 +190,9 @@ def close_batch(
     batch = current_batch(batches, game_date_of(context.partition_key))
     # A replay comes back to a batch that is past this; the merge sees to it.
     if batch.state in RESUMABLE:
-        close_staging(batch, batches, run_id=context.run_id)
-    done = batch_progress(batch, batches)
+        done = close_staging(batch, batches, run_id=context.run_id)
+    else:
+        done = batch_progress(batch, batches)
     try:
         announce_dead_letters(batch, batches, publisher, run_id=context.run_id)
     except PublishError as error:

@@ -45,11 +45,17 @@ TRANSITIONS: Mapping[BatchState, frozenset[BatchState]] = {
     _S.STALLED: frozenset({_S.STAGING, _S.STAGED, _S.FAILED}),
 }
 
+#: The staging of a batch in one of these states is not finished.
+BEING_STAGED = frozenset({_S.CREATED, _S.STAGING, _S.STALLED})
+
 #: A batch in one of these states is unfinished work that the next run takes up.
-RESUMABLE = frozenset({_S.CREATED, _S.STAGING, _S.STAGED, _S.STALLED})
+RESUMABLE = BEING_STAGED | {_S.STAGED}
+
+#: The staging of a batch in one of these states has been cleaned up.
+CLEANED_UP = frozenset({_S.CLEANED, _S.PUBLISHED})
 
 #: A batch in one of these states has its rows in the target.
-MERGED = frozenset({_S.CONSOLIDATED, _S.CLEANED, _S.PUBLISHED})
+MERGED = CLEANED_UP | {_S.CONSOLIDATED}
 
 
 def states_before(target: BatchState) -> frozenset[BatchState]:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
 
-from nba_predictions.domain.batch import BatchState
+from nba_predictions.domain.batch import CLEANED_UP, BatchState
 from nba_predictions.domain.reconciliation import unmerged_staging
 from nba_predictions.domain.verdict import Evidence, Judgement, Verdict
 
@@ -59,6 +59,5 @@ def plan_repair(
             why = f"the staging of {len(gone)} players is gone"
             return Plan((Remedy.REPLAY, Remedy.PUBLISH), why, tuple(sorted(gone)))
         return Plan((Remedy.FINISH, Remedy.PUBLISH), "what is staged is not merged")
-    cleaned = batch.state in (BatchState.CLEANED, BatchState.PUBLISHED)
-    before = () if cleaned else (Remedy.FINISH,)
+    before = () if batch.state in CLEANED_UP else (Remedy.FINISH,)
     return Plan((*before, Remedy.PUBLISH), "the table is complete, its readers were not told")

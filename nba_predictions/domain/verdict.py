@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from nba_predictions.domain.batch import (
+    BEING_STAGED,
     Batch,
     BatchState,
     BatchStatus,
@@ -105,7 +106,7 @@ def judge(evidence: Evidence) -> Judgement:
         facts.append(f"published at {published.at:%Y-%m-%d %H:%M:%S} UTC")
         whole = counted.status in (BatchStatus.SUCCESS, BatchStatus.NO_DATA)
         return Judgement(Verdict.COMPLETE if whole else Verdict.PARTIAL, tuple(facts))
-    if batch.state in (BatchState.CREATED, BatchState.STAGING, BatchState.STALLED):
+    if batch.state in BEING_STAGED:
         idle = evidence.now - last_progress(
             batch, evidence.completions, evidence.dead_letters, evidence.ledger
         )
@@ -148,6 +149,12 @@ def _more_facts(evidence: Evidence) -> list[str]:
     return facts
 
 
+def some_of(names: Sequence[str]) -> str:
+    """Return the first ten names, and how many more there are."""
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    return ", ".join(names[:10]) + more
+
+
 def _staging_fact(evidence: Evidence, pending: Sequence[Completion]) -> str:
     cleaned = last_entry(evidence.ledger, "cleaned")
     gone = [c.player_lookup for c in pending if c.staging_table not in evidence.staging_there]
@@ -157,8 +164,7 @@ def _staging_fact(evidence: Evidence, pending: Sequence[Completion]) -> str:
         return (
             f"{len(pending)} staging tables wait to be merged and cleaned, "
             f"{len(pending) - len(gone)} are there"
-            + (f"; gone are those of {', '.join(gone[:10])}" if gone else "")
-            + (f" and {len(gone) - 10} more" if len(gone) > 10 else "")
+            + (f"; gone are those of {some_of(gone)}" if gone else "")
             + (f", staged more than {STAGING_KEPT.days} days ago: expired" if expired else "")
         )
     if cleaned:

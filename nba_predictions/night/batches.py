@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 from nba_predictions.batches.port import BatchStore
 from nba_predictions.domain.batch import Batch, BatchState, Progress, progress
@@ -28,6 +29,11 @@ def newest_batch(store: BatchStore, game_date: date) -> Batch | None:
     batches = store.of_date(game_date)
     standing = (b for b in batches if b.state is not BatchState.FAILED)
     return next(standing, next(iter(batches), None))
+
+
+def log_fields(batch: Batch, run_id: str) -> dict[str, Any]:
+    """Return what every milestone of a batch carries."""
+    return {"batch_id": batch.batch_id, "game_date": batch.game_date, "run_id": run_id}
 
 
 def batch_progress(batch: Batch, store: BatchStore) -> Progress:

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from nba_predictions.batches.port import BatchStore
-from nba_predictions.domain.batch import MERGED, Batch, BatchState, Lease, LedgerEntry
+from nba_predictions.domain.batch import (
+    CLEANED_UP,
+    MERGED,
+    Batch,
+    BatchState,
+    Completion,
+    Lease,
+    LedgerEntry,
+)
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.errors import BatchStateError, CleanupRefusedError
 from nba_predictions.domain.reconciliation import (
     MergeCounts,
     Reconciliation,
+    TargetCounts,
     last_entry,
     pending_staging,
     reconcile,
 )
 from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.logs import milestone
-from nba_predictions.night.batches import batch_progress
+from nba_predictions.night.batches import batch_progress, log_fields
 from nba_predictions.night.leases import date_lease
 from nba_predictions.warehouse.port import Warehouse
 
@@ -63,11 +72,7 @@ def _consolidate(
     # goes on is later than the merge, and so is merged again, never taken for merged.
     began = store.now()
     batch = store.get(batch_id)
-    which: dict[str, Any] = {
-        "batch_id": batch.batch_id,
-        "game_date": batch.game_date,
-        "run_id": run_id,
-    }
+    which = log_fields(batch, run_id)
     completions = store.completions(batch.batch_id)
     ledger = store.ledger(batch.batch_id)
     pending = pending_staging(completions, ledger)
@@ -75,7 +80,7 @@ def _consolidate(
     if batch.state in MERGED and merged and all(c.recorded_at < merged.at for c in completions):
         milestone("consolidation_found", "this batch is consolidated already", **which)
         return Consolidation(batch.batch_id, Reconciliation.from_numbers(merged.counts), 0.0)
-    if batch.state in (BatchState.CLEANED, BatchState.PUBLISHED):
+    if batch.state in CLEANED_UP:
         for state in (BatchState.STAGING, BatchState.STAGED):
             store.move(batch.batch_id, state, "players were replayed")
         store.append(batch.batch_id, LedgerEntry("reopened", store.now(), run_id), lease)
@@ -168,14 +173,10 @@ def _clean_up(
     # As in a merge: whatever is recorded from here on was not there to be cleaned up.
     began = store.now()
     batch = store.get(batch_id)
-    which: dict[str, Any] = {
-        "batch_id": batch.batch_id,
-        "game_date": batch.game_date,
-        "run_id": run_id,
-    }
+    which = log_fields(batch, run_id)
     completions = store.completions(batch.batch_id)
     target = warehouse.count(PREDICTIONS, batch.game_date, batch.batch_id)
-    objections = _objections(batch, store, target.batch_rows, target.duplicate_keys)
+    objections = _objections(batch, store, completions, target)
     if objections:
         store.append(
             batch.batch_id,
@@ -208,9 +209,10 @@ def _clean_up(
     return report
 
 
-def _objections(batch: Batch, store: BatchStore, rows: int, duplicate_keys: int) -> list[str]:
+def _objections(
+    batch: Batch, store: BatchStore, completions: Sequence[Completion], target: TargetCounts
+) -> list[str]:
     objections = []
-    completions = store.completions(batch.batch_id)
     merged = last_entry(store.ledger(batch.batch_id), "merged")
     if batch.state not in MERGED:
         objections.append(f"the batch is {batch.state.value}, not consolidated")
@@ -222,10 +224,12 @@ def _objections(batch: Batch, store: BatchStore, rows: int, duplicate_keys: int)
         if later:
             objections.append(f"{later} players were staged after the merge")
     recorded = sum(c.rows for c in completions)
-    if rows != recorded:
-        objections.append(f"completions recorded {recorded} rows, the target holds {rows}")
-    if duplicate_keys:
-        objections.append(f"{duplicate_keys} keys stand twice in the target")
+    if target.batch_rows != recorded:
+        objections.append(
+            f"completions recorded {recorded} rows, the target holds {target.batch_rows}"
+        )
+    if target.duplicate_keys:
+        objections.append(f"{target.duplicate_keys} keys stand twice in the target")
     done = batch_progress(batch, store)
     if not done.may_go_out:
         objections.append(

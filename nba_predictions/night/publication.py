@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
 
 from nba_predictions.batches.port import BatchStore
-from nba_predictions.domain.batch import Batch, BatchState, Completion, LedgerEntry, Progress
+from nba_predictions.domain.batch import (
+    CLEANED_UP,
+    Batch,
+    BatchState,
+    Completion,
+    LedgerEntry,
+    Progress,
+)
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.completion_message import CompletionMessage, CompletionMetadata
 from nba_predictions.domain.dead_letter_message import DeadLetterMessage
@@ -15,7 +21,7 @@ from nba_predictions.domain.errors import BatchStateError
 from nba_predictions.domain.reconciliation import Reconciliation, last_entry, unmerged_staging
 from nba_predictions.logs import milestone
 from nba_predictions.messaging.port import Publisher
-from nba_predictions.night.batches import batch_progress, current_batch
+from nba_predictions.night.batches import batch_progress, current_batch, log_fields
 
 
 def unpublished(store: BatchStore) -> list[Batch]:
@@ -117,18 +123,14 @@ def publish_completion(
         PublishError: the broker did not take it. The batch stays cleaned, and is tried again.
         BatchStateError: the batch is not cleaned, or must not go out.
     """
-    which: dict[str, Any] = {
-        "batch_id": batch.batch_id,
-        "game_date": batch.game_date,
-        "run_id": run_id,
-    }
+    which = log_fields(batch, run_id)
     ledger = store.ledger(batch.batch_id)
     state = store.get(batch.batch_id).state
     earlier = last_entry(ledger, "published")
     if earlier and state is BatchState.PUBLISHED:
         return str(earlier.counts["message_id"])
     # Published without an entry of it: nobody can know whether the message went out.
-    if state not in (BatchState.CLEANED, BatchState.PUBLISHED):
+    if state not in CLEANED_UP:
         raise BatchStateError(
             f"{batch.batch_id} is {state.value}; only a cleaned batch is published"
         )

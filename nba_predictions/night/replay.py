@@ -6,16 +6,14 @@ import logging
 from collections.abc import Sequence
 
 from nba_predictions.batches.port import BatchStore
-from nba_predictions.domain.batch import Batch, BatchState, DeadLetter
+from nba_predictions.domain.batch import MERGED, Batch, BatchState, DeadLetter
 from nba_predictions.domain.errors import BatchStateError, PermanentPredictionError
 from nba_predictions.domain.slate import Slate, SlatePlayer
 from nba_predictions.logs import milestone
-from nba_predictions.night.batches import current_batch
+from nba_predictions.night.batches import current_batch, log_fields
 
 #: A batch in one of these has been staged to its end. An earlier one belongs to a run.
-_STAGED_ONCE = frozenset(
-    {BatchState.STAGED, BatchState.CONSOLIDATED, BatchState.CLEANED, BatchState.PUBLISHED}
-)
+_STAGED_ONCE = MERGED | {BatchState.STAGED}
 #: The error class of a player of whom nothing more came.
 STALLED = "StalledError"
 
@@ -84,11 +82,9 @@ def give_up_the_rest(batch: Batch, slate: Slate, store: BatchStore, *, run_id: s
             "player_failed",
             message,
             severity=logging.ERROR,
-            batch_id=batch.batch_id,
-            game_date=batch.game_date,
             player_lookup=player.player_lookup,
-            run_id=run_id,
             error_class=STALLED,
             attempts=0,
+            **log_fields(batch, run_id),
         )
     return len(given_up)

@@ -7,27 +7,41 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from nba_predictions.batches.port import BatchStore
-from nba_predictions.domain.batch import Batch, BatchState, LedgerEntry, last_progress
+from nba_predictions.domain.batch import (
+    BEING_STAGED,
+    RESUMABLE,
+    Batch,
+    BatchState,
+    LedgerEntry,
+    Progress,
+    last_progress,
+    progress,
+    tally,
+)
 from nba_predictions.domain.errors import BatchStateError
 from nba_predictions.domain.reconciliation import unmerged_staging
 from nba_predictions.domain.verdict import STALL_WINDOW
 from nba_predictions.logs import milestone
-from nba_predictions.night.batches import batch_progress, current_batch
+from nba_predictions.night.batches import current_batch, log_fields
 
 _S = BatchState
 #: What a run leaves behind that dies before the end of its night; a cleaned batch only with players
 #: who were replayed into it and not merged.
-_LEFT = frozenset({_S.CREATED, _S.STAGING, _S.STALLED, _S.STAGED, _S.CONSOLIDATED, _S.CLEANED})
-_STAGING = frozenset({_S.CREATED, _S.STAGING, _S.STALLED})
+_LEFT = RESUMABLE | {_S.CONSOLIDATED, _S.CLEANED}
 
 
 @dataclass(frozen=True)
 class Stall:
-    """A batch without progress. `may_be_finished`: with what is there, by its threshold."""
+    """A batch without progress, for how long, and how far it is."""
 
     batch: Batch
     idle: timedelta
-    may_be_finished: bool
+    done: Progress
+
+    @property
+    def may_be_finished(self) -> bool:
+        """Whether its threshold lets it go out with what is there."""
+        return self.done.may_go_out
 
 
 def settle_stalls(store: BatchStore, *, run_id: str, now: datetime | None = None) -> list[Stall]:
@@ -50,8 +64,8 @@ def settle_stalls(store: BatchStore, *, run_id: str, now: datetime | None = None
         told = any(entry.event == "stalled" and entry.at > at for entry in ledger)
         if now - at <= STALL_WINDOW:
             continue
-        stall = Stall(batch, now - at, batch_progress(batch, store).may_go_out)
-        if batch.state in _STAGING and not _move(store, stall):
+        stall = Stall(batch, now - at, progress(batch, tally(completions, letters)))
+        if batch.state in BEING_STAGED and not _move(store, stall):
             continue
         if not told:
             _tell(store, stall, run_id)
@@ -73,23 +87,20 @@ def _move(store: BatchStore, stall: Stall) -> bool:
 
 def _tell(store: BatchStore, stall: Stall, run_id: str) -> None:
     batch = stall.batch
-    done = batch_progress(batch, store)
     counts = {
         "state": batch.state.value,
         "idle_seconds": int(stall.idle.total_seconds()),
-        "completion_pct": done.completion_pct,
+        "completion_pct": stall.done.completion_pct,
         "may_be_finished": stall.may_be_finished,
     }
     store.append(batch.batch_id, LedgerEntry("stalled", store.now(), run_id, counts))
     milestone(
         "batch_stalled",
         f"{batch.batch_id} recorded nothing for {_minutes(stall.idle)} minutes while it was "
-        f"{batch.state.value}, {done.completion_pct}% of its players are accounted for; "
+        f"{batch.state.value}, {stall.done.completion_pct}% of its players are accounted for; "
         + ("finishing it with them" if stall.may_be_finished else "the next run takes it up"),
         severity=logging.ERROR,
-        batch_id=batch.batch_id,
-        game_date=batch.game_date,
-        run_id=run_id,
+        **log_fields(batch, run_id),
         **counts,
     )
 
