@@ -5,7 +5,7 @@ from pathlib import Path
 
 from nba_predictions.batches import firestore_store
 
-GCP = Path(__file__).resolve().parents[1] / "deploy" / "gcp"
+GCP = Path(__file__).resolve().parents[2] / "deploy" / "gcp"
 
 
 def test_what_is_not_indexed_is_a_field_of_a_collection_of_the_batch_store() -> None:

@@ -1,0 +1,187 @@
+"""The Dagster instance of a deployment, on a real PostgreSQL server."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import traceback
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import dagster as dg
+import pytest
+import yaml
+from dagster_postgres import PostgresEventLogStorage, PostgresRunStorage, utils
+
+from nba_predictions.domain.verdict import Verdict
+from nba_predictions_tests.conftest import REPOSITORY
+from nba_predictions_tests.deploy.conftest import DEPLOY, OpenInstance
+from nba_predictions_tests.deploy.postgres import Database
+from nba_predictions_tests.deploy.writer import ASSET, PARTITIONS
+from nba_predictions_tests.e2e.pipeline import GAME_DATE, Pipeline, errors, small_league
+
+NAMES = ("webserver", "daemon", "run")
+WRITES = 20
+
+
+def configuration(path: Path) -> dict[str, Any]:
+    read: dict[str, Any] = yaml.safe_load(path.read_text("utf-8"))
+    return read
+
+
+def test_it_differs_from_the_embedded_instance_only_in_where_things_are_kept() -> None:
+    embedded = configuration(REPOSITORY / "nba_predictions" / "dagster.yaml")
+    deployed = configuration(DEPLOY / "dagster.yaml")
+    assert {key: deployed.get(key) for key in embedded} == embedded
+    assert set(deployed) - set(embedded) == {"storage", "compute_logs"}
+    assert embedded["telemetry"] == {"enabled": False}
+
+
+def test_a_night_is_found_again_by_another_process(
+    open_instance: OpenInstance, tmp_path: Path
+) -> None:
+    writer = open_instance()
+    pipeline = Pipeline.build(tmp_path / "home", small_league(), instance=writer)
+    night = pipeline.predict()
+    assert night.success, errors(night)
+    for request in pipeline.tick():
+        assert pipeline.publish(request).success
+    assert pipeline.judgement().verdict is Verdict.COMPLETE
+
+    reader = open_instance()
+    assert reader is not writer
+    assert isinstance(reader.run_storage, PostgresRunStorage)
+    assert isinstance(reader.event_log_storage, PostgresEventLogStorage)
+    runs = {run.job_name: run for run in reader.get_runs()}
+    assert set(runs) == {"nightly_predictions", "publish_phase5_completion"}
+    assert all(run.status is dg.DagsterRunStatus.SUCCESS for run in runs.values())
+    run = runs["nightly_predictions"]
+    assert run.tags["dagster/partition"] == GAME_DATE.isoformat()
+    stored = [event.dagster_event for event in reader.all_logs(run.run_id) if event.dagster_event]
+    # Besides what happened, what was planned is stored.
+    happened = Counter(event.event_type for event in night.all_events)
+    assert Counter(event.event_type for event in stored) >= happened
+    assert dg.DagsterEventType.RUN_SUCCESS in happened
+    table = dg.AssetKey("player_prop_predictions")
+    assert reader.get_materialized_partitions(table) == {GAME_DATE.isoformat()}
+    newest = reader.get_latest_materialization_event(table)
+    assert newest is not None
+    assert newest.asset_materialization is not None
+    count = newest.asset_materialization.metadata["dagster/partition_row_count"].value
+    assert count == pipeline.table().height > 0
+    checks = {
+        (check.asset_key.to_user_string(), check.check_name, check.passed)
+        for check in night.get_asset_check_evaluations()
+    }
+    assert checks
+    for asset, name, passed in checks:
+        key = dg.AssetCheckKey(dg.AssetKey(asset), name)
+        (record,) = reader.event_log_storage.get_asset_check_execution_history(key, limit=5)
+        assert record.event is not None
+        assert record.event.dagster_event is not None
+        found = record.event.dagster_event.asset_check_evaluation_data
+        assert (found.passed, record.run_id) == (passed, run.run_id)
+    players = set(reader.get_dynamic_partitions("player_nights"))
+    assert players >= pipeline.materialized_players() > set()
+    assert reader.get_materialized_partitions(dg.AssetKey("player_staging")) <= players
+
+
+def test_processes_that_start_at_once_on_an_empty_database_lose_nothing(
+    dagster_home: Path,
+) -> None:
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-m", "nba_predictions_tests.deploy.writer", name, str(WRITES)],
+            env={**os.environ, "DAGSTER_HOME": str(dagster_home)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name in NAMES
+    ]
+    for writer in writers:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "ready\n"
+    for writer in writers:
+        assert writer.stdin is not None
+        writer.stdin.close()
+    for writer in writers:
+        assert writer.stderr is not None
+        complaint = writer.stderr.read()
+        assert writer.wait(timeout=60) == 0, complaint
+
+    with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
+        expected = {f"{name}_{number}" for name in NAMES for number in range(WRITES)}
+        assert set(instance.get_dynamic_partitions(PARTITIONS)) == expected
+        assert instance.get_materialized_partitions(ASSET) == expected
+        assert instance.get_runs_count() == len(expected)
+
+
+def test_the_database_can_be_reached_through_a_socket(
+    open_instance: OpenInstance, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("PGHOST", str(database.server.folder))
+        open_instance().add_dynamic_partitions(PARTITIONS, ["through_a_socket"])
+    assert open_instance().get_dynamic_partitions(PARTITIONS) == ["through_a_socket"]
+
+
+@pytest.mark.parametrize(
+    "missing", ["PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD", "DAGSTER_COMPUTE_LOGS"]
+)
+def test_a_variable_that_is_not_set_is_named(
+    open_instance: OpenInstance, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    monkeypatch.delenv(missing)
+    with pytest.raises(dg.DagsterInvalidConfigError, match=f'"{missing}" which is not set'):
+        _ = open_instance().compute_log_manager
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "complaint"),
+    [
+        ("PGPASSWORD", "", "no password supplied"),
+        ("PGPASSWORD", "not-the-one", "password authentication failed for user"),
+        ("PGHOST", None, "No such file or directory"),
+        ("PGDATABASE", "nowhere", 'database "nowhere" does not exist'),
+    ],
+)
+def test_what_is_wrong_with_the_way_to_the_database_is_said_without_the_password(
+    open_instance: OpenInstance,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    variable: str,
+    value: str | None,
+    complaint: str,
+) -> None:
+    if value is None:
+        monkeypatch.delenv(variable)
+    else:
+        monkeypatch.setenv(variable, value)
+    # Dagster tries again for twelve seconds.
+    monkeypatch.setattr(utils, "calculate_delay", lambda **_: 0)
+    with pytest.raises(utils.DagsterPostgresException) as refused:
+        open_instance()
+    said = "".join(traceback.format_exception_only(refused.value)) + caplog.text
+    assert complaint in said
+    assert all(secret not in said for secret in spellings(database.password))
+    assert "not-the-one" not in said
+
+
+def test_what_dagster_shows_of_its_configuration_has_no_password(
+    open_instance: OpenInstance, database: Database
+) -> None:
+    instance = open_instance()
+    shown = instance.info_str() + str(instance.get_ref().to_dict())
+    assert "PGPASSWORD" in shown
+    assert all(secret not in shown for secret in spellings(database.password))
+
+
+def spellings(password: str) -> set[str]:
+    """Return how a password may be written, plainly or in a URL."""
+    return {password, quote(password), quote(password, safe="")}
