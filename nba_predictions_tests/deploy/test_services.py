@@ -1,0 +1,155 @@
+"""The parts of a deployment as the processes that they are, on one PostgreSQL server."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorTick
+from dagster_graphql import DagsterGraphQLClient
+
+from nba_predictions_tests.conftest import REPOSITORY
+from nba_predictions_tests.deploy.conftest import OpenInstance
+from nba_predictions_tests.deploy.containers import DEPLOY, installed, read_image
+from nba_predictions_tests.deploy.manifests import containers, render
+from nba_predictions_tests.e2e.pipeline import NO_GAMES_DATE
+
+SECONDS = 90.0
+
+
+@contextmanager
+def running(command: list[str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run one part, with its output in a file; stop it as its platform would."""
+    log = folder / f"{Path(command[0]).name}_{len(list(folder.glob('*.log')))}.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            installed(command),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            # Where this package is found, installed or not.
+            cwd=REPOSITORY,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    except BaseException as error:
+        error.args = (*error.args, f"the end of {log.name}: {log.read_text('utf-8')[-2000:]}")
+        raise
+    finally:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=20)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def wait_for(what: str, true: Callable[[], Any], *parts: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not true():
+        for part in parts:
+            assert part.poll() is None, f"{part.args!r} ended while {what} was waited for"
+        assert time.monotonic() < deadline, f"{what}: not within {SECONDS} seconds"
+        time.sleep(0.2)
+
+
+def succeeds(command: list[str]) -> bool:
+    return subprocess.run(installed(command), capture_output=True, check=False).returncode == 0
+
+
+def commands(port: int, grpc_port: int, workspace: Path) -> dict[str, list[str]]:
+    """Return what Kubernetes starts in each container, on free ports and with this workspace."""
+    here = {
+        **{"3000": str(port), "4000": str(grpc_port), "0.0.0.0": "127.0.0.1"},
+        "/opt/dagster/workspace.yaml": str(workspace),
+    }
+    found = {}
+    for manifest in render():
+        for container in containers(manifest):
+            found[container["name"]] = [here.get(word, word) for word in container["args"]]
+    return found
+
+
+def test_a_run_asked_for_in_the_webserver_is_done_and_sensors_tick(
+    dagster_home: Path, home: Path, open_instance: OpenInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(dagster_home))
+    monkeypatch.setenv("DAGSTER_CODE_SERVER_HOST", "127.0.0.1")
+    port, grpc_port = free_port(), free_port()
+    workspace = dagster_home / "workspace.yaml"
+    text = (DEPLOY / "workspace.yaml").read_text("utf-8")
+    workspace.write_text(text.replace("port: 4000", f"port: {grpc_port}"), "utf-8")
+    command = commands(port, grpc_port, workspace)
+    healthcheck = [
+        {"4000": str(grpc_port)}.get(word, word).replace("localhost", "127.0.0.1")
+        for word in read_image().healthcheck
+    ]
+    assert not succeeds(healthcheck)
+    with ExitStack() as parts:
+        # Together, as a cluster starts them: two find no code server and no tables yet.
+        code_server, webserver, daemon = (
+            parts.enter_context(running(command[name], dagster_home))
+            for name in ("code-server", "webserver", "daemon")
+        )
+        wait_for("the code server", lambda: succeeds(healthcheck), code_server)
+        wait_for("the webserver", lambda: answers(port), webserver)
+        client = DagsterGraphQLClient("127.0.0.1", port_number=port)
+        client.reload_repository_location("nba_predictions")
+        run_id = client.submit_job_execution(
+            "nightly_predictions", tags={"dagster/partition": NO_GAMES_DATE.isoformat()}
+        )
+        instance = open_instance()
+
+        def ended() -> bool:
+            run = instance.get_run_by_id(run_id)
+            return run is not None and run.is_finished
+
+        wait_for("the run", ended, code_server, webserver, daemon)
+        run = instance.get_run_by_id(run_id)
+        assert run is not None
+        assert run.status is dg.DagsterRunStatus.SUCCESS
+
+        def ticked() -> bool:
+            return {s.name for s in instance.all_instigator_state() if ticks(instance, s)} == {
+                "publish_cleaned_batches",
+                "settle_stalled_batches",
+            }
+
+        wait_for("a tick of each sensor", ticked, daemon)
+        alive = ["dagster-daemon", "liveness-check"]
+        wait_for("a sign of life of all daemons", lambda: succeeds(alive), daemon)
+        logs = list(Path(os.environ["DAGSTER_COMPUTE_LOGS"]).rglob("*.out"))
+        # What the run printed, where the webserver finds it.
+        assert any('"event": "' in log.read_text("utf-8") for log in logs)
+
+
+def ticks(instance: dg.DagsterInstance, state: InstigatorState) -> Sequence[InstigatorTick]:
+    return instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
+
+
+def answers(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/server_info")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
