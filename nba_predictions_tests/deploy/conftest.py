@@ -10,10 +10,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from nba_predictions_tests.conftest import REPOSITORY
+from nba_predictions_tests.deploy.containers import DEPLOY
 from nba_predictions_tests.deploy.postgres import Database, Server, running_server
-
-DEPLOY = REPOSITORY / "deploy"
 
 
 @pytest.fixture(scope="session")

@@ -8,28 +8,27 @@ import sys
 import traceback
 from collections import Counter
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import dagster as dg
 import pytest
-import yaml
 from dagster_postgres import PostgresEventLogStorage, PostgresRunStorage, utils
 
 from nba_predictions.domain.verdict import Verdict
 from nba_predictions_tests.conftest import REPOSITORY
-from nba_predictions_tests.deploy.conftest import DEPLOY, OpenInstance
+from nba_predictions_tests.deploy.conftest import OpenInstance
+from nba_predictions_tests.deploy.containers import (
+    DEPLOY,
+    OF_LIBPQ,
+    configuration,
+    variables_of,
+)
 from nba_predictions_tests.deploy.postgres import Database
 from nba_predictions_tests.deploy.writer import ASSET, PARTITIONS
 from nba_predictions_tests.e2e.pipeline import GAME_DATE, Pipeline, errors, small_league
 
 NAMES = ("webserver", "daemon", "run")
 WRITES = 20
-
-
-def configuration(path: Path) -> dict[str, Any]:
-    read: dict[str, Any] = yaml.safe_load(path.read_text("utf-8"))
-    return read
 
 
 def test_it_differs_from_the_embedded_instance_only_in_where_things_are_kept() -> None:
@@ -89,9 +88,11 @@ def test_a_night_is_found_again_by_another_process(
     assert reader.get_materialized_partitions(dg.AssetKey("player_staging")) <= players
 
 
-def test_processes_that_start_at_once_on_an_empty_database_lose_nothing(
-    dagster_home: Path,
+def test_processes_that_write_at_once_lose_nothing(
+    dagster_home: Path, open_instance: OpenInstance
 ) -> None:
+    # Its tables: of two that make them at once, one may fail, and is started again.
+    open_instance()
     writers = [
         subprocess.Popen(
             [sys.executable, "-m", "nba_predictions_tests.deploy.writer", name, str(WRITES)],
@@ -185,3 +186,9 @@ def test_what_dagster_shows_of_its_configuration_has_no_password(
 def spellings(password: str) -> set[str]:
     """Return how a password may be written, plainly or in a URL."""
     return {password, quote(password), quote(password, safe="")}
+
+
+def test_every_variable_of_the_instance_is_told_of() -> None:
+    told = (REPOSITORY / "docs" / "deploying.md").read_text("utf-8")
+    files = [configuration(DEPLOY / f"{name}.yaml") for name in ("dagster", "workspace")]
+    assert {v for v in variables_of(files) | OF_LIBPQ if f"`{v}`" not in told} == set()

@@ -96,8 +96,10 @@ def test_a_run_asked_for_in_the_webserver_is_done_and_sensors_tick(
         for word in read_image().healthcheck
     ]
     assert not succeeds(healthcheck)
+    # Its tables: of two that make them at once, one may fail, and is started again.
+    instance = open_instance()
     with ExitStack() as parts:
-        # Together, as a cluster starts them: two find no code server and no tables yet.
+        # Together, as a cluster starts them: two find no code server yet.
         code_server, webserver, daemon = (
             parts.enter_context(running(command[name], dagster_home))
             for name in ("code-server", "webserver", "daemon")
@@ -109,7 +111,6 @@ def test_a_run_asked_for_in_the_webserver_is_done_and_sensors_tick(
         run_id = client.submit_job_execution(
             "nightly_predictions", tags={"dagster/partition": NO_GAMES_DATE.isoformat()}
         )
-        instance = open_instance()
 
         def ended() -> bool:
             run = instance.get_run_by_id(run_id)

@@ -17,7 +17,7 @@ def written() -> None:
 
 def main(name: str, how_often: int) -> None:
     print("ready", flush=True)  # noqa: T201
-    # All begin when standard input ends, and so find an empty database.
+    # All begin when standard input ends.
     sys.stdin.read()
     with dg.DagsterInstance.get() as instance:
         for number in range(how_often):
