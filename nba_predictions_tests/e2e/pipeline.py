@@ -224,11 +224,12 @@ class Pipeline:
         assert bool(requests) != bool(data.skip_message)
         return requests
 
-    def materialize_until_staged(self) -> dg.ExecuteInProcessResult:
+    def materialize_until_staged(self, partition: str | None = None) -> dg.ExecuteInProcessResult:
         """Do everything of the night that comes before the MERGE."""
         return self.materialize(
             *("game_logs", "schedule", "prop_lines", "injuries", "slate"),
             *("player_features", "prediction_models", "staged_predictions"),
+            partition=partition,
         )
 
     def publish(self, request: dg.RunRequest) -> dg.ExecuteInProcessResult:

@@ -1,0 +1,73 @@
+"""One Dagster and one browser for all tests of the UI; what they show is told with a failure."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from playwright.sync_api import Error
+
+from nba_predictions.sources.files import FilesSource
+from nba_predictions.sources.simulated import SimulatedLeague
+from nba_predictions_tests.conftest import GAME_DATE
+from nba_predictions_tests.e2e.pipeline import Pipeline
+from nba_predictions_tests.ui.screen import Screen, browser_page, find_browser
+from nba_predictions_tests.ui.server import Server, dagster_dev
+
+#: A date for each of the nights that are told here.
+GREEN, BROKEN, PARTIAL = GAME_DATE, date(2025, 10, 27), date(2025, 10, 26)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put these tests first: a worker of pytest-xdist keeps what its queue begins with.
+
+    Other workers steal from the end. So these stay together, with one Dagster and one browser.
+    """
+    here = Path(__file__).parent
+    items.sort(key=lambda item: here not in item.path.parents)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    used: dict[str, Any] = getattr(item, "funcargs", {})
+    if report.failed and isinstance(screen := used.get("screen"), Screen):
+        try:
+            shown = f"{screen.page.url}\n{screen.page.inner_text('body', timeout=2000)[-4000:]}"
+        except Error as error:
+            shown = str(error)
+        report.sections.append(("what the page shows", shown))
+    if report.failed and isinstance(server := used.get("server"), Server):
+        report.sections.append(("the end of the log of dagster dev", server.end_of_log()))
+    return report
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """`dagster dev` on a home of its own, with three nights of a small league."""
+    find_browser()
+    folder = tmp_path_factory.mktemp("ui")
+    league = SimulatedLeague(players_per_team=8, line_share=0.5, seasons_of_history=0)
+    nights = {GREEN, BROKEN, PARTIAL}
+    league.write_files(folder / "files", ["2025-26"], logs_before=GREEN, dates=nights)
+    with dagster_dev(folder / "home", folder / "files") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def screen(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Screen]:
+    with browser_page(tmp_path_factory.mktemp("browser")) as page:
+        yield Screen(page, server.address)
+
+
+@pytest.fixture(scope="module")
+def pipeline(server: Server) -> Iterator[Pipeline]:
+    """The same home and the same Dagster instance, in this process."""
+    with dg.DagsterInstance.from_config(str(server.home / "dagster")) as instance:
+        yield Pipeline.build(server.home, FilesSource(server.data), instance=instance)

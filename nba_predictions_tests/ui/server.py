@@ -1,0 +1,130 @@
+"""The real Dagster of an operator, `dagster dev`, on a home of its own."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nba_predictions_tests.conftest import REPOSITORY
+from nba_predictions_tests.standins.install import HERE as STANDINS
+
+#: How long web server, daemon and code location may take on a busy machine.
+START_SECONDS = 120.0
+_LOADED = """{ workspaceOrError { __typename ... on Workspace { locationEntries {
+    loadStatus locationOrLoadError { __typename ... on PythonError { message } } } } } }"""
+
+
+class StartError(RuntimeError):
+    """`dagster dev` did not come up; the message ends with its log."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running `dagster dev`: where its pages are, and the home that it works on."""
+
+    port: int
+    home: Path
+    data: Path
+    log: Path
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def end_of_log(self, lines: int = 60) -> str:
+        return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-lines:])
+
+
+@contextmanager
+def dagster_dev(home: Path, data: Path) -> Iterator[Server]:
+    """Start it as `make dev` does, wait until its definitions are loaded, stop all of it.
+
+    Raises:
+        StartError: it ended, or was not ready in time, or could not load the definitions.
+    """
+    environment = {
+        k: v
+        for k, v in os.environ.items()
+        if not k.startswith(("NBA_PREDICTIONS_", "DAGSTER_", "PYTEST_"))
+    }
+    environment |= {
+        "NBA_PREDICTIONS_HOME": str(home),
+        "NBA_PREDICTIONS_SOURCE": "files",
+        "NBA_PREDICTIONS_DATA": str(data),
+        "DAGSTER_HOME": str(home / "dagster"),
+    }
+    python = sys.executable
+    init = [python, "-m", "nba_predictions.cli", "init"]
+    subprocess.run(init, cwd=REPOSITORY, env=environment, check=True)
+    server = Server(_free_port(), home, data, home / "dagster_dev.log")
+    dev = [python, "-m", "dagster", "dev", "--workspace", "workspace.yaml"]
+    with server.log.open("wb") as output:
+        # The keeper ends it when this process dies; it, and the runs, are one process group.
+        process = subprocess.Popen(
+            [python, str(STANDINS / "keeper.py"), *dev, "--port", str(server.port)],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            cwd=REPOSITORY,
+            env=environment,
+        )
+    try:
+        _wait(server, process)
+        yield server
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def _wait(server: Server, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while (state := _state(server)) != "LOADED":
+        if state or process.poll() is not None or time.monotonic() > deadline:
+            raise StartError(
+                f"dagster dev is not ready at {server.address} {state}; the end of its log:\n"
+                + server.end_of_log()
+            )
+        time.sleep(0.1)
+
+
+def _state(server: Server) -> str:
+    """Return LOADED, or why the definitions cannot be loaded, or nothing while that is open."""
+    workspace = _ask(server, _LOADED).get("workspaceOrError", {})
+    entries = workspace.get("locationEntries") or []
+    if not entries or any(entry["loadStatus"] != "LOADED" for entry in entries):
+        return ""
+    found = [entry["locationOrLoadError"] for entry in entries]
+    wrong = [one.get("message", "") for one in found if one["__typename"] == "PythonError"]
+    return "\n".join(wrong) if wrong else "LOADED"
+
+
+def _ask(server: Server, query: str) -> dict[str, Any]:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    try:
+        body = json.dumps({"query": query})
+        connection.request("POST", "/graphql", body, {"Content-Type": "application/json"})
+        answer = connection.getresponse().read()
+        return dict(json.loads(answer).get("data") or {})
+    except (OSError, http.client.HTTPException, ValueError):
+        return {}
+    finally:
+        connection.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,222 @@
+"""What whoever is on call sees and does in the Dagster UI, in a browser, on the real server."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+
+import pytest
+from playwright.sync_api import expect
+
+from nba_predictions.domain.batch import CLEANED_UP
+from nba_predictions.domain.tables import PREDICTIONS
+from nba_predictions.domain.verdict import Verdict
+from nba_predictions_tests.e2e.pipeline import Pipeline, systems_raising
+from nba_predictions_tests.ui.conftest import BROKEN, GREEN, PARTIAL
+from nba_predictions_tests.ui.screen import NEEDED, Screen, find_browser
+
+# Dagster tries to tidy up in an event loop of its own; in this process Playwright's is running.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:coroutine 'BaseEventLoop.shutdown_asyncgens' was never awaited:RuntimeWarning"
+)
+
+#: The sensor looks every thirty seconds; a run takes some more.
+SENSOR_SECONDS = 90
+GROUPS = {
+    "ingestion": ("game_logs", "injuries", "prop_lines", "schedule"),
+    "features": ("player_features", "slate"),
+    "models": ("prediction_models",),
+    "predictions": (
+        *("player_prop_predictions", "player_staging", "staged_predictions", "staging_cleanup"),
+    ),
+    "publication": ("phase5_completion",),
+    "grading": ("prediction_results", "system_performance"),
+}
+
+
+def rows_by_player(pipeline: Pipeline, game_date: date) -> dict[str, int]:
+    """How many rows of the newest batch each player has in the DuckDB table."""
+    batch = pipeline.batch(game_date)
+    found = pipeline.warehouse.query(
+        "rows_by_player", PREDICTIONS, partition=game_date, batch_id=batch.batch_id
+    )
+    return {row["player_lookup"]: row["row_count"] for row in found.to_pylist()}
+
+
+@pytest.fixture(scope="module")
+def green_night(screen: Screen, pipeline: Pipeline) -> str:
+    """A night launched from the page of its job; the id of its batch."""
+    screen.open_job("nightly_predictions")
+    assert screen.materialize_date(GREEN.isoformat()) == "Success"
+    # Without the notice of the launch, which covers a corner.
+    screen.page.reload()
+    screen.shows("No steps have errored")
+    screen.shows(re.compile(r"^Succeeded \(\d\d\)$"))
+    screen.shows('Finished execution of run for "nightly_predictions"')
+    screen.picture("night-run")
+    return pipeline.batch(GREEN).batch_id
+
+
+def test_a_night_launched_from_the_page_of_its_job_ends_green_with_its_checks_passed(
+    screen: Screen, pipeline: Pipeline, green_night: str
+) -> None:
+    counted = rows_by_player(pipeline, GREEN)
+    expected = pipeline.batches.get(green_night).expected_players
+    assert len(counted) == expected > 100
+    for name in ("batch_is_complete", "merged_rows_match_staged", "no_duplicate_keys"):
+        screen.open_check("player_prop_predictions", name)
+        screen.shows("Passed")
+        screen.shows(GREEN.isoformat())
+        screen.shows(green_night)
+    screen.open_asset("player_prop_predictions")
+    screen.shows(green_night)
+    row = screen.page.get_by_role("row").filter(has_text="batch_rows_in_target")
+    expect(row).to_contain_text(str(sum(counted.values())))
+    screen.picture("player-prop-predictions")
+
+
+def test_the_asset_graph_shows_every_group_and_every_asset_of_it(
+    screen: Screen, green_night: str
+) -> None:
+    screen.open("/asset-groups")
+    for group, assets in GROUPS.items():
+        entry = screen.page.get_by_role("button").filter(has_text=group)
+        entry.locator("xpath=preceding::*[@aria-label='arrow_drop_down'][1]").click()
+        for asset in assets:
+            screen.shows(asset)
+    expanded = ",".join(f"global@global:{group}" for group in GROUPS)
+    screen.open(f"/asset-groups?expanded={expanded}")
+    # More room for the graph, which is fitted to it when it is loaded.
+    screen.button("Hide navigation").click()
+    screen.page.reload()
+    for group, assets in GROUPS.items():
+        screen.shows(group, screen.graph())
+        for asset in assets:
+            # A small node shortens a long name.
+            screen.shows(re.compile(f"^({asset}|{asset[:5]}….+)$"), screen.graph())
+    screen.picture("asset-graph")
+
+
+@pytest.mark.parametrize(
+    ("asset", "description", "kinds"),
+    [
+        ("slate", "games", ["Python"]),
+        ("player_staging", "One player of one night.", ["Python", "Parquet"]),
+    ],
+)
+def test_the_page_of_an_asset_says_what_it_is_who_owns_it_and_of_what_kind_it_is(
+    screen: Screen, asset: str, description: str, kinds: list[str]
+) -> None:
+    screen.open_asset(asset)
+    screen.shows(description)
+    screen.shows("data-engineering")
+    for kind in kinds:
+        screen.shows(kind)
+
+
+def test_the_launchpad_of_the_nightly_job_shows_its_configuration_without_an_error(
+    screen: Screen,
+) -> None:
+    screen.open_job("nightly_predictions")
+    screen.page.locator("button:has([aria-label=arrow_drop_down])").click()
+    screen.page.get_by_role("menuitem").filter(has_text="Open launchpad").click()
+    launchpad = screen.page.get_by_role("dialog").filter(has_text="configure assets")
+    expect(launchpad).to_contain_text("chunk_size: 100")
+    expect(launchpad).to_contain_text("replay: false")
+    for fine in ("No errors", "No missing config", "No extra config to remove"):
+        expect(launchpad).to_contain_text(fine)
+
+
+def test_staging_that_was_damaged_turns_the_check_red_and_is_not_cleaned_up(
+    screen: Screen, pipeline: Pipeline
+) -> None:
+    night = BROKEN.isoformat()
+    assert pipeline.materialize_until_staged(night).success
+    batch_id = pipeline.batch(BROKEN).batch_id
+    lost, *left = sorted((pipeline.home / "staging" / batch_id).iterdir())
+    lost.unlink()
+
+    screen.open_group("predictions")
+    screen.tick("player_prop_predictions", "staging_cleanup")
+    assert screen.materialize_date(night) == "Failure"
+    screen.shows("Errored (1)")
+    screen.shows("Not executed (1)")
+    screen.shows("1 blocking asset check failed with ERROR severity")
+    screen.shows("Dependencies for step staging_cleanup failed")
+
+    screen.open_check("player_prop_predictions", "merged_rows_match_staged")
+    recorded = len(left) + 1
+    screen.shows(f"{recorded} staging tables were recorded, {len(left)} found")
+    screen.shows(batch_id)
+    expect(screen.latest_result()).to_have_text("Failed")
+    screen.picture("broken-merge")
+    screen.open_partition("staging_cleanup", night)
+    screen.shows("failed, and did not materialize this asset")
+
+    assert sorted((pipeline.home / "staging" / batch_id).iterdir()) == left
+    assert set(rows_by_player(pipeline, BROKEN)) == {path.stem for path in left}
+    assert pipeline.batch(BROKEN).state not in CLEANED_UP
+    assert pipeline.judgement(BROKEN).verdict is Verdict.STAGED_NOT_MERGED
+
+
+def test_a_failed_player_is_missing_until_he_is_launched_again_and_is_merged_then(
+    screen: Screen, pipeline: Pipeline
+) -> None:
+    night = PARTIAL.isoformat()
+    player = min(pipeline.league.prop_lines(PARTIAL)["player_lookup"])
+    with systems_raising({player}):
+        assert pipeline.predict(PARTIAL).success
+    batch_id = pipeline.batch(PARTIAL).batch_id
+    (letter,) = pipeline.batches.dead_letters(batch_id)
+    assert letter.player_lookup == player
+    others = rows_by_player(pipeline, PARTIAL)
+    assert player not in others
+
+    screen.open_asset("player_staging", "Partitions")
+    screen.shows("Missing (1)")
+    screen.shows(re.compile(r"^Materialized \(")).click()
+    screen.shows(f"{night}|{player}")
+    screen.picture("player-staging")
+
+    # His partition is not open: of a key with "|" the dialog would take what is before it.
+    dialog = screen.ask_to_materialize()
+    screen.button("Missing", dialog).click()
+    screen.shows("1 partition", dialog)
+    assert screen.launch(dialog) == "Success"
+    screen.shows(f"{night}|{player}")
+    screen.open_asset("player_staging", "Partitions")
+    screen.shows("Missing (0)")
+
+    screen.open_group("predictions")
+    screen.tick("player_prop_predictions", "staging_cleanup")
+    assert screen.materialize_date(night) == "Success"
+    merged = rows_by_player(pipeline, PARTIAL)
+    assert merged.pop(player) > 0
+    assert merged == others
+    batch = pipeline.batch(PARTIAL)
+    assert batch.batch_id == batch_id
+    assert batch.state in CLEANED_UP
+    assert len(merged) + 1 == batch.expected_players
+
+
+def test_the_sensor_publishes_the_night_and_its_partition_shows_the_message(
+    screen: Screen, pipeline: Pipeline, green_night: str
+) -> None:
+    screen.open_asset("phase5_completion", "Partitions")
+    screen.shows(re.compile(r"^Missing \(")).click()
+    screen.shows(GREEN.isoformat(), seconds=SENSOR_SECONDS).click()
+    screen.shows(green_night)
+    (message,) = [m for m in pipeline.messages() if m.message.execution_id == green_night]
+    screen.shows(message.message_id)
+
+
+def test_without_a_browser_these_tests_are_skipped_unless_one_is_needed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv(NEEDED, raising=False)
+    with pytest.raises(pytest.skip.Exception, match="apt-get install chromium"):
+        find_browser()
+    monkeypatch.setenv(NEEDED, "1")
+    with pytest.raises(pytest.fail.Exception, match=f"apt-get install chromium.*{NEEDED}"):
+        find_browser()
