@@ -146,4 +146,8 @@ class Screen:
         """Take a picture for the documentation, when somebody asked for them."""
         folder = os.environ.get(SCREENSHOTS)
         if folder:
+            # Notices of what was launched stay as long as the mouse is on them.
+            self.page.mouse.move(700, 10)
+            expect(self.page.get_by_text("Launched run")).to_have_count(0)
+            self.page.wait_for_load_state("networkidle")
             self.page.screenshot(path=Path(folder) / f"{name}.png", animations="disabled")
