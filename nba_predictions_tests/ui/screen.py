@@ -19,7 +19,7 @@ NEEDED = "NBA_PREDICTIONS_TESTS_NEED_BROWSER"
 #: The folder for pictures of the pages; without it none are taken.
 SCREENSHOTS = "NBA_PREDICTIONS_SCREENSHOTS"
 #: How long a page may take to show what is there, and a run to end, on a busy machine.
-PAGE_SECONDS, RUN_SECONDS = 30, 90
+PAGE_SECONDS, RUN_SECONDS = 60, 240
 _OPTIONS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),

@@ -20,7 +20,7 @@ from nba_predictions_tests.conftest import REPOSITORY
 from nba_predictions_tests.standins.install import HERE as STANDINS
 
 #: How long web server, daemon and code location may take on a busy machine.
-START_SECONDS = 120.0
+START_SECONDS = 300.0
 _LOADED = """{ workspaceOrError { __typename ... on Workspace { locationEntries {
     loadStatus locationOrLoadError { __typename ... on PythonError { message } } } } } }"""
 

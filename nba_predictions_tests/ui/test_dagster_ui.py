@@ -21,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 #: The sensor looks every thirty seconds; a run takes some more.
-SENSOR_SECONDS = 90
+SENSOR_SECONDS = 240
 GROUPS = {
     "ingestion": ("game_logs", "injuries", "prop_lines", "schedule"),
     "features": ("player_features", "slate"),
