@@ -24,7 +24,7 @@ from nba_predictions_tests.deploy.containers import DEPLOY, installed, read_imag
 from nba_predictions_tests.deploy.manifests import containers, render
 from nba_predictions_tests.e2e.pipeline import NO_GAMES_DATE
 
-SECONDS = 90.0
+SECONDS = 240.0
 
 
 @contextmanager
