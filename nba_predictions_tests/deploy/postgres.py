@@ -11,9 +11,7 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -25,7 +23,7 @@ from pathlib import Path
 import psycopg2
 from psycopg2 import sql
 
-from nba_predictions_tests.standins import install
+from nba_predictions_tests.servers import end_of_log, free_port, kill_kept, start_kept
 
 #: The user whose process PostgreSQL is where the tests run as root, which it refuses.
 UNPRIVILEGED = "nobody"
@@ -103,7 +101,7 @@ def running_server() -> Iterator[Server]:
     folder = Path(tempfile.mkdtemp(prefix="nba_predictions_postgres_"))
     try:
         data, log, secret = folder / "data", folder / "log", folder / "password"
-        server = Server(_free_port(), folder, secrets.token_hex(16))
+        server = Server(free_port(), folder, secrets.token_hex(16))
         secret.write_text(server.password)
         binaries, user = _binaries(folder)
         locale = ["--encoding=UTF8", "--locale=C", "--no-sync"]
@@ -124,16 +122,7 @@ def running_server() -> Iterator[Server]:
             # What a power cut would do to the data of a test does not matter.
             *("-c", "fsync=off", "-c", "full_page_writes=off"),
         ]
-        with log.open("wb") as output:
-            # If the tests are killed, so is the server.
-            process = subprocess.Popen(
-                [sys.executable, str(install.HERE / "keeper.py"), *command],
-                stdin=subprocess.PIPE,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                cwd=folder,
-            )
+        process = start_kept(command, log, folder=folder)
         try:
             _wait(server, process, log)
             yield server
@@ -167,8 +156,9 @@ def _wait(server: Server, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while not server.answers():
         if process.poll() is not None or time.monotonic() > deadline:
-            last = "\n".join(log.read_text("utf-8", "replace").splitlines()[-20:])
-            raise RuntimeError(f"PostgreSQL does not answer; the end of its log:\n{last}")
+            raise RuntimeError(
+                f"PostgreSQL does not answer; the end of its log:\n{end_of_log(log)}"
+            )
         time.sleep(0.05)
 
 
@@ -178,12 +168,4 @@ def _stop(process: subprocess.Popen[bytes], data: Path) -> None:
         os.kill(int((data / "postmaster.pid").read_text().split()[0]), signal.SIGINT)
         with suppress(subprocess.TimeoutExpired):
             process.wait(timeout=10)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    kill_kept(process)

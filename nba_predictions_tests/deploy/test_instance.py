@@ -115,11 +115,11 @@ def test_processes_that_write_at_once_lose_nothing(
         complaint = writer.stderr.read()
         assert writer.wait(timeout=60) == 0, complaint
 
-    with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
-        expected = {f"{name}_{number}" for name in NAMES for number in range(WRITES)}
-        assert set(instance.get_dynamic_partitions(PARTITIONS)) == expected
-        assert instance.get_materialized_partitions(ASSET) == expected
-        assert instance.get_runs_count() == len(expected)
+    instance = open_instance()
+    expected = {f"{name}_{number}" for name in NAMES for number in range(WRITES)}
+    assert set(instance.get_dynamic_partitions(PARTITIONS)) == expected
+    assert instance.get_materialized_partitions(ASSET) == expected
+    assert instance.get_runs_count() == len(expected)
 
 
 def test_the_database_can_be_reached_through_a_socket(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +22,7 @@ from nba_predictions_tests.deploy.conftest import OpenInstance
 from nba_predictions_tests.deploy.containers import DEPLOY, installed, read_image
 from nba_predictions_tests.deploy.manifests import containers, render
 from nba_predictions_tests.e2e.pipeline import NO_GAMES_DATE
+from nba_predictions_tests.servers import free_port
 
 SECONDS = 240.0
 
@@ -148,9 +148,3 @@ def answers(port: int) -> bool:
         return False
     finally:
         connection.close()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -6,20 +6,17 @@ import atexit
 import http.client
 import os
 import shutil
-import signal
-import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 import grpc
 
+from nba_predictions_tests.servers import end_of_log, free_port, kill_kept, start_kept
 from nba_predictions_tests.standins import install
 
 #: How long a stand-in may take to answer.
@@ -85,10 +82,7 @@ class StandIn:
         process, self._process = self._process, None
         if process is None:
             return
-        # The keeper, its command, and whatever that started are one process group.
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        kill_kept(process)
         if self._logs is not None:
             self._logs.cleanup()
 
@@ -109,21 +103,16 @@ def start(service: str) -> StandIn:
     present = os.environ.get(VARIABLES[service])
     if present:
         return StandIn(service, "environment", present.removeprefix("http://"))
-    port = _free_port()
+    port = free_port()
     recipe = _recipe(service, port)
     logs = tempfile.TemporaryDirectory(prefix="nba_predictions_standin_")
     log = Path(logs.name) / f"{service}.log"
-    with log.open("wb") as output:
-        # A session of its own: it is stopped as a whole, and no key typed in a terminal reaches it.
-        process = subprocess.Popen(
-            [sys.executable, str(install.HERE / "keeper.py"), *recipe.command],
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            cwd=recipe.folder,
-            env={**os.environ, **recipe.environment},
-        )
+    process = start_kept(
+        recipe.command,
+        log,
+        folder=recipe.folder,
+        environment={**os.environ, **recipe.environment},
+    )
     standin = StandIn(service, recipe.kind, f"127.0.0.1:{port}", process, logs)
     atexit.register(standin.stop)
     try:
@@ -152,7 +141,7 @@ def _recipe(service: str, port: int) -> _Recipe:
         return _Recipe("google", [*google, "--host=127.0.0.1", f"--port={port}"])
     if service == "bigquery":
         command, environment = install.bigquery()
-        ports = ["--rest-port", str(port), "--grpc-port", str(_free_port())]
+        ports = ["--rest-port", str(port), "--grpc-port", str(free_port())]
         return _Recipe("package", [*command, "start", *ports], environment)
     if service == "firestore":
         command, folder = install.firestore()
@@ -191,10 +180,9 @@ def _wait(standin: StandIn, process: subprocess.Popen[bytes], log: Path) -> None
     deadline = time.monotonic() + START_SECONDS
     while not answers(standin.address):
         if process.poll() is not None or time.monotonic() > deadline:
-            last = "\n".join(log.read_text("utf-8", "replace").splitlines()[-20:])
             raise StartError(
                 f"the stand-in for {standin.service} ({standin.kind}) does not answer at "
-                f"{standin.address}; the end of its log:\n{last}"
+                f"{standin.address}; the end of its log:\n{end_of_log(log)}"
             )
         time.sleep(0.1)
 
@@ -217,9 +205,3 @@ def _answers_grpc(address: str) -> bool:
         except grpc.FutureTimeoutError:
             return False
     return True
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -5,19 +5,17 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nba_predictions_tests.conftest import REPOSITORY
-from nba_predictions_tests.standins.install import HERE as STANDINS
+from nba_predictions_tests.servers import end_of_log, free_port, kill_kept, start_kept
 
 #: How long web server, daemon and code location may take on a busy machine.
 START_SECONDS = 300.0
@@ -42,8 +40,8 @@ class Server:
     def address(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def end_of_log(self, lines: int = 60) -> str:
-        return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-lines:])
+    def end_of_log(self) -> str:
+        return end_of_log(self.log, 60)
 
 
 @contextmanager
@@ -67,26 +65,15 @@ def dagster_dev(home: Path, data: Path) -> Iterator[Server]:
     python = sys.executable
     init = [python, "-m", "nba_predictions.cli", "init"]
     subprocess.run(init, cwd=REPOSITORY, env=environment, check=True)
-    server = Server(_free_port(), home, data, home / "dagster_dev.log")
+    server = Server(free_port(), home, data, home / "dagster_dev.log")
     dev = [python, "-m", "dagster", "dev", "--workspace", "workspace.yaml"]
-    with server.log.open("wb") as output:
-        # The keeper ends it when this process dies; it, and the runs, are one process group.
-        process = subprocess.Popen(
-            [python, str(STANDINS / "keeper.py"), *dev, "--port", str(server.port)],
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            cwd=REPOSITORY,
-            env=environment,
-        )
+    command = [*dev, "--port", str(server.port)]
+    process = start_kept(command, server.log, folder=REPOSITORY, environment=environment)
     try:
         _wait(server, process)
         yield server
     finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        kill_kept(process)
 
 
 def _wait(server: Server, process: subprocess.Popen[bytes]) -> None:
@@ -122,9 +109,3 @@ def _ask(server: Server, query: str) -> dict[str, Any]:
         return {}
     finally:
         connection.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -1,0 +1,56 @@
+"""What all servers that tests start have in common: a free port, a keeper, a log, an end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from nba_predictions_tests.standins import install
+
+
+def free_port() -> int:
+    """Return a port of this machine on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def start_kept(
+    command: Sequence[str],
+    log: Path,
+    *,
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start a server that ends when this process does, with its output in `log`.
+
+    It has a session of its own: it is stopped as a whole, and no key of a terminal reaches it.
+    """
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            [sys.executable, str(install.HERE / "keeper.py"), *command],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            cwd=folder,
+            env=environment,
+        )
+
+
+def kill_kept(process: subprocess.Popen[bytes]) -> None:
+    """Kill the keeper, its command, and whatever that started: they are one process group."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def end_of_log(log: Path, lines: int = 20) -> str:
+    """Return the last lines of a log."""
+    return "\n".join(log.read_text("utf-8", "replace").splitlines()[-lines:])
