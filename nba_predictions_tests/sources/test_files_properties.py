@@ -1,7 +1,6 @@
 """FilesSource under whatever a csv may hold, under a changed future, and on real data."""
 
 import tempfile
-import time
 from datetime import date, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -242,13 +241,3 @@ def test_real_lines_find_their_games(real: FilesSource) -> None:
         day += timedelta(days=1)
     # The one game that was quoted and put off, because of snow.
     assert off == {(date(2025, 1, 11), "HOU", "ATL")}
-
-
-@pytest.mark.real_data
-def test_real_logs_are_read_fast(real_data_dir: Path) -> None:
-    took = []
-    for _ in range(3):
-        start = time.perf_counter()
-        FilesSource(real_data_dir).game_logs(DAY)
-        took.append(time.perf_counter() - start)
-    assert min(took) < 1.0

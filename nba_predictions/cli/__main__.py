@@ -1,0 +1,7 @@
+"""`python -m nba_predictions.cli`."""
+
+import sys
+
+from nba_predictions.cli import main
+
+sys.exit(main())
