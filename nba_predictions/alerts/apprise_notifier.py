@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from apprise import Apprise, NotifyFormat, NotifyType
+from apprise import Apprise, NotifyBase, NotifyFormat, NotifyType
 
 from nba_predictions.alerts.port import Notifier
 from nba_predictions.domain.alerts import Message, Severity
@@ -21,8 +21,9 @@ _SECRET_FROM = 6
 _TYPES = {Severity.ERROR: NotifyType.FAILURE, Severity.WARNING: NotifyType.WARNING}
 
 # Apprise's own lines may quote an address with its secrets. What they say is in its results too.
-logging.getLogger("apprise").propagate = False
-logging.getLogger("apprise").addHandler(logging.NullHandler())
+_LOGGER = logging.getLogger("apprise")
+_LOGGER.propagate = False
+_LOGGER.addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class AppriseNotifier(Notifier):
 
     def __post_init__(self) -> None:
         for number, url in enumerate(self.urls, start=1):
-            service = Apprise.instantiate(url, suppress_exceptions=True)
+            service = _service(url)
             if service is None:
                 raise SettingsError(
                     f"NBA_PREDICTIONS_ALERT_URLS: the address number {number}, {_masked(url)}, is "
@@ -74,6 +75,15 @@ class AppriseNotifier(Notifier):
             # A service that breaks must not keep the others from being told.
             reason = f"{type(error).__name__}: {error}"
         return _without_secrets(reason, url)
+
+
+def _service(url: str) -> NotifyBase | None:
+    """Return what apprise makes of an address, without a line of its own about it."""
+    before, _LOGGER.disabled = _LOGGER.disabled, True
+    try:
+        return Apprise.instantiate(url, suppress_exceptions=True)
+    finally:
+        _LOGGER.disabled = before
 
 
 def _id(url: str) -> str:
