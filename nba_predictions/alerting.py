@@ -62,7 +62,10 @@ def _unpublished(scene: Scene) -> list[Condition]:
 
 def _ticks(scene: Scene) -> list[Condition]:
     watched = scene.memory.setdefault("watched", {})
-    return missed_ticks(scene.instance, scene.repository, watched, scene.now)
+    there = scene.repository
+    return missed_ticks(
+        scene.instance, there.schedule_defs, there.sensor_defs, there, watched, scene.now
+    )
 
 
 #: How the open conditions of each kind are found.

@@ -31,6 +31,8 @@ _MOST_TICKS = 1000
 
 def missed_ticks(
     instance: dg.DagsterInstance,
+    schedules: Sequence[dg.ScheduleDefinition],
+    sensors: Sequence[dg.SensorDefinition],
     repository: dg.RepositoryDefinition,
     watched: MutableMapping[str, Any],
     now: datetime,
@@ -40,14 +42,15 @@ def missed_ticks(
     `watched` is kept from one call to the next: since when a schedule has had its cron and been
     switched on. Before that no tick of it is expected, so one that was just deployed, switched on
     or moved to another hour raises nothing. A tick that is missing is made good by a run that
-    succeeded with the partition for which the tick would have asked.
+    succeeded with the partition for which the tick would have asked; `repository` is where the
+    schedules find their jobs.
     """
-    schedules = _states(instance, InstigatorType.SCHEDULE)
+    states = _states(instance, InstigatorType.SCHEDULE)
     conditions: list[Condition] = []
-    for name in set(watched) - {schedule.name for schedule in repository.schedule_defs}:
+    for name in set(watched) - {schedule.name for schedule in schedules}:
         del watched[name]
-    for schedule in repository.schedule_defs:
-        state = schedules.get(schedule.name)
+    for schedule in schedules:
+        state = states.get(schedule.name)
         on = state.is_running if state else _on_by_default(schedule)
         if not on:
             watched.pop(schedule.name, None)
@@ -55,10 +58,13 @@ def missed_ticks(
         start = _watched_since(schedule, state, watched, now)
         ticks = _ticks_by_time(instance, state, start)
         for moment in _expected(schedule, max(start, now - WATCHED), now - GRACE):
-            condition = _judge(schedule, moment, ticks.get(moment))
-            if condition and not _made_good(instance, schedule, moment):
-                conditions.append(condition)
-    return [*conditions, *_failing_sensors(instance, repository)]
+            tick = ticks.get(moment)
+            if tick is not None and tick.status in (TickStatus.SUCCESS, TickStatus.SKIPPED):
+                continue
+            partition = _asks_for(schedule, moment, repository)
+            if partition is None or not _succeeded(instance, schedule.job_name, partition):
+                conditions.append(_failure(schedule, moment, tick, partition))
+    return [*conditions, *_failing_sensors(instance, sensors)]
 
 
 def kept_by(instance: dg.DagsterInstance, sensor: str) -> str | None:
@@ -138,9 +144,12 @@ def _expected(
             yield moment
 
 
-def _judge(
-    schedule: dg.ScheduleDefinition, moment: datetime, tick: InstigatorTick | None
-) -> Condition | None:
+def _failure(
+    schedule: dg.ScheduleDefinition,
+    moment: datetime,
+    tick: InstigatorTick | None,
+    partition: str | None,
+) -> Condition:
     facts: dict[str, object] = {
         "schedule": schedule.name,
         "cron": f"{schedule.cron_schedule} {schedule.execution_timezone}",
@@ -152,15 +161,12 @@ def _judge(
         title = f"the tick of {schedule.name} failed"
         to_do = "mend the cause"
         facts["error"] = tick.error.message.strip()[:500] if tick.error else "no error was recorded"
-    elif tick.status is TickStatus.STARTED:
+    else:
         title = f"the tick of {schedule.name} began and did not end"
         to_do = "look whether the Dagster daemon runs"
-    else:
-        return None
-    asks_for = _asks_for(schedule, moment)
-    if asks_for:
-        facts["partition"] = asks_for
-        to_do += f"; launch {schedule.job_name} for {asks_for}"
+    if partition:
+        facts["partition"] = partition
+        to_do += f"; launch {schedule.job_name} for {partition}"
     return Condition(
         key=f"tick:{schedule.name}:{moment:%Y-%m-%dT%H:%MZ}",
         kind=Kind.MISSED_TICK,
@@ -169,15 +175,19 @@ def _judge(
         since=moment,
         watched_until=moment + WATCHED,
         to_do=to_do,
-        game_date=date_in(asks_for),
+        game_date=date_in(partition),
         facts=facts,
     )
 
 
-def _asks_for(schedule: dg.ScheduleDefinition, moment: datetime) -> str | None:
+def _asks_for(
+    schedule: dg.ScheduleDefinition, moment: datetime, repository: dg.RepositoryDefinition
+) -> str | None:
     """Return the partition for which a tick would ask, None when that cannot be known here."""
     try:
-        with dg.build_schedule_context(scheduled_execution_time=moment) as context:
+        with dg.build_schedule_context(
+            scheduled_execution_time=moment, repository_def=repository
+        ) as context:
             requests: Sequence[dg.RunRequest] = schedule.evaluate_tick(context).run_requests or []
     except Exception:
         # A schedule that wants more than the time: its missing tick is told of without the date.
@@ -185,16 +195,11 @@ def _asks_for(schedule: dg.ScheduleDefinition, moment: datetime) -> str | None:
     return next((request.partition_key for request in requests), None)
 
 
-def _made_good(
-    instance: dg.DagsterInstance, schedule: dg.ScheduleDefinition, moment: datetime
-) -> bool:
-    partition = _asks_for(schedule, moment)
-    if partition is None:
-        return False
+def _succeeded(instance: dg.DagsterInstance, job: str, partition: str) -> bool:
     return bool(
         instance.get_runs(
             dg.RunsFilter(
-                job_name=schedule.job_name,
+                job_name=job,
                 statuses=[dg.DagsterRunStatus.SUCCESS],
                 tags={PARTITION_NAME_TAG: partition},
             ),
@@ -204,10 +209,10 @@ def _made_good(
 
 
 def _failing_sensors(
-    instance: dg.DagsterInstance, repository: dg.RepositoryDefinition
+    instance: dg.DagsterInstance, sensors: Sequence[dg.SensorDefinition]
 ) -> Iterator[Condition]:
     states: Mapping[str, InstigatorState] = _states(instance, InstigatorType.SENSOR)
-    for sensor in repository.sensor_defs:
+    for sensor in sensors:
         state = states.get(sensor.name)
         if state is None or not state.is_running:
             continue
