@@ -8,7 +8,8 @@ from typing import Any
 
 import dagster as dg
 
-from nba_predictions import checks, jobs, schedules, sensors
+from nba_predictions import alerting, checks, jobs, schedules, sensors
+from nba_predictions.alerts.apprise_notifier import AppriseNotifier
 from nba_predictions.assets import (
     consolidation,
     features,
@@ -76,6 +77,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         "settings": settings,
         "league": league_source(settings),
         "model_store": ModelStore(settings.home / "models"),
+        "notifier": AppriseNotifier(settings.alert_urls),
         **io_managers(settings.home / "assets"),
         **PROFILES[settings.profile](settings),
     }
@@ -99,7 +101,11 @@ def build_definitions(resources: dict[str, Any]) -> dg.Definitions:
             schedules.predict_today_at_7_eastern,
             schedules.grade_yesterday_at_6_eastern,
         ],
-        sensors=[sensors.publish_cleaned_batches, sensors.settle_stalled_batches],
+        sensors=[
+            sensors.publish_cleaned_batches,
+            sensors.settle_stalled_batches,
+            *alerting.ALERT_SENSORS,
+        ],
         resources=resources,
         # A step in a process of its own costs seconds; the work of one takes milliseconds.
         executor=dg.in_process_executor,

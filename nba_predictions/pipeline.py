@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 
+from nba_predictions.alerts.port import Notifier
 from nba_predictions.batches.port import BatchStore
 from nba_predictions.definitions import build_definitions, build_resources
 from nba_predictions.domain.batch import CLEANED_UP, BatchState
@@ -35,6 +36,11 @@ class Pipeline:
         self.batches: BatchStore = self._resources["batches"]
         self.publisher: Publisher = self._resources["publisher"]
         self.warehouse: Warehouse = self._resources["warehouse"]
+        self.notifier: Notifier = self._resources["notifier"]
+
+    @property
+    def repository(self) -> dg.RepositoryDefinition:
+        return self._definitions.get_repository_def()
 
     def execute(
         self,

@@ -7,6 +7,8 @@
 | NBA_PREDICTIONS_DATA | | the folder with input files, for `files` |
 | NBA_PREDICTIONS_HOME | .nba_predictions/SOURCE | where everything is kept that is kept in files |
 | NBA_PREDICTIONS_COMPLETION_THRESHOLD | 0.9 | share of players below which a night is blocked |
+| NBA_PREDICTIONS_ALERT_URLS | | where alerts go: apprise URLs, separated by blanks |
+| NBA_PREDICTIONS_UI_URL | http://localhost:3000 | where the Dagster UI is, for links in alerts |
 
 Only for the profile `gcp`, with the defaults of the source `files`; other sources have their own:
 
@@ -23,7 +25,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from nba_predictions.domain.batch import DEFAULT_COMPLETION_THRESHOLD
@@ -32,6 +34,8 @@ from nba_predictions.domain.errors import SettingsError
 
 PROFILES = ("embedded", "gcp")
 SOURCES = ("simulated", "files")
+#: Where `dagster dev` serves the UI.
+DEFAULT_UI_URL = "http://localhost:3000"
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,9 @@ class Settings:
     home: Path
     completion_threshold: float
     gcp: GoogleCloud | None = None
+    #: They hold tokens and passwords, and are not to be printed with the settings.
+    alert_urls: tuple[str, ...] = field(default=(), repr=False)
+    ui_url: str = DEFAULT_UI_URL
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -137,6 +144,8 @@ class Settings:
             home=home.resolve(),
             completion_threshold=_threshold(environment),
             gcp=gcp,
+            alert_urls=tuple(environment.get("NBA_PREDICTIONS_ALERT_URLS", "").split()),
+            ui_url=_web_address(environment, "NBA_PREDICTIONS_UI_URL", DEFAULT_UI_URL),
         )
 
 
@@ -144,6 +153,15 @@ def _choice(environment: Mapping[str, str], variable: str, choices: tuple[str, .
     value = environment.get(variable) or choices[0]
     if value not in choices:
         raise SettingsError(f"{variable}={value} is unknown; choose {' or '.join(choices)}")
+    return value
+
+
+def _web_address(environment: Mapping[str, str], variable: str, default: str) -> str:
+    value = environment.get(variable) or default
+    if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", value):
+        raise SettingsError(
+            f"{variable}={value} is no address of a web page; it has to look like {default}"
+        )
     return value
 
 
