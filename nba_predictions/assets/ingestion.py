@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from nba_predictions.assets import showing
 from nba_predictions.partitions import game_date_of, game_dates
 from nba_predictions.sources.port import LeagueSource
 
@@ -25,7 +26,7 @@ def _source_asset(description: str, kind: str) -> dict[str, Any]:
 def _describe(context: dg.AssetExecutionContext, frame: pl.DataFrame, source: LeagueSource) -> None:
     # What a source has left out, and counted, belongs beside what it gave.
     notes = getattr(source, "notes", {})
-    context.add_output_metadata({"dagster/row_count": len(frame), "source": source.name, **notes})
+    context.add_output_metadata({"source": source.name, **showing.input_frame(frame), **notes})
 
 
 @dg.asset(**_source_asset("Box scores of all games before the date.", "parquet"))

@@ -3,6 +3,7 @@
 import dagster as dg
 import polars as pl
 
+from nba_predictions.assets import showing
 from nba_predictions.models.store import ModelStore, models_of_date
 from nba_predictions.partitions import game_date_of, game_dates
 
@@ -21,7 +22,13 @@ def prediction_models(
 ) -> str:
     """The name of the models: trained once a week on the games before it, else found again."""
     found = models_of_date(game_date_of(context.partition_key), game_logs, model_store)
+    card = found.models.card
     context.add_output_metadata(
-        {"trained_now": found.trained_now, "card": dg.MetadataValue.json(dict(found.models.card))}
+        {
+            "models": found.name,
+            "trained_now": found.trained_now,
+            "by_system": showing.table(showing.model_table(card, found.models.weights)),
+            "card": dg.MetadataValue.json(dict(card)),
+        }
     )
     return found.name

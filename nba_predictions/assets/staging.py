@@ -7,15 +7,17 @@ about as much as predicting a hundred players, so each takes a chunk of them (do
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import dagster as dg
 import polars as pl
 from pydantic import Field
 
+from nba_predictions.assets import showing
 from nba_predictions.batches.port import BatchStore
 from nba_predictions.domain.batch import RESUMABLE, Batch
+from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.errors import PERMANENT, PublishError
 from nba_predictions.domain.slate import Slate, SlatePlayer
 from nba_predictions.messaging.port import Publisher
@@ -43,6 +45,7 @@ from nba_predictions.partitions import (
     player_night,
     player_nights,
 )
+from nba_predictions.report.night import reasons_table
 from nba_predictions.settings import Settings
 from nba_predictions.sources.port import LeagueSource
 from nba_predictions.warehouse.port import Warehouse
@@ -208,7 +211,11 @@ def close_batch(
             "skipped": done.skipped,
             "failed": done.failed,
             "rows_staged": sum(p.rows for chunk in staged for p in chunk),
-            "dead_letters": {p.player_lookup: p.error for p in failed},
+            "seconds_since_created": round((utc_now() - batch.created_at).total_seconds(), 3),
+            **_player_partitions(context.instance, batch.game_date),
+            "dead_letters": showing.table(
+                reasons_table({p.player_lookup: p.error or "" for p in failed})
+            ),
         },
     )
 
@@ -267,6 +274,13 @@ def player_staging(
     if staged.error:
         raise dg.Failure(f"{lookup} failed again: {staged.error}", allow_retries=False)
     return dg.MaterializeResult(metadata={"batch_id": batch.batch_id, "rows": staged.rows})
+
+
+def _player_partitions(instance: dg.DagsterInstance, game_date: date) -> dict[str, int]:
+    """Count the partitions of players: of the date, and of all dates that are kept."""
+    keys = instance.get_dynamic_partitions(str(player_nights.name))
+    of_date = sum(key.startswith(player_night(game_date, "")) for key in keys)
+    return {"player_partitions_of_date": of_date, "player_partitions_of_all_dates": len(keys)}
 
 
 def _stage_chunk(

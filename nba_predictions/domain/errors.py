@@ -37,6 +37,10 @@ class PublishError(NbaPredictionsError):
     """The completion message could not be handed over; the batch stays unpublished."""
 
 
+class ReportError(NbaPredictionsError):
+    """A report cannot be written where it was wanted."""
+
+
 class PermanentPredictionError(NbaPredictionsError):
     """A player cannot be predicted, and trying again would not change that."""
 
