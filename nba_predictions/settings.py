@@ -9,6 +9,7 @@
 | NBA_PREDICTIONS_COMPLETION_THRESHOLD | 0.9 | share of players below which a night is blocked |
 | NBA_PREDICTIONS_ALERT_URLS | | where alerts go: apprise URLs, separated by blanks |
 | NBA_PREDICTIONS_UI_URL | http://localhost:3000 | where the Dagster UI is, for links in alerts |
+| NBA_PREDICTIONS_CODE_URL | | where the code is read in a browser; the UI links to it |
 
 Only for the profile `gcp`, with the defaults of the source `files`; other sources have their own:
 
@@ -36,6 +37,7 @@ PROFILES = ("embedded", "gcp")
 SOURCES = ("simulated", "files")
 #: Where `dagster dev` serves the UI.
 DEFAULT_UI_URL = "http://localhost:3000"
+_CODE_URL_EXAMPLE = "https://github.com/OWNER/nba_predictions/blob/main"
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,7 @@ class Settings:
     #: They hold tokens and passwords, and are not to be printed with the settings.
     alert_urls: tuple[str, ...] = field(default=(), repr=False)
     ui_url: str = DEFAULT_UI_URL
+    code_url: str | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -145,7 +148,11 @@ class Settings:
             completion_threshold=_threshold(environment),
             gcp=gcp,
             alert_urls=tuple(environment.get("NBA_PREDICTIONS_ALERT_URLS", "").split()),
-            ui_url=_web_address(environment, "NBA_PREDICTIONS_UI_URL", DEFAULT_UI_URL),
+            ui_url=(
+                _web_address(environment, "NBA_PREDICTIONS_UI_URL", DEFAULT_UI_URL)
+                or DEFAULT_UI_URL
+            ),
+            code_url=_web_address(environment, "NBA_PREDICTIONS_CODE_URL", _CODE_URL_EXAMPLE),
         )
 
 
@@ -156,11 +163,11 @@ def _choice(environment: Mapping[str, str], variable: str, choices: tuple[str, .
     return value
 
 
-def _web_address(environment: Mapping[str, str], variable: str, default: str) -> str:
-    value = environment.get(variable) or default
-    if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", value):
+def _web_address(environment: Mapping[str, str], variable: str, example: str) -> str | None:
+    value = environment.get(variable) or None
+    if value is not None and not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", value):
         raise SettingsError(
-            f"{variable}={value} is no address of a web page; it has to look like {default}"
+            f"{variable}={value} is no address of a web page; it has to look like {example}"
         )
     return value
 
