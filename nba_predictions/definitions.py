@@ -8,7 +8,7 @@ from typing import Any
 
 import dagster as dg
 
-from nba_predictions import checks, jobs, schedules, sensors
+from nba_predictions import checks, gates, jobs, schedules, sensors, waiting
 from nba_predictions.assets import (
     consolidation,
     features,
@@ -87,7 +87,7 @@ def build_definitions(resources: dict[str, Any]) -> dg.Definitions:
         assets=dg.load_assets_from_modules(
             [ingestion, features, models, staging, consolidation, publication, grading]
         ),
-        asset_checks=dg.load_asset_checks_from_modules([checks]),
+        asset_checks=dg.load_asset_checks_from_modules([checks, gates]),
         jobs=[
             jobs.nightly_predictions,
             jobs.replay_players,
@@ -99,7 +99,11 @@ def build_definitions(resources: dict[str, Any]) -> dg.Definitions:
             schedules.predict_today_at_7_eastern,
             schedules.grade_yesterday_at_6_eastern,
         ],
-        sensors=[sensors.publish_cleaned_batches, sensors.settle_stalled_batches],
+        sensors=[
+            sensors.publish_cleaned_batches,
+            sensors.settle_stalled_batches,
+            waiting.predict_waiting_nights,
+        ],
         resources=resources,
         # A step in a process of its own costs seconds; the work of one takes milliseconds.
         executor=dg.in_process_executor,
