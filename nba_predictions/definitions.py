@@ -8,7 +8,7 @@ from typing import Any
 
 import dagster as dg
 
-from nba_predictions import checks, gates, jobs, schedules, sensors, waiting
+from nba_predictions import checks, gates, jobs, maintenance, schedules, sensors, waiting
 from nba_predictions.assets import (
     consolidation,
     features,
@@ -94,10 +94,14 @@ def build_definitions(resources: dict[str, Any]) -> dg.Definitions:
             jobs.finish_batch,
             jobs.publish_phase5_completion,
             jobs.grade_predictions,
+            jobs.train_models,
+            maintenance.maintenance,
         ],
         schedules=[
             schedules.predict_today_at_7_eastern,
             schedules.grade_yesterday_at_6_eastern,
+            schedules.train_on_monday_at_5_30_eastern,
+            schedules.maintain_on_sunday_at_4_eastern,
         ],
         sensors=[
             sensors.publish_cleaned_batches,

@@ -16,6 +16,7 @@ from nba_predictions.domain.errors import NbaPredictionsError
 from nba_predictions.domain.reconciliation import last_entry
 from nba_predictions.jobs import CONFIG, fan_out
 from nba_predictions.messaging.port import Publisher
+from nba_predictions.models.store import ModelStore
 from nba_predictions.night.batches import newest_batch
 from nba_predictions.sensors import BATCH_TAG
 from nba_predictions.settings import Settings
@@ -35,6 +36,7 @@ class Pipeline:
         self.batches: BatchStore = self._resources["batches"]
         self.publisher: Publisher = self._resources["publisher"]
         self.warehouse: Warehouse = self._resources["warehouse"]
+        self.model_store: ModelStore = self._resources["model_store"]
 
     def execute(
         self,

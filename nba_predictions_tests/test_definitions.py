@@ -61,6 +61,7 @@ def test_every_asset_has_a_group_an_owner_a_description_and_partitions(name: str
         ("finish_batch", FROM_STAGING),
         ("publish_phase5_completion", {"phase5_completion"}),
         ("grade_predictions", GRADING),
+        ("train_models", {"game_logs", "prediction_models"}),
     ],
 )
 def test_a_job_materializes_its_assets(job: str, assets: set[str]) -> None:
@@ -101,7 +102,7 @@ def test_the_clean_up_comes_after_the_predictions_and_the_message_after_the_clea
 def test_every_job_sensor_and_schedule_says_what_it_is_for() -> None:
     repository = defs.get_repository_def()
     names = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
-    assert len(names) == 5
+    assert len(names) == 7
     for name in names:
         assert defs.resolve_job_def(name).description
     assert all(sensor.description for sensor in repository.sensor_defs)

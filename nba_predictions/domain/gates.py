@@ -18,7 +18,7 @@ from nba_predictions.domain.slate import Game, Slate
 
 #: A team takes the floor with five. Fewer expected players are a fault of the input.
 MIN_PLAYERS_PER_TEAM = 5
-#: A game with fewer players with a line is not quoted yet. On 69 real nights whose lines were
+#: A game with fewer players with a line is not quoted yet. On 66 real nights whose lines were
 #: complete the least was 4.
 MIN_LINES_PER_GAME = 3
 #: From this share of quotes for games that are not on, lines and schedule are of different dates.
