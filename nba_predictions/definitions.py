@@ -8,7 +8,16 @@ from typing import Any
 
 import dagster as dg
 
-from nba_predictions import alerting, checks, jobs, schedules, sensors
+from nba_predictions import (
+    alerting,
+    checks,
+    gates,
+    jobs,
+    maintenance,
+    schedules,
+    sensors,
+    waiting,
+)
 from nba_predictions.alerts.apprise_notifier import AppriseNotifier
 from nba_predictions.assets import (
     consolidation,
@@ -93,21 +102,26 @@ def build_definitions(resources: dict[str, Any]) -> dg.Definitions:
             ),
             resources["settings"].code_url,
         ),
-        asset_checks=dg.load_asset_checks_from_modules([checks]),
+        asset_checks=dg.load_asset_checks_from_modules([checks, gates]),
         jobs=[
             jobs.nightly_predictions,
             jobs.replay_players,
             jobs.finish_batch,
             jobs.publish_phase5_completion,
             jobs.grade_predictions,
+            jobs.train_models,
+            maintenance.maintenance,
         ],
         schedules=[
             schedules.predict_today_at_7_eastern,
             schedules.grade_yesterday_at_6_eastern,
+            schedules.train_on_monday_at_5_30_eastern,
+            schedules.maintain_on_sunday_at_4_eastern,
         ],
         sensors=[
             sensors.publish_cleaned_batches,
             sensors.settle_stalled_batches,
+            waiting.predict_waiting_nights,
             *alerting.ALERT_SENSORS,
         ],
         resources=resources,

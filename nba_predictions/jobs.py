@@ -8,6 +8,8 @@ import dagster as dg
 
 from nba_predictions.assets.consolidation import player_prop_predictions, staging_cleanup
 from nba_predictions.assets.grading import prediction_results, system_performance
+from nba_predictions.assets.ingestion import game_logs
+from nba_predictions.assets.models import prediction_models
 from nba_predictions.assets.publication import phase5_completion
 from nba_predictions.assets.staging import FINISH, MODE_TAG, REPLAY, staged_predictions
 
@@ -62,4 +64,10 @@ grade_predictions = dg.define_asset_job(
     "grade_predictions",
     selection=dg.AssetSelection.assets(prediction_results, system_performance),
     description="Grade the predictions of one finished game date.",
+)
+
+train_models = dg.define_asset_job(
+    "train_models",
+    selection=dg.AssetSelection.assets(game_logs, prediction_models),
+    description="Train the models that serve the week of a game date, or find them trained.",
 )

@@ -13,6 +13,7 @@ from dagster._core.storage.asset_check_execution_record import (
 )
 
 from nba_predictions.domain.alerts import WATCHED, Condition, Kind, Severity
+from nba_predictions.domain.games import eastern_date
 from nba_predictions.partitions import date_in
 
 _STATUS = AssetCheckExecutionRecordStatus
@@ -60,8 +61,16 @@ def _failures(
         if found is None or found.status is _STATUS.SUCCEEDED:
             continue
         condition = _failure(key, partition, found)
-        if condition.watched_until is None or now < condition.watched_until:
+        watched = condition.watched_until is None or now < condition.watched_until
+        if watched and not _is_a_warning_of_the_past(condition, now):
             yield condition
+
+
+def _is_a_warning_of_the_past(condition: Condition, now: datetime) -> bool:
+    """Whether nothing has to be done: a season that is predicted afterwards warns on every date."""
+    if condition.severity is not Severity.WARNING or condition.game_date is None:
+        return False
+    return condition.game_date < eastern_date(now - WATCHED)
 
 
 def _suspects(
@@ -152,7 +161,10 @@ def _condition(
     batch_id: str | None = None,
     run_id: str | None = None,
 ) -> Condition:
-    repair = f"nba-predictions repair --game-date {game_date}"
+    # A check without a batch is about what a batch would be made of.
+    mend = "look at the check in the Dagster UI"
+    if game_date and batch_id:
+        mend = f"nba-predictions repair --game-date {game_date}"
     return Condition(
         key=f"check:{key.asset_key.to_user_string()}:{key.name}:{which}",
         kind=Kind.FAILED_CHECK,
@@ -160,7 +172,7 @@ def _condition(
         title=title,
         since=since,
         watched_until=watched_until,
-        to_do=repair if game_date else "look at the check in the Dagster UI",
+        to_do=mend,
         game_date=game_date,
         batch_id=batch_id,
         run_id=run_id,

@@ -14,6 +14,7 @@ import polars as pl
 from nba_predictions.audit import gather_evidence, report
 from nba_predictions.cli.common import DEFAULT_GAME_DATE, Commands, add_command, open_pipeline
 from nba_predictions.cli.output import print_frame, print_steps, print_verdict
+from nba_predictions.domain.gates import GATES_TAG, MODES
 from nba_predictions.domain.tables import PREDICTIONS, RESULTS
 from nba_predictions.domain.verdict import Evidence, Verdict
 from nba_predictions.settings import Settings
@@ -34,6 +35,12 @@ def add_commands(commands: Commands) -> None:
             default=DEFAULT_GAME_DATE,
             help="date of the games, US Eastern, YYYY-MM-DD (default: %(default)s)",
         )
+        if command is run:
+            sub.add_argument(
+                "--gates",
+                choices=MODES,
+                help="for this run: whether inputs below a bar let the night wait, or warn",
+            )
         if command is audit:
             sub.add_argument(
                 "--batch", metavar="ID", help="one batch, instead of the newest of a date"
@@ -45,7 +52,10 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
     """Predict a date, let the sensor publish what is done, and say how it ended."""
     night = open_pipeline(settings)
     with dg.DagsterInstance.get() as instance:
-        succeeded = night.execute("nightly_predictions", options.game_date.isoformat(), instance)
+        tags = {GATES_TAG: options.gates} if options.gates else None
+        succeeded = night.execute(
+            "nightly_predictions", options.game_date.isoformat(), instance, tags
+        )
         night.tick("publish_cleaned_batches", instance)
     night.warehouse.prepare()
     evidence = gather_evidence(options.game_date, night.batches, night.warehouse)

@@ -10,6 +10,8 @@ import dagster as dg
 import pytest
 
 from nba_predictions.domain.alerts import Kind, Severity
+from nba_predictions.domain.clock import utc_now
+from nba_predictions.domain.games import eastern_date
 from nba_predictions_tests.alerts.toys import DATE, Toy
 
 
@@ -55,8 +57,18 @@ def test_each_partition_has_its_own_result(toy: Toy) -> None:
 
 def test_a_warning_is_told_apart_from_an_error(toy: Toy) -> None:
     toy.passes, toy.severity = False, dg.AssetCheckSeverity.WARN
-    assert toy.run().success
+    assert toy.run(date=eastern_date(utc_now()).isoformat()).success
     assert [c.severity for c in toy.checks()] == [Severity.WARNING]
+
+
+def test_a_warning_of_a_date_long_past_is_not_told_but_an_error_is(toy: Toy) -> None:
+    """A season that is predicted afterwards warns on every date that nothing more will come."""
+    toy.passes, toy.severity = False, dg.AssetCheckSeverity.WARN
+    assert toy.run().success
+    assert toy.checks() == []
+    toy.severity = dg.AssetCheckSeverity.ERROR
+    toy.run()
+    assert [c.severity for c in toy.checks()] == [Severity.ERROR]
 
 
 def test_a_run_that_fails_before_its_check_leaves_the_check_as_it_stood(toy: Toy) -> None:
