@@ -90,7 +90,10 @@ class BatchStatus(str, Enum):
 
 @dataclass(frozen=True)
 class Batch:
-    """The batch's own document. `times` holds when each state was last entered (UTC)."""
+    """The batch's own document. `times` holds when each state was last entered (UTC).
+
+    Whoever reads may rely on its completion being published, unless it is not to be announced.
+    """
 
     batch_id: str
     game_date: date
@@ -104,6 +107,12 @@ class Batch:
     completion_threshold: float = DEFAULT_COMPLETION_THRESHOLD
     reason: str | None = None
     times: Mapping[str, datetime] = field(default_factory=dict)
+    #: Whether its readers are told by a message; a backfill makes batches of which they are not.
+    announce: bool = True
+
+
+#: What may change of a batch besides its state: what it is made of, and whether it is announced.
+REVISABLE = ("expected_players", "games", "slate_fingerprint", "announce")
 
 
 def make_batch_id(game_date: date, now: datetime) -> str:

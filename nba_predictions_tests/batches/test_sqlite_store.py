@@ -79,3 +79,25 @@ def test_a_write_that_fails_leaves_nothing_behind_and_the_store_usable(tmp_path:
         store.append("batch_1", LedgerEntry("merged", NOON, "run", {"rows": object()}))
     assert store.ledger("batch_1") == []
     assert store.move("batch_1", BatchState.STAGING)
+
+
+def test_a_file_of_an_earlier_version_gets_the_columns_that_it_lacks(tmp_path: Path) -> None:
+    path = tmp_path / "batches.sqlite"
+    old = sqlite3.connect(path)
+    old.executescript(
+        """
+        CREATE TABLE batches (
+          batch_id TEXT PRIMARY KEY, game_date TEXT NOT NULL, state TEXT NOT NULL,
+          expected_players INTEGER NOT NULL, games INTEGER NOT NULL,
+          slate_fingerprint TEXT NOT NULL, created_at TEXT NOT NULL, run_id TEXT NOT NULL,
+          source TEXT NOT NULL, completion_threshold REAL NOT NULL, reason TEXT
+        );
+        INSERT INTO batches VALUES ('batch_0', '2025-12-31', 'published', 3, 1, 'abc',
+          '2025-12-31T12:00:00.000000+00:00', 'run_0', 'files', 0.9, NULL);
+        """
+    )
+    old.close()
+    store = SQLiteBatchStore(path)
+    assert store.get("batch_0").announce is True
+    assert store.create(batch(announce=False))
+    assert [SQLiteBatchStore(path).get(f"batch_{n}").announce for n in (0, 1)] == [True, False]
