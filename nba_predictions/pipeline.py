@@ -11,7 +11,7 @@ import dagster as dg
 
 from nba_predictions.batches.port import BatchStore
 from nba_predictions.definitions import build_definitions, build_resources
-from nba_predictions.domain.batch import CLEANED_UP, BatchState
+from nba_predictions.domain.batch import CLEANED_UP, Batch, BatchState
 from nba_predictions.domain.errors import NbaPredictionsError
 from nba_predictions.domain.reconciliation import last_entry
 from nba_predictions.jobs import CONFIG, fan_out
@@ -19,6 +19,7 @@ from nba_predictions.messaging.port import Publisher
 from nba_predictions.night.batches import newest_batch
 from nba_predictions.sensors import BATCH_TAG
 from nba_predictions.settings import Settings
+from nba_predictions.sources.port import LeagueSource
 from nba_predictions.warehouse.port import Warehouse
 
 #: Dagster's own account of each event stays in its event log; stdout is for the milestones, and
@@ -35,6 +36,7 @@ class Pipeline:
         self.batches: BatchStore = self._resources["batches"]
         self.publisher: Publisher = self._resources["publisher"]
         self.warehouse: Warehouse = self._resources["warehouse"]
+        self.league: LeagueSource = self._resources["league"]
 
     def execute(
         self,
@@ -69,13 +71,17 @@ class Pipeline:
     def publish(self, game_date: date, instance: dg.DagsterInstance) -> bool:
         """Publish the batch of a date, if it waits for that; return whether nothing failed."""
         batch = newest_batch(self.batches, game_date)
-        if batch is None or batch.state not in CLEANED_UP:
+        if batch is None or batch.state not in CLEANED_UP or not batch.announce:
             return True
-        told = last_entry(self.batches.ledger(batch.batch_id), "published")
-        if told and batch.state is BatchState.PUBLISHED:
+        if self.told_of(batch):
             return True
         tags = {BATCH_TAG: batch.batch_id}
         return self.execute("publish_phase5_completion", game_date.isoformat(), instance, tags)
+
+    def told_of(self, batch: Batch) -> bool:
+        """Return whether a batch, as it is now, has been published."""
+        told = last_entry(self.batches.ledger(batch.batch_id), "published")
+        return told is not None and batch.state is BatchState.PUBLISHED
 
     def tick(self, sensor: str, instance: dg.DagsterInstance) -> None:
         """Evaluate a sensor once and run what it asks for."""

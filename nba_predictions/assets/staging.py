@@ -4,7 +4,7 @@ The player is the unit of staging, completion, dead letter and partition. The op
 about as much as predicting a hundred players, so each takes a chunk of them (docs/design.md).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
@@ -89,6 +89,11 @@ class FanOutConfig(dg.Config):
     )
     players: list[str] = Field([], description="whom to replay; by default who is not done")
     batch_id: str | None = Field(None, description="refuse to replay into another batch than this")
+    announce: bool | None = Field(
+        None,
+        description="whether the readers of the date are told; by default they are, unless the run "
+        "is one of a backfill",
+    )
 
 
 class StageConfig(dg.Config):
@@ -100,6 +105,14 @@ class StageConfig(dg.Config):
         le=64,
         description="players in the air at once, per op; by default what suits the warehouse",
     )
+
+
+#: Dagster marks with it every run of a backfill that was launched from its UI.
+BACKFILL_TAG = "dagster/backfill"
+
+
+def _announces(config: FanOutConfig, run_tags: Mapping[str, str]) -> bool:
+    return BACKFILL_TAG not in run_tags if config.announce is None else config.announce
 
 
 @dg.op(out=dg.DynamicOut(Chunk), retry_policy=RETRY)
@@ -130,6 +143,7 @@ def open_batch_and_fan_out(
                 source=league.name,
                 run_id=context.run_id,
                 completion_threshold=settings.completion_threshold,
+                announce=_announces(config, context.run_tags),
             )
             players = players_to_stage(batch, slate, batches, warehouse)
     # A materialization of a partition that is not registered would be accepted, and not be seen.

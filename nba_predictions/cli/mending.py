@@ -15,6 +15,7 @@ from nba_predictions.domain.batch import BatchState
 from nba_predictions.domain.repair import Plan, Remedy, plan_repair
 from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.domain.verdict import Evidence, Verdict, judge, some_of
+from nba_predictions.jobs import fan_out
 from nba_predictions.night.leases import date_lease
 from nba_predictions.settings import Settings
 
@@ -144,7 +145,10 @@ def _remedy(
         return night.replay(game_date, instance, plan.players, evidence.batch.batch_id)
     if remedy is Remedy.FINISH:
         return night.execute("finish_batch", partition, instance)
-    return night.execute("nightly_predictions", partition, instance)
+    # Mended, it is announced or not as it was before.
+    announce = evidence.batch is None or evidence.batch.announce
+    config = fan_out(announce=announce)
+    return night.execute("nightly_predictions", partition, instance, config=config)
 
 
 def _players_without_rows(night: Pipeline, evidence: Evidence) -> list[str]:

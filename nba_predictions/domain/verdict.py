@@ -118,6 +118,13 @@ def judge(evidence: Evidence) -> Judgement:
         if not counted.may_go_out:
             facts.append(f"{counted.completion_pct}% is below the threshold to go out")
             return Judgement(Verdict.PARTIAL, tuple(facts))
+        if batch.state is BatchState.CLEANED and not batch.announce:
+            facts.append(
+                f"not announced: made by a backfill; `nba-predictions publish "
+                f"--batch {batch.batch_id}` announces it"
+            )
+            whole = counted.status in (BatchStatus.SUCCESS, BatchStatus.NO_DATA)
+            return Judgement(Verdict.COMPLETE if whole else Verdict.PARTIAL, tuple(facts))
         return Judgement(Verdict.CONSOLIDATED_NOT_PUBLISHED, tuple(facts))
     if batch.state is BatchState.FAILED and not pending:
         return Judgement(Verdict.PARTIAL, (*facts, f"failed: {batch.reason}"))

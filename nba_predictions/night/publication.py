@@ -28,8 +28,9 @@ def unpublished(store: BatchStore) -> list[Batch]:
     """Return the batches that are consolidated and cleaned and wait to be published.
 
     A later batch of the same date has taken over the rows of an earlier one, and speaks for both.
+    One that is not to be announced waits for nothing.
     """
-    waiting = store.in_states({BatchState.CLEANED})
+    waiting = [b for b in store.in_states({BatchState.CLEANED}) if b.announce]
     return [b for b in waiting if current_batch(store, b.game_date).batch_id == b.batch_id]
 
 
@@ -121,11 +122,12 @@ def publish_completion(
 
     Raises:
         PublishError: the broker did not take it. The batch stays cleaned, and is tried again.
-        BatchStateError: the batch is not cleaned, or must not go out.
+        BatchStateError: the batch is not cleaned, is not to be announced, or must not go out.
     """
     which = log_fields(batch, run_id)
     ledger = store.ledger(batch.batch_id)
-    state = store.get(batch.batch_id).state
+    present = store.get(batch.batch_id)
+    state = present.state
     earlier = last_entry(ledger, "published")
     if earlier and state is BatchState.PUBLISHED:
         return str(earlier.counts["message_id"])
@@ -133,6 +135,11 @@ def publish_completion(
     if state not in CLEANED_UP:
         raise BatchStateError(
             f"{batch.batch_id} is {state.value}; only a cleaned batch is published"
+        )
+    if not present.announce:
+        raise BatchStateError(
+            f"{batch.batch_id} is not to be announced, a backfill made it; "
+            f"`nba-predictions publish --batch {batch.batch_id}` announces it"
         )
     done = batch_progress(batch, store)
     message = completion_message(batch, done, store.completions(batch.batch_id), ledger)

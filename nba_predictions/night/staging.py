@@ -27,11 +27,11 @@ from nba_predictions.domain.batch import (
 )
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.errors import PERMANENT, BatchStateError
-from nba_predictions.domain.reconciliation import unmerged_staging
+from nba_predictions.domain.reconciliation import last_entry, unmerged_staging
 from nba_predictions.domain.slate import Slate, SlatePlayer
 from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.logs import milestone
-from nba_predictions.night.batches import batch_progress
+from nba_predictions.night.batches import batch_progress, set_announce
 from nba_predictions.warehouse.port import Warehouse
 
 #: How often a player is tried before he is dead-lettered.
@@ -51,12 +51,20 @@ class StagedPlayer:
 
 
 def open_batch(
-    store: BatchStore, slate: Slate, *, source: str, run_id: str, completion_threshold: float
+    store: BatchStore,
+    slate: Slate,
+    *,
+    source: str,
+    run_id: str,
+    completion_threshold: float,
+    announce: bool = True,
 ) -> Batch:
     """Open the batch of a slate, or take up the unfinished one that a former run left.
 
     An unfinished batch of the same slate is continued. One of another slate (lines moved, somebody
     is out) is closed as failed, with the reason, and its staging stays for whoever wants to look.
+    Whether a batch is announced is decided by the run that takes it up; one that went out before is
+    in any case, for its readers have to be told of what has changed.
     """
     fingerprint = slate.fingerprint()
     id_time = store.now()
@@ -68,6 +76,8 @@ def open_batch(
         if newest and unfinished is None and _was_left_behind(newest, store):
             unfinished = newest if newest.slate_fingerprint == fingerprint else None
         if unfinished and unfinished.slate_fingerprint == fingerprint:
+            if announce or last_entry(store.ledger(unfinished.batch_id), "published") is None:
+                set_announce(store, unfinished.batch_id, announce, run_id=run_id)
             return _take_up(store, unfinished, slate, run_id)
         if unfinished:
             reason = f"superseded: the slate changed, run {run_id} began a new batch"
@@ -84,6 +94,7 @@ def open_batch(
             run_id=run_id,
             source=source,
             completion_threshold=completion_threshold,
+            announce=announce,
         )
         if store.create(batch):
             others = {b.batch_id for b in store.of_date(slate.game_date)} - {batch.batch_id}
