@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
+import dagster as dg
+import polars as pl
 import pytest
 
 from nba_predictions import cli
@@ -31,11 +33,15 @@ COUNTS = re.compile(rf"BACKFILL {FIRST} {LAST} dates=3 (done=\d skipped=\d faile
 
 @pytest.fixture
 def season(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three dates that have been played."""
+    """Three dates that have been played, with two games each. Dagster's events are kept nowhere."""
     league = SimulatedLeague(players_per_team=8, line_share=0.5, seasons_of_history=0)
     folder = tmp_path / "files"
     dates = {FIRST, SECOND, LAST}
     league.write_files(folder, ["2025-26"], logs_before=LAST + timedelta(days=1), dates=dates)
+    (schedule,) = folder.glob("schedule*.parquet")
+    games = pl.read_parquet(schedule)
+    games.group_by("game_date", maintain_order=True).head(2).write_parquet(schedule)
+    monkeypatch.setattr(dg.DagsterInstance, "get", dg.DagsterInstance.ephemeral)
     monkeypatch.setenv("NBA_PREDICTIONS_SOURCE", "files")
     monkeypatch.setenv("NBA_PREDICTIONS_DATA", str(folder))
 
