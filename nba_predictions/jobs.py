@@ -26,9 +26,18 @@ nightly_predictions = dg.define_asset_job(
 #: What a job is configured with, unless somebody configures it otherwise: as a whole, for a
 #: configuration takes the place of the job's own.
 CONFIG: dict[str, dict[str, Any]] = {
+    "refresh_predictions": fan_out(refresh=True),
     "replay_players": fan_out(replay=True),
     "finish_batch": fan_out(finish=True),
 }
+
+refresh_predictions = dg.define_asset_job(
+    "refresh_predictions",
+    selection=dg.AssetSelection.assets(staging_cleanup).upstream(),
+    config=CONFIG["refresh_predictions"],
+    description="Bring the predictions of one game date up to the lines, injuries and games of "
+    "now: only who is affected is predicted again.",
+)
 
 #: What follows a slate that is there already.
 _FROM_STAGING = dg.AssetSelection.assets(

@@ -16,14 +16,17 @@ from pydantic import Field
 
 from nba_predictions.batches.port import BatchStore
 from nba_predictions.domain.batch import RESUMABLE, Batch
+from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.errors import PERMANENT, PublishError
+from nba_predictions.domain.reconciliation import changed_since_merge
 from nba_predictions.domain.slate import Slate, SlatePlayer
 from nba_predictions.messaging.port import Publisher
 from nba_predictions.models.store import ModelStore
 from nba_predictions.night.batches import batch_progress, current_batch
 from nba_predictions.night.leases import date_lease
-from nba_predictions.night.predicting import player_predictor
+from nba_predictions.night.predicting import input_fingerprints, player_predictor
 from nba_predictions.night.publication import announce_dead_letters
+from nba_predictions.night.refresh import finished_batch, refresh_batch, refuse_the_past
 from nba_predictions.night.replay import (
     batch_to_replay,
     give_up_the_rest,
@@ -87,6 +90,14 @@ class FanOutConfig(dg.Config):
     finish: bool = Field(
         False, description="predict nobody; dead-letter who is not done, and go on with the others"
     )
+    refresh: bool = Field(
+        False,
+        description="bring the finished batch of the date up to the lines, injuries and games of "
+        "now, predicting only who is affected; without such a batch, predict the night",
+    )
+    refresh_past: bool = Field(
+        False, description="refresh a date that is over, and look at no tip-off"
+    )
     players: list[str] = Field([], description="whom to replay; by default who is not done")
     batch_id: str | None = Field(None, description="refuse to replay into another batch than this")
     announce: bool | None = Field(
@@ -128,9 +139,27 @@ def open_batch_and_fan_out(
     settings: dg.ResourceParam[Settings],
 ) -> Iterator[dg.DynamicOutput[Chunk]]:
     """Open the batch (or take up an unfinished one) and divide its players into chunks."""
+    replay = config.replay
     with no_retry_of_permanent_errors():
+        if config.refresh and not config.refresh_past:
+            refuse_the_past(slate.game_date, utc_now())
         warehouse.prepare()
-        if config.finish:
+        finished = finished_batch(batches, slate.game_date) if config.refresh else None
+        if finished is not None:
+            replay = True
+            players = refresh_batch(
+                finished,
+                slate,
+                input_fingerprints(
+                    slate.players, player_features, prediction_models, slate.features_as_of
+                ),
+                batches,
+                warehouse,
+                run_id=context.run_id,
+                now=None if config.refresh_past else utc_now(),
+            )
+            batch = batches.get(finished.batch_id)
+        elif config.finish:
             batch, players = current_batch(batches, slate.game_date), []
             give_up_the_rest(batch, slate, batches, run_id=context.run_id)
         elif config.replay:
@@ -153,7 +182,11 @@ def open_batch_and_fan_out(
     )
     # A run that died may have staged players of this batch and not come to say so.
     waiting = {p.player_lookup for p in players}
-    for done in batches.completions(batch.batch_id):
+    completions = batches.completions(batch.batch_id)
+    if finished is not None:
+        # Of a finished batch everybody was said to be staged, but for what no merge has seen.
+        completions = changed_since_merge(completions, batches.ledger(batch.batch_id))
+    for done in completions:
         if done.rows and done.player_lookup not in waiting:
             context.log_event(_materialization(batch, done.player_lookup, done.rows))
     for start in range(0, len(players), config.chunk_size):
@@ -167,7 +200,7 @@ def open_batch_and_fan_out(
                 features,
                 prediction_models,
                 slate.features_as_of,
-                replay=config.replay,
+                replay=replay,
             ),
             mapping_key=f"players_{start + 1}_to_{start + len(chunk)}",
         )
@@ -298,6 +331,7 @@ def _stage_chunk(
             f"models {chunk.models} are gone from {model_store.folder}; materialize "
             f"prediction_models of {chunk.batch.game_date} again"
         )
+    inputs = (chunk.features, chunk.models, chunk.features_as_of)
     predict = player_predictor(chunk.batch.batch_id, chunk.features, models, chunk.features_as_of)
     # What is replayed must not be dropped by a clean-up that has counted without it.
     alone = date_lease(chunk.batch, batches, run_id=run_id) if chunk.replay else nullcontext()
@@ -311,6 +345,7 @@ def _stage_chunk(
             run_id=run_id,
             threads=threads or warehouse.stagings_at_once,
             replay=chunk.replay,
+            fingerprints=input_fingerprints(chunk.players, *inputs),
         )
 
 

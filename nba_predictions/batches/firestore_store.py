@@ -149,6 +149,7 @@ class FirestoreBatchStore:
             "run_id": completion.run_id,
             "staging_table": completion.staging_table,
             "skip_reason": completion.skip_reason,
+            "fingerprint": completion.fingerprint,
         }
         if replace:
             persist(lambda: document.set(fields, **ONCE))
@@ -169,6 +170,8 @@ class FirestoreBatchStore:
                 run_id=document.get("run_id"),
                 staging_table=document.get("staging_table"),
                 skip_reason=document.get("skip_reason"),
+                # Not there in what an earlier version recorded.
+                fingerprint=_fields(document).get("fingerprint"),
             )
             for document in self._stream(self._of_batch(batch_id, "completions"))
         ]

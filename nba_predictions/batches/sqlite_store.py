@@ -57,6 +57,7 @@ CREATE TABLE IF NOT EXISTS batch_times (
 CREATE TABLE IF NOT EXISTS completions (
   batch_id TEXT NOT NULL, player_lookup TEXT NOT NULL, row_count INTEGER NOT NULL,
   recorded_at TEXT NOT NULL, run_id TEXT NOT NULL, staging_table TEXT, skip_reason TEXT,
+  fingerprint TEXT,
   PRIMARY KEY (batch_id, player_lookup)
 );
 CREATE TABLE IF NOT EXISTS dead_letters (
@@ -75,7 +76,10 @@ CREATE INDEX IF NOT EXISTS ledger_by_batch ON ledger (batch_id, entry);
 """
 
 #: Columns that an existing file may lack, with what to add. A row made before has the default.
-_ADDED = {"batches": {"announce": "INTEGER NOT NULL DEFAULT 1"}}
+_ADDED = {
+    "batches": {"announce": "INTEGER NOT NULL DEFAULT 1"},
+    "completions": {"fingerprint": "TEXT"},
+}
 
 
 @dataclass(frozen=True)
@@ -178,7 +182,9 @@ class SQLiteBatchStore:
         with self._transaction() as connection:
             return bool(
                 connection.execute(
-                    f"{verb} INTO completions VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    f"{verb} INTO completions (batch_id, player_lookup, row_count, recorded_at, "
+                    "run_id, staging_table, skip_reason, fingerprint) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         batch_id,
                         completion.player_lookup,
@@ -187,6 +193,7 @@ class SQLiteBatchStore:
                         completion.run_id,
                         completion.staging_table,
                         completion.skip_reason,
+                        completion.fingerprint,
                     ),
                 ).rowcount
             )
@@ -200,6 +207,7 @@ class SQLiteBatchStore:
                 run_id=row["run_id"],
                 staging_table=row["staging_table"],
                 skip_reason=row["skip_reason"],
+                fingerprint=row["fingerprint"],
             )
             for row in self._select(
                 "SELECT * FROM completions WHERE batch_id = ? ORDER BY player_lookup", (batch_id,)

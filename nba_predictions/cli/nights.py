@@ -6,7 +6,9 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Mapping
 from datetime import date
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -14,16 +16,24 @@ import polars as pl
 from nba_predictions.audit import gather_evidence, report
 from nba_predictions.cli.common import DEFAULT_GAME_DATE, Commands, add_command, open_pipeline
 from nba_predictions.cli.output import print_frame, print_steps, print_verdict
+from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.tables import PREDICTIONS, RESULTS
 from nba_predictions.domain.verdict import Evidence, Verdict
+from nba_predictions.jobs import fan_out
+from nba_predictions.night.refresh import refuse_the_past
 from nba_predictions.settings import Settings
 from nba_predictions.warehouse.port import Warehouse
 
 
 def add_commands(commands: Commands) -> None:
-    """Add `run`, `grade` and `audit`."""
+    """Add `run`, `refresh`, `grade` and `audit`."""
     for name, command, explanation in (
         ("run", run, "predict one game date end to end, and publish it"),
+        (
+            "refresh",
+            refresh,
+            "predict again whose lines, injuries or games have changed since, and publish that",
+        ),
         ("grade", grade, "grade the predictions of one finished game date"),
         ("audit", audit, "say what became of one game date, from data"),
     ):
@@ -34,6 +44,12 @@ def add_commands(commands: Commands) -> None:
             default=DEFAULT_GAME_DATE,
             help="date of the games, US Eastern, YYYY-MM-DD (default: %(default)s)",
         )
+        if command is refresh:
+            sub.add_argument(
+                "--past",
+                action="store_true",
+                help="also a date that is over, where the source is one of files",
+            )
         if command is audit:
             sub.add_argument(
                 "--batch", metavar="ID", help="one batch, instead of the newest of a date"
@@ -43,18 +59,31 @@ def add_commands(commands: Commands) -> None:
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
     """Predict a date, let the sensor publish what is done, and say how it ended."""
+    return _run(settings, options.game_date, "nightly_predictions")
+
+
+def refresh(settings: Settings, options: argparse.Namespace) -> int:
+    """Bring a date up to what its source says now, let the sensor publish, and say how it ended."""
+    if not options.past:
+        # Before anything of the date is stored anew.
+        refuse_the_past(options.game_date, utc_now())
+    config = fan_out(refresh=True, refresh_past=options.past)
+    return _run(settings, options.game_date, "refresh_predictions", config)
+
+
+def _run(
+    settings: Settings, game_date: date, job: str, config: Mapping[str, Any] | None = None
+) -> int:
     night = open_pipeline(settings)
     with dg.DagsterInstance.get() as instance:
-        succeeded = night.execute("nightly_predictions", options.game_date.isoformat(), instance)
+        succeeded = night.execute(job, game_date.isoformat(), instance, config=config)
         night.tick("publish_cleaned_batches", instance)
     night.warehouse.prepare()
-    evidence = gather_evidence(options.game_date, night.batches, night.warehouse)
-    code = _report_night(settings, options.game_date, evidence, night.warehouse)
+    evidence = gather_evidence(game_date, night.batches, night.warehouse)
+    code = _report_night(settings, game_date, evidence, night.warehouse)
     if not succeeded:
         # The batch that is shown may be an earlier one of the date, and complete.
-        print(
-            f"THIS RUN OF {options.game_date} FAILED, for the reasons given above", file=sys.stderr
-        )
+        print(f"THIS RUN OF {game_date} FAILED, for the reasons given above", file=sys.stderr)
     return code if succeeded else 1
 
 

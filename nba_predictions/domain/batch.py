@@ -124,7 +124,8 @@ def make_batch_id(game_date: date, now: datetime) -> str:
 class Completion:
     """A player is done: his rows are staged, or he is skipped with a reason and has none.
 
-    `recorded_at` is the batch store's: read back, it is a time of the store's clock.
+    `recorded_at` is the batch store's: read back, it is a time of the store's clock. `fingerprint`
+    stands for all that his rows were made of; what was recorded by an earlier version has none.
     """
 
     player_lookup: str
@@ -133,6 +134,7 @@ class Completion:
     run_id: str
     staging_table: str | None = None
     skip_reason: str | None = None
+    fingerprint: str | None = None
 
     def __post_init__(self) -> None:
         if (self.rows > 0) == (self.staging_table is None):

@@ -157,14 +157,21 @@ def unmerged_staging(
     completions: Sequence[Completion], ledger: Sequence[LedgerEntry]
 ) -> list[Completion]:
     """Return the completions whose rows no merge with agreeing numbers has taken yet."""
+    changed = changed_since_merge(completions, ledger)
+    return [c for c in pending_staging(completions, ledger) if c in changed]
+
+
+def changed_since_merge(
+    completions: Sequence[Completion], ledger: Sequence[LedgerEntry]
+) -> list[Completion]:
+    """Return the completions that no merge with agreeing numbers has seen yet.
+
+    Besides staged rows these are players who were skipped since, and whose rows have to go.
+    """
     merges = (e for e in ledger if e.event == "merged")
     good = [e.at for e in merges if not Reconciliation.from_numbers(e.counts).merge_problems()]
     merged_at = max(good, default=None)
-    return [
-        c
-        for c in pending_staging(completions, ledger)
-        if merged_at is None or c.recorded_at > merged_at
-    ]
+    return [c for c in completions if merged_at is None or c.recorded_at > merged_at]
 
 
 def predicted_players(

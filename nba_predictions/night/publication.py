@@ -18,7 +18,7 @@ from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.completion_message import CompletionMessage, CompletionMetadata
 from nba_predictions.domain.dead_letter_message import DeadLetterMessage
 from nba_predictions.domain.errors import BatchStateError
-from nba_predictions.domain.reconciliation import Reconciliation, last_entry, unmerged_staging
+from nba_predictions.domain.reconciliation import Reconciliation, changed_since_merge, last_entry
 from nba_predictions.logs import milestone
 from nba_predictions.messaging.port import Publisher
 from nba_predictions.night.batches import batch_progress, current_batch, log_fields
@@ -51,9 +51,9 @@ def completion_message(
         raise BatchStateError(f"{batch.batch_id} has no merge in its ledger; consolidate it first")
     numbers = Reconciliation.from_numbers(merged.counts)
     problems = numbers.merge_problems()
-    since = len(unmerged_staging(completions, ledger))
+    since = len(changed_since_merge(completions, ledger))
     if since and not problems:
-        problems.append(f"{since} players were staged since it was merged")
+        problems.append(f"{since} players were staged or skipped since it was merged")
     if not done.may_go_out:
         problems.append(f"only {done.completion_pct}% of its players are accounted for")
     if problems:

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -94,10 +95,21 @@ def test_a_file_of_an_earlier_version_gets_the_columns_that_it_lacks(tmp_path: P
         );
         INSERT INTO batches VALUES ('batch_0', '2025-12-31', 'published', 3, 1, 'abc',
           '2025-12-31T12:00:00.000000+00:00', 'run_0', 'files', 0.9, NULL);
+        CREATE TABLE completions (
+          batch_id TEXT NOT NULL, player_lookup TEXT NOT NULL, row_count INTEGER NOT NULL,
+          recorded_at TEXT NOT NULL, run_id TEXT NOT NULL, staging_table TEXT, skip_reason TEXT,
+          PRIMARY KEY (batch_id, player_lookup)
+        );
+        INSERT INTO completions VALUES ('batch_0', 'paulgeorge', 25,
+          '2025-12-31T12:00:00.000000+00:00', 'run_0', 'batch_0/paulgeorge', NULL);
         """
     )
     old.close()
     store = SQLiteBatchStore(path)
     assert store.get("batch_0").announce is True
+    (done,) = store.completions("batch_0")
+    assert (done.rows, done.fingerprint) == (25, None)
+    assert store.complete("batch_0", replace(done, fingerprint="f1"), replace=True)
+    assert [c.fingerprint for c in store.completions("batch_0")] == ["f1"]
     assert store.create(batch(announce=False))
     assert [SQLiteBatchStore(path).get(f"batch_{n}").announce for n in (0, 1)] == [True, False]

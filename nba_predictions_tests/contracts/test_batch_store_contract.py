@@ -78,6 +78,17 @@ def test_a_batch_may_be_one_that_is_not_announced(store: BatchStore) -> None:
     assert store.get("batch_2").announce is True
 
 
+def test_what_a_completion_was_made_of_is_read_back_and_may_be_unknown(store: BatchStore) -> None:
+    create(store)
+    known, unknown = replace(completion("a"), fingerprint="f1"), completion("b")
+    for done in (known, unknown, skipped("c")):
+        assert store.complete("batch_1", done)
+    assert recorded(store) == [known, unknown, skipped("c")]
+    assert store.complete("batch_1", skipped("a", "left"), replace=True)
+    assert recorded(store)[0] == skipped("a", "left")
+    assert store.tally("batch_1") == Tally(completed=1, skipped=2, failed=0)
+
+
 REVISED = {"expected_players": 5, "games": 2, "slate_fingerprint": "xyz", "announce": False}
 
 

@@ -252,6 +252,15 @@ CASES: dict[str, tuple[Verdict, Judgement]] = {
         V.IN_PROGRESS,
         verdict(S.STAGING, done=ALL, ledger=[merged(), CLEANED, PUBLISHED], rows=50),
     ),
+    "a refresh was broken off after it skipped somebody": (
+        V.STAGED_NOT_MERGED,
+        verdict(
+            S.PUBLISHED,
+            done=[ALL[0], skipped("b", at=NOON + 40 * SECOND), ALL[2]],
+            ledger=[merged(), CLEANED, PUBLISHED],
+            rows=50,
+        ),
+    ),
     "a replayed player is staged and waits for the merge": (
         V.STAGED_NOT_MERGED,
         verdict(
@@ -313,6 +322,10 @@ def test_every_judgement_states_its_evidence() -> None:
         ("merged, but rows got lost on the way", "the merge affected 40"),
         ("consolidated below the threshold", "75.0% is below the threshold"),
         ("given up before anything was staged", "failed: superseded: the slate changed"),
+        (
+            "a refresh was broken off after it skipped somebody",
+            "skipped since the last merge, which has to take their rows out: b",
+        ),
         ("created long ago and never begun", "last progress 660 s ago"),
     ],
 )

@@ -640,7 +640,9 @@ def test_a_replay_whose_other_rows_have_vanished_does_not_pass(night: Night) -> 
 def test_a_replay_that_is_not_merged_yet_is_not_published(night: Night) -> None:
     batch = night.cleaned()
     replay(night, batch, "paulgeorge")
-    with pytest.raises(BatchStateError, match="1 players were staged since it was merged"):
+    with pytest.raises(
+        BatchStateError, match="1 players were staged or skipped since it was merged"
+    ):
         night.publish(batch)
     night.consolidate(batch)
     night.clean(batch)
