@@ -6,9 +6,8 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Mapping
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import polars as pl
@@ -23,6 +22,9 @@ from nba_predictions.jobs import fan_out
 from nba_predictions.night.refresh import refuse_the_past
 from nba_predictions.settings import Settings
 from nba_predictions.warehouse.port import Warehouse
+
+if TYPE_CHECKING:
+    from nba_predictions.pipeline import Pipeline
 
 
 def add_commands(commands: Commands) -> None:
@@ -59,25 +61,29 @@ def add_commands(commands: Commands) -> None:
 
 def run(settings: Settings, options: argparse.Namespace) -> int:
     """Predict a date, let the sensor publish what is done, and say how it ended."""
-    return _run(settings, options.game_date, "nightly_predictions")
+    night = open_pipeline(settings)
+    with dg.DagsterInstance.get() as instance:
+        succeeded = night.execute("nightly_predictions", options.game_date.isoformat(), instance)
+        night.tick("publish_cleaned_batches", instance)
+    return _how_it_ended(settings, night, options.game_date, succeeded)
 
 
 def refresh(settings: Settings, options: argparse.Namespace) -> int:
-    """Bring a date up to what its source says now, let the sensor publish, and say how it ended."""
+    """Bring a date up to what its source says now, publish that, and say how it ended."""
     if not options.past:
         # Before anything of the date is stored anew.
         refuse_the_past(options.game_date, utc_now())
     config = fan_out(refresh=True, refresh_past=options.past)
-    return _run(settings, options.game_date, "refresh_predictions", config)
-
-
-def _run(
-    settings: Settings, game_date: date, job: str, config: Mapping[str, Any] | None = None
-) -> int:
     night = open_pipeline(settings)
     with dg.DagsterInstance.get() as instance:
-        succeeded = night.execute(job, game_date.isoformat(), instance, config=config)
-        night.tick("publish_cleaned_batches", instance)
+        partition = options.game_date.isoformat()
+        succeeded = night.execute("refresh_predictions", partition, instance, config=config)
+        # Not by the sensor, which pauses between two publications of the same batch.
+        night.publish(options.game_date, instance)
+    return _how_it_ended(settings, night, options.game_date, succeeded)
+
+
+def _how_it_ended(settings: Settings, night: Pipeline, game_date: date, succeeded: bool) -> int:
     night.warehouse.prepare()
     evidence = gather_evidence(game_date, night.batches, night.warehouse)
     code = _report_night(settings, game_date, evidence, night.warehouse)

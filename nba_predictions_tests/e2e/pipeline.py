@@ -177,13 +177,17 @@ class Pipeline:
         return self.run("nightly_predictions", game_date.isoformat())
 
     def run(
-        self, job: str, partition: str, tags: Mapping[str, str] | None = None
+        self,
+        job: str,
+        partition: str,
+        tags: Mapping[str, str] | None = None,
+        config: Mapping[str, Any] | None = None,
     ) -> dg.ExecuteInProcessResult:
         return self.definitions.resolve_job_def(job).execute_in_process(
             instance=self.instance,
             partition_key=partition,
             raise_on_error=False,
-            run_config={**QUIET, **CONFIG.get(job, {})},
+            run_config={**QUIET, **(config or CONFIG.get(job, {}))},
             tags=dict(tags or {}),
         )
 
