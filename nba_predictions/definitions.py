@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -31,7 +32,7 @@ from nba_predictions.assets import (
 from nba_predictions.assets.catalog import catalogued
 from nba_predictions.batches.sqlite_store import SQLiteBatchStore
 from nba_predictions.domain.errors import SettingsError
-from nba_predictions.io_managers import io_managers
+from nba_predictions.io_managers import assets_folder, io_managers
 from nba_predictions.messaging.outbox import OutboxPublisher
 from nba_predictions.models.store import ModelStore
 from nba_predictions.settings import Settings
@@ -87,8 +88,10 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         "settings": settings,
         "league": league_source(settings),
         "model_store": ModelStore(settings.home / "models"),
+        # A process that lives long must look anew: a source answers as it did when first asked.
+        "open_league": partial(league_source, settings),
         "notifier": AppriseNotifier(settings.alert_urls),
-        **io_managers(settings.home / "assets"),
+        **io_managers(assets_folder(settings.home)),
         **PROFILES[settings.profile](settings),
     }
 
@@ -105,6 +108,7 @@ def build_definitions(resources: dict[str, Any]) -> dg.Definitions:
         asset_checks=dg.load_asset_checks_from_modules([checks, gates]),
         jobs=[
             jobs.nightly_predictions,
+            jobs.refresh_predictions,
             jobs.replay_players,
             jobs.finish_batch,
             jobs.publish_phase5_completion,
@@ -115,6 +119,7 @@ def build_definitions(resources: dict[str, Any]) -> dg.Definitions:
         schedules=[
             schedules.predict_today_at_7_eastern,
             schedules.grade_yesterday_at_6_eastern,
+            schedules.refresh_when_inputs_changed,
             schedules.train_on_monday_at_5_30_eastern,
             schedules.maintain_on_sunday_at_4_eastern,
         ],

@@ -10,17 +10,18 @@ from typing import Any
 import dagster as dg
 
 from nba_predictions.alerts.port import Notifier
+from nba_predictions.assets.launching import fan_out
 from nba_predictions.batches.port import BatchStore
 from nba_predictions.definitions import build_definitions, build_resources
-from nba_predictions.domain.batch import CLEANED_UP, BatchState
+from nba_predictions.domain.batch import CLEANED_UP, Batch, BatchState
 from nba_predictions.domain.errors import NbaPredictionsError
 from nba_predictions.domain.reconciliation import last_entry
-from nba_predictions.jobs import CONFIG, fan_out
 from nba_predictions.messaging.port import Publisher
 from nba_predictions.models.store import ModelStore
 from nba_predictions.night.batches import newest_batch
 from nba_predictions.sensors import BATCH_TAG
 from nba_predictions.settings import Settings
+from nba_predictions.sources.port import LeagueSource
 from nba_predictions.warehouse.port import Warehouse
 
 #: Dagster's own account of each event stays in its event log; stdout is for the milestones, and
@@ -39,6 +40,7 @@ class Pipeline:
         self.warehouse: Warehouse = self._resources["warehouse"]
         self.notifier: Notifier = self._resources["notifier"]
         self.model_store: ModelStore = self._resources["model_store"]
+        self.league: LeagueSource = self._resources["league"]
 
     @property
     def repository(self) -> dg.RepositoryDefinition:
@@ -56,7 +58,7 @@ class Pipeline:
         result = self._definitions.resolve_job_def(job).execute_in_process(
             partition_key=partition,
             instance=instance,
-            run_config={**_QUIET, **(config or CONFIG.get(job, {}))},
+            run_config={**_QUIET, **(config or {})},
             tags=dict(tags or {}),
             raise_on_error=False,
         )
@@ -71,19 +73,23 @@ class Pipeline:
         batch_id: str,
     ) -> bool:
         """Predict players of a batch again, by default those who are not done; merge, clean up."""
-        config = fan_out(replay=True, players=list(players), batch_id=batch_id)
+        config = fan_out(players=list(players), batch_id=batch_id)
         return self.execute("replay_players", game_date.isoformat(), instance, config=config)
 
     def publish(self, game_date: date, instance: dg.DagsterInstance) -> bool:
         """Publish the batch of a date, if it waits for that; return whether nothing failed."""
         batch = newest_batch(self.batches, game_date)
-        if batch is None or batch.state not in CLEANED_UP:
+        if batch is None or batch.state not in CLEANED_UP or not batch.announce:
             return True
-        told = last_entry(self.batches.ledger(batch.batch_id), "published")
-        if told and batch.state is BatchState.PUBLISHED:
+        if self.told_of(batch):
             return True
         tags = {BATCH_TAG: batch.batch_id}
         return self.execute("publish_phase5_completion", game_date.isoformat(), instance, tags)
+
+    def told_of(self, batch: Batch) -> bool:
+        """Return whether a batch, as it is now, has been published."""
+        told = last_entry(self.batches.ledger(batch.batch_id), "published")
+        return told is not None and batch.state is BatchState.PUBLISHED
 
     def tick(self, sensor: str, instance: dg.DagsterInstance) -> None:
         """Evaluate a sensor once and run what it asks for."""

@@ -57,6 +57,7 @@ def test_every_asset_has_a_group_an_owner_a_description_and_partitions(name: str
     ("job", "assets"),
     [
         ("nightly_predictions", NIGHT),
+        ("refresh_predictions", NIGHT),
         ("replay_players", FROM_STAGING),
         ("finish_batch", FROM_STAGING),
         ("publish_phase5_completion", {"phase5_completion"}),
@@ -86,7 +87,12 @@ def test_the_audit_follows_each_publication_and_stops_nothing() -> None:
     assert not layer.asset_graph.get_check_spec(key).blocking
 
 
-@pytest.mark.parametrize("job", ["nightly_predictions", "replay_players", "finish_batch"])
+@pytest.mark.parametrize(
+    "job",
+    [
+        *("nightly_predictions", "refresh_predictions", "replay_players", "finish_batch"),
+    ],
+)
 def test_every_job_that_merges_runs_the_blocking_checks(job: str) -> None:
     graph = defs.resolve_job_def(job).asset_layer.asset_graph
     assert {key.name for key in graph.asset_check_keys} >= {"merged_rows_match_staged"}
@@ -102,7 +108,7 @@ def test_the_clean_up_comes_after_the_predictions_and_the_message_after_the_clea
 def test_every_job_sensor_and_schedule_says_what_it_is_for() -> None:
     repository = defs.get_repository_def()
     names = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
-    assert len(names) == 7
+    assert len(names) == 8
     for name in names:
         assert defs.resolve_job_def(name).description
     assert all(sensor.description for sensor in repository.sensor_defs)

@@ -20,14 +20,14 @@ from nba_predictions.domain.batch import (
     tally,
 )
 from nba_predictions.domain.errors import BatchStateError
-from nba_predictions.domain.reconciliation import unmerged_staging
+from nba_predictions.domain.reconciliation import changed_since_merge
 from nba_predictions.domain.verdict import STALL_WINDOW
 from nba_predictions.logs import milestone
 from nba_predictions.night.batches import current_batch, log_fields
 
 _S = BatchState
 #: What a run leaves behind that dies before the end of its night; a cleaned batch only with players
-#: who were replayed into it and not merged.
+#: who were replayed or skipped since it was merged.
 _LEFT = RESUMABLE | {_S.CONSOLIDATED, _S.CLEANED}
 
 
@@ -56,7 +56,7 @@ def silent_batches(store: BatchStore, now: datetime) -> Iterator[Stall]:
         ledger = store.ledger(batch.batch_id)
         letters = store.dead_letters(batch.batch_id)
         completions = store.completions(batch.batch_id)
-        if batch.state is _S.CLEANED and not unmerged_staging(completions, ledger):
+        if batch.state is _S.CLEANED and not changed_since_merge(completions, ledger):
             continue
         at = last_progress(batch, completions, letters, ledger)
         if now - at > STALL_WINDOW:

@@ -162,6 +162,17 @@ class DuckDBWarehouse:
             superseded=by_action["DELETE"],
         )
 
+    def retire(
+        self, table: Table, partition: date, players: Sequence[str], before: datetime
+    ) -> int:
+        sql = _duckdb_sql(query_statement("retire_rows", table, table.name))
+        with _merging, self._connect() as connection:
+            deleted = connection.execute(
+                f"{sql} RETURNING 1",
+                {"partition": partition, "players": list(players), "before": before},
+            ).fetchall()
+        return len(deleted)
+
     def count(self, table: Table, partition: date, batch_id: str) -> TargetCounts:
         (counts,) = self.query(
             "count_target", table, partition=partition, batch_id=batch_id

@@ -77,6 +77,16 @@ class Warehouse(Protocol):
         """
         ...
 
+    def retire(
+        self, table: Table, partition: date, players: Sequence[str], before: datetime
+    ) -> int:
+        """Remove a date's rows of all but the named players, in one statement; return how many.
+
+        Rows that were merged at `before` or later stay, whosever they are: a worker that was paused
+        beyond its lease takes nothing from its successor.
+        """
+        ...
+
     def count(self, table: Table, partition: date, batch_id: str) -> TargetCounts:
         """Count the rows of a batch, and the duplicate keys of its date, in the table itself."""
         ...

@@ -323,6 +323,31 @@ def test_without_any_staging_table_nothing_is_merged(
     assert table_rows(PREDICTIONS) == before
 
 
+def test_rows_of_players_who_are_not_kept_are_retired_once(
+    warehouse: Warehouse, table_rows: Read
+) -> None:
+    for lookup in ("paulgeorge", "scratched", "cancelled"):
+        stage_and_merge(warehouse, *rows_of(slate_player(lookup)))
+    elsewhere = rows_of(slate_player("scratched", on=TOMORROW), "batch_2")
+    stage_and_merge(warehouse, *elsewhere, batch_id="batch_2")
+    kept = ["newcomer", "paulgeorge"]
+    assert warehouse.retire(PREDICTIONS, GAME_DATE, kept, LATER) == 50
+    left = {(row["game_date"], row["player_lookup"]) for row in table_rows(PREDICTIONS)}
+    assert left == {(GAME_DATE, "paulgeorge"), (TOMORROW, "scratched")}
+    assert warehouse.retire(PREDICTIONS, GAME_DATE, kept, LATER) == 0
+    assert len(table_rows(PREDICTIONS)) == 50
+
+
+def test_rows_that_were_merged_since_are_not_retired(
+    warehouse: Warehouse, table_rows: Read
+) -> None:
+    stage_and_merge(warehouse, *rows_of(slate_player()), at=LATER)
+    before = table_rows(PREDICTIONS)
+    for moment in (NOON, LATER):
+        assert warehouse.retire(PREDICTIONS, GAME_DATE, ["somebody"], moment) == 0
+    assert table_rows(PREDICTIONS) == before
+
+
 def test_a_missing_staging_table_shows_in_the_counts(warehouse: Warehouse) -> None:
     staged = warehouse.stage(PREDICTIONS, "batch_1", "paulgeorge", rows_of(slate_player()))
     lost = warehouse.stage(PREDICTIONS, "batch_1", "lost", rows_of(slate_player("lost")))

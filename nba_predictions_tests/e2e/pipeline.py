@@ -29,7 +29,6 @@ from nba_predictions.batches.sqlite_store import SQLiteBatchStore
 from nba_predictions.definitions import build_definitions, build_resources
 from nba_predictions.domain.batch import Batch, LedgerEntry
 from nba_predictions.domain.verdict import Judgement, judge
-from nba_predictions.jobs import CONFIG
 from nba_predictions.messaging.outbox import OutboxMessage, OutboxPublisher
 from nba_predictions.models.store import ModelStore
 from nba_predictions.night import predicting
@@ -180,13 +179,17 @@ class Pipeline:
         return self.run("nightly_predictions", game_date.isoformat())
 
     def run(
-        self, job: str, partition: str, tags: Mapping[str, str] | None = None
+        self,
+        job: str,
+        partition: str,
+        tags: Mapping[str, str] | None = None,
+        config: Mapping[str, Any] | None = None,
     ) -> dg.ExecuteInProcessResult:
         return self.definitions.resolve_job_def(job).execute_in_process(
             instance=self.instance,
             partition_key=partition,
             raise_on_error=False,
-            run_config={**QUIET, **CONFIG.get(job, {})},
+            run_config={**QUIET, **(config or {})},
             tags=dict(tags or {}),
         )
 

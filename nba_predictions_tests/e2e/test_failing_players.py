@@ -8,10 +8,10 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from nba_predictions.assets.launching import fan_out
 from nba_predictions.domain.batch import BatchState, BatchStatus
 from nba_predictions.domain.errors import CleanupRefusedError
 from nba_predictions.domain.verdict import Verdict
-from nba_predictions.jobs import fan_out
 from nba_predictions.night.staging import MAX_ATTEMPTS
 from nba_predictions_tests.e2e.conftest import MakePipeline
 from nba_predictions_tests.e2e.pipeline import (
