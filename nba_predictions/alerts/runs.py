@@ -14,6 +14,7 @@ from nba_predictions.domain.alerts import WATCHED, Condition, Kind, Severity
 from nba_predictions.jobs import grade_predictions, publish_phase5_completion
 from nba_predictions.night.publication import unpublished
 from nba_predictions.partitions import date_in
+from nba_predictions.step_errors import raised
 
 _R = dg.DagsterRunStatus
 #: A run that has not ended after this long hangs: a night takes minutes.
@@ -112,9 +113,7 @@ def _errors(instance: dg.DagsterInstance, run_id: str) -> list[tuple[str, str, s
         event = record.event_log_entry.dagster_event
         if event is None:
             continue
-        error = event.step_failure_data.error
-        while error is not None and error.cause is not None:
-            error = error.cause
+        error = raised(event.step_failure_data.error)
         name = (error.cls_name or "") if error else ""
         found.append((str(event.step_key), name, error.message.strip() if error else ""))
     return found

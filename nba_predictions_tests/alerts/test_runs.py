@@ -12,6 +12,7 @@ from dagster._core.remote_origin import RemoteJobOrigin
 from nba_predictions.domain.alerts import Kind, Severity
 from nba_predictions.domain.batch import Batch, BatchState
 from nba_predictions.domain.clock import utc_now
+from nba_predictions.domain.errors import SourceDataError
 from nba_predictions_tests.alerts.toys import DATE, JOB, REPOSITORY, Toy
 
 GAME_DATE = date.fromisoformat(DATE)
@@ -66,6 +67,17 @@ def test_a_failed_run_is_told_with_its_date_steps_reason_and_run(toy: Toy) -> No
         "failed_steps": "predictions",
         "error": "ZeroDivisionError: no forecast for lukadoncic",
     }
+
+
+def test_the_reason_is_told_in_the_words_of_our_own_error_not_of_what_caused_it(
+    toy: Toy,
+) -> None:
+    toy.error = SourceDataError("lines.csv: cannot be read; check the file")
+    toy.error.__cause__ = PermissionError("denied")
+    toy.fails = True
+    toy.run()
+    (condition,) = toy.runs()
+    assert str(condition.facts["error"]).endswith("lines.csv: cannot be read; check the file")
 
 
 def test_it_is_made_good_by_a_later_run_of_the_same(toy: Toy) -> None:

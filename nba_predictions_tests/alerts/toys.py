@@ -31,6 +31,9 @@ class Toy:
     store: SQLiteBatchStore
     instance: dg.DagsterInstance = field(default_factory=dg.DagsterInstance.ephemeral)
     fails: bool = False
+    error: Exception = field(
+        default_factory=lambda: ZeroDivisionError("no forecast for lukadoncic")
+    )
     passes: bool = True
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
     answers: bool = True
@@ -43,7 +46,7 @@ class Toy:
         @dg.asset(partitions_def=game_dates)
         def predictions() -> None:
             if self.fails:
-                raise ZeroDivisionError("no forecast for lukadoncic")
+                raise self.error
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", dg.PreviewWarning)
