@@ -13,7 +13,7 @@ from nba_predictions.domain.alerts import Kind, Severity
 from nba_predictions.domain.batch import Batch, BatchState
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.errors import SourceDataError
-from nba_predictions_tests.alerts.toys import DATE, JOB, REPOSITORY, Toy
+from nba_predictions_tests.alerts.toys import DATE, GRADING, JOB, REPOSITORY, Toy
 
 GAME_DATE = date.fromisoformat(DATE)
 PUBLISH = "publish_phase5_completion"
@@ -35,7 +35,7 @@ def run(
     status: dg.DagsterRunStatus,
     job: str = JOB,
     assets: set[str] | None = None,
-    partition: str = DATE,
+    partition: str | None = DATE,
 ) -> str:
     """Record a run with a status, as the daemon leaves it."""
     selection = frozenset(dg.AssetKey(a) for a in assets) if assets else None
@@ -43,7 +43,7 @@ def run(
         dg.DagsterRun(
             job_name=job,
             status=status,
-            tags={"dagster/partition": partition},
+            tags={"dagster/partition": partition} if partition else {},
             asset_selection=selection,
             remote_job_origin=RemoteJobOrigin(REPOSITORY, job),
         )
@@ -145,6 +145,24 @@ def test_assets_that_were_launched_alone_are_told_of_by_their_names(toy: Toy) ->
         f"schedule, slate failed for {DATE}",
     }
     assert {c.game_date for c in toy.runs()} == {GAME_DATE}
+
+
+def test_all_that_failed_has_to_be_done_by_whichever_job(toy: Toy) -> None:
+    run(toy, FAILURE, job="grade_predictions")
+    run(toy, SUCCESS, job="__ASSET_JOB", assets={"prediction_results"})
+    run(toy, SUCCESS, job="__ASSET_JOB", assets=set(GRADING), partition="2026-01-14")
+    assert [c.title for c in toy.runs()] == [f"grade_predictions failed for {DATE}"]
+    run(toy, SUCCESS, job="__ASSET_JOB", assets=set(GRADING))
+    assert toy.runs() == []
+
+
+def test_a_job_without_assets_is_made_good_by_itself_only(toy: Toy) -> None:
+    run(toy, FAILURE, job="prune", partition=None)
+    run(toy, SUCCESS)
+    run(toy, SUCCESS, job="prune")
+    assert [(c.title, c.game_date) for c in toy.runs()] == [("prune failed", None)]
+    run(toy, SUCCESS, job="prune", partition=None)
+    assert toy.runs() == []
 
 
 def test_attempts_to_publish_are_left_to_the_batch_that_waits(toy: Toy) -> None:
