@@ -92,7 +92,7 @@ def failed_runs(
             if errors and all(name == _CHECK_FAILED for _, name, _ in errors):
                 continue
             conditions.append(_failure(attempt, attempt.told_as(jobs), record, errors))
-    return [*conditions, *_hanging(instance, now)]
+    return [*conditions, *_hanging(instance, jobs, now)]
 
 
 def _ended(record: dg.RunRecord) -> datetime:
@@ -185,7 +185,7 @@ def _failure(
     )
 
 
-def _hanging(instance: dg.DagsterInstance, now: datetime) -> Iterator[Condition]:
+def _hanging(instance: dg.DagsterInstance, jobs: Jobs, now: datetime) -> Iterator[Condition]:
     limits = {
         **dict.fromkeys((_R.STARTING, _R.STARTED, _R.CANCELING), HANGS_AFTER),
         _R.QUEUED: QUEUED_AT_MOST,
@@ -194,6 +194,9 @@ def _hanging(instance: dg.DagsterInstance, now: datetime) -> Iterator[Condition]
         dg.RunsFilter(statuses=list(limits), created_before=now - HANGS_AFTER), limit=_MOST_RUNS
     ):
         run = record.dagster_run
+        if run.job_name not in jobs:
+            # An instance may have pipelines of others.
+            continue
         since = _utc(record.create_timestamp)
         if record.start_time is not None:
             since = datetime.fromtimestamp(record.start_time, timezone.utc)

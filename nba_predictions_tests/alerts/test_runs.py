@@ -210,6 +210,12 @@ def test_a_run_that_does_not_end_is_told_of(
     assert all(c.title == f"a run of {JOB} does not end, for {DATE}" for c in conditions)
 
 
+def test_runs_of_another_pipeline_on_the_same_instance_are_not_told_of(toy: Toy) -> None:
+    run(toy, FAILURE, job="somebody_elses")
+    run(toy, dg.DagsterRunStatus.STARTED, job="somebody_elses")
+    assert toy.runs(days_later=1) == []
+
+
 def test_a_failure_is_told_for_eight_days(toy: Toy) -> None:
     run(toy, FAILURE)
     (condition,) = toy.runs(days_later=7)
