@@ -125,7 +125,7 @@ def test_a_broken_night_is_told_of_once_and_so_is_its_mending(
     # Out at last.
     assert pipeline.publish(request).success
     for _ in range(2):
-        assert set(daemon.tick().values()) <= {"0 open", "0 open; 2 destinations told"}
+        assert set(daemon.tick().values()) <= {"0 open", "0 open; 2 told"}
     assert told(slack) == told(mail) == [raised, cleared, waits, waits.replace("ERROR", "CLEARED")]
 
     out = capsys.readouterr().out
