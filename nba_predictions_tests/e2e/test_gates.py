@@ -107,7 +107,8 @@ def test_lines_of_one_game_let_the_night_wait_and_the_rest_of_them_let_it_go(
     (waits,) = milestones(capsys, "night_waits")
     assert waits["attempts"] == 1
     assert waits["game_date"] == NIGHT
-    assert any("every_game_has_lines" in reason for reason in waits["reasons"])
+    assert any("every_game_has_lines: 1 of 2 games" in reason for reason in waits["reasons"])
+    assert not any("--gates" in reason for reason in waits["reasons"])
     evening.now += timedelta(minutes=1)
     (request,) = evening.tick()
     assert request.partition_key == NIGHT

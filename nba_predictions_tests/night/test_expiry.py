@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from nba_predictions.domain.batch import BatchState
+from nba_predictions.domain.reconciliation import last_entry
 from nba_predictions.domain.verdict import STAGING_KEPT, Verdict
 from nba_predictions.night.expiry import ExpiredStaging, expire_staging
 from nba_predictions.night.leases import LEASE_TTL
 from nba_predictions_tests.examples import slate_of, slate_player
 from nba_predictions_tests.night.conftest import ROWS, SLATE, Night
+from nba_predictions_tests.nights import Scene, stage
 
 
 def month_later(night: Night) -> datetime:
@@ -91,3 +93,18 @@ def test_a_batch_that_lost_its_staging_can_still_be_taken_up(night: Night) -> No
     night.clean(again)
     night.publish(again)
     assert night.verdict().verdict is Verdict.COMPLETE
+
+
+def test_the_staging_of_a_batch_that_was_given_up_goes_on_either_profile(scene: Scene) -> None:
+    parts = scene.home.open()
+    batch = stage(parts, "run_1")
+    parts.batches.move(batch.batch_id, BatchState.FAILED, "superseded: the slate changed")
+    assert len(scene.staging_left()) == 2
+    now = parts.batches.now() + STAGING_KEPT + timedelta(hours=1)
+    (dropped,) = expire_staging(parts.batches, parts.warehouse, run_id="m", now=now)
+    assert (dropped.tables, dropped.dropped) == (2, 2)
+    assert scene.staging_left() == []
+    entry = last_entry(parts.batches.ledger(batch.batch_id), "staging_expired")
+    assert entry is not None
+    assert entry.counts["rows"] == dropped.rows
+    assert expire_staging(parts.batches, parts.warehouse, run_id="m", now=now) == []
