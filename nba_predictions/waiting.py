@@ -124,9 +124,15 @@ def _stopped(instance: dg.DagsterInstance, batches: BatchStore, game_date: date)
         run_id=newest.dagster_run.run_id,
         attempts=len(runs),
         ended_at=datetime.fromtimestamp(ended, timezone.utc),
-        reasons=tuple(f"{f.check_name}: {f.metadata[REASON].value}" for f in failures),
+        reasons=tuple(map(_reason, failures)),
         until=deadline(game_date, _first_tipoff(instance, newest.dagster_run.run_id)),
     )
+
+
+def _reason(failure: dg.AssetCheckEvaluation) -> str:
+    reason = failure.metadata.get(REASON)
+    # A run of another version may not have it; that must not end the waiting.
+    return f"{failure.check_name}: {reason.value if reason else failure.description}"
 
 
 def _first_tipoff(instance: dg.DagsterInstance, run_id: str) -> datetime | None:

@@ -174,6 +174,16 @@ def test_a_daemon_that_slept_over_tip_off_still_says_that_nothing_was_predicted(
     assert gave_up["game_date"] == NIGHT
 
 
+def test_a_run_of_another_version_is_waited_for_like_any_other(
+    make_pipeline: MakePipeline, league: FramesLeague, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evening = Evening(make_pipeline(league=of_one_game(league)), monkeypatch)
+    monkeypatch.setattr(gates, "REASON", "another name")
+    assert not evening.predict().success
+    evening.now += LOOK_AGAIN_AFTER
+    assert len(evening.tick()) == 1
+
+
 def test_set_to_warn_the_night_goes_on_with_warnings(
     make_pipeline: MakePipeline, league: FramesLeague, monkeypatch: pytest.MonkeyPatch
 ) -> None:
