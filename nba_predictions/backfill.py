@@ -14,12 +14,12 @@ from enum import Enum
 
 import dagster as dg
 
+from nba_predictions.assets.launching import fan_out
 from nba_predictions.audit import gather_evidence
 from nba_predictions.domain.batch import CLEANED_UP, Batch
 from nba_predictions.domain.errors import BatchStateError
 from nba_predictions.domain.tables import PREDICTIONS, RESULTS
 from nba_predictions.domain.verdict import Evidence, Verdict, judge
-from nba_predictions.jobs import fan_out
 from nba_predictions.logs import milestone
 from nba_predictions.night.batches import newest_batch, set_announce
 from nba_predictions.pipeline import Pipeline

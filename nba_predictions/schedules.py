@@ -9,7 +9,13 @@ import polars as pl
 
 from nba_predictions.domain.games import EASTERN, eastern_date
 from nba_predictions.io_managers import stored_frame
-from nba_predictions.jobs import grade_predictions, nightly_predictions, refresh_predictions
+from nba_predictions.jobs import (
+    grade_predictions,
+    nightly_predictions,
+    refresh_predictions,
+    train_models,
+)
+from nba_predictions.maintenance import maintenance
 from nba_predictions.settings import Settings
 from nba_predictions.sources.port import LeagueSource
 
@@ -38,6 +44,31 @@ def grade_yesterday_at_6_eastern(context: dg.ScheduleEvaluationContext) -> dg.Ru
     """At 06:00 US Eastern, grade the predictions of the Eastern date before."""
     game_date = (eastern_date(context.scheduled_execution_time) - timedelta(days=1)).isoformat()
     return dg.RunRequest(run_key=game_date, partition_key=game_date)
+
+
+@dg.schedule(
+    job=train_models,
+    cron_schedule="30 5 * * 1",
+    execution_timezone=str(EASTERN),
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Trains the models of the week, so that the night at 07:00 finds them.",
+)
+def train_on_monday_at_5_30_eastern(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """On Monday at 05:30 US Eastern, train on the games before it."""
+    game_date = eastern_date(context.scheduled_execution_time).isoformat()
+    return dg.RunRequest(run_key=game_date, partition_key=game_date)
+
+
+@dg.schedule(
+    job=maintenance,
+    cron_schedule="0 4 * * 0",
+    execution_timezone=str(EASTERN),
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Forgets what is older than its retention.",
+)
+def maintain_on_sunday_at_4_eastern(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """On Sunday at 04:00 US Eastern, when no night is predicted, forget what is old."""
+    return dg.RunRequest(run_key=eastern_date(context.scheduled_execution_time).isoformat())
 
 
 @dg.schedule(

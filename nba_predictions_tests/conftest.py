@@ -37,7 +37,7 @@ def real_data_dir() -> Path:
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An environment in which only the home is set."""
-    for variable in ("PROFILE", "SOURCE", "DATA", "COMPLETION_THRESHOLD"):
+    for variable in ("PROFILE", "SOURCE", "DATA", "COMPLETION_THRESHOLD", "GATES"):
         monkeypatch.delenv(f"NBA_PREDICTIONS_{variable}", raising=False)
     monkeypatch.setenv("NBA_PREDICTIONS_HOME", str(tmp_path / "home"))
     # Set first, so that what the command line sets is taken back after the test.

@@ -1,14 +1,20 @@
 """The morning after: predictions against results, and how the systems stand."""
 
+from datetime import date
+from typing import Any
+
 import dagster as dg
 import polars as pl
 
-from nba_predictions.assets.consolidation import markdown_table, player_prop_predictions
+from nba_predictions.assets import showing
+from nba_predictions.assets.consolidation import player_prop_predictions
 from nba_predictions.assets.ingestion import League
 from nba_predictions.assets.staging import TheWarehouse
 from nba_predictions.domain.tables import RESULTS
 from nba_predictions.night.grading import grade_date
 from nba_predictions.partitions import game_date_of, game_dates
+from nba_predictions.report import plots
+from nba_predictions.report.night import LOOK_BACK, Graded, gather_graded, with_hit_rate
 
 
 @dg.asset(
@@ -22,7 +28,11 @@ from nba_predictions.partitions import game_date_of, game_dates
 def prediction_results(
     context: dg.AssetExecutionContext, league: League, warehouse: TheWarehouse
 ) -> dg.MaterializeResult:
-    """Each prediction of the date with what the player scored; void for who did not play."""
+    """Each prediction of the date with what the player scored; void for who did not play.
+
+    If it fails, most often the box scores of the date are not there yet: grade again when the
+    games are over and the source has them. Grading again is harmless.
+    """
     warehouse.prepare()
     game_date = game_date_of(context.partition_key)
     box_scores = league.box_scores(game_date)
@@ -37,6 +47,7 @@ def prediction_results(
             "inserted": graded.merge.inserted,
             "updated": graded.merge.updated,
             **graded.outcomes,
+            **_how_it_came_out(gather_graded(game_date, warehouse), game_date),
         }
     )
 
@@ -51,10 +62,36 @@ def prediction_results(
 def system_performance(
     context: dg.AssetExecutionContext, warehouse: TheWarehouse
 ) -> dg.MaterializeResult:
-    """The leaderboard of the systems over all graded nights up to the date."""
-    date = game_date_of(context.partition_key)
-    table = warehouse.query("system_performance", RESULTS, partition=date)
-    board = pl.DataFrame(table).with_columns(pl.selectors.float().round(3))
-    return dg.MaterializeResult(
-        metadata={"leaderboard": dg.MetadataValue.md(markdown_table(board))}
-    )
+    """The leaderboard of the systems over all graded nights up to the date.
+
+    If it fails, materialize it again: it only reads `prediction_results`.
+    """
+    game_date = game_date_of(context.partition_key)
+    table = warehouse.query("system_performance", RESULTS, partition=game_date)
+    board = with_hit_rate(pl.DataFrame(table))
+    past = gather_graded(game_date, warehouse)
+    metadata: dict[str, Any] = {"leaderboard": showing.table(board)}
+    if past is not None:
+        when = f"{LOOK_BACK.days} days to {game_date}"
+        metadata |= {
+            "graded_dates": past.by_date["game_date"].n_unique(),
+            "error_by_date": showing.picture(
+                plots.error_by_date(past.by_date), "mean absolute error by system and date"
+            ),
+            "calibration": showing.picture(
+                plots.calibration(past.past_buckets, when), "said and done, by system"
+            ),
+        }
+    return dg.MaterializeResult(metadata=metadata)
+
+
+def _how_it_came_out(graded: Graded | None, game_date: date) -> dict[str, Any]:
+    if graded is None:
+        return {}
+    return {
+        "by_system": showing.table(graded.by_system),
+        "error_by_system": showing.picture(
+            plots.error_by_system(graded.by_system, game_date.isoformat()),
+            "mean absolute error by system, and of the line",
+        ),
+    }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from nba_predictions.assets.launching import fan_out
 from nba_predictions.audit import gather_evidence, report
 from nba_predictions.cli.common import Commands, add_command, open_pipeline
 from nba_predictions.cli.output import print_steps, print_verdict
@@ -15,7 +16,6 @@ from nba_predictions.domain.batch import BatchState
 from nba_predictions.domain.repair import Plan, Remedy, plan_repair
 from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.domain.verdict import Evidence, Verdict, judge, some_of
-from nba_predictions.jobs import fan_out
 from nba_predictions.night.leases import date_lease
 from nba_predictions.settings import Settings
 

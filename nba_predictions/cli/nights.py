@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import polars as pl
 
+from nba_predictions.assets.launching import fan_out
 from nba_predictions.audit import gather_evidence, report
 from nba_predictions.cli.common import DEFAULT_GAME_DATE, Commands, add_command, open_pipeline
 from nba_predictions.cli.output import print_frame, print_steps, print_verdict
 from nba_predictions.domain.clock import utc_now
+from nba_predictions.domain.gates import GATES_TAG, MODES
 from nba_predictions.domain.tables import PREDICTIONS, RESULTS
 from nba_predictions.domain.verdict import Evidence, Verdict
-from nba_predictions.jobs import fan_out
 from nba_predictions.night.refresh import refuse_the_past
 from nba_predictions.settings import Settings
 from nba_predictions.warehouse.port import Warehouse
@@ -46,6 +47,12 @@ def add_commands(commands: Commands) -> None:
             default=DEFAULT_GAME_DATE,
             help="date of the games, US Eastern, YYYY-MM-DD (default: %(default)s)",
         )
+        if command is run:
+            sub.add_argument(
+                "--gates",
+                choices=MODES,
+                help="for this run: whether inputs below a bar let the night wait, or warn",
+            )
         if command is refresh:
             sub.add_argument(
                 "--past",
@@ -63,7 +70,10 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
     """Predict a date, let the sensor publish what is done, and say how it ended."""
     night = open_pipeline(settings)
     with dg.DagsterInstance.get() as instance:
-        succeeded = night.execute("nightly_predictions", options.game_date.isoformat(), instance)
+        tags = {GATES_TAG: options.gates} if options.gates else None
+        succeeded = night.execute(
+            "nightly_predictions", options.game_date.isoformat(), instance, tags
+        )
         night.tick("publish_cleaned_batches", instance)
     return _how_it_ended(settings, night, options.game_date, succeeded)
 
@@ -73,7 +83,7 @@ def refresh(settings: Settings, options: argparse.Namespace) -> int:
     if not options.past:
         # Before anything of the date is stored anew.
         refuse_the_past(options.game_date, utc_now())
-    config = fan_out(refresh=True, refresh_past=options.past)
+    config = fan_out(refresh_past=options.past)
     night = open_pipeline(settings)
     with dg.DagsterInstance.get() as instance:
         partition = options.game_date.isoformat()

@@ -135,7 +135,7 @@ def judge(evidence: Evidence) -> Judgement:
             whole = counted.status in (BatchStatus.SUCCESS, BatchStatus.NO_DATA)
             return Judgement(Verdict.COMPLETE if whole else Verdict.PARTIAL, tuple(facts))
         return Judgement(Verdict.CONSOLIDATED_NOT_PUBLISHED, tuple(facts))
-    if batch.state is BatchState.FAILED and not pending:
+    if batch.state is BatchState.FAILED and (not pending or _dropped_at(evidence, pending)):
         return Judgement(Verdict.PARTIAL, (*facts, f"failed: {batch.reason}"))
     return Judgement(Verdict.STAGED_NOT_MERGED, (*facts, *problems))
 
@@ -174,6 +174,13 @@ def some_of(names: Sequence[str]) -> str:
 def _staging_fact(evidence: Evidence, pending: Sequence[Completion]) -> str:
     cleaned = last_entry(evidence.ledger, "cleaned")
     gone = [c.player_lookup for c in pending if c.staging_table not in evidence.staging_there]
+    dropped_at = _dropped_at(evidence, pending)
+    if dropped_at:
+        return (
+            f"the staging of {len(pending)} players was never merged; it was dropped at "
+            f"{dropped_at:%Y-%m-%d %H:%M:%S} UTC, {STAGING_KEPT.days} days after the batch was "
+            f"given up"
+        )
     if pending:
         oldest = min(c.recorded_at for c in pending)
         expired = bool(gone) and evidence.now - oldest > STAGING_KEPT
@@ -186,3 +193,10 @@ def _staging_fact(evidence: Evidence, pending: Sequence[Completion]) -> str:
     if cleaned:
         return f"staging was merged and cleaned at {cleaned.at:%Y-%m-%d %H:%M:%S} UTC"
     return "no staging table was ever written"
+
+
+def _dropped_at(evidence: Evidence, pending: Sequence[Completion]) -> datetime | None:
+    """Return when the staging of a batch that was given up was dropped, and so did not get lost."""
+    dropped = last_entry(evidence.ledger, "staging_expired")
+    there = any(c.staging_table in evidence.staging_there for c in pending)
+    return dropped.at if dropped and pending and not there else None

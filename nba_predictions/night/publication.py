@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 from nba_predictions.batches.port import BatchStore
 from nba_predictions.domain.batch import (
@@ -152,8 +153,13 @@ def publish_completion(
         store.append(batch.batch_id, LedgerEntry("publish_failed", store.now(), run_id, counts))
         milestone("publish_failed", counts["error"], severity=logging.ERROR, **which)
         raise
-    counts = {"message_id": message_id, "status": message.status.value}
-    store.append(batch.batch_id, LedgerEntry("published", store.now(), run_id, counts))
+    sent: dict[str, Any] = {
+        "message_id": message_id,
+        "status": message.status.value,
+        # What was said, word by word: brokers forget.
+        "message": message.model_dump(mode="json"),
+    }
+    store.append(batch.batch_id, LedgerEntry("published", store.now(), run_id, sent))
     store.move(batch.batch_id, BatchState.PUBLISHED)
     milestone(
         "phase5_published",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -32,11 +33,14 @@ _LEFT = RESUMABLE | {_S.CONSOLIDATED, _S.CLEANED}
 
 @dataclass(frozen=True)
 class Stall:
-    """A batch without progress, for how long, and how far it is."""
+    """A batch without progress, since when and for how long, and how far it is."""
 
     batch: Batch
+    since: datetime
     idle: timedelta
     done: Progress
+    #: Whether this silence is in the ledger already.
+    told: bool
 
     @property
     def may_be_finished(self) -> bool:
@@ -44,14 +48,8 @@ class Stall:
         return self.done.may_go_out
 
 
-def settle_stalls(store: BatchStore, *, run_id: str, now: datetime | None = None) -> list[Stall]:
-    """Find batches that recorded nothing for the stall window, and say so once for each stall.
-
-    One whose staging broke off becomes `stalled` when enough players are accounted for; otherwise
-    it becomes `failed`, and the next run of the same slate takes it up where it was left.
-    """
-    now = now or store.now()
-    stalls = []
+def silent_batches(store: BatchStore, now: datetime) -> Iterator[Stall]:
+    """Find the unfinished batches that recorded nothing for the stall window; change nothing."""
     for batch in store.in_states(_LEFT):
         if current_batch(store, batch.game_date).batch_id != batch.batch_id:
             continue
@@ -61,13 +59,23 @@ def settle_stalls(store: BatchStore, *, run_id: str, now: datetime | None = None
         if batch.state is _S.CLEANED and not changed_since_merge(completions, ledger):
             continue
         at = last_progress(batch, completions, letters, ledger)
-        told = any(entry.event == "stalled" and entry.at > at for entry in ledger)
-        if now - at <= STALL_WINDOW:
+        if now - at > STALL_WINDOW:
+            told = any(entry.event == "stalled" and entry.at > at for entry in ledger)
+            done = progress(batch, tally(completions, letters))
+            yield Stall(batch, at, now - at, done, told)
+
+
+def settle_stalls(store: BatchStore, *, run_id: str, now: datetime | None = None) -> list[Stall]:
+    """Find batches that recorded nothing for the stall window, and say so once for each stall.
+
+    One whose staging broke off becomes `stalled` when enough players are accounted for; otherwise
+    it becomes `failed`, and the next run of the same slate takes it up where it was left.
+    """
+    stalls = []
+    for stall in silent_batches(store, now or store.now()):
+        if stall.batch.state in BEING_STAGED and not _move(store, stall):
             continue
-        stall = Stall(batch, now - at, progress(batch, tally(completions, letters)))
-        if batch.state in BEING_STAGED and not _move(store, stall):
-            continue
-        if not told:
+        if not stall.told:
             _tell(store, stall, run_id)
         stalls.append(stall)
     return stalls

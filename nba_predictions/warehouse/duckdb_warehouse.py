@@ -53,7 +53,10 @@ def _duckdb_sql(bigquery_sql: str) -> str:
 
 
 def _is_locked(error: BaseException) -> bool:
-    return isinstance(error, duckdb.IOException) and "lock" in str(error)
+    """Whether the file is held: by another process, or by another thread that is just leaving."""
+    if isinstance(error, duckdb.IOException) and "lock" in str(error):
+        return True
+    return isinstance(error, duckdb.Error) and "Unique file handle conflict" in str(error)
 
 
 @dataclass(frozen=True)

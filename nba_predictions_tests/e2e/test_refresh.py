@@ -8,15 +8,15 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from nba_predictions.assets.launching import fan_out
 from nba_predictions.assets.staging import player_staging
 from nba_predictions.domain.verdict import Verdict
-from nba_predictions.jobs import fan_out
 from nba_predictions_tests.conftest import GAME_DATE
 from nba_predictions_tests.e2e.conftest import MakePipeline
 from nba_predictions_tests.e2e.pipeline import BOOKKEEPING, FramesLeague, Pipeline
 
 #: The date of the small league is over by now.
-PAST = fan_out(refresh=True, refresh_past=True)
+PAST = fan_out(refresh_past=True)
 
 
 def refresh(pipeline: Pipeline, config: dict[str, Any] = PAST) -> dg.ExecuteInProcessResult:
@@ -53,7 +53,7 @@ def test_an_afternoon_predicts_only_who_is_affected_and_ends_as_a_fresh_night(
     before, batch = pipeline.table(), pipeline.batch()
 
     # A date that is over is refused, and nothing comes of it.
-    assert not refresh(pipeline, fan_out(refresh=True)).success
+    assert not refresh(pipeline, {}).success
 
     # Nothing has changed.
     idle = refresh(pipeline)

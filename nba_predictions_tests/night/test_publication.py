@@ -57,7 +57,9 @@ def test_a_cleaned_batch_is_published_with_the_numbers_of_the_night(night: Night
     assert (numbers.rows_staged, numbers.rows_merged) == (ROWS, ROWS)
     entry = last_entry(night.store.ledger(batch.batch_id), "published")
     assert entry is not None
-    assert entry.counts == {"message_id": message_id, "status": "success"}
+    assert (entry.counts["message_id"], entry.counts["status"]) == (message_id, "success")
+    # The ledger keeps what was said, word by word.
+    assert CompletionMessage.model_validate(entry.counts["message"]) == message
 
 
 def test_a_published_batch_is_not_published_again(night: Night) -> None:
