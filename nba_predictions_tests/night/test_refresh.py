@@ -29,6 +29,7 @@ from nba_predictions.night.staging import players_to_stage
 from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
 from nba_predictions_tests.examples import GAME_DATE, NOON, Skip, game, slate_player
 from nba_predictions_tests.night.conftest import Night, failing
+from nba_predictions_tests.nights import Scene, embedded_scene
 
 S = BatchState
 OFF = game("BOS", "LAL")
@@ -158,6 +159,28 @@ def test_the_table_of_a_refresh_is_that_of_a_fresh_night_and_only_who_is_affecte
     second = night.publisher.read()[1].message
     assert (second.record_count, second.metadata.skipped_players) == (ROWS, 3)
     assert second.status.value == "success"
+
+
+def test_on_either_profile_a_refresh_ends_as_a_fresh_night(scene: Scene, tmp_path: Path) -> None:
+    def night_of(where: Scene) -> Night:
+        parts = where.home.open()
+        parts.warehouse.prepare()
+        return Night(*(cast(Any, part) for part in (parts.batches, parts.warehouse, None)))
+
+    fresh = embedded_scene(tmp_path / "fresh")
+    undisturbed = night_of(fresh)
+    undisturbed.consolidate(undisturbed.staged(slate=AFTERNOON))
+
+    night = night_of(scene)
+    night = replace(night, publisher=cast(Any, scene.home.open().publisher))
+    for slate, refresh in ((MORNING, False), (AFTERNOON, True), (AFTERNOON, True)):
+        batch = run(night, slate, refresh=refresh)
+    assert scene.table() == fresh.table()
+    assert (batch.games, batch.expected_players) == (1, 7)
+    assert scene.judgement().verdict is Verdict.COMPLETE
+    assert scene.staging_left() == []
+    # The second refresh had nothing to do, and told nobody.
+    assert [message.record_count for message in scene.messages()] == [105, ROWS]
 
 
 def test_where_nothing_has_changed_nothing_is_written_and_nobody_told(
