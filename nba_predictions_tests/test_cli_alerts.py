@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from nba_predictions import alerting, cli
 from nba_predictions.domain.alerts import Kind
-from nba_predictions_tests.alerts.receiver import SECRET, Receiver, receiving
+from nba_predictions_tests.alerts.receiver import SECRET, Receiver
 from nba_predictions_tests.e2e.pipeline import GAME_DATE
 
 NIGHT = GAME_DATE.isoformat()
-
-
-@pytest.fixture
-def slack() -> Iterator[Receiver]:
-    with receiving() as receiver:
-        yield receiver
-
-
-@pytest.fixture
-def mail() -> Iterator[Receiver]:
-    with receiving(up=False) as receiver:
-        yield receiver
 
 
 def test_the_test_says_of_each_destination_whether_it_took_a_message(

@@ -147,7 +147,12 @@ def _errors(instance: dg.DagsterInstance, run_id: str) -> list[tuple[str, str, s
             continue
         error = raised(event.step_failure_data.error)
         name = (error.cls_name or "") if error else ""
-        found.append((str(event.step_key), name, error.message.strip() if error else ""))
+        said = error.message.strip() if error else ""
+        # Which module a class is from is of no use to who is told.
+        before, _, message = said.partition(": ")
+        if before.rpartition(".")[2] == name:
+            said = f"{name}: {message}"
+        found.append((str(event.step_key), name, said))
     return found
 
 

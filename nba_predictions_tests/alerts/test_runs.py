@@ -77,7 +77,8 @@ def test_the_reason_is_told_in_the_words_of_our_own_error_not_of_what_caused_it(
     toy.fails = True
     toy.run()
     (condition,) = toy.runs()
-    assert str(condition.facts["error"]).endswith("lines.csv: cannot be read; check the file")
+    said = "SourceDataError: lines.csv: cannot be read; check the file"
+    assert condition.facts["error"] == said
 
 
 def test_it_is_made_good_by_a_later_run_of_the_same(toy: Toy) -> None:
