@@ -18,6 +18,7 @@ from nba_predictions.assets import (
     publication,
     staging,
 )
+from nba_predictions.assets.catalog import catalogued
 from nba_predictions.batches.sqlite_store import SQLiteBatchStore
 from nba_predictions.domain.errors import SettingsError
 from nba_predictions.io_managers import io_managers
@@ -84,8 +85,11 @@ def build_resources(settings: Settings) -> dict[str, Any]:
 def build_definitions(resources: dict[str, Any]) -> dg.Definitions:
     """Return the definitions over some resources."""
     return dg.Definitions(
-        assets=dg.load_assets_from_modules(
-            [ingestion, features, models, staging, consolidation, publication, grading]
+        assets=catalogued(
+            dg.load_assets_from_modules(
+                [ingestion, features, models, staging, consolidation, publication, grading]
+            ),
+            resources["settings"].code_url,
         ),
         asset_checks=dg.load_asset_checks_from_modules([checks]),
         jobs=[

@@ -7,6 +7,7 @@
 | NBA_PREDICTIONS_DATA | | the folder with input files, for `files` |
 | NBA_PREDICTIONS_HOME | .nba_predictions/SOURCE | where everything is kept that is kept in files |
 | NBA_PREDICTIONS_COMPLETION_THRESHOLD | 0.9 | share of players below which a night is blocked |
+| NBA_PREDICTIONS_CODE_URL | | where the code is read in a browser; the UI links to it |
 
 Only for the profile `gcp`, with the defaults of the source `files`; other sources have their own:
 
@@ -107,6 +108,7 @@ class Settings:
     home: Path
     completion_threshold: float
     gcp: GoogleCloud | None = None
+    code_url: str | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -137,6 +139,7 @@ class Settings:
             home=home.resolve(),
             completion_threshold=_threshold(environment),
             gcp=gcp,
+            code_url=_code_url(environment),
         )
 
 
@@ -144,6 +147,17 @@ def _choice(environment: Mapping[str, str], variable: str, choices: tuple[str, .
     value = environment.get(variable) or choices[0]
     if value not in choices:
         raise SettingsError(f"{variable}={value} is unknown; choose {' or '.join(choices)}")
+    return value
+
+
+def _code_url(environment: Mapping[str, str]) -> str | None:
+    variable = "NBA_PREDICTIONS_CODE_URL"
+    value = environment.get(variable) or None
+    if value is not None and not re.fullmatch(r"https?://\S+", value):
+        raise SettingsError(
+            f"{variable}={value} is no address; name the root of the repository in a browser, e.g. "
+            f"https://github.com/OWNER/nba_predictions/blob/main"
+        )
     return value
 
 

@@ -30,7 +30,12 @@ from nba_predictions.report.night import predictions_of, reconciliation_table
 def player_prop_predictions(
     context: dg.AssetExecutionContext, batches: Batches, warehouse: TheWarehouse
 ) -> dg.MaterializeResult:
-    """The predictions of the date: staging merged in one statement, under a lease."""
+    """The predictions of the date: staging merged in one statement, under a lease.
+
+    If it or one of its checks fails, staging is untouched: `merged_rows_match_staged` has the
+    numbers. Mend the cause, then materialize this and `staging_cleanup` of the date again, or let
+    `nba-predictions repair --game-date D` do what the night calls for.
+    """
     batch = current_batch(batches, game_date_of(context.partition_key))
     with no_retry_of_permanent_errors():
         merged = consolidate(batch, batches, warehouse, run_id=context.run.run_id)
@@ -61,7 +66,11 @@ def player_prop_predictions(
 def staging_cleanup(
     context: dg.AssetExecutionContext, batches: Batches, warehouse: TheWarehouse
 ) -> dg.MaterializeResult:
-    """Staging dropped, after its rows were counted in the target once more; refused otherwise."""
+    """Staging dropped, after its rows were counted in the target once more; refused otherwise.
+
+    If it fails, it has refused, and says why: nothing was dropped. Materialize
+    `player_prop_predictions` of the date again, then this.
+    """
     batch = current_batch(batches, game_date_of(context.partition_key))
     report = clean_up(batch, batches, warehouse, run_id=context.run.run_id)
     return dg.MaterializeResult(

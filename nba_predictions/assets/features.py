@@ -25,7 +25,11 @@ def slate(
     prop_lines: pl.DataFrame,
     injuries: pl.DataFrame,
 ) -> Slate:
-    """Who is expected to play, each with his base line; who is skipped, with the reason."""
+    """Who is expected to play, each with his base line; who is skipped, with the reason.
+
+    If it fails, the inputs contradict each other; the error says where. A slate that looks too
+    short is explained by its own metadata: games, players by game, lines, skips.
+    """
     game_date = game_date_of(context.partition_key)
     tonight = load_slate(game_date, game_logs, schedule, prop_lines, injuries)
     context.add_output_metadata(
@@ -55,7 +59,11 @@ def slate(
 def player_features(
     context: dg.AssetExecutionContext, game_logs: pl.DataFrame, slate: Slate
 ) -> pl.DataFrame:
-    """One row per player of the slate, from games before the date only."""
+    """One row per player of the slate, from games before the date only.
+
+    If it fails, look at `slate` and `game_logs` of the date first, and materialize it again.
+    Features that nobody has are told in the metadata; systems do without what is missing.
+    """
     features = build_features(game_logs, slate_frame(slate))
     missing = showing.missing_values(features, FEATURES)
     context.add_output_metadata(

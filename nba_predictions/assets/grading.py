@@ -28,7 +28,11 @@ from nba_predictions.report.night import LOOK_BACK, Graded, gather_graded, with_
 def prediction_results(
     context: dg.AssetExecutionContext, league: League, warehouse: TheWarehouse
 ) -> dg.MaterializeResult:
-    """Each prediction of the date with what the player scored; void for who did not play."""
+    """Each prediction of the date with what the player scored; void for who did not play.
+
+    If it fails, most often the box scores of the date are not there yet: grade again when the
+    games are over and the source has them. Grading again is harmless.
+    """
     warehouse.prepare()
     game_date = game_date_of(context.partition_key)
     box_scores = league.box_scores(game_date)
@@ -58,7 +62,10 @@ def prediction_results(
 def system_performance(
     context: dg.AssetExecutionContext, warehouse: TheWarehouse
 ) -> dg.MaterializeResult:
-    """The leaderboard of the systems over all graded nights up to the date."""
+    """The leaderboard of the systems over all graded nights up to the date.
+
+    If it fails, materialize it again: it only reads `prediction_results`.
+    """
     game_date = game_date_of(context.partition_key)
     table = warehouse.query("system_performance", RESULTS, partition=game_date)
     board = with_hit_rate(pl.DataFrame(table))

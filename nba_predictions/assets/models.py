@@ -20,7 +20,11 @@ def prediction_models(
     game_logs: pl.DataFrame,
     model_store: dg.ResourceParam[ModelStore],
 ) -> str:
-    """The name of the models: trained once a week on the games before it, else found again."""
+    """The models of the systems: trained once a week on the games before it, else found again.
+
+    If it fails, materialize it again: the models are trained from `game_logs` alone, and the same
+    games always give the same models. The metadata has their errors on held-out games.
+    """
     found = models_of_date(game_date_of(context.partition_key), game_logs, model_store)
     card = found.models.card
     context.add_output_metadata(

@@ -23,7 +23,11 @@ def phase5_completion(
     batches: Batches,
     publisher: dg.ResourceParam[Publisher],
 ) -> dg.MaterializeResult:
-    """ "Phase 5 complete": one message per batch, recorded once the broker has acknowledged it."""
+    """ "Phase 5 complete": one message per batch, recorded once the broker has acknowledged it.
+
+    If it fails, the predictions are in the table all the same; only the message is not out. The
+    sensor `publish_cleaned_batches` tries again with growing pauses.
+    """
     batch = current_batch(batches, game_date_of(context.partition_key))
     message_id = publish_completion(batch, batches, publisher, run_id=context.run.run_id)
     published = last_entry(batches.ledger(batch.batch_id), "published")

@@ -4,7 +4,7 @@ The player is the unit of staging, completion, dead letter and partition. The op
 about as much as predicting a hundred players, so each takes a chunk of them (docs/design.md).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -12,13 +12,13 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from nba_predictions.assets import showing
 from nba_predictions.batches.port import BatchStore
 from nba_predictions.domain.batch import RESUMABLE, Batch
 from nba_predictions.domain.clock import utc_now
-from nba_predictions.domain.errors import PERMANENT, PublishError
+from nba_predictions.domain.errors import PERMANENT, BatchStateError, PublishError
 from nba_predictions.domain.slate import Slate, SlatePlayer
 from nba_predictions.messaging.port import Publisher
 from nba_predictions.models.store import ModelStore
@@ -80,18 +80,64 @@ class Chunk:
     replay: bool = False
 
 
+#: The tag of a job's runs that says what they do with the batch, unless their configuration does.
+MODE_TAG = "nba_predictions/mode"
+REPLAY, FINISH = "replay", "finish"
+
+
 class FanOutConfig(dg.Config):
     """Whom to predict, and how they are divided."""
 
-    chunk_size: int = Field(100, ge=1, le=500, description="players per op")
-    replay: bool = Field(
-        False, description="predict players again into the batch of the date that is staged already"
+    chunk_size: int = Field(
+        100, ge=1, le=500, description="Players per op, 1 to 500. An op costs about 100 ms."
     )
-    finish: bool = Field(
-        False, description="predict nobody; dead-letter who is not done, and go on with the others"
+    replay: bool | None = Field(
+        None,
+        description="Predict players again into the batch of the date that is staged already, "
+        "instead of opening one. By default the job replay_players does, and no other.",
     )
-    players: list[str] = Field([], description="whom to replay; by default who is not done")
-    batch_id: str | None = Field(None, description="refuse to replay into another batch than this")
+    finish: bool | None = Field(
+        None,
+        description="Predict nobody: dead-letter who is not done, and go on with the others. By "
+        "default the job finish_batch does, and no other.",
+    )
+    players: list[str] = Field(
+        [],
+        max_length=1000,
+        description="Whom to replay, by player_lookup, as paulgeorge; by default who is not done.",
+    )
+    batch_id: str | None = Field(
+        None,
+        pattern=r"^batch_\d{4}-\d{2}-\d{2}_\d+$",
+        description="Refuse to replay into another batch than this, as "
+        "batch_2026-01-15_1768460400.",
+    )
+
+    @model_validator(mode="after")
+    def _is_coherent(self) -> "FanOutConfig":
+        if self.replay and self.finish:
+            raise ValueError("replay and finish contradict each other; set one of them")
+        return self
+
+    def mode(self, run_tags: Mapping[str, str]) -> str | None:
+        """Return REPLAY, FINISH or None: what is configured, else what the run's job is for.
+
+        A configuration takes the place of a job's own as a whole, and the launchpad begins with
+        the defaults: were it not for the tag, a replay launched from there would predict everybody.
+
+        Raises:
+            BatchStateError: players or a batch are named for a run that replays nobody.
+        """
+        mode = REPLAY if self.replay else FINISH if self.finish else run_tags.get(MODE_TAG)
+        # What is switched off in so many words is off, whatever the job is for.
+        if (mode, self.replay) == (REPLAY, False) or (mode, self.finish) == (FINISH, False):
+            mode = None
+        if mode != REPLAY and (self.players or self.batch_id):
+            raise BatchStateError(
+                "players or batch_id were named, but this run replays nobody; use the job "
+                "replay_players, or set replay: true"
+            )
+        return mode
 
 
 class StageConfig(dg.Config):
@@ -101,7 +147,8 @@ class StageConfig(dg.Config):
         None,
         ge=1,
         le=64,
-        description="players in the air at once, per op; by default what suits the warehouse",
+        description="Players in the air at once, per op, 1 to 64; by default what suits the "
+        "warehouse.",
     )
 
 
@@ -119,11 +166,12 @@ def open_batch_and_fan_out(
 ) -> Iterator[dg.DynamicOutput[Chunk]]:
     """Open the batch (or take up an unfinished one) and divide its players into chunks."""
     with no_retry_of_permanent_errors():
+        mode = config.mode(context.run_tags)
         warehouse.prepare()
-        if config.finish:
+        if mode == FINISH:
             batch, players = current_batch(batches, slate.game_date), []
             give_up_the_rest(batch, slate, batches, run_id=context.run_id)
-        elif config.replay:
+        elif mode == REPLAY:
             batch = batch_to_replay(batches, slate, config.batch_id)
             players = players_to_replay(batch, slate, batches, config.players)
         else:
@@ -156,7 +204,7 @@ def open_batch_and_fan_out(
                 features,
                 prediction_models,
                 slate.features_as_of,
-                replay=config.replay,
+                replay=mode == REPLAY,
             ),
             mapping_key=f"players_{start + 1}_to_{start + len(chunk)}",
         )
@@ -227,7 +275,12 @@ def close_batch(
     owners=["team:data-engineering"],
 )
 def staged_predictions(slate: Slate, player_features: pl.DataFrame, prediction_models: str) -> str:
-    """All players of the slate, predicted and staged one by one; the value is the batch_id."""
+    """All players of the slate, predicted and staged one by one; the value is the batch_id.
+
+    A player who fails does not stop the others: he is listed under `dead_letters`, and his
+    partition of `player_staging` is missing. If the whole asset fails, run the night again: it
+    takes up the batch where it was left.
+    """
     chunks = open_batch_and_fan_out(slate, player_features, prediction_models)
     return close_batch(chunks.map(predict_and_stage).collect())
 
@@ -252,7 +305,8 @@ def player_staging(
 ) -> dg.MaterializeResult:
     """One player of one night. Launched alone it replays him into the batch of his date.
 
-    Afterwards materialize player_prop_predictions of the date, to merge him.
+    Afterwards materialize `player_prop_predictions` and `staging_cleanup` of the date, to merge
+    him. If it fails again nothing has changed; `nba-predictions dead-letters` has the error.
     """
     game_date, lookup = parse_player_night(context.partition_key)
     night = game_date.isoformat()

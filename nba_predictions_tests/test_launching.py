@@ -1,0 +1,131 @@
+"""What somebody who launches a run is shown, and what his configuration means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._config import ConfigType
+from pydantic import ValidationError
+
+from nba_predictions.assets.staging import FINISH, MODE_TAG, REPLAY, FanOutConfig
+from nba_predictions.definitions import defs
+from nba_predictions.domain.errors import BatchStateError
+
+JOBS = sorted(
+    job.name for job in defs.get_repository_def().get_all_jobs() if not job.name.startswith("__")
+)
+
+
+def fields(kind: ConfigType, path: str) -> Iterator[tuple[str, Any]]:
+    """Yield every field below a type of configuration, with where it is."""
+    for name, field in (getattr(kind, "fields", None) or {}).items():
+        yield f"{path}.{name}", field
+        yield from fields(field.config_type, f"{path}.{name}")
+
+
+def configurable(job: str) -> dict[str, Any]:
+    """Return what our own ops and assets can be configured with, by where it is."""
+    schema = defs.resolve_job_def(job).run_config_schema.run_config_schema_type
+    return {
+        path: field
+        for path, field in fields(schema, "")
+        if path.startswith(".ops.") and ".config." in path
+    }
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_whatever_can_be_configured_says_what_it_is(job: str) -> None:
+    bare = [path for path, field in configurable(job).items() if not field.description]
+    assert bare == []
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_nothing_has_to_be_configured(job: str) -> None:
+    assert [path for path, field in configurable(job).items() if field.is_required] == []
+
+
+def test_the_nightly_job_can_be_configured_at_all() -> None:
+    names = {path.rsplit(".", 1)[1] for path in configurable("nightly_predictions")}
+    assert names >= {"chunk_size", "replay", "finish", "players", "batch_id", "threads"}
+
+
+@pytest.mark.parametrize(
+    ("config", "complaint"),
+    [
+        ({"chunk_size": 0}, "greater than or equal to 1"),
+        ({"chunk_size": 501}, "less than or equal to 500"),
+        ({"batch_id": "2026-01-15"}, "should match pattern"),
+        ({"replay": True, "finish": True}, "contradict each other"),
+    ],
+)
+def test_a_configuration_that_cannot_be_meant_is_refused(
+    config: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(ValidationError, match=complaint):
+        FanOutConfig(**config)
+
+
+@pytest.mark.parametrize(
+    ("config", "job_is_for", "mode"),
+    [
+        ({}, None, None),
+        ({}, REPLAY, REPLAY),
+        ({}, FINISH, FINISH),
+        ({"replay": True}, None, REPLAY),
+        ({"finish": True}, REPLAY, FINISH),
+        ({"replay": False}, REPLAY, None),
+        ({"finish": False}, FINISH, None),
+        ({"replay": False}, FINISH, FINISH),
+        ({"players": ["paulgeorge"]}, REPLAY, REPLAY),
+    ],
+)
+def test_a_run_does_what_is_configured_else_what_its_job_is_for(
+    config: dict[str, Any], job_is_for: str | None, mode: str | None
+) -> None:
+    tags = {MODE_TAG: job_is_for} if job_is_for else {}
+    assert FanOutConfig(**config).mode(tags) == mode
+
+
+@pytest.mark.parametrize(
+    "config", [{"players": ["paulgeorge"]}, {"batch_id": "batch_2026-01-15_1768460400"}]
+)
+def test_naming_whom_to_replay_where_nobody_is_replayed_is_an_error(
+    config: dict[str, Any],
+) -> None:
+    with pytest.raises(BatchStateError, match="use the job replay_players"):
+        FanOutConfig(**config).mode({})
+
+
+@pytest.mark.parametrize(("job", "mode"), [("replay_players", REPLAY), ("finish_batch", FINISH)])
+def test_a_job_tells_its_runs_what_it_is_for(job: str, mode: str) -> None:
+    assert defs.resolve_job_def(job).run_tags[MODE_TAG] == mode
+
+
+@pytest.mark.parametrize("spec", defs.resolve_all_asset_specs(), ids=lambda s: s.key.path[-1])
+def test_an_asset_says_what_to_do_when_it_fails_who_owns_it_and_where_its_code_is(
+    spec: dg.AssetSpec,
+) -> None:
+    what, _, then = (spec.description or "").partition("\n\n")
+    assert what.strip()
+    assert "fails" in then
+    assert spec.owners
+    assert spec.kinds
+    assert spec.tags["phase"] in {"5", "6"}
+    found = spec.metadata["dagster/code_references"]
+    assert isinstance(found, dg.CodeReferencesMetadataValue)
+    (reference,) = found.code_references
+    assert isinstance(reference, dg.LocalFileCodeReference)
+    assert "/nba_predictions/assets/" in reference.file_path
+    assert reference.line_number
+
+
+def test_every_asset_of_a_date_has_to_be_fresh_and_no_players_night_has() -> None:
+    late = {
+        spec.key.to_user_string()
+        for spec in defs.resolve_all_asset_specs()
+        if spec.freshness_policy is None
+    }
+    assert late == {"player_staging"}
