@@ -81,13 +81,16 @@ def _write(path: Path, page: str) -> None:
     Raises:
         ReportError: the file cannot be written.
     """
-    aside = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_text(page, "utf-8")
-        aside.replace(path)
-    except OSError as error:
+        aside = path.with_name(f".{path.name}.part")
+        try:
+            aside.write_text(page, "utf-8")
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
         raise ReportError(
-            f"the report cannot be written to {path}: {error.strerror or error}; "
-            f"name another file with --html FILE"
+            f"the report cannot be written to {path}: {why}; name another file with --html FILE"
         ) from error

@@ -112,7 +112,7 @@ def predictions_of(batch: Batch, warehouse: Warehouse) -> tuple[pl.DataFrame, pl
         )
         for name in ("night_by_line", "night_at_base_line")
     )
-    return by_line, at_base
+    return by_line, at_base.with_columns(pl.col("predicted_points").cast(pl.Float64))
 
 
 def gather_graded(game_date: date, warehouse: Warehouse) -> Graded | None:

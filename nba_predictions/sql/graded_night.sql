@@ -7,8 +7,8 @@ WITH player_games AS (
     MAX(absolute_error) AS absolute_error,
     MAX(CAST(predicted_points AS FLOAT64) - actual_points) AS surplus,
     ABS(AVG(CAST(points_line AS FLOAT64)) - MAX(actual_points)) AS line_error,
-    CAST(COUNTIF(is_correct) AS INT64) AS calls_right,
-    CAST(COUNTIF(is_correct IS NOT NULL) AS INT64) AS calls
+    COUNT(IF(is_correct, 1, NULL)) AS calls_right,
+    COUNT(is_correct) AS calls
   FROM ${target}
   WHERE game_date = @partition
   GROUP BY system_id, game_id, player_lookup

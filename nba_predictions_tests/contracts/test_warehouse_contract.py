@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 
 from nba_predictions.domain.errors import SchemaMismatchError
 from nba_predictions.domain.games import make_game_id
+from nba_predictions.domain.grading import BoxScore, grade
 from nba_predictions.domain.reconciliation import MergeCounts, TargetCounts
 from nba_predictions.domain.tables import PREDICTIONS, RESULTS, Column, Table
 from nba_predictions.warehouse.port import StagingTable, Warehouse
@@ -450,6 +451,91 @@ def test_a_named_query_runs_with_its_parameters(warehouse: Warehouse) -> None:
     read = warehouse.query("predictions_of_date", PREDICTIONS, partition=GAME_DATE).to_pylist()
     assert len(read) == 30
     assert warehouse.query("predictions_of_date", PREDICTIONS, partition=TOMORROW).num_rows == 0
+
+
+def test_a_night_is_told_by_system_and_line_and_at_its_base_lines(warehouse: Warehouse) -> None:
+    others = rows_of(slate_player("another"), "batch_2", mean=30.0)
+    stage_and_merge(warehouse, *rows_of(slate_player()), *rows_of(slate_player("other", None)))
+    stage_and_merge(warehouse, *others, batch_id="batch_2", at=LATER)
+    asked = {"partition": GAME_DATE, "batch_id": "batch_1"}
+    by_line = warehouse.query("night_by_line", PREDICTIONS, **asked).to_pylist()
+    ensemble = [row for row in by_line if row["system_id"] == "ensemble"]
+    offsets = [row["line_offset"] for row in ensemble]
+    assert sorted(offsets, key=lambda o: (o is not None, o)) == [None, -2.0, -1.0, 0.0, 1.0, 2.0]
+    assert all(isinstance(offset, float) for offset in offsets if offset is not None)
+    assert {row["row_count"] for row in ensemble} == {row["players"] for row in ensemble} == {1}
+    for row in ensemble:
+        assert row["mean_points"] == pytest.approx(21.37)
+        lineless = row["line_offset"] is None
+        assert row["mean_over_probability"] == (None if lineless else 0.5)
+        assert (row["passes"], row["without_line"]) == ((0, 1) if lineless else (1, 0))
+
+    at_base = warehouse.query("night_at_base_line", PREDICTIONS, **asked).to_pylist()
+    found = {row["player_lookup"]: row for row in at_base if row["system_id"] == "ensemble"}
+    assert len(at_base) == 10
+    assert set(found) == {"paulgeorge", "other"}
+    assert found["paulgeorge"]["base_line"] == D("22.5")
+    assert found["other"]["base_line"] is None
+    assert found["paulgeorge"]["predicted_points"] == D("21.37")
+
+
+def test_grading_is_told_with_a_players_game_counted_once_beside_the_error_of_the_line(
+    warehouse: Warehouse,
+) -> None:
+    def predicted(on: date, lookup: str, *lines: str | None) -> list[dict[str, Any]]:
+        return [
+            {
+                "prediction_id": f"{on} {lookup} {line}",
+                "batch_id": "batch_1",
+                "game_date": on,
+                "game_id": make_game_id(on, "PHI", "DAL"),
+                "player_lookup": lookup,
+                "system_id": "ensemble",
+                "points_line": None if line is None else D(line),
+                "system_version": "1",
+                "predicted_points": D("24.00"),
+                "over_probability": None if line is None else chance,
+                "recommendation": "NO_LINE" if line is None else "OVER",
+                "staged_at": NOON,
+            }
+            for chance, line in zip((0.99, 0.75, 0.7, 0.25, 0.0), lines, strict=False)
+        ]
+
+    five = ("20.0", "21.0", "22.0", "23.0", "24.0")
+    for on, points in ((GAME_DATE, 22), (TOMORROW, 30)):
+        predictions = [
+            *predicted(on, "paulgeorge", *five),
+            *predicted(on, "lineless", None),
+            *predicted(on, "absent", *five),
+        ]
+        boxes = {"paulgeorge": BoxScore(points, 30.0), "lineless": BoxScore(14, 20.0)}
+        staged = warehouse.stage(RESULTS, f"grading_{on}", "run", grade(predictions, boxes))
+        warehouse.merge(RESULTS, on, [staged.name], NOON)
+
+    (board,) = warehouse.query("graded_night", RESULTS, partition=GAME_DATE).to_pylist()
+    assert (board["player_games"], board["did_not_play"], board["with_line"]) == (2, 1, 1)
+    assert (board["mean_absolute_error"], board["bias"]) == (6.0, 6.0)
+    assert (board["error_with_line"], board["error_of_line"]) == (2.0, 0.0)
+    assert (board["calls"], board["calls_right"]) == (4, 2)
+
+    since = {"since": GAME_DATE, "partition": GAME_DATE}
+    buckets = warehouse.query("calibration", RESULTS, **since).to_pylist()
+    # 22 points: over 20 and 21, a push at 22, which is not over, and under the rest.
+    assert [(b["bucket"], b["row_count"], b["came"]) for b in buckets] == [
+        (0, 1, 0.0),
+        (2, 1, 0.0),
+        (7, 2, 0.5),
+        (9, 1, 1.0),
+    ]
+    assert buckets[2]["said"] == pytest.approx(0.725)
+    both = warehouse.query("calibration", RESULTS, since=GAME_DATE, partition=TOMORROW)
+    assert sum(b["row_count"] for b in both.to_pylist()) == 10
+
+    errors = warehouse.query("error_by_date", RESULTS, since=GAME_DATE, partition=TOMORROW)
+    assert [
+        (e["game_date"], e["player_games"], e["mean_absolute_error"], e["error_of_line"])
+        for e in errors.to_pylist()
+    ] == [(GAME_DATE, 1, 2.0, 0.0), (TOMORROW, 1, 6.0, 8.0)]
 
 
 def test_the_leaderboard_leaves_out_who_did_not_play(warehouse: Warehouse) -> None:
