@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 from dagster._config import ConfigType
 from pydantic import ValidationError
 
+from nba_predictions.assets import features
+from nba_predictions.assets.catalog import catalogued
 from nba_predictions.assets.staging import FINISH, MODE_TAG, REPLAY, FanOutConfig
 from nba_predictions.definitions import defs
 from nba_predictions.domain.errors import BatchStateError
@@ -120,6 +123,16 @@ def test_an_asset_says_what_to_do_when_it_fails_who_owns_it_and_where_its_code_i
     assert isinstance(reference, dg.LocalFileCodeReference)
     assert "/nba_predictions/assets/" in reference.file_path
     assert reference.line_number
+
+
+def test_with_an_address_of_the_code_each_asset_links_to_its_line_there() -> None:
+    found = catalogued([features.slate], "https://example.org/code/blob/main/")
+    (spec,) = found[0].specs
+    (reference,) = spec.metadata["dagster/code_references"].code_references
+    address, _, line = reference.url.partition("#L")
+    assert address == "https://example.org/code/blob/main/nba_predictions/assets/features.py"
+    following = inspect.getsource(features).splitlines()[int(line) - 1 :]
+    assert next(text for text in following if text.startswith("def ")) == "def slate("
 
 
 def test_every_asset_of_a_date_has_to_be_fresh_and_no_players_night_has() -> None:

@@ -84,6 +84,14 @@ def test_a_setting_that_cannot_be_used_is_refused_by_name_and_value(
     assert words in str(refused.value)
 
 
+def test_the_address_of_the_code_is_an_address_or_none() -> None:
+    variable, address = "NBA_PREDICTIONS_CODE_URL", "https://example.org/team/code/blob/main"
+    assert Settings.from_environment({}).code_url is None
+    assert Settings.from_environment({variable: address}).code_url == address
+    with pytest.raises(SettingsError, match=f"{variable}=main is no address.*in a browser"):
+        Settings.from_environment({variable: "main"})
+
+
 def test_the_documented_variables_are_the_ones_that_are_read() -> None:
     from nba_predictions import settings
 
