@@ -9,7 +9,7 @@ import dagster as dg
 from nba_predictions.assets.consolidation import player_prop_predictions, staging_cleanup
 from nba_predictions.assets.grading import prediction_results, system_performance
 from nba_predictions.assets.publication import phase5_completion
-from nba_predictions.assets.staging import FINISH, MODE_TAG, REPLAY, staged_predictions
+from nba_predictions.assets.staging import staged_predictions
 
 
 def fan_out(**config: Any) -> dict[str, Any]:
@@ -39,7 +39,6 @@ replay_players = dg.define_asset_job(
     "replay_players",
     selection=_FROM_STAGING,
     config=CONFIG["replay_players"],
-    tags={MODE_TAG: REPLAY},
     description="Predict players of a staged date again, merge and clean up: those that the "
     "configuration names, by default those who are not done.",
 )
@@ -48,7 +47,6 @@ finish_batch = dg.define_asset_job(
     "finish_batch",
     selection=_FROM_STAGING,
     config=CONFIG["finish_batch"],
-    tags={MODE_TAG: FINISH},
     description="Bring a batch to its end that its run has left: merge what is staged, clean up.",
 )
 

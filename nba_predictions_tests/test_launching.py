@@ -13,10 +13,10 @@ from pydantic import ValidationError
 
 from nba_predictions.assets import features
 from nba_predictions.assets.catalog import catalogued
-from nba_predictions.assets.staging import FINISH, MODE_TAG, REPLAY, FanOutConfig
+from nba_predictions.assets.staging import FanOutConfig
 from nba_predictions.definitions import defs
-from nba_predictions.domain.errors import BatchStateError
 
+DATE = "2026-01-15"
 JOBS = sorted(
     job.name for job in defs.get_repository_def().get_all_jobs() if not job.name.startswith("__")
 )
@@ -62,6 +62,8 @@ def test_the_nightly_job_can_be_configured_at_all() -> None:
         ({"chunk_size": 501}, "less than or equal to 500"),
         ({"batch_id": "2026-01-15"}, "should match pattern"),
         ({"replay": True, "finish": True}, "contradict each other"),
+        ({"players": ["paulgeorge"]}, "set replay: true"),
+        ({"batch_id": "batch_2026-01-15_1768460400"}, "set replay: true"),
     ],
 )
 def test_a_configuration_that_cannot_be_meant_is_refused(
@@ -72,39 +74,16 @@ def test_a_configuration_that_cannot_be_meant_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("config", "job_is_for", "mode"),
-    [
-        ({}, None, None),
-        ({}, REPLAY, REPLAY),
-        ({}, FINISH, FINISH),
-        ({"replay": True}, None, REPLAY),
-        ({"finish": True}, REPLAY, FINISH),
-        ({"replay": False}, REPLAY, None),
-        ({"finish": False}, FINISH, None),
-        ({"replay": False}, FINISH, FINISH),
-        ({"players": ["paulgeorge"]}, REPLAY, REPLAY),
-    ],
+    ("job", "mode"), [("replay_players", "replay"), ("finish_batch", "finish")]
 )
-def test_a_run_does_what_is_configured_else_what_its_job_is_for(
-    config: dict[str, Any], job_is_for: str | None, mode: str | None
-) -> None:
-    tags = {MODE_TAG: job_is_for} if job_is_for else {}
-    assert FanOutConfig(**config).mode(tags) == mode
-
-
-@pytest.mark.parametrize(
-    "config", [{"players": ["paulgeorge"]}, {"batch_id": "batch_2026-01-15_1768460400"}]
-)
-def test_naming_whom_to_replay_where_nobody_is_replayed_is_an_error(
-    config: dict[str, Any],
-) -> None:
-    with pytest.raises(BatchStateError, match="use the job replay_players"):
-        FanOutConfig(**config).mode({})
-
-
-@pytest.mark.parametrize(("job", "mode"), [("replay_players", REPLAY), ("finish_batch", FINISH)])
-def test_a_job_tells_its_runs_what_it_is_for(job: str, mode: str) -> None:
-    assert defs.resolve_job_def(job).run_tags[MODE_TAG] == mode
+def test_what_a_job_is_for_is_what_it_is_configured_with(job: str, mode: str) -> None:
+    # The launchpad begins with it as soon as a date is chosen.
+    configured = defs.resolve_job_def(job).partitioned_config
+    assert configured is not None
+    run_config: Any = configured.get_run_config_for_partition_key(DATE)
+    config = run_config["ops"]["staged_predictions"]["ops"]["open_batch_and_fan_out"]["config"]
+    expected: dict[str, Any] = {mode: True}
+    assert FanOutConfig(**config) == FanOutConfig(**expected)
 
 
 @pytest.mark.parametrize("spec", defs.resolve_all_asset_specs(), ids=lambda s: s.key.path[-1])

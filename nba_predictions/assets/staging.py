@@ -4,7 +4,7 @@ The player is the unit of staging, completion, dead letter and partition. The op
 about as much as predicting a hundred players, so each takes a chunk of them (docs/design.md).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -18,7 +18,7 @@ from nba_predictions.assets import showing
 from nba_predictions.batches.port import BatchStore
 from nba_predictions.domain.batch import RESUMABLE, Batch
 from nba_predictions.domain.clock import utc_now
-from nba_predictions.domain.errors import PERMANENT, BatchStateError, PublishError
+from nba_predictions.domain.errors import PERMANENT, PublishError
 from nba_predictions.domain.slate import Slate, SlatePlayer
 from nba_predictions.messaging.port import Publisher
 from nba_predictions.models.store import ModelStore
@@ -80,64 +80,42 @@ class Chunk:
     replay: bool = False
 
 
-#: The tag of a job's runs that says what they do with the batch, unless their configuration does.
-MODE_TAG = "nba_predictions/mode"
-REPLAY, FINISH = "replay", "finish"
-
-
 class FanOutConfig(dg.Config):
     """Whom to predict, and how they are divided."""
 
     chunk_size: int = Field(
         100, ge=1, le=500, description="Players per op, 1 to 500. An op costs about 100 ms."
     )
-    replay: bool | None = Field(
-        None,
+    replay: bool = Field(
+        False,
         description="Predict players again into the batch of the date that is staged already, "
-        "instead of opening one. By default the job replay_players does, and no other.",
+        "instead of opening one. The job replay_players does.",
     )
-    finish: bool | None = Field(
-        None,
-        description="Predict nobody: dead-letter who is not done, and go on with the others. By "
-        "default the job finish_batch does, and no other.",
+    finish: bool = Field(
+        False,
+        description="Predict nobody: dead-letter who is not done, and go on with the others. The "
+        "job finish_batch does.",
     )
     players: list[str] = Field(
         [],
         max_length=1000,
-        description="Whom to replay, by player_lookup, as paulgeorge; by default who is not done.",
+        description="Whom to replay, by player_lookup, as paulgeorge; by default who is not done. "
+        "Only with replay.",
     )
     batch_id: str | None = Field(
         None,
         pattern=r"^batch_\d{4}-\d{2}-\d{2}_\d+$",
         description="Refuse to replay into another batch than this, as "
-        "batch_2026-01-15_1768460400.",
+        "batch_2026-01-15_1768460400. Only with replay.",
     )
 
     @model_validator(mode="after")
     def _is_coherent(self) -> "FanOutConfig":
         if self.replay and self.finish:
             raise ValueError("replay and finish contradict each other; set one of them")
+        if (self.players or self.batch_id) and not self.replay:
+            raise ValueError("players and batch_id are of a replay; set replay: true")
         return self
-
-    def mode(self, run_tags: Mapping[str, str]) -> str | None:
-        """Return REPLAY, FINISH or None: what is configured, else what the run's job is for.
-
-        A configuration takes the place of a job's own as a whole, and the launchpad begins with
-        the defaults: were it not for the tag, a replay launched from there would predict everybody.
-
-        Raises:
-            BatchStateError: players or a batch are named for a run that replays nobody.
-        """
-        mode = REPLAY if self.replay else FINISH if self.finish else run_tags.get(MODE_TAG)
-        # What is switched off in so many words is off, whatever the job is for.
-        if (mode, self.replay) == (REPLAY, False) or (mode, self.finish) == (FINISH, False):
-            mode = None
-        if mode != REPLAY and (self.players or self.batch_id):
-            raise BatchStateError(
-                "players or batch_id were named, but this run replays nobody; use the job "
-                "replay_players, or set replay: true"
-            )
-        return mode
 
 
 class StageConfig(dg.Config):
@@ -166,12 +144,11 @@ def open_batch_and_fan_out(
 ) -> Iterator[dg.DynamicOutput[Chunk]]:
     """Open the batch (or take up an unfinished one) and divide its players into chunks."""
     with no_retry_of_permanent_errors():
-        mode = config.mode(context.run_tags)
         warehouse.prepare()
-        if mode == FINISH:
+        if config.finish:
             batch, players = current_batch(batches, slate.game_date), []
             give_up_the_rest(batch, slate, batches, run_id=context.run_id)
-        elif mode == REPLAY:
+        elif config.replay:
             batch = batch_to_replay(batches, slate, config.batch_id)
             players = players_to_replay(batch, slate, batches, config.players)
         else:
@@ -204,7 +181,7 @@ def open_batch_and_fan_out(
                 features,
                 prediction_models,
                 slate.features_as_of,
-                replay=mode == REPLAY,
+                replay=config.replay,
             ),
             mapping_key=f"players_{start + 1}_to_{start + len(chunk)}",
         )

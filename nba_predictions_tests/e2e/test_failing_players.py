@@ -11,7 +11,6 @@ import pytest
 from nba_predictions.domain.batch import BatchState, BatchStatus
 from nba_predictions.domain.errors import CleanupRefusedError
 from nba_predictions.domain.verdict import Verdict
-from nba_predictions.jobs import fan_out
 from nba_predictions.night.staging import MAX_ATTEMPTS
 from nba_predictions_tests.e2e.conftest import MakePipeline
 from nba_predictions_tests.e2e.pipeline import (
@@ -110,12 +109,9 @@ def test_the_replay_job_as_it_is_configured_replays_whoever_is_not_done(
     with systems_raising(set(quoted[:2])):
         assert pipeline.predict().success
     batch_id = pipeline.batch().batch_id
-    # As from the UI's launchpad, which begins with the defaults, and not with the job's own.
+    # Without any configuration, as from the UI's launchpad.
     replayed = pipeline.definitions.resolve_job_def("replay_players").execute_in_process(
-        instance=pipeline.instance,
-        partition_key=NIGHT,
-        raise_on_error=False,
-        run_config=fan_out(chunk_size=100, players=[]),
+        instance=pipeline.instance, partition_key=NIGHT, raise_on_error=False
     )
     assert replayed.success
     assert pipeline.batch().batch_id == batch_id
