@@ -3,6 +3,7 @@
 import dagster as dg
 import polars as pl
 
+from nba_predictions.assets.ingestion import League
 from nba_predictions.models.store import ModelStore, models_of_date
 from nba_predictions.partitions import game_date_of, game_dates
 
@@ -18,9 +19,10 @@ def prediction_models(
     context: dg.AssetExecutionContext,
     game_logs: pl.DataFrame,
     model_store: dg.ResourceParam[ModelStore],
+    league: League,
 ) -> str:
     """The name of the models: trained once a week on the games before it, else found again."""
-    found = models_of_date(game_date_of(context.partition_key), game_logs, model_store)
+    found = models_of_date(game_date_of(context.partition_key), game_logs, model_store, league)
     context.add_output_metadata(
         {"trained_now": found.trained_now, "card": dg.MetadataValue.json(dict(found.models.card))}
     )

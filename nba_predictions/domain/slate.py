@@ -14,7 +14,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from nba_predictions.domain.games import make_game_id
-from nba_predictions.domain.lines import Quote, base_line
+from nba_predictions.domain.lines import LinePrice, Quote, base_line
 from nba_predictions.domain.players import resolve_lookup
 
 #: A player without a line is expected to play from this mean of recent minutes on.
@@ -79,6 +79,10 @@ class SlatePlayer:
     base_line: Decimal | None
     line_source: str
     books: int
+    #: The books' own probability of the over at the base line, their margin taken out.
+    fair_over: float | None = None
+    #: The best prices at the tested lines, where anybody quotes them.
+    prices: tuple[LinePrice, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -169,6 +173,8 @@ def build_slate(
                 base_line=base.line if base else None,
                 line_source=base.line_source if base else "none",
                 books=base.books if base else 0,
+                fair_over=base.fair_over if base else None,
+                prices=base.prices if base else (),
             )
         )
     return Slate(

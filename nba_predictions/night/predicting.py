@@ -14,6 +14,7 @@ from nba_predictions.domain.predictions import PlayerForecast, prediction_rows
 from nba_predictions.domain.slate import SlatePlayer
 from nba_predictions.night.staging import PredictPlayer
 from nba_predictions.systems.distribution import over_probability, push_probability
+from nba_predictions.systems.market import BaseLines
 from nba_predictions.systems.models import TrainedModels
 from nba_predictions.systems.registry import SYSTEMS, predict_all
 
@@ -42,8 +43,12 @@ def player_predictor(
                 float(forecast.mean[0]),
                 float(forecast.spread[0]),
                 float(forecast.confidence[0]),
+                float(forecast.line_mean[0]),
+                float(forecast.line_spread[0]),
             )
-            for system_id, forecast in predict_all(features.slice(at, 1), models).items()
+            for system_id, forecast in predict_all(
+                features.slice(at, 1), models, _lines_of(player)
+            ).items()
         ]
         return prediction_rows(
             player,
@@ -55,6 +60,14 @@ def player_predictor(
         )
 
     return predict
+
+
+def _lines_of(player: SlatePlayer) -> BaseLines | None:
+    """What the books say of a player; None where they say nothing."""
+    if player.base_line is None:
+        return None
+    fair = np.nan if player.fair_over is None else player.fair_over
+    return BaseLines(np.array([float(player.base_line)]), np.array([fair]))
 
 
 def _line_probabilities(

@@ -46,7 +46,7 @@ PARAMETERS: Final[dict[str, object]] = {
     "min_child_weight": 50,
     "monotone_constraints": tuple(DIRECTIONS.get(name, 0) for name in FEATURES),
     "seed": 20211019,
-    "nthread": 2,
+    "nthread": 1,
 }
 
 
@@ -59,7 +59,7 @@ def fit(frame: pl.DataFrame) -> bytes | None:
     if frame.height < FEWEST_ROWS:
         return None
     data = xgb.QuantileDMatrix(
-        matrix(frame), frame["points"].to_numpy(), max_bin=PARAMETERS["max_bin"], nthread=2
+        matrix(frame), frame["points"].to_numpy(), max_bin=PARAMETERS["max_bin"], nthread=1
     )
     # A child must keep its share of a small league too.
     child = min(50.0, frame.height / 200)
@@ -88,4 +88,4 @@ def estimate(
     return np.maximum(models.booster.inplace_predict(matrix(features)).astype(np.float64), 0.0)
 
 
-XGBOOST = System("xgboost", "1", estimate)
+XGBOOST = System("xgboost", "1", estimate, is_median=True)

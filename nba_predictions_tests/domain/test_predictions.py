@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nba_predictions.domain.lines import implied_probability
+from nba_predictions.domain.lines import LinePrice, implied_probability
 from nba_predictions.domain.predictions import (
     MIN_EDGE,
     STANDARD_PRICE,
@@ -108,6 +108,54 @@ def test_every_row_fits_the_table(mean: float, confidence: float, base: str | No
 )
 def test_a_side_is_called_where_it_is_worth_its_price(over: float, push: float, call: str) -> None:
     assert recommend(LINE, over, push) == call
+
+
+@pytest.mark.parametrize(
+    ("over", "over_price", "under_price", "call"),
+    [
+        (0.55, None, None, "PASS"),  # the standard price wants 55.4%
+        (0.55, 100, -120, "OVER"),  # even money wants 53%
+        (0.60, -150, 130, "PASS"),  # what is likely is dear: -150 wants 63%
+        (0.64, -150, 130, "OVER"),
+        (0.50, None, 120, "UNDER"),
+        (0.45, -110, -137, "PASS"),
+        # Two books far apart: the side with the larger edge.
+        (0.50, 120, 140, "UNDER"),
+    ],
+)
+def test_a_side_is_judged_at_the_price_that_is_quoted(
+    over: float, over_price: int | None, under_price: int | None, call: str
+) -> None:
+    assert recommend(LINE, over, 0.0, over_price, under_price) == call
+
+
+def test_each_line_is_judged_at_its_own_price() -> None:
+    prices = (LinePrice(Decimal("22.5"), over=200, under=-300),)
+    rows = rows_of(slate_player(prices=prices), systems=["ensemble"])
+    calls = {float(r["points_line"]): r["recommendation"] for r in rows}
+    assert calls == {20.5: "PASS", 21.5: "PASS", 22.5: "OVER", 23.5: "PASS", 24.5: "PASS"}
+
+
+def test_chances_are_those_of_the_distribution_that_knows_the_line() -> None:
+    asked: list[tuple[float, float]] = []
+
+    def chances(mean: float, spread: float, lines: list[float]) -> list[tuple[float, float]]:
+        asked.append((mean, spread))
+        return even_chances(mean, spread, lines)
+
+    rows = prediction_rows(
+        slate_player(),
+        [
+            PlayerForecast("ensemble", "1", 20.0, 6.0, 0.5, line_mean=22.1, line_spread=6.3),
+            PlayerForecast("similarity", "1", 20.0, 6.0, 0.5),
+        ],
+        chances,
+        batch_id="b",
+        features_as_of=None,
+        staged_at=NOON,
+    )
+    assert asked == [(22.1, 6.3), (20.0, 6.0)]
+    assert {row["predicted_points"] for row in rows} == {Decimal("20.00")}
 
 
 @pytest.mark.parametrize("line", ["0.0", "-0.5", "-1.5"])
