@@ -75,6 +75,12 @@ FEATURES: Final = (
     "season_days",
     "season_start",
     "versus_opponent",
+    "games_since_return",
+    "games_with_team",
+    "points_last_season",
+    "minutes_last_season",
+    "team_margin",
+    "opponent_margin",
 )
 
 #: The player's most similar past games (see `similar.py`).
@@ -85,6 +91,10 @@ SLOW_HALF_LIFE: Final = 30.0  # games
 REST_CAP: Final = 7  # days; a longer pause is an absence, which days_since_last tells
 SEASON_START_GAMES: Final = 5
 VERSUS_SHRINKAGE: Final = 8.0  # games
+ABSENCE_DAYS: Final = 9  # a longer pause is an absence, from which a player returns
+RETURN_CAP: Final = 20  # games after which nobody remembers an absence
+TEAM_CAP: Final = 60  # games after which a player belongs to his team
+LAST_SEASON_GAMES: Final = 10  # fewer say nothing of a season
 
 _HISTORY = (
     *("game_date", "game_id", "player_lookup", "team", "opponent", "is_home", "minutes"),
@@ -227,6 +237,19 @@ def _describe(panel: pl.DataFrame, past: pl.DataFrame, similar: NDArray[np.bool_
     out["games_7_days"] = (today - np.searchsorted(key, key - 7)).astype(np.float64)
     out["is_home"] = panel["is_home"].cast(pl.Float64).fill_null(np.nan).to_numpy()
 
+    # The row of the date itself tells when a pause ended and for whom he plays now.
+    pause = np.diff(day, prepend=day[:1]) > ABSENCE_DAYS
+    stint = first_of_run(player, np.cumsum(pause))
+    out["games_since_return"] = np.clip(today - stint, 0, RETURN_CAP).astype(np.float64)
+    club = panel["team"].fill_null("").rle_id().to_numpy()
+    with_team = np.clip(today - first_of_run(player, club), 0, TEAM_CAP).astype(np.float64)
+    out["games_with_team"] = np.where(panel["team"].is_null().to_numpy(), np.nan, with_team)
+    season_key = player * 10_000 + season
+    last_season = Slices(np.searchsorted(season_key, season_key - 1), first_of_run(player, season))
+    telling = last_season.count >= LAST_SEASON_GAMES
+    out["points_last_season"] = np.where(telling, last_season.mean(points), np.nan)
+    out["minutes_last_season"] = np.where(telling, last_season.mean(seconds) / 60, np.nan)
+
     season_starts = _season_starts(past, season, day)
     out["season_days"] = (day - season_starts).astype(np.float64)
     out["season_start"] = _flag(this_season.count < SEASON_START_GAMES)
@@ -245,6 +268,8 @@ def _describe(panel: pl.DataFrame, past: pl.DataFrame, similar: NDArray[np.bool_
     out["lineup_minutes_last"] = team.lineup_minutes_last
     out["lineup_minutes_10"] = team.lineup_minutes_10
     out["team_season_games"] = team.season_games
+    out["team_margin"] = team.margin
+    out["opponent_margin"] = opponent.margin
 
     scored = np.where(panel["points"].is_null().to_numpy(), np.nan, points.astype(np.float64))
     out["versus_opponent"] = _versus_opponent(panel, scored - out["points_ewm"])

@@ -22,6 +22,7 @@ LINEUP_HALF_LIFE = 8.0
 
 _CONCEDED = ("points", "twos", "threes", "free_throws", "possessions")
 _LINEUP = ("usual_points", "usual_minutes")
+_OWN = ("scored",)
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class TeamForm:
     lineup_points_10: Floats
     lineup_minutes_last: Floats
     lineup_minutes_10: Floats
+    #: Points scored minus conceded per game over TEAM_WINDOW games, shrunk to 0.
+    margin: Floats
 
 
 @dataclass(frozen=True)
@@ -70,11 +73,12 @@ class TeamGames:
                 "team",
                 "game_date",
                 "game_id",
+                "points",
                 usual_points=_usual("points"),
                 usual_minutes=_usual("minutes"),
             )
             .group_by("team", "game_date", "game_id")
-            .agg(pl.col(_LINEUP).sum())
+            .agg(pl.col(_LINEUP).sum(), scored=pl.col("points").sum())
         )
         games = (
             history.lazy()
@@ -100,7 +104,8 @@ class TeamGames:
         days = games["day"].to_numpy()
         by_date = np.argsort(days, kind="stable")
         values = {
-            m: games[m].cast(pl.Int64).fill_null(0).to_numpy() for m in (*_CONCEDED, *_LINEUP)
+            m: games[m].cast(pl.Int64).fill_null(0).to_numpy()
+            for m in (*_CONCEDED, *_LINEUP, *_OWN)
         }
         return cls(
             codes=codes,
@@ -152,6 +157,12 @@ class TeamGames:
             lineup_points_10=ratio(lineup.mean(self.values["usual_points"]), team_points),
             lineup_minutes_last=last.mean(self.values["usual_minutes"]) / 100,
             lineup_minutes_10=lineup.mean(self.values["usual_minutes"]) / 100,
+            margin=np.where(
+                known,
+                recent.sum(self.values["scored"] - self.values["points"])
+                / (recent.count + TEAM_SHRINKAGE),
+                np.nan,
+            ),
         )
 
 

@@ -13,10 +13,11 @@ from nba_predictions.domain.errors import PermanentPredictionError
 from nba_predictions.domain.predictions import PlayerForecast, prediction_rows
 from nba_predictions.domain.slate import SlatePlayer
 from nba_predictions.night.staging import PredictPlayer
+from nba_predictions.systems import registry
 from nba_predictions.systems.distribution import over_probability, push_probability
 from nba_predictions.systems.market import BaseLines
 from nba_predictions.systems.models import TrainedModels
-from nba_predictions.systems.registry import SYSTEMS, predict_all
+from nba_predictions.systems.registry import predict_all
 
 
 def player_predictor(
@@ -27,7 +28,7 @@ def player_predictor(
     It raises PermanentPredictionError for a player who has no features.
     """
     position = {lookup: at for at, lookup in enumerate(features["player_lookup"])}
-    versions = {s.system_id: f"{s.version}+{models.version}" for s in SYSTEMS}
+    versions = {s.system_id: f"{s.version}+{models.version}" for s in registry.SYSTEMS}
 
     def predict(player: SlatePlayer) -> list[dict[str, Any]]:
         at = position.get(player.player_lookup)

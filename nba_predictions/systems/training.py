@@ -21,7 +21,7 @@ import polars as pl
 import xgboost as xgb
 
 from nba_predictions.features.build import FEATURES, training_features
-from nba_predictions.systems import gradient_boosting
+from nba_predictions.systems import gradient_boosting, registry
 from nba_predictions.systems.base import (
     LEAST_SPREAD,
     Calibration,
@@ -32,11 +32,10 @@ from nba_predictions.systems.base import (
     minutes_term,
     spread_terms,
 )
-from nba_predictions.systems.ensemble import ENSEMBLE, learn_weights
+from nba_predictions.systems.ensemble import ENSEMBLE, learn_weights, nearer_to_the_best
 from nba_predictions.systems.market import BaseLines, with_line
 from nba_predictions.systems.market_fit import PAST_LINES, LinedRows, fit_update
 from nba_predictions.systems.models import TrainedModels
-from nba_predictions.systems.registry import SYSTEMS, predict_all
 from nba_predictions.systems.scoring import line_metrics, metrics
 
 __all__ = [
@@ -66,6 +65,9 @@ DEFAULT_WEIGHTS: Final = {
     "similarity": 0.2,
     "xgboost": 0.0,
 }
+#: Nobody misses by so much less than the books do, on so many lines, who has not seen the result.
+TOO_GOOD: Final = 0.95
+TOO_GOOD_LINES: Final = 500
 #: A newcomer is a player in his first games, where the history reaches far enough back to tell.
 NEWCOMER_GAMES: Final = 3
 NEWCOMER_AFTER: Final = timedelta(days=60)
@@ -151,7 +153,7 @@ def train(
     Raises:
         ValueError: the frame lacks a column.
     """
-    systems = SYSTEMS if systems is None else systems
+    systems = registry.SYSTEMS if systems is None else systems
     past = history.filter(pl.col("game_date") < cutoff)
     held_out_from = held_out_since(past, cutoff)
     frame = training_features(past, similar_since=held_out_from)
@@ -178,6 +180,7 @@ def train(
         "features": list(FEATURES),
         "code_version": code_version(),
         "metrics": {},
+        "suspected_leaks": [],
     }
     prior = _prior(frame)
     if early.height < gradient_boosting.FEWEST_ROWS or late.height < LEARN_ROWS:
@@ -193,6 +196,7 @@ def train(
     levels = {s.system_id: s.estimate(late, blind, {}) for s in systems if not s.members}
     card["xgboost_trained"] = True
     card["metrics"] = _honest_metrics(late, at_lines, levels, blind, systems)
+    card["suspected_leaks"] = _too_good(card["metrics"])
     return replace(
         _learn(late, at_lines, levels, blind, systems),
         version=cutoff.isoformat(),
@@ -200,6 +204,16 @@ def train(
         booster_raw=gradient_boosting.fit(frame),
         card=card,
     )
+
+
+def _too_good(scores: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Systems that miss by far less than the line: a leak, until proven otherwise."""
+    return [
+        name
+        for name, score in scores.items()
+        if score.get("lines", 0) >= TOO_GOOD_LINES
+        and score["absolute_error_with_line"] < TOO_GOOD * score["absolute_error_of_line"]
+    ]
 
 
 def held_out_since(history: pl.DataFrame, cutoff: date) -> date:
@@ -259,9 +273,11 @@ def _learn(
         name = system.system_id
         if name == ENSEMBLE.system_id:
             centres = {m.system_id: forecasts[m.system_id].mean for m in system.members}
-            models = replace(models, weights=learn_weights(centres, points))
+            best = min(centres, key=lambda name: float(np.abs(points - centres[name]).mean()))
+            found = nearer_to_the_best(learn_weights(centres, points), best)
+            models = replace(models, weights=found)
         level = levels[name] if name in levels else system.estimate(late, models, forecasts)
-        # Medians are where they should be; averages have to be moved there.
+        # Medians and mixes of them are where they should be; averages have to be moved there.
         median = system.is_median or bool(system.members)
         scale, slope = (1.0, 0.0) if median else _fit_centre(late, level, points)
         centre = Calibration(scale, slope).centre(late, level)
@@ -342,5 +358,5 @@ def _honest_metrics(
     points = judged["points"].to_numpy().astype(np.float64)
     return {
         name: {**metrics(f, points), **line_metrics(f, at_lines, points)}
-        for name, f in predict_all(judged, models, at_lines, systems).items()
+        for name, f in registry.predict_all(judged, models, at_lines, systems).items()
     }
