@@ -49,6 +49,6 @@ def player_features(
     context: dg.AssetExecutionContext, game_logs: pl.DataFrame, slate: Slate
 ) -> pl.DataFrame:
     """One row per player of the slate, from games before the date only."""
-    features = build_features(game_logs, slate_frame(slate))
+    features = build_features(game_logs, slate_frame(slate), slate.absent)
     context.add_output_metadata({"dagster/row_count": len(features)})
     return features

@@ -27,6 +27,8 @@ ABSENCE_GAMES = 10
 SEASON_GRACE_GAMES = 3
 
 NOT_PLAYING = frozenset({"OUT", "DOUBTFUL"})
+#: How the reason of a skip begins that the injury report is the source of.
+REPORTED = "injury_report"
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,11 @@ class Slate:
     def with_line(self) -> int:
         return sum(p.base_line is not None for p in self.players)
 
+    @property
+    def absent(self) -> frozenset[str]:
+        """Players of note who are reported not to play."""
+        return frozenset(s.player_lookup for s in self.skips if s.reason.startswith(REPORTED))
+
     def fingerprint(self) -> str:
         """Return a hash of the whole slate, by which a batch recognises its own work."""
         text = json.dumps(asdict(self), default=str, sort_keys=True)
@@ -155,7 +162,7 @@ def build_slate(
         if game is None or not (own_quotes or _is_regular(form)):
             continue
         if status.get(lookup) in NOT_PLAYING:
-            skips.append(Skip(lookup, f"injury_report: {status[lookup]}"))
+            skips.append(Skip(lookup, f"{REPORTED}: {status[lookup]}"))
             continue
         on_team = form.team in (game.away_team, game.home_team)
         home = form.team == game.home_team

@@ -7,6 +7,7 @@ from and what it is asked about therefore cannot be computed differently.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date
 from typing import Final
 
@@ -103,13 +104,17 @@ _HISTORY = (
 _SLATE = ("game_date", "game_id", "player_lookup", "team", "opponent", "is_home")
 
 
-def build_features(history: pl.DataFrame, slate: pl.DataFrame) -> pl.DataFrame:
+def build_features(
+    history: pl.DataFrame, slate: pl.DataFrame, absent: Collection[str] = ()
+) -> pl.DataFrame:
     """Describe every player of a slate by the games before its date.
 
     Args:
         history: GAME_LOGS rows; those on or after the slate's date are not looked at.
         slate: game_date, game_id, player_lookup, team, opponent, is_home, one row per player, all
             on one game_date. The last three may be null: context features are then null.
+        absent: players who are known not to play (player_lookup): their team-mates' line-up
+            features are without them.
 
     Returns:
         KEYS, FEATURES and SIMILAR, one row per slate row, in the slate's order.
@@ -136,7 +141,7 @@ def build_features(history: pl.DataFrame, slate: pl.DataFrame) -> pl.DataFrame:
         pl.concat([own, slate.select(_SLATE).with_row_index("asked")], how="diagonal_relaxed")
     )
     asked = panel["asked"].is_not_null()
-    described = _describe(panel, past, asked.to_numpy())
+    described = _describe(panel, past, asked.to_numpy(), absent)
     order = panel.filter(asked)["asked"].arg_sort()
     return described.filter(asked)[order]
 
@@ -192,7 +197,12 @@ def _season_starts(past: pl.DataFrame, season: Ints, days: Ints) -> Ints:
     return np.minimum(starts.cast(pl.Int64).fill_null(np.iinfo(np.int64).max).to_numpy(), days)
 
 
-def _describe(panel: pl.DataFrame, past: pl.DataFrame, similar: NDArray[np.bool_]) -> pl.DataFrame:
+def _describe(
+    panel: pl.DataFrame,
+    past: pl.DataFrame,
+    similar: NDArray[np.bool_],
+    absent: Collection[str] = (),
+) -> pl.DataFrame:
     """Compute KEYS, FEATURES and SIMILAR for a sorted panel, SIMILAR only where the mask says.
 
     `past` are the rows that the teams and the league are described by. Whatever its dates, a row
@@ -253,7 +263,7 @@ def _describe(panel: pl.DataFrame, past: pl.DataFrame, similar: NDArray[np.bool_
     season_starts = _season_starts(past, season, day)
     out["season_days"] = (day - season_starts).astype(np.float64)
     out["season_start"] = _flag(this_season.count < SEASON_START_GAMES)
-    teams = TeamGames.of(past)
+    teams = TeamGames.of(past, absent)
     opponent = teams.before(panel["opponent"], day, season_starts)
     out["opponent_points_allowed"] = opponent.points_allowed
     out["opponent_twos_allowed"] = opponent.twos_allowed

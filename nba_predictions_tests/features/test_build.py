@@ -144,6 +144,29 @@ def test_a_star_missing_from_the_last_game_shows_in_the_line_up() -> None:
     assert row["lineup_minutes_last"] == pytest.approx(30)
 
 
+def test_a_star_who_is_reported_absent_is_missing_from_tonights_line_up() -> None:
+    rows = []
+    for day in range(1, 13):
+        when = date(2024, 1, day)
+        rows.append(game(when, player_lookup="one", points=10))
+        rows.append(game(when, player_lookup="star", points=30))
+        rows.append(game(when, player_lookup="foe", team="BBB", opponent="AAA", points=40))
+    rows.append(game(date(2024, 1, 1), player_lookup="gone", points=30))
+    history = pl.DataFrame(rows)
+    asked = pl.concat([ask(date(2024, 1, 13)), ask(date(2024, 1, 13), "foe", team="BBB")])
+    everybody = build_features(history, asked)
+    without = build_features(history, asked, {"star"})
+    assert everybody["lineup_points_last"][0] == pytest.approx(1.0, rel=0.03)
+    assert without["lineup_points_last"][0] == pytest.approx(0.25, rel=0.03)
+    assert without["lineup_minutes_last"][0] == pytest.approx(30)
+    # The usual line-up is what it was, and so is the other team's; nothing else changes.
+    assert without[1].equals(everybody[1])
+    same = pl.exclude("lineup_points_last", "lineup_minutes_last")
+    assert without.select(same).equals(everybody.select(same))
+    # Who did not play last time anyway, or is not known, is no news.
+    assert build_features(history, asked, {"gone", "nobody"}).equals(everybody)
+
+
 def test_a_line_up_is_what_its_players_usually_do_not_what_they_just_did() -> None:
     scored = [(date(2024, 1, d), 10) for d in (1, 2, 3)] + [(date(2024, 1, 4), 50)]
     rows = [game(day, points=points) for day, points in scored]
