@@ -156,8 +156,8 @@ def test_a_star_who_is_reported_absent_is_missing_from_tonights_line_up() -> Non
     asked = pl.concat([ask(date(2024, 1, 13)), ask(date(2024, 1, 13), "foe", team="BBB")])
     everybody = build_features(history, asked)
     without = build_features(history, asked, {"star"})
-    assert everybody["lineup_points_last"][0] == pytest.approx(1.0, rel=0.03)
-    assert without["lineup_points_last"][0] == pytest.approx(0.25, rel=0.03)
+    assert everybody["lineup_points_last"][0] == pytest.approx(40 / 41.25, rel=0.01)
+    assert without["lineup_points_last"][0] == pytest.approx(10 / 41.25, rel=0.01)
     assert without["lineup_minutes_last"][0] == pytest.approx(30)
     # The usual line-up is what it was, and so is the other team's; nothing else changes.
     assert without[1].equals(everybody[1])
