@@ -110,7 +110,8 @@ def base_line(quotes: Iterable[Quote]) -> BaseLine | None:
     the middle of two grid points it goes to the one with the half, which cannot push.
 
     `fair_over` is the median over the books whose main line this is and whose prices have both
-    sides. `prices` are of each book's newest day of quotes.
+    sides. `prices` are of each book's newest day of quotes; a fantasy operator states one price for
+    all his lines and pays otherwise, so of his only those at the base line are kept.
     """
     quotes = list(quotes)
     if not quotes:
@@ -133,7 +134,10 @@ def base_line(quotes: Iterable[Quote]) -> BaseLine | None:
         source,
         len(by_book),
         round(median(fair), 6) if fair else None,
-        _best_prices(line, [q for own in current.values() for q in own]),
+        _best_prices(
+            tested_lines(line) if source == "sportsbook" else (line,),
+            [q for own in current.values() for q in own],
+        ),
     )
 
 
@@ -149,8 +153,8 @@ def _fair_over_at(line: Decimal, quotes: list[Quote]) -> float | None:
     return fair_over(price["Over"], price["Under"]) if len(price) == 2 else None
 
 
-def _best_prices(base: Decimal, quotes: list[Quote]) -> tuple[LinePrice, ...]:
-    """What pays most on each side of each tested line; lines nobody quotes are left out."""
+def _best_prices(lines: Iterable[Decimal | None], quotes: list[Quote]) -> tuple[LinePrice, ...]:
+    """What pays most on each side of each line; lines nobody quotes are left out."""
 
     def best(line: Decimal, side: str) -> int | None:
         prices = [
@@ -158,7 +162,7 @@ def _best_prices(base: Decimal, quotes: list[Quote]) -> tuple[LinePrice, ...]:
         ]
         return min(prices, key=implied_probability, default=None)
 
-    found = [LinePrice(t, best(t, "Over"), best(t, "Under")) for t in tested_lines(base) if t]
+    found = [LinePrice(t, best(t, "Over"), best(t, "Under")) for t in lines if t]
     return tuple(p for p in found if p.over is not None or p.under is not None)
 
 

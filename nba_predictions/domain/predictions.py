@@ -12,10 +12,10 @@ from nba_predictions.domain.lines import implied_probability, tested_lines
 from nba_predictions.domain.slate import SlatePlayer
 from nba_predictions.domain.tables import prediction_id
 
-#: A side is recommended when its probability clears the price by this much: the best one quoted
-#: at that very line, or the usual price of a line where nobody quotes it.
+#: A side is recommended when its probability clears the price by MIN_EDGE: the best price quoted at
+#: that very line; where nobody quotes it, what the books would ask, with the usual margin.
 STANDARD_PRICE = -110
-MIN_EDGE = 0.03
+MIN_EDGE = 0.01
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class PlayerForecast:
     """One system's word on one player: distribution of points, confidence, and who says so.
 
     `line_mean` and `line_spread` are of the distribution once the base line is known; None says
-    that it changes nothing. Chances at lines are taken from it.
+    that it changes nothing. Chances at lines are taken from it. `market_mean` is the centre that
+    the books stand for, from which comes what they would ask at lines that they do not quote.
     """
 
     system_id: str
@@ -33,6 +34,7 @@ class PlayerForecast:
     confidence: float
     line_mean: float | None = None
     line_spread: float | None = None
+    market_mean: float | None = None
 
     @property
     def at_lines(self) -> tuple[float, float]:
@@ -50,14 +52,21 @@ def recommend(
     line: Decimal | None,
     over: float | None,
     push: float | None,
-    over_price: int | None = None,
-    under_price: int | None = None,
+    prices: tuple[int | None, int | None] = (None, None),
+    market_over: float = 0.5,
 ) -> str:
     """Return OVER or UNDER where that side is worth its price, PASS where none is, else NO_LINE.
 
-    A push returns the stake, so the sides are judged on what remains. A side without a price is
-    judged at STANDARD_PRICE. At a line of zero or less (two below a very low base line) nobody
-    takes bets: PASS.
+    A push returns the stake, so the sides are judged on what remains. At a line of zero or less
+    (two below a very low base line) nobody takes bets: PASS.
+
+    Args:
+        line: the tested line.
+        over: P(points > line).
+        push: P(points = line).
+        prices: of over and under, in American odds, None where nobody quotes that side there.
+        market_over: the books' own chance of the over, pushes aside; at a side that nobody quotes
+            they would ask that, and their usual margin.
     """
     if line is None or over is None:
         return "NO_LINE"
@@ -66,15 +75,17 @@ def recommend(
         return "PASS"
     chance = over / decided
     edges = {
-        "OVER": chance - _break_even(over_price),
-        "UNDER": 1.0 - chance - _break_even(under_price),
+        "OVER": chance - _break_even(prices[0], market_over),
+        "UNDER": 1.0 - chance - _break_even(prices[1], 1.0 - market_over),
     }
     side = max(edges, key=edges.__getitem__)
     return side if edges[side] >= MIN_EDGE else "PASS"
 
 
-def _break_even(price: int | None) -> float:
-    return implied_probability(STANDARD_PRICE if price is None else price)
+def _break_even(price: int | None, fair: float) -> float:
+    if price is not None:
+        return implied_probability(price)
+    return fair + implied_probability(STANDARD_PRICE) - 0.5
 
 
 def prediction_rows(
@@ -95,9 +106,15 @@ def prediction_rows(
     }
     for forecast in forecasts:
         chances: list[tuple[float | None, float | None]] = [(None, None)]
+        market = [0.5]
         if numbers:
-            chances = [*probabilities(*forecast.at_lines, numbers)]
-        for line, (over, push) in zip(lines, chances, strict=True):
+            centre, spread = forecast.at_lines
+            chances = [*probabilities(centre, spread, numbers)]
+            market = [0.5] * len(numbers)
+            if forecast.market_mean is not None:
+                asked = probabilities(forecast.market_mean, spread, numbers)
+                market = [over / max(1.0 - push, 1e-9) for over, push in asked]
+        for line, (over, push), fair in zip(lines, chances, market, strict=True):
             rows.append(
                 {
                     "prediction_id": prediction_id(
@@ -124,7 +141,9 @@ def prediction_rows(
                     "over_probability": over,
                     "push_probability": push,
                     "confidence": forecast.confidence,
-                    "recommendation": recommend(line, over, push, *price.get(line, (None, None))),
+                    "recommendation": recommend(
+                        line, over, push, price.get(line, (None, None)), fair
+                    ),
                     "features_as_of": features_as_of,
                     "staged_at": staged_at,
                 }

@@ -15,7 +15,7 @@ from nba_predictions.domain.slate import SlatePlayer
 from nba_predictions.night.staging import PredictPlayer
 from nba_predictions.systems import registry
 from nba_predictions.systems.distribution import over_probability, push_probability
-from nba_predictions.systems.market import BaseLines
+from nba_predictions.systems.market import BaseLines, market_centre
 from nba_predictions.systems.models import TrainedModels
 from nba_predictions.systems.registry import predict_all
 
@@ -37,6 +37,7 @@ def player_predictor(
                 f"{player.player_lookup} is on the slate but has no features; materialize "
                 f"player_features of {player.game_date} again"
             )
+        lines = _lines_of(player)
         forecasts = [
             PlayerForecast(
                 system_id,
@@ -46,10 +47,9 @@ def player_predictor(
                 float(forecast.confidence[0]),
                 float(forecast.line_mean[0]),
                 float(forecast.line_spread[0]),
+                None if lines is None else float(market_centre(lines, forecast.line_spread)[0]),
             )
-            for system_id, forecast in predict_all(
-                features.slice(at, 1), models, _lines_of(player)
-            ).items()
+            for system_id, forecast in predict_all(features.slice(at, 1), models, lines).items()
         ]
         return prediction_rows(
             player,

@@ -191,6 +191,17 @@ def test_the_best_prices_of_the_tested_lines_are_kept() -> None:
     )
 
 
+def test_of_a_fantasy_operators_prices_only_that_of_the_base_line_is_one() -> None:
+    base = base_line(
+        [
+            *quotes("22.5", -137, -137, book="pick", source="dfs"),
+            *quotes("24.5", -137, None, book="pick", source="dfs"),
+        ]
+    )
+    assert base is not None
+    assert base.prices == (LinePrice(D("22.5"), over=-137, under=-137),)
+
+
 def test_yesterdays_price_is_not_to_be_had_any_more() -> None:
     base = base_line(
         quotes("22.5", 120, 120, on=date(2025, 1, 9)) + quotes("22.5", on=date(2025, 1, 10))
