@@ -37,6 +37,10 @@ class PublishError(NbaPredictionsError):
     """The completion message could not be handed over; the batch stays unpublished."""
 
 
+class BacktestError(NbaPredictionsError):
+    """A backtest was asked for dates, systems or rows that there are not."""
+
+
 class PermanentPredictionError(NbaPredictionsError):
     """A player cannot be predicted, and trying again would not change that."""
 

@@ -54,11 +54,15 @@ class ModelsOfDate:
 
 
 def models_of_date(game_date: date, history: pl.DataFrame, store: ModelStore) -> ModelsOfDate:
-    """Return the models for `game_date`, trained on what was known before its cutoff.
+    """Return the models for `game_date`, trained on what was known before its cutoff."""
+    return models_before(training_cutoff(game_date, history), history, store)
+
+
+def models_before(cutoff: date, history: pl.DataFrame, store: ModelStore) -> ModelsOfDate:
+    """Return the models that know what lies before `cutoff`: stored ones, or trained now.
 
     Stored models are used only when they were trained on exactly the same rows by the same code.
     """
-    cutoff = training_cutoff(game_date, history)
     name = f"{cutoff.isoformat()}-{training_fingerprint(history, cutoff)[:16]}"
     stored = store.load(name)
     if stored is not None:

@@ -1,0 +1,92 @@
+"""Plots as PNG bytes. matplotlib is imported when one is drawn, and draws without a display."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: Okabe and Ito's colours, which people with colour blindness can tell apart.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
+
+
+def reliability(table: pl.DataFrame, title: str) -> bytes:
+    """Observed against forecast share of overs, a line per system.
+
+    Args:
+        table: system, forecast, observed, and observed_se where it is known, one row per bin.
+    """
+    figure, axes = _figure(6.0, 6.0)
+    axes.plot((0, 1), (0, 1), color="#999999", linestyle="--", linewidth=1, label="perfect")
+    for number, (name, own) in enumerate(_by(table, "system")):
+        axes.errorbar(
+            own["forecast"].to_list(),
+            own["observed"].to_list(),
+            yerr=_errors(own, "observed_se"),
+            color=COLOURS[number % len(COLOURS)],
+            marker="o",
+            markersize=4,
+            linewidth=1.2,
+            capsize=2,
+            label=name,
+        )
+    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="forecast share of overs", ylabel="observed share")
+    return _png(figure, axes, title)
+
+
+def errors_by_month(table: pl.DataFrame) -> bytes:
+    """Mean absolute error per month, a line per forecaster.
+
+    Args:
+        table: forecaster, slice (month), mae, mae_se.
+    """
+    figure, axes = _figure(8.0, 4.5)
+    for number, (name, own) in enumerate(_by(table, "forecaster")):
+        axes.plot(
+            own["slice"].to_list(),
+            own["mae"].to_list(),
+            color=COLOURS[number % len(COLOURS)],
+            marker="o",
+            markersize=3,
+            linewidth=1.2,
+            label=name,
+        )
+    axes.set(ylabel="mean absolute error, points")
+    return _png(figure, axes, "Error by month, the same rows for all")
+
+
+def _by(table: pl.DataFrame, name: str) -> list[tuple[str, pl.DataFrame]]:
+    parts = table.partition_by(name, maintain_order=True)
+    return [(str(own[name][0]), own) for own in parts]
+
+
+def _errors(own: pl.DataFrame, name: str) -> list[float] | None:
+    if name not in own.columns:
+        return None
+    return [float(v) for v in own[name].fill_nan(0.0).fill_null(0.0)]
+
+
+def _figure(width: float, height: float) -> tuple[Figure, Axes]:
+    # The object-oriented interface: pyplot keeps figures in a global, and looks for a display.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.add_subplot()
+
+
+def _png(figure: Figure, axes: Axes, title: str) -> bytes:
+    axes.set_title(title)
+    axes.grid(alpha=0.25)
+    axes.legend(fontsize=8)
+    out = io.BytesIO()
+    # No date and no version: the same numbers give the same bytes.
+    metadata: dict[str, Any] = {"Software": None}
+    figure.savefig(out, format="png", dpi=110, metadata=metadata)
+    return out.getvalue()
