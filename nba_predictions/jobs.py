@@ -7,7 +7,12 @@ from typing import Any
 import dagster as dg
 
 from nba_predictions.assets.consolidation import player_prop_predictions, staging_cleanup
-from nba_predictions.assets.grading import prediction_results, system_performance
+from nba_predictions.assets.grading import (
+    calibration,
+    prediction_results,
+    system_drift,
+    system_performance,
+)
 from nba_predictions.assets.publication import phase5_completion
 from nba_predictions.assets.staging import staged_predictions
 
@@ -58,6 +63,8 @@ publish_phase5_completion = dg.define_asset_job(
 
 grade_predictions = dg.define_asset_job(
     "grade_predictions",
-    selection=dg.AssetSelection.assets(prediction_results, system_performance),
+    selection=dg.AssetSelection.assets(
+        prediction_results, system_performance, calibration, system_drift
+    ),
     description="Grade the predictions of one finished game date.",
 )

@@ -1,14 +1,38 @@
 """The morning after: predictions against results, and how the systems stand."""
 
+import base64
+import warnings
+
 import dagster as dg
 import polars as pl
 
 from nba_predictions.assets.consolidation import markdown_table, player_prop_predictions
 from nba_predictions.assets.ingestion import League
 from nba_predictions.assets.staging import TheWarehouse
+from nba_predictions.backtest import plots
 from nba_predictions.domain.tables import RESULTS
 from nba_predictions.night.grading import grade_date
+from nba_predictions.night.standing import calibration_of, drift_of
 from nba_predictions.partitions import game_date_of, game_dates
+
+_GRADED, _IN_BAND = "every_game_has_box_scores", "recent_error_is_in_its_band"
+
+with warnings.catch_warnings():
+    # Partitioned checks are in preview, see checks.py.
+    warnings.simplefilter("ignore", dg.PreviewWarning)
+    _GRADED_SPEC = dg.AssetCheckSpec(
+        _GRADED,
+        asset="prediction_results",
+        description="A game without any box score was postponed, or its box score is late: its "
+        "players are void until the date is graded again.",
+        partitions_def=game_dates,
+    )
+    _IN_BAND_SPEC = dg.AssetCheckSpec(
+        _IN_BAND,
+        asset="system_drift",
+        description="No system's error of late is outside what its errors before let expect.",
+        partitions_def=game_dates,
+    )
 
 
 @dg.asset(
@@ -18,6 +42,7 @@ from nba_predictions.partitions import game_date_of, game_dates
     kinds={"sql", "table"},
     owners=["team:data-science"],
     metadata={"dagster/table_name": RESULTS.name},
+    check_specs=[_GRADED_SPEC],
 )
 def prediction_results(
     context: dg.AssetExecutionContext, league: League, warehouse: TheWarehouse
@@ -31,13 +56,24 @@ def prediction_results(
         raise dg.Failure(
             f"no box score of {game_date} yet; grade when the games are over", allow_retries=False
         )
+    missing = graded.games_without_box_scores
     return dg.MaterializeResult(
         metadata={
             "dagster/partition_row_count": sum(graded.outcomes.values()),
             "inserted": graded.merge.inserted,
             "updated": graded.merge.updated,
+            "superseded": graded.merge.superseded,
             **graded.outcomes,
-        }
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name=_GRADED,
+                passed=not missing,
+                severity=dg.AssetCheckSeverity.WARN,
+                description=f"no box score of {', '.join(missing)}" if missing else None,
+                metadata={"games_without_box_scores": len(missing)},
+            )
+        ],
     )
 
 
@@ -58,3 +94,62 @@ def system_performance(
     return dg.MaterializeResult(
         metadata={"leaderboard": dg.MetadataValue.md(markdown_table(board))}
     )
+
+
+@dg.asset(
+    deps=[prediction_results],
+    partitions_def=game_dates,
+    group_name="grading",
+    kinds={"sql", "matplotlib"},
+    owners=["team:data-science"],
+)
+def calibration(context: dg.AssetExecutionContext, warehouse: TheWarehouse) -> dg.MaterializeResult:
+    """How often an over came that was given 60%, 70%, ...: all graded nights up to the date."""
+    table = calibration_of(game_date_of(context.partition_key), warehouse)
+    metadata: dict[str, dg.MetadataValue] = {
+        "calibration": dg.MetadataValue.md(
+            markdown_table(table.with_columns(pl.selectors.float().round(3)))
+        ),
+        "graded_rows": dg.MetadataValue.int(int(table["n"].sum())),
+    }
+    if table.height:
+        metadata["plot"] = _image(plots.reliability(table, "Overs at the tested lines"))
+    return dg.MaterializeResult(metadata=metadata)
+
+
+@dg.asset(
+    deps=[prediction_results],
+    partitions_def=game_dates,
+    group_name="grading",
+    kinds={"sql", "matplotlib"},
+    owners=["team:data-science"],
+    check_specs=[_IN_BAND_SPEC],
+)
+def system_drift(
+    context: dg.AssetExecutionContext, warehouse: TheWarehouse
+) -> dg.MaterializeResult:
+    """The error of each system over the last dates, against the band of the dates before them."""
+    date = game_date_of(context.partition_key)
+    found = drift_of(date, warehouse, run_id=context.run.run_id)
+    metadata: dict[str, dg.MetadataValue] = {
+        "drift": dg.MetadataValue.md(markdown_table(found.table()))
+    }
+    if found.rolling.height:
+        bands = {j.system_id: (j.band_low, j.band_high) for j in found.judgements}
+        metadata["plot"] = _image(plots.rolling_errors(found.rolling, bands))
+    return dg.MaterializeResult(
+        metadata=metadata,
+        check_results=[
+            dg.AssetCheckResult(
+                check_name=_IN_BAND,
+                passed=not found.alarming,
+                severity=dg.AssetCheckSeverity.WARN,
+                description="; ".join(j.says() for j in found.alarming or found.judgements),
+                metadata={"systems_out_of_band": [j.system_id for j in found.alarming]},
+            )
+        ],
+    )
+
+
+def _image(png: bytes) -> dg.MetadataValue:
+    return dg.MetadataValue.md(f"![](data:image/png;base64,{base64.b64encode(png).decode()})")

@@ -243,7 +243,10 @@ def _errors(frame: pl.DataFrame, references: Sequence[str] | Mapping[str, str]) 
             _ERROR: _with_error(r, "mae"),
             "RMSE": _num(r["rmse"]),
             "bias": f"{r['bias']:+.3f}",
-            **{f"vs {name}": _with_error(r, f"vs_{name}", signed=True) for name in references},
+            **{
+                f"vs {name.removesuffix('_average')}": _with_error(r, f"vs_{name}", signed=True)
+                for name in references
+            },
         }
         for r in _rows(frame)
     )

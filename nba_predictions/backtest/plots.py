@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -60,6 +61,35 @@ def errors_by_month(table: pl.DataFrame) -> bytes:
     return _png(figure, axes, "Error by month, the same rows for all")
 
 
+def rolling_errors(
+    table: pl.DataFrame, bands: Mapping[str, tuple[float | None, float | None]]
+) -> bytes:
+    """The rolling error of each system in a panel of its own, with the band it should stay in.
+
+    Args:
+        table: system, game_date, error.
+        bands: by system, the lowest and highest error that is in its band; None where not known.
+    """
+    parts = _by(table, "system")
+    columns = min(len(parts), 3)
+    rows = -(-len(parts) // columns)
+    figure = _canvas(3.6 * columns, 2.7 * rows)
+    panels = [*figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat]
+    for number, (panel, (name, own)) in enumerate(zip(panels, parts, strict=False)):
+        low, high = bands.get(name, (None, None))
+        if low is not None and high is not None:
+            panel.axhspan(low, high, color="#999999", alpha=0.2, linewidth=0)
+        colour = COLOURS[number % len(COLOURS)]
+        panel.plot(own["game_date"].to_list(), own["error"].to_list(), color=colour, linewidth=1.2)
+        panel.set_title(name, fontsize=9)
+        panel.grid(alpha=0.25)
+        panel.tick_params(axis="x", rotation=45, labelsize=7)
+    for panel in panels[len(parts) :]:
+        panel.set_visible(False)
+    figure.supylabel("mean absolute error, points", fontsize=9)
+    return _bytes(figure)
+
+
 def _by(table: pl.DataFrame, name: str) -> list[tuple[str, pl.DataFrame]]:
     parts = table.partition_by(name, maintain_order=True)
     return [(str(own[name][0]), own) for own in parts]
@@ -71,13 +101,18 @@ def _errors(own: pl.DataFrame, name: str) -> list[float] | None:
     return [float(v) for v in own[name].fill_nan(0.0).fill_null(0.0)]
 
 
-def _figure(width: float, height: float) -> tuple[Figure, Axes]:
+def _canvas(width: float, height: float) -> Figure:
     # The object-oriented interface: pyplot keeps figures in a global, and looks for a display.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
+    return figure
+
+
+def _figure(width: float, height: float) -> tuple[Figure, Axes]:
+    figure = _canvas(width, height)
     return figure, figure.add_subplot()
 
 
@@ -85,6 +120,10 @@ def _png(figure: Figure, axes: Axes, title: str) -> bytes:
     axes.set_title(title)
     axes.grid(alpha=0.25)
     axes.legend(fontsize=8)
+    return _bytes(figure)
+
+
+def _bytes(figure: Figure) -> bytes:
     out = io.BytesIO()
     # No date and no version: the same numbers give the same bytes.
     metadata: dict[str, Any] = {"Software": None}

@@ -13,7 +13,7 @@ import polars as pl
 
 from nba_predictions.audit import gather_evidence, report
 from nba_predictions.cli.common import DEFAULT_GAME_DATE, Commands, add_command, open_pipeline
-from nba_predictions.cli.output import print_frame, print_steps, print_verdict
+from nba_predictions.cli.output import print_frame, print_leaderboard, print_steps, print_verdict
 from nba_predictions.domain.tables import PREDICTIONS, RESULTS
 from nba_predictions.domain.verdict import Evidence, Verdict
 from nba_predictions.settings import Settings
@@ -82,7 +82,7 @@ def grade(settings: Settings, options: argparse.Namespace) -> int:
             print(f"GRADING {options.game_date} FAILED, see the lines above", file=sys.stderr)
             return 1
     board = night.warehouse.query("system_performance", RESULTS, partition=options.game_date)
-    print_frame(pl.DataFrame(board))
+    print_leaderboard(pl.DataFrame(board))
     return 0
 
 

@@ -194,6 +194,15 @@ def test_grading_gives_one_result_per_prediction_and_a_leaderboard(nights: TwoNi
     (leaderboard,) = graded.asset_materializations_for_node("system_performance")
     shown = str(leaderboard.metadata["leaderboard"].value)
     assert all(f"| {system} |" in shown for system in SYSTEMS)
+    (calibration,) = graded.asset_materializations_for_node("calibration")
+    assert "data:image/png;base64," in str(calibration.metadata["plot"].value)
+    (drift,) = graded.asset_materializations_for_node("system_drift")
+    assert all(
+        f"| {system} | TOO_FEW |" in str(drift.metadata["drift"].value) for system in SYSTEMS
+    )
+    checks = check_results(graded)
+    assert set(checks) == {"every_game_has_box_scores", "recent_error_is_in_its_band"}
+    assert all(c.passed and c.severity is dg.AssetCheckSeverity.WARN for c in checks.values())
 
 
 def test_grading_before_the_games_are_over_fails_and_says_so(pipeline: Pipeline) -> None:
