@@ -55,7 +55,8 @@ def test_a_folder_taken_away_while_staging_is_made_again(
     warehouse: DuckDBWarehouse, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     """Another one drops the last staging table of the batch, and the folder with it."""
-    write, taken = pq.write_table, []
+    write = pq.write_table
+    taken: list[Path] = []
 
     def interrupted(table: object, path: Path) -> None:
         if moment == "after":
