@@ -51,7 +51,8 @@ def prediction_results(
     warehouse.prepare()
     game_date = game_date_of(context.partition_key)
     box_scores = league.box_scores(game_date)
-    graded = grade_date(game_date, box_scores, warehouse, run_id=context.run.run_id)
+    games = league.schedule(game_date).height
+    graded = grade_date(game_date, box_scores, warehouse, run_id=context.run.run_id, games=games)
     if graded is None:
         raise dg.Failure(
             f"no box score of {game_date} yet; grade when the games are over", allow_retries=False

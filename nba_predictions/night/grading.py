@@ -31,15 +31,21 @@ class Grading:
 
 
 def grade_date(
-    game_date: date, box_scores: pl.DataFrame, warehouse: Warehouse, *, run_id: str
+    game_date: date,
+    box_scores: pl.DataFrame,
+    warehouse: Warehouse,
+    *,
+    run_id: str,
+    games: int = 1,
 ) -> Grading | None:
     """Grade all predictions of a date into `prediction_results`; None while there are no results.
 
+    `games` is how many were on: without any, and without predictions, there is nothing to wait for.
     One MERGE on the business key: grading again, or twice at once, ends in the same rows, and what
     is no longer predicted has no result either.
     """
     predictions = warehouse.query("predictions_of_date", PREDICTIONS, partition=game_date)
-    if box_scores.is_empty() and predictions.num_rows:
+    if box_scores.is_empty() and (games or predictions.num_rows):
         milestone(
             "grading_waits", "no box scores of this date yet", game_date=game_date, run_id=run_id
         )

@@ -168,5 +168,13 @@ def test_a_game_without_any_box_score_is_named(night: Night) -> None:
 
 
 def test_a_date_without_games_needs_no_box_scores(night: Night) -> None:
-    report = grade(night, box_scores())
+    def graded(games: int) -> Grading | None:
+        return grade_date(GAME_DATE, box_scores(), night.warehouse, run_id="grader", games=games)
+
+    report = graded(games=0)
+    assert report is not None
     assert (report.outcomes, report.games_without_box_scores) == ({}, ())
+    assert graded(games=2) is None
+    # What was predicted waits, whatever has become of the schedule.
+    night.published()
+    assert graded(games=0) is None

@@ -8,7 +8,7 @@ import dagster as dg
 import polars as pl
 
 from nba_predictions.assets.grading import prediction_results, system_drift
-from nba_predictions.sources.port import GAME_LOGS
+from nba_predictions.sources.port import GAME_LOGS, SCHEDULE
 from nba_predictions_tests.examples import GAME_DATE
 from nba_predictions_tests.night.conftest import Night
 from nba_predictions_tests.night.test_standing import answering, errors
@@ -46,6 +46,9 @@ def test_systems_in_their_bands_pass_and_say_where_they_are() -> None:
 
 class OnePlayed:
     """A league of which only Luka's box score is there, of another game."""
+
+    def schedule(self, game_date: object) -> pl.DataFrame:
+        return pl.DataFrame(schema=SCHEDULE)
 
     def box_scores(self, game_date: object) -> pl.DataFrame:
         row = {"player_lookup": "lukadoncic", "game_id": "x", "points": 33, "minutes": 30.5}
