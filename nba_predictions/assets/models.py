@@ -19,9 +19,13 @@ def prediction_models(
     game_logs: pl.DataFrame,
     model_store: dg.ResourceParam[ModelStore],
 ) -> str:
-    """The name of the models: trained once a week on the games before it, else found again."""
+    """The name of the models: promoted ones, else those trained on the games before the week."""
     found = models_of_date(game_date_of(context.partition_key), game_logs, model_store)
     context.add_output_metadata(
-        {"trained_now": found.trained_now, "card": dg.MetadataValue.json(dict(found.models.card))}
+        {
+            "trained_now": found.trained_now,
+            "promoted": found.promoted,
+            "card": dg.MetadataValue.json(dict(found.models.card)),
+        }
     )
     return found.name

@@ -113,11 +113,11 @@ def all_sections(report: Report) -> Iterator[Section]:
 
 def headline(report: Report) -> str:
     """What was judged, in a sentence."""
-    c = report.counts
+    c, scope = report.counts, report.scope
     return (
-        f"{report.first} to {report.last}, {c['game_dates']} game dates, models trained "
-        f"{report.retrain}; {c['judged']} rows judged of {c['played']} played: players of "
-        f"{report.scope.min_games} or more games this season and {report.scope.min_minutes:g} or "
+        f"Source `{report.source}`, {report.first} to {report.last}, {c['game_dates']} game dates, "
+        f"models trained {report.retrain}; {c['judged']} rows judged of {c['played']} played: "
+        f"players of {scope.min_games} or more games this season and {scope.min_minutes:g} or "
         f"more minutes in their last 10. {c['judged_with_line']} of them have a line. "
         f"{c['in_scope'] - c['judged']} rows were left out, where a forecaster has no value; "
         f"{c['on_a_slate_but_did_not_play']} players of the slates did not play (void)."
@@ -154,6 +154,7 @@ def to_json(report: Report) -> dict[str, Any]:
     """Every number, unrounded; what is not known is null."""
     tables = ("errors", "probabilities", "reliability", "bets", "ranges", "models")
     return {
+        "source": report.source,
         "from": report.first.isoformat(),
         "to": report.last.isoformat(),
         "retrain": report.retrain,

@@ -54,6 +54,7 @@ class Report:
     """The tables of a backtest.
 
     Attributes:
+        source: where the games came from; `simulated` ones do not exist.
         first, last: the dates that were asked for.
         retrain: how often models were trained.
         counts: rows of all kinds, by what they are.
@@ -69,6 +70,7 @@ class Report:
         predictions: one row per judged row and system.
     """
 
+    source: str
     first: date
     last: date
     retrain: str
@@ -155,6 +157,7 @@ def judge(
         (pl.col("rows") == "all") & (pl.col("by") == "all") & pl.col("forecaster").is_in(named)
     )
     return Report(
+        source=found.source,
         first=first,
         last=last,
         retrain=retrain,

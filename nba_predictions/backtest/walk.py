@@ -66,12 +66,14 @@ class Walk:
         forecasts: per system, aligned with `rows`.
         spans: the models that made them.
         did_not_play: players of the slates who then did not play; their bets are void.
+        source: where the games came from.
     """
 
     rows: pl.DataFrame
     forecasts: Mapping[str, Forecast]
     spans: tuple[SpanOfModels, ...]
     did_not_play: int
+    source: str
 
     def over_and_push(self, system_id: str, lines: Floats, at: np.ndarray) -> tuple[Floats, Floats]:
         """A system's P(points > line) and P(points = line) at rows `at`, one line each."""
@@ -101,26 +103,13 @@ def walk(
     if retrain not in RETRAIN:
         raise BacktestError(f"retrain={retrain} is unknown; choose {', '.join(RETRAIN)}")
     known = league.game_logs(last + timedelta(days=1))
-    played = known.filter(pl.col("game_date") >= first)["game_date"].unique().sort().to_list()
+    played = dates_played(known, first)
     if not played:
         before = (
             f"those before it end on {known['game_date'][-1]}" if known.height else "none is known"
         )
         raise BacktestError(f"no game was played from {first} to {last}; {before}")
-    parts, did_not_play = [], 0
-    done = 0
-    # A source may give more or less of the past from one season to the next, as it does at night.
-    for _, of_season in groupby(played, key=season_of):
-        dates = list(of_season)
-        slates = []
-        for day in dates:
-            slates.append(_slate(league, day))
-            done += 1
-            progress("slates and lines", done, len(played))
-        rows, missing = described(league.game_logs(dates[-1] + timedelta(days=1)), slates)
-        parts.append(rows)
-        did_not_play += missing
-    rows = pl.concat(parts)
+    rows, did_not_play = rows_of(league, played, progress)
 
     spans = list(spans_of(played, first, retrain, known))
     predicted: list[dict[str, Forecast]] = []
@@ -133,7 +122,31 @@ def walk(
         predicted.append(forecasts_of(part, models.models))
     progress("models", len(spans), len(spans))
     forecasts = {s.system_id: _joined([p[s.system_id] for p in predicted]) for s in SYSTEMS}
-    return Walk(rows, forecasts, tuple(used), did_not_play)
+    return Walk(rows, forecasts, tuple(used), did_not_play, league.name)
+
+
+def dates_played(history: pl.DataFrame, first: date) -> list[date]:
+    """The dates of games from `first` on, in order."""
+    return history.filter(pl.col("game_date") >= first)["game_date"].unique().sort().to_list()
+
+
+def rows_of(
+    league: LeagueSource, played: Sequence[date], progress: Progress = silent
+) -> tuple[pl.DataFrame, int]:
+    """The rows of a `Walk` over these dates, and how many players of their slates did not play."""
+    parts, did_not_play, done = [], 0, 0
+    # A source may give more or less of the past from one season to the next, as it does at night.
+    for _, of_season in groupby(played, key=season_of):
+        dates = list(of_season)
+        slates = []
+        for day in dates:
+            slates.append(_slate(league, day))
+            done += 1
+            progress("slates and lines", done, len(played))
+        rows, missing = described(league.game_logs(dates[-1] + timedelta(days=1)), slates)
+        parts.append(rows)
+        did_not_play += missing
+    return pl.concat(parts), did_not_play
 
 
 def forecasts_of(rows: pl.DataFrame, models: TrainedModels) -> dict[str, Forecast]:

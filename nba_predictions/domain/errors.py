@@ -37,6 +37,10 @@ class PublishError(NbaPredictionsError):
     """The completion message could not be handed over; the batch stays unpublished."""
 
 
+class ModelError(NbaPredictionsError):
+    """Trained models that were named are not there, cannot be read, or may not be put in force."""
+
+
 class BacktestError(NbaPredictionsError):
     """A backtest was asked for dates, systems or rows that there are not."""
 

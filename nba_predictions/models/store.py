@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import uuid
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import polars as pl
 
+from nba_predictions.logs import milestone
+from nba_predictions.models.current import Promotions
 from nba_predictions.systems.training import (
     TrainedModels,
     train,
@@ -30,6 +33,10 @@ class ModelStore:
         path = self._path(name)
         return _read(path) if path.is_file() else None
 
+    def names(self) -> list[str]:
+        """The names of all stored models, by cutoff."""
+        return sorted(path.stem for path in self.folder.glob("*.zip"))
+
     def save(self, name: str, models: TrainedModels) -> None:
         """Keep the models under that name; whoever reads sees all of the file or none."""
         path = self._path(name)
@@ -46,16 +53,44 @@ class ModelStore:
 
 @dataclass(frozen=True)
 class ModelsOfDate:
-    """The models that serve a date, by name, and whether they had to be trained."""
+    """The models that serve a date, by name, and whether any had to be trained.
+
+    `promoted` models were put in force by somebody; others are those of the date's week.
+    """
 
     name: str
     models: TrainedModels
     trained_now: bool
+    promoted: bool = False
 
 
 def models_of_date(game_date: date, history: pl.DataFrame, store: ModelStore) -> ModelsOfDate:
-    """Return the models for `game_date`, trained on what was known before its cutoff."""
-    return models_before(training_cutoff(game_date, history), history, store)
+    """Return the models for `game_date`: those that were promoted, else those of its week.
+
+    The week's are made in any case: they are the next challengers. Promoted models that may have
+    seen the date never predict it.
+    """
+    week = models_before(training_cutoff(game_date, history), history, store)
+    promotion = Promotions(store.folder).serving(game_date)
+    if promotion is None:
+        return week
+    try:
+        promoted = store.load(promotion.name)
+        problem = None if promoted else f"they are gone from {store.folder}"
+    except ValueError as error:
+        promoted, problem = None, str(error)
+    if promoted is None:
+        # Better this week's models, in the open, than no night.
+        milestone(
+            "promoted_models_unusable",
+            f"{promotion.name} cannot serve, {week.name} does: {problem}",
+            severity=logging.WARNING,
+            game_date=game_date,
+            models=promotion.name,
+            instead=week.name,
+        )
+        return week
+    return ModelsOfDate(promotion.name, promoted, week.trained_now, promoted=True)
 
 
 def models_before(cutoff: date, history: pl.DataFrame, store: ModelStore) -> ModelsOfDate:

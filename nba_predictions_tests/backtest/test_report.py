@@ -141,6 +141,7 @@ def test_the_written_report_has_every_table_and_the_last_line_its_numbers(
     read = json.loads((tmp_path / "deep" / "out" / "report.json").read_text("utf-8"))
     assert len(read["errors"]) == report.errors.height
     assert read["counts"]["judged"] == report.counts["judged"]
+    assert read["source"] == "simulated"
     text = (tmp_path / "deep" / "out" / "report.md").read_text("utf-8")
     page = (tmp_path / "deep" / "out" / "report.html").read_text("utf-8")
     for section in output.all_sections(report):
