@@ -127,5 +127,5 @@ def _bytes(figure: Figure) -> bytes:
     out = io.BytesIO()
     # No date and no version: the same numbers give the same bytes.
     metadata: dict[str, Any] = {"Software": None}
-    figure.savefig(out, format="png", dpi=110, metadata=metadata)
+    figure.savefig(out, format="png", dpi=90, metadata=metadata)
     return out.getvalue()

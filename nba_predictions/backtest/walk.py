@@ -8,7 +8,7 @@ one date and one player, a backtest for all rows of a span at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import groupby
@@ -111,7 +111,7 @@ def walk(
         raise BacktestError(f"no game was played from {first} to {last}; {before}")
     rows, did_not_play = rows_of(league, played, progress)
 
-    spans = list(spans_of(played, first, retrain, known))
+    spans = list(spans_of(played, first, retrain, league.game_logs))
     predicted: list[dict[str, Forecast]] = []
     used = []
     for number, span in enumerate(spans):
@@ -166,17 +166,18 @@ def lines_around(rows: pl.DataFrame) -> Floats:
 
 
 def spans_of(
-    played: Sequence[date], first: date, retrain: str, history: pl.DataFrame
+    played: Sequence[date], first: date, retrain: str, known: Callable[[date], pl.DataFrame]
 ) -> Iterator[Span]:
     """Group dates, in order, by the cutoff of their models.
 
     `never`: before the first date that was asked for. `monthly`: the first of the date's month.
-    `weekly`: as the nights do, see `training_cutoff`. No cutoff is later than its date.
+    `weekly`: as the nights do, see `training_cutoff`; `known` gives the games before a date. No
+    cutoff is later than its date.
     """
 
     def cutoff(day: date) -> date:
         if retrain == "weekly":
-            return training_cutoff(day, history)
+            return training_cutoff(day, known(day))
         return day.replace(day=1) if retrain == "monthly" else first
 
     for at, own in groupby(played, key=cutoff):

@@ -38,7 +38,7 @@ chances AS (
   FROM ${target}
   WHERE game_date <= @partition AND outcome <> 'VOID'
 ),
-calls AS (
+called AS (
   SELECT
     system_id,
     CAST(COUNTIF(is_correct) AS INT64) AS calls_right,
@@ -56,5 +56,5 @@ SELECT
   errors.system_id, player_games, mean_absolute_error, rmse, bias, with_line, error_with_line,
   error_of_line, calls_right, calls, brier_score, log_loss, bets, profit_per_bet
 FROM errors
-JOIN calls ON calls.system_id = errors.system_id
+JOIN called ON called.system_id = errors.system_id
 ORDER BY mean_absolute_error, system_id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from datetime import timedelta
 from pathlib import Path
 
@@ -42,6 +43,24 @@ def test_it_prints_the_tables_and_one_last_line_and_writes_the_report(
     assert said.err == ""
     assert (tmp_path / "out" / "report.html").is_file()
     assert sorted(walked.store.folder.iterdir()) == before
+
+
+class Terminal(io.StringIO):
+    """A stderr that somebody looks at."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal_it_shows_how_far_it_is(
+    league: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sys.stderr", terminal)
+    assert ask("--systems", "ensemble") == 0
+    assert "models" in terminal.getvalue()
+    assert capsys.readouterr().out.splitlines()[-1].startswith("BACKTEST rows=")
 
 
 @pytest.mark.parametrize(

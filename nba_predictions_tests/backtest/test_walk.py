@@ -193,7 +193,8 @@ PLAYED = [D(2024, 10, 22), D(2024, 10, 31), D(2024, 11, 1), D(2024, 11, 4), D(20
 
 def cutoffs(retrain: str, history: pl.DataFrame | None = None) -> list[tuple[date, date, date]]:
     empty = pl.DataFrame(schema={"game_date": pl.Date})
-    spans = spans_of(PLAYED, D(2024, 10, 20), retrain, empty if history is None else history)
+    known = empty if history is None else history
+    spans = spans_of(PLAYED, D(2024, 10, 20), retrain, lambda before: known)
     return [(s.cutoff, s.first, s.last) for s in spans]
 
 
