@@ -4,9 +4,9 @@ import warnings
 from collections.abc import Iterator
 
 import dagster as dg
-import polars as pl
 
-from nba_predictions.assets.consolidation import markdown_table, player_prop_predictions
+from nba_predictions.assets import showing
+from nba_predictions.assets.consolidation import player_prop_predictions
 from nba_predictions.assets.publication import phase5_completion
 from nba_predictions.assets.staging import Batches, TheWarehouse
 from nba_predictions.audit import gather_evidence, report
@@ -16,6 +16,7 @@ from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.domain.verdict import Verdict
 from nba_predictions.night.batches import batch_progress, current_batch
 from nba_predictions.partitions import game_date_of, game_dates
+from nba_predictions.report.night import steps_table
 
 _PROMISES = {
     "merged_rows_match_staged": "Every staged row is in the target, counted there.",
@@ -54,10 +55,6 @@ def the_night_is_whole(
     game_date = game_date_of(context.partition_key)
     told = report(gather_evidence(game_date, batches, warehouse))
     partial = told["verdict"] == Verdict.PARTIAL.value
-    columns = dict.fromkeys(("step", "count", "what", "at"), pl.String)
-    steps = pl.DataFrame(told.get("steps", []), schema=columns, strict=False).with_columns(
-        pl.col("count").fill_null("-"), pl.col("at").fill_null("")
-    )
     return dg.AssetCheckResult(
         passed=told["verdict"] == Verdict.COMPLETE.value,
         severity=dg.AssetCheckSeverity.WARN if partial else dg.AssetCheckSeverity.ERROR,
@@ -65,7 +62,7 @@ def the_night_is_whole(
         metadata={
             "batch_id": told.get("batch_id"),
             "verdict": told["verdict"],
-            "steps": dg.MetadataValue.md(markdown_table(steps)),
+            "steps": showing.table(steps_table(told)),
         },
     )
 

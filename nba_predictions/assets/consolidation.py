@@ -1,8 +1,8 @@
 """One MERGE of all that is staged, and the clean-up that follows it."""
 
 import dagster as dg
-import polars as pl
 
+from nba_predictions.assets import showing
 from nba_predictions.assets.staging import (
     RETRY,
     Batches,
@@ -14,6 +14,8 @@ from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.night.batches import current_batch
 from nba_predictions.night.consolidation import clean_up, consolidate
 from nba_predictions.partitions import game_date_of, game_dates
+from nba_predictions.report import plots
+from nba_predictions.report.night import predictions_of, reconciliation_table
 
 
 @dg.asset(
@@ -28,20 +30,27 @@ from nba_predictions.partitions import game_date_of, game_dates
 def player_prop_predictions(
     context: dg.AssetExecutionContext, batches: Batches, warehouse: TheWarehouse
 ) -> dg.MaterializeResult:
-    """The predictions of the date: staging merged in one statement, under a lease."""
+    """The predictions of the date: staging merged in one statement, under a lease.
+
+    If it or one of its checks fails, staging is untouched: `merged_rows_match_staged` has the
+    numbers. Mend the cause, then materialize this and `staging_cleanup` of the date again, or let
+    `nba-predictions repair --game-date D` do what the night calls for.
+    """
     batch = current_batch(batches, game_date_of(context.partition_key))
     with no_retry_of_permanent_errors():
         merged = consolidate(batch, batches, warehouse, run_id=context.run.run_id)
-    night = warehouse.query(
-        "night_summary", PREDICTIONS, partition=batch.game_date, batch_id=batch.batch_id
-    )
+    by_line, at_base = predictions_of(batch, warehouse)
     return dg.MaterializeResult(
         metadata={
             "batch_id": merged.batch_id,
             "dagster/partition_row_count": merged.reconciliation.batch_rows_in_target,
             "merge_seconds": round(merged.merge_seconds, 3),
+            "reconciliation": showing.table(reconciliation_table(merged.reconciliation)),
+            "by_system_and_line": showing.table(by_line),
+            "distributions": showing.picture(
+                plots.distributions(at_base), "predicted points and probabilities by system"
+            ),
             **merged.reconciliation.numbers(),
-            "night": dg.MetadataValue.md(markdown_table(pl.DataFrame(night))),
         }
     )
 
@@ -57,7 +66,11 @@ def player_prop_predictions(
 def staging_cleanup(
     context: dg.AssetExecutionContext, batches: Batches, warehouse: TheWarehouse
 ) -> dg.MaterializeResult:
-    """Staging dropped, after its rows were counted in the target once more; refused otherwise."""
+    """Staging dropped, after its rows were counted in the target once more; refused otherwise.
+
+    If it fails, it has refused, and says why: nothing was dropped. Materialize
+    `player_prop_predictions` of the date again, then this.
+    """
     batch = current_batch(batches, game_date_of(context.partition_key))
     report = clean_up(batch, batches, warehouse, run_id=context.run.run_id)
     return dg.MaterializeResult(
@@ -67,10 +80,3 @@ def staging_cleanup(
             "rows_in_target": report.rows_in_target,
         }
     )
-
-
-def markdown_table(frame: pl.DataFrame) -> str:
-    """Return a frame as a table that the Dagster UI shows."""
-    lines = ["| " + " | ".join(frame.columns) + " |", "|" + "---|" * frame.width]
-    lines += ["| " + " | ".join(map(str, row)) + " |" for row in frame.iter_rows()]
-    return "\n".join(lines)

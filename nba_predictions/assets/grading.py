@@ -1,19 +1,23 @@
 """The morning after: predictions against results, and how the systems stand."""
 
-import base64
 import warnings
+from datetime import date
+from typing import Any
 
 import dagster as dg
 import polars as pl
 
-from nba_predictions.assets.consolidation import markdown_table, player_prop_predictions
+from nba_predictions.assets import showing
+from nba_predictions.assets.consolidation import player_prop_predictions
 from nba_predictions.assets.ingestion import League
 from nba_predictions.assets.staging import TheWarehouse
-from nba_predictions.backtest import plots
+from nba_predictions.backtest import plots as backtest_plots
 from nba_predictions.domain.tables import RESULTS
 from nba_predictions.night.grading import grade_date
 from nba_predictions.night.standing import calibration_of, drift_of
 from nba_predictions.partitions import game_date_of, game_dates
+from nba_predictions.report import plots
+from nba_predictions.report.night import LOOK_BACK, Graded, gather_graded, with_hit_rate
 
 _GRADED, _IN_BAND = "every_game_has_box_scores", "recent_error_is_in_its_band"
 
@@ -47,7 +51,11 @@ with warnings.catch_warnings():
 def prediction_results(
     context: dg.AssetExecutionContext, league: League, warehouse: TheWarehouse
 ) -> dg.MaterializeResult:
-    """Each prediction of the date with what the player scored; void for who did not play."""
+    """Each prediction of the date with what the player scored; void for who did not play.
+
+    If it fails, most often the box scores of the date are not there yet: grade again when the
+    games are over and the source has them. Grading again is harmless.
+    """
     warehouse.prepare()
     game_date = game_date_of(context.partition_key)
     box_scores = league.box_scores(game_date)
@@ -65,6 +73,7 @@ def prediction_results(
             "updated": graded.merge.updated,
             "superseded": graded.merge.superseded,
             **graded.outcomes,
+            **_how_it_came_out(gather_graded(game_date, warehouse), game_date),
         },
         check_results=[
             dg.AssetCheckResult(
@@ -88,33 +97,26 @@ def prediction_results(
 def system_performance(
     context: dg.AssetExecutionContext, warehouse: TheWarehouse
 ) -> dg.MaterializeResult:
-    """The leaderboard of the systems over all graded nights up to the date."""
-    date = game_date_of(context.partition_key)
-    table = warehouse.query("system_performance", RESULTS, partition=date)
-    board = pl.DataFrame(table).with_columns(pl.selectors.float().round(3))
-    return dg.MaterializeResult(
-        metadata={"leaderboard": dg.MetadataValue.md(markdown_table(board))}
-    )
+    """The leaderboard of the systems over all graded nights up to the date.
 
-
-@dg.asset(
-    deps=[prediction_results],
-    partitions_def=game_dates,
-    group_name="grading",
-    kinds={"sql", "matplotlib"},
-    owners=["team:data-science"],
-)
-def calibration(context: dg.AssetExecutionContext, warehouse: TheWarehouse) -> dg.MaterializeResult:
-    """How often an over came that was given 60%, 70%, ...: all graded nights up to the date."""
-    table = calibration_of(game_date_of(context.partition_key), warehouse)
-    metadata: dict[str, dg.MetadataValue] = {
-        "calibration": dg.MetadataValue.md(
-            markdown_table(table.with_columns(pl.selectors.float().round(3)))
-        ),
-        "graded_rows": dg.MetadataValue.int(int(table["n"].sum())),
-    }
-    if table.height:
-        metadata["plot"] = _image(plots.reliability(table, "Overs at the tested lines"))
+    If it fails, materialize it again: it only reads `prediction_results`.
+    """
+    game_date = game_date_of(context.partition_key)
+    table = warehouse.query("system_performance", RESULTS, partition=game_date)
+    board = with_hit_rate(pl.DataFrame(table))
+    past = gather_graded(game_date, warehouse)
+    metadata: dict[str, Any] = {"leaderboard": showing.table(board)}
+    if past is not None:
+        when = f"{LOOK_BACK.days} days to {game_date}"
+        metadata |= {
+            "graded_dates": past.by_date["game_date"].n_unique(),
+            "error_by_date": showing.picture(
+                plots.error_by_date(past.by_date), "mean absolute error by system and date"
+            ),
+            "calibration": showing.picture(
+                plots.calibration(past.past_buckets, when), "said and done, by system"
+            ),
+        }
     return dg.MaterializeResult(metadata=metadata)
 
 
@@ -122,22 +124,47 @@ def calibration(context: dg.AssetExecutionContext, warehouse: TheWarehouse) -> d
     deps=[prediction_results],
     partitions_def=game_dates,
     group_name="grading",
-    kinds={"sql", "matplotlib"},
+    kinds={"sql"},
+    owners=["team:data-science"],
+)
+def calibration(context: dg.AssetExecutionContext, warehouse: TheWarehouse) -> dg.MaterializeResult:
+    """How often an over came that was given 60%, 70%, ...: all graded nights up to the date.
+
+    If it fails, materialize it again: it only reads `prediction_results`.
+    """
+    found = calibration_of(game_date_of(context.partition_key), warehouse)
+    metadata: dict[str, Any] = {
+        "calibration": showing.table(found),
+        "graded_rows": int(found["n"].sum()),
+    }
+    if found.height:
+        png = backtest_plots.reliability(found, "Overs at the tested lines")
+        metadata["reliability"] = showing.picture(png, "observed against forecast share of overs")
+    return dg.MaterializeResult(metadata=metadata)
+
+
+@dg.asset(
+    deps=[prediction_results],
+    partitions_def=game_dates,
+    group_name="grading",
+    kinds={"sql"},
     owners=["team:data-science"],
     check_specs=[_IN_BAND_SPEC],
 )
 def system_drift(
     context: dg.AssetExecutionContext, warehouse: TheWarehouse
 ) -> dg.MaterializeResult:
-    """The error of each system over the last dates, against the band of the dates before them."""
-    date = game_date_of(context.partition_key)
-    found = drift_of(date, warehouse, run_id=context.run.run_id)
-    metadata: dict[str, dg.MetadataValue] = {
-        "drift": dg.MetadataValue.md(markdown_table(found.table()))
-    }
+    """The error of each system over the last dates, against the band of the dates before them.
+
+    If it fails, materialize it again: it only reads `prediction_results`.
+    """
+    game_date = game_date_of(context.partition_key)
+    found = drift_of(game_date, warehouse, run_id=context.run.run_id)
+    metadata: dict[str, Any] = {"drift": showing.table(found.table())}
     if found.rolling.height:
         bands = {j.system_id: (j.band_low, j.band_high) for j in found.judgements}
-        metadata["plot"] = _image(plots.rolling_errors(found.rolling, bands))
+        png = backtest_plots.rolling_errors(found.rolling, bands)
+        metadata["rolling_error"] = showing.picture(png, "rolling error by system, and its band")
     return dg.MaterializeResult(
         metadata=metadata,
         check_results=[
@@ -152,5 +179,13 @@ def system_drift(
     )
 
 
-def _image(png: bytes) -> dg.MetadataValue:
-    return dg.MetadataValue.md(f"![](data:image/png;base64,{base64.b64encode(png).decode()})")
+def _how_it_came_out(graded: Graded | None, game_date: date) -> dict[str, Any]:
+    if graded is None:
+        return {}
+    return {
+        "by_system": showing.table(graded.by_system),
+        "error_by_system": showing.picture(
+            plots.error_by_system(graded.by_system, game_date.isoformat()),
+            "mean absolute error by system, and of the line",
+        ),
+    }

@@ -3,6 +3,7 @@
 import dagster as dg
 import polars as pl
 
+from nba_predictions.assets import showing
 from nba_predictions.models.store import ModelStore, models_of_date
 from nba_predictions.partitions import game_date_of, game_dates
 
@@ -19,13 +20,20 @@ def prediction_models(
     game_logs: pl.DataFrame,
     model_store: dg.ResourceParam[ModelStore],
 ) -> str:
-    """The name of the models: promoted ones, else those trained on the games before the week."""
+    """The models of the systems: promoted ones, else those trained on the games before the week.
+
+    If it fails, materialize it again: the models are trained from `game_logs` alone, and the same
+    games always give the same models. The metadata has their errors on held-out games.
+    """
     found = models_of_date(game_date_of(context.partition_key), game_logs, model_store)
+    card = found.models.card
     context.add_output_metadata(
         {
+            "models": found.name,
             "trained_now": found.trained_now,
             "promoted": found.promoted,
-            "card": dg.MetadataValue.json(dict(found.models.card)),
+            "by_system": showing.table(showing.model_table(card, found.models.weights)),
+            "card": dg.MetadataValue.json(dict(card)),
         }
     )
     return found.name

@@ -4,6 +4,7 @@ import dagster as dg
 
 from nba_predictions.assets.consolidation import staging_cleanup
 from nba_predictions.assets.staging import Batches
+from nba_predictions.domain.reconciliation import last_entry
 from nba_predictions.messaging.port import Publisher
 from nba_predictions.night.batches import current_batch
 from nba_predictions.night.publication import publish_completion
@@ -22,7 +23,19 @@ def phase5_completion(
     batches: Batches,
     publisher: dg.ResourceParam[Publisher],
 ) -> dg.MaterializeResult:
-    """ "Phase 5 complete": one message per batch, recorded once the broker has acknowledged it."""
+    """ "Phase 5 complete": one message per batch, recorded once the broker has acknowledged it.
+
+    If it fails, the predictions are in the table all the same; only the message is not out. The
+    sensor `publish_cleaned_batches` tries again with growing pauses.
+    """
     batch = current_batch(batches, game_date_of(context.partition_key))
     message_id = publish_completion(batch, batches, publisher, run_id=context.run.run_id)
-    return dg.MaterializeResult(metadata={"batch_id": batch.batch_id, "message_id": message_id})
+    published = last_entry(batches.ledger(batch.batch_id), "published")
+    sent = published.counts.get("message", {}) if published else {}
+    return dg.MaterializeResult(
+        metadata={
+            "batch_id": batch.batch_id,
+            "message_id": message_id,
+            "message": dg.MetadataValue.json(sent),
+        }
+    )

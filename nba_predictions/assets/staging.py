@@ -7,23 +7,27 @@ about as much as predicting a hundred players, so each takes a chunk of them (do
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import dagster as dg
 import polars as pl
-from pydantic import Field
 
+from nba_predictions.assets import showing
+from nba_predictions.assets.launching import FanOutConfig, Mode, StageConfig
 from nba_predictions.batches.port import BatchStore
 from nba_predictions.domain.batch import RESUMABLE, Batch
+from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.errors import PERMANENT, PublishError
+from nba_predictions.domain.reconciliation import changed_since_merge
 from nba_predictions.domain.slate import Slate, SlatePlayer
 from nba_predictions.messaging.port import Publisher
 from nba_predictions.models.store import ModelStore
 from nba_predictions.night.batches import batch_progress, current_batch
 from nba_predictions.night.leases import date_lease
-from nba_predictions.night.predicting import player_predictor
+from nba_predictions.night.predicting import input_fingerprints, player_predictor
 from nba_predictions.night.publication import announce_dead_letters
+from nba_predictions.night.refresh import finished_batch, refresh_batch, refuse_the_past
 from nba_predictions.night.replay import (
     batch_to_replay,
     give_up_the_rest,
@@ -43,6 +47,7 @@ from nba_predictions.partitions import (
     player_night,
     player_nights,
 )
+from nba_predictions.report.night import reasons_table
 from nba_predictions.settings import Settings
 from nba_predictions.sources.port import LeagueSource
 from nba_predictions.warehouse.port import Warehouse
@@ -77,31 +82,6 @@ class Chunk:
     replay: bool = False
 
 
-class FanOutConfig(dg.Config):
-    """Whom to predict, and how they are divided."""
-
-    chunk_size: int = Field(100, ge=1, le=500, description="players per op")
-    replay: bool = Field(
-        False, description="predict players again into the batch of the date that is staged already"
-    )
-    finish: bool = Field(
-        False, description="predict nobody; dead-letter who is not done, and go on with the others"
-    )
-    players: list[str] = Field([], description="whom to replay; by default who is not done")
-    batch_id: str | None = Field(None, description="refuse to replay into another batch than this")
-
-
-class StageConfig(dg.Config):
-    """How the players of a chunk are staged."""
-
-    threads: int | None = Field(
-        None,
-        ge=1,
-        le=64,
-        description="players in the air at once, per op; by default what suits the warehouse",
-    )
-
-
 @dg.op(out=dg.DynamicOut(Chunk), retry_policy=RETRY)
 def open_batch_and_fan_out(
     context: dg.OpExecutionContext,
@@ -115,12 +95,31 @@ def open_batch_and_fan_out(
     settings: dg.ResourceParam[Settings],
 ) -> Iterator[dg.DynamicOutput[Chunk]]:
     """Open the batch (or take up an unfinished one) and divide its players into chunks."""
+    finished = None
     with no_retry_of_permanent_errors():
+        mode = config.mode_of(context.run_tags)
+        if mode is Mode.refresh and not config.refresh_past:
+            refuse_the_past(slate.game_date, utc_now())
         warehouse.prepare()
-        if config.finish:
+        if mode is Mode.refresh:
+            finished = finished_batch(batches, slate.game_date)
+        if finished is not None:
+            players = refresh_batch(
+                finished,
+                slate,
+                input_fingerprints(
+                    slate.players, player_features, prediction_models, slate.features_as_of
+                ),
+                batches,
+                warehouse,
+                run_id=context.run_id,
+                now=None if config.refresh_past else utc_now(),
+            )
+            batch = batches.get(finished.batch_id)
+        elif mode is Mode.finish:
             batch, players = current_batch(batches, slate.game_date), []
             give_up_the_rest(batch, slate, batches, run_id=context.run_id)
-        elif config.replay:
+        elif mode is Mode.replay:
             batch = batch_to_replay(batches, slate, config.batch_id)
             players = players_to_replay(batch, slate, batches, config.players)
         else:
@@ -130,6 +129,7 @@ def open_batch_and_fan_out(
                 source=league.name,
                 run_id=context.run_id,
                 completion_threshold=settings.completion_threshold,
+                announce=config.announces(context.run_tags),
             )
             players = players_to_stage(batch, slate, batches, warehouse)
     # A materialization of a partition that is not registered would be accepted, and not be seen.
@@ -139,7 +139,11 @@ def open_batch_and_fan_out(
     )
     # A run that died may have staged players of this batch and not come to say so.
     waiting = {p.player_lookup for p in players}
-    for done in batches.completions(batch.batch_id):
+    completions = batches.completions(batch.batch_id)
+    if finished is not None:
+        # Of a finished batch everybody was said to be staged, but for what no merge has seen.
+        completions = changed_since_merge(completions, batches.ledger(batch.batch_id))
+    for done in completions:
         if done.rows and done.player_lookup not in waiting:
             context.log_event(_materialization(batch, done.player_lookup, done.rows))
     for start in range(0, len(players), config.chunk_size):
@@ -153,7 +157,7 @@ def open_batch_and_fan_out(
                 features,
                 prediction_models,
                 slate.features_as_of,
-                replay=config.replay,
+                replay=finished is not None or mode is Mode.replay,
             ),
             mapping_key=f"players_{start + 1}_to_{start + len(chunk)}",
         )
@@ -208,7 +212,11 @@ def close_batch(
             "skipped": done.skipped,
             "failed": done.failed,
             "rows_staged": sum(p.rows for chunk in staged for p in chunk),
-            "dead_letters": {p.player_lookup: p.error for p in failed},
+            "seconds_since_created": round((utc_now() - batch.created_at).total_seconds(), 3),
+            **_player_partitions(context.instance, batch.game_date),
+            "dead_letters": showing.table(
+                reasons_table({p.player_lookup: p.error or "" for p in failed})
+            ),
         },
     )
 
@@ -220,7 +228,12 @@ def close_batch(
     owners=["team:data-engineering"],
 )
 def staged_predictions(slate: Slate, player_features: pl.DataFrame, prediction_models: str) -> str:
-    """All players of the slate, predicted and staged one by one; the value is the batch_id."""
+    """All players of the slate, predicted and staged one by one; the value is the batch_id.
+
+    A player who fails does not stop the others: he is listed under `dead_letters`, and his
+    partition of `player_staging` is missing. If the whole asset fails, run the night again: it
+    takes up the batch where it was left.
+    """
     chunks = open_batch_and_fan_out(slate, player_features, prediction_models)
     return close_batch(chunks.map(predict_and_stage).collect())
 
@@ -245,7 +258,8 @@ def player_staging(
 ) -> dg.MaterializeResult:
     """One player of one night. Launched alone it replays him into the batch of his date.
 
-    Afterwards materialize player_prop_predictions of the date, to merge him.
+    Afterwards materialize `player_prop_predictions` and `staging_cleanup` of the date, to merge
+    him. If it fails again nothing has changed; `nba-predictions dead-letters` has the error.
     """
     game_date, lookup = parse_player_night(context.partition_key)
     night = game_date.isoformat()
@@ -269,6 +283,13 @@ def player_staging(
     return dg.MaterializeResult(metadata={"batch_id": batch.batch_id, "rows": staged.rows})
 
 
+def _player_partitions(instance: dg.DagsterInstance, game_date: date) -> dict[str, int]:
+    """Count the partitions of players: of the date, and of all dates that are kept."""
+    keys = instance.get_dynamic_partitions(str(player_nights.name))
+    of_date = sum(key.startswith(player_night(game_date, "")) for key in keys)
+    return {"player_partitions_of_date": of_date, "player_partitions_of_all_dates": len(keys)}
+
+
 def _stage_chunk(
     chunk: Chunk,
     batches: BatchStore,
@@ -284,6 +305,7 @@ def _stage_chunk(
             f"models {chunk.models} are gone from {model_store.folder}; materialize "
             f"prediction_models of {chunk.batch.game_date} again"
         )
+    inputs = (chunk.features, chunk.models, chunk.features_as_of)
     predict = player_predictor(chunk.batch.batch_id, chunk.features, models, chunk.features_as_of)
     # What is replayed must not be dropped by a clean-up that has counted without it.
     alone = date_lease(chunk.batch, batches, run_id=run_id) if chunk.replay else nullcontext()
@@ -297,6 +319,7 @@ def _stage_chunk(
             run_id=run_id,
             threads=threads or warehouse.stagings_at_once,
             replay=chunk.replay,
+            fingerprints=input_fingerprints(chunk.players, *inputs),
         )
 
 

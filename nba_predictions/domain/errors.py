@@ -45,6 +45,14 @@ class BacktestError(NbaPredictionsError):
     """A backtest was asked for dates, systems or rows that there are not."""
 
 
+class AlertBookError(NbaPredictionsError):
+    """The record of what was told of alerts cannot be read; it begins anew."""
+
+
+class ReportError(NbaPredictionsError):
+    """A report cannot be written where it was wanted."""
+
+
 class PermanentPredictionError(NbaPredictionsError):
     """A player cannot be predicted, and trying again would not change that."""
 

@@ -35,6 +35,8 @@ class Game:
     game_date: date
     away_team: str
     home_team: str
+    #: UTC; None where the source does not know it.
+    tipoff: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -112,8 +114,14 @@ class Slate:
         return sum(p.base_line is not None for p in self.players)
 
     def fingerprint(self) -> str:
-        """Return a hash of the whole slate, by which a batch recognises its own work."""
-        text = json.dumps(asdict(self), default=str, sort_keys=True)
+        """Return a hash of the whole slate, by which a batch recognises its own work.
+
+        When a game begins is left out: no row is made of it.
+        """
+        values = asdict(self)
+        for game in values["games"]:
+            del game["tipoff"]
+        text = json.dumps(values, default=str, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -6,7 +6,7 @@ import logging
 import re
 import uuid
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timezone
 from functools import lru_cache
 from pathlib import Path
 
@@ -44,6 +44,17 @@ class ModelStore:
         aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
         aside.write_bytes(models.to_bytes())
         aside.replace(path)
+
+    def saved_at(self) -> dict[str, datetime]:
+        """Return when each of the models was saved (UTC), by name."""
+        return {
+            path.stem: datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
+            for path in self.folder.glob("*.zip")
+        }
+
+    def remove(self, name: str) -> None:
+        """Forget the models of that name; nothing happens when they are gone."""
+        self._path(name).unlink(missing_ok=True)
 
     def _path(self, name: str) -> Path:
         if not re.fullmatch(r"[0-9a-z-]+", name):

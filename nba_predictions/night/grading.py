@@ -41,8 +41,8 @@ def grade_date(
     """Grade all predictions of a date into `prediction_results`; None while there are no results.
 
     `games` is how many were on: without any, and without predictions, there is nothing to wait for.
-    One MERGE on the business key: grading again, or twice at once, ends in the same rows, and what
-    is no longer predicted has no result either.
+    One MERGE on the business key: grading again, or twice at once, ends in the same rows. Results
+    of predictions that are gone since the last grading go with them, in the same statement.
     """
     predictions = warehouse.query("predictions_of_date", PREDICTIONS, partition=game_date)
     if box_scores.is_empty() and (games or predictions.num_rows):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -55,6 +59,40 @@ def player_predictor(
         )
 
     return predict
+
+
+def input_fingerprints(
+    players: Iterable[SlatePlayer],
+    features: pl.DataFrame,
+    models: str,
+    features_as_of: datetime | None,
+) -> dict[str, str]:
+    """Return for each player a hash of all that his rows are made of.
+
+    These are his entry on the slate, his features, the models by name, and the time of the newest
+    fact. The same inputs give the same rows, and so the same fingerprint.
+    """
+    described = {row["player_lookup"]: row for row in features.iter_rows(named=True)}
+    found = {}
+    for player in players:
+        inputs = [
+            asdict(player),
+            {name: _rounded(v) for name, v in described.get(player.player_lookup, {}).items()},
+            models,
+            features_as_of,
+        ]
+        text = json.dumps(inputs, default=str, sort_keys=True)
+        found[player.player_lookup] = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return found
+
+
+def _rounded(value: Any) -> Any:
+    """Return a value without the digits that depend on the order in which numbers were added."""
+    if isinstance(value, float):
+        return f"{value:.9g}"
+    if isinstance(value, list):
+        return [_rounded(v) for v in value]
+    return value
 
 
 def _line_probabilities(

@@ -30,7 +30,7 @@ def calibration_of(game_date: date, warehouse: Warehouse) -> pl.DataFrame:
         system, from, to, n, forecast, observed, observed_se: the standard error is clustered by
         date, null with fewer than two dates.
     """
-    by_date = pl.DataFrame(warehouse.query("calibration", RESULTS, partition=game_date))
+    by_date = pl.DataFrame(warehouse.query("calibration_by_date", RESULTS, partition=game_date))
     if by_date.is_empty():
         return pl.DataFrame(schema=_CALIBRATION)
     keys = ["system_id", "bin"]
@@ -103,7 +103,7 @@ class DriftReport:
 def drift_of(game_date: date, warehouse: Warehouse, *, run_id: str) -> DriftReport:
     """Judge the recent error of every system up to a date; log those that have left their band."""
     found = warehouse.query(
-        "errors_by_date", RESULTS, partition=game_date, since=game_date - LOOK_BACK
+        "drift_by_date", RESULTS, partition=game_date, since=game_date - LOOK_BACK
     )
     by_system: dict[str, list[DateErrors]] = {}
     for row in found.to_pylist():

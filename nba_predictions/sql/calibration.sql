@@ -1,30 +1,14 @@
--- Forecast and observed overs by system, date and tenth of probability, over all graded nights up to a
--- date. Pushes are left out on both sides; rows of one date are kept together, since they depend on
--- each other.
-WITH chances AS (
-  SELECT
-    system_id,
-    game_date,
-    over_probability / (1.0 - COALESCE(push_probability, 0.0)) AS chance,
-    CASE WHEN outcome = 'OVER' THEN 1 ELSE 0 END AS went_over
-  FROM ${target}
-  WHERE
-    game_date <= @partition
-    AND outcome IN ('OVER', 'UNDER')
-    AND over_probability IS NOT NULL
-    AND COALESCE(push_probability, 0.0) < 1.0
-),
-binned AS (
-  SELECT
-    system_id, game_date, chance, went_over,
-    CAST(LEAST(FLOOR(chance * 10), 9) AS INT64) AS bin
-  FROM chances
-)
+-- Said and done: how often the points were above the line, by what the probability of that was said
+-- to be, in tenths. A push is not above the line.
 SELECT
-  system_id, game_date, bin,
+  system_id,
+  CAST(LEAST(FLOOR(over_probability * 10), 9) AS INT64) AS bucket,
   COUNT(*) AS row_count,
-  SUM(chance) AS forecast,
-  CAST(SUM(went_over) AS INT64) AS overs
-FROM binned
-GROUP BY system_id, game_date, bin
-ORDER BY system_id, bin, game_date
+  AVG(over_probability) AS said,
+  AVG(IF(outcome = 'OVER', 1.0, 0.0)) AS came
+FROM ${target}
+WHERE game_date BETWEEN @since AND @partition
+  AND outcome IN ('OVER', 'UNDER', 'PUSH')
+  AND over_probability IS NOT NULL
+GROUP BY system_id, bucket
+ORDER BY system_id, bucket

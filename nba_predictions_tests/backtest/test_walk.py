@@ -20,7 +20,7 @@ from nba_predictions.models.store import ModelStore, models_of_date
 from nba_predictions.night.predicting import player_predictor
 from nba_predictions.night.slate import load_slate, slate_frame
 from nba_predictions.sources.files import FilesSource
-from nba_predictions.sources.port import LeagueSource
+from nba_predictions.sources.port import SCHEDULE, LeagueSource, Provenance
 from nba_predictions.systems.models import TrainedModels
 from nba_predictions.systems.registry import SYSTEMS
 from nba_predictions_tests.backtest.conftest import LAST, LEAGUE, NIGHT, Walked
@@ -173,6 +173,9 @@ class Turned:
     def injuries(self, game_date: date) -> pl.DataFrame:
         return self.league.injuries(game_date)
 
+    def provenance(self, game_date: date) -> Provenance:
+        return self.league.provenance(game_date)
+
 
 def test_what_comes_later_changes_nothing(walked: Walked) -> None:
     other = walk(Turned(LEAGUE, NIGHT), walked.store, NIGHT, LAST, retrain="never")
@@ -235,6 +238,7 @@ def test_a_player_who_has_moved_is_described_as_the_night_saw_him() -> None:
         today.filter("is_home")
         .unique("game_id")
         .select("game_date", "game_id", away_team="opponent", home_team="team")
+        .with_columns(pl.lit(None, SCHEDULE["tipoff"]).alias("tipoff"))
     )
     nothing = LEAGUE.prop_lines(date(2025, 7, 1)), LEAGUE.injuries(date(2025, 7, 1))
     slate = load_slate(day, before, schedule, *nothing)

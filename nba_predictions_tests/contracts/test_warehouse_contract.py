@@ -12,6 +12,7 @@ import pytest
 
 from nba_predictions.domain.errors import SchemaMismatchError
 from nba_predictions.domain.games import make_game_id
+from nba_predictions.domain.grading import BoxScore, grade
 from nba_predictions.domain.reconciliation import MergeCounts, TargetCounts
 from nba_predictions.domain.tables import PREDICTIONS, RESULTS, Column, Table
 from nba_predictions.warehouse.port import StagingTable, Warehouse
@@ -323,6 +324,31 @@ def test_without_any_staging_table_nothing_is_merged(
     assert table_rows(PREDICTIONS) == before
 
 
+def test_rows_of_players_who_are_not_kept_are_retired_once(
+    warehouse: Warehouse, table_rows: Read
+) -> None:
+    for lookup in ("paulgeorge", "scratched", "cancelled"):
+        stage_and_merge(warehouse, *rows_of(slate_player(lookup)))
+    elsewhere = rows_of(slate_player("scratched", on=TOMORROW), "batch_2")
+    stage_and_merge(warehouse, *elsewhere, batch_id="batch_2")
+    kept = ["newcomer", "paulgeorge"]
+    assert warehouse.retire(PREDICTIONS, GAME_DATE, kept, LATER) == 50
+    left = {(row["game_date"], row["player_lookup"]) for row in table_rows(PREDICTIONS)}
+    assert left == {(GAME_DATE, "paulgeorge"), (TOMORROW, "scratched")}
+    assert warehouse.retire(PREDICTIONS, GAME_DATE, kept, LATER) == 0
+    assert len(table_rows(PREDICTIONS)) == 50
+
+
+def test_rows_that_were_merged_since_are_not_retired(
+    warehouse: Warehouse, table_rows: Read
+) -> None:
+    stage_and_merge(warehouse, *rows_of(slate_player()), at=LATER)
+    before = table_rows(PREDICTIONS)
+    for moment in (NOON, LATER):
+        assert warehouse.retire(PREDICTIONS, GAME_DATE, ["somebody"], moment) == 0
+    assert table_rows(PREDICTIONS) == before
+
+
 def test_a_missing_staging_table_shows_in_the_counts(warehouse: Warehouse) -> None:
     staged = warehouse.stage(PREDICTIONS, "batch_1", "paulgeorge", rows_of(slate_player()))
     lost = warehouse.stage(PREDICTIONS, "batch_1", "lost", rows_of(slate_player("lost")))
@@ -453,6 +479,91 @@ def test_a_named_query_runs_with_its_parameters(warehouse: Warehouse) -> None:
     assert warehouse.query("predictions_of_date", PREDICTIONS, partition=TOMORROW).num_rows == 0
 
 
+def test_a_night_is_told_by_system_and_line_and_at_its_base_lines(warehouse: Warehouse) -> None:
+    others = rows_of(slate_player("another"), "batch_2", mean=30.0)
+    stage_and_merge(warehouse, *rows_of(slate_player()), *rows_of(slate_player("other", None)))
+    stage_and_merge(warehouse, *others, batch_id="batch_2", at=LATER)
+    asked = {"partition": GAME_DATE, "batch_id": "batch_1"}
+    by_line = warehouse.query("night_by_line", PREDICTIONS, **asked).to_pylist()
+    ensemble = [row for row in by_line if row["system_id"] == "ensemble"]
+    offsets = [row["line_offset"] for row in ensemble]
+    assert sorted(offsets, key=lambda o: (o is not None, o)) == [None, -2.0, -1.0, 0.0, 1.0, 2.0]
+    assert all(isinstance(offset, float) for offset in offsets if offset is not None)
+    assert {row["row_count"] for row in ensemble} == {row["players"] for row in ensemble} == {1}
+    for row in ensemble:
+        assert row["mean_points"] == pytest.approx(21.37)
+        lineless = row["line_offset"] is None
+        assert row["mean_over_probability"] == (None if lineless else 0.5)
+        assert (row["passes"], row["without_line"]) == ((0, 1) if lineless else (1, 0))
+
+    at_base = warehouse.query("night_at_base_line", PREDICTIONS, **asked).to_pylist()
+    found = {row["player_lookup"]: row for row in at_base if row["system_id"] == "ensemble"}
+    assert len(at_base) == 10
+    assert set(found) == {"paulgeorge", "other"}
+    assert found["paulgeorge"]["base_line"] == D("22.5")
+    assert found["other"]["base_line"] is None
+    assert found["paulgeorge"]["predicted_points"] == D("21.37")
+
+
+def test_grading_is_told_with_a_players_game_counted_once_beside_the_error_of_the_line(
+    warehouse: Warehouse,
+) -> None:
+    def predicted(on: date, lookup: str, *lines: str | None) -> list[dict[str, Any]]:
+        return [
+            {
+                "prediction_id": f"{on} {lookup} {line}",
+                "batch_id": "batch_1",
+                "game_date": on,
+                "game_id": make_game_id(on, "PHI", "DAL"),
+                "player_lookup": lookup,
+                "system_id": "ensemble",
+                "points_line": None if line is None else D(line),
+                "system_version": "1",
+                "predicted_points": D("24.00"),
+                "over_probability": None if line is None else chance,
+                "recommendation": "NO_LINE" if line is None else "OVER",
+                "staged_at": NOON,
+            }
+            for chance, line in zip((0.99, 0.75, 0.7, 0.25, 0.0), lines, strict=False)
+        ]
+
+    five = ("20.0", "21.0", "22.0", "23.0", "24.0")
+    for on, points in ((GAME_DATE, 22), (TOMORROW, 30)):
+        predictions = [
+            *predicted(on, "paulgeorge", *five),
+            *predicted(on, "lineless", None),
+            *predicted(on, "absent", *five),
+        ]
+        boxes = {"paulgeorge": BoxScore(points, 30.0), "lineless": BoxScore(14, 20.0)}
+        staged = warehouse.stage(RESULTS, f"grading_{on}", "run", grade(predictions, boxes))
+        warehouse.merge(RESULTS, on, [staged.name], NOON)
+
+    (board,) = warehouse.query("graded_night", RESULTS, partition=GAME_DATE).to_pylist()
+    assert (board["player_games"], board["did_not_play"], board["with_line"]) == (2, 1, 1)
+    assert (board["mean_absolute_error"], board["bias"]) == (6.0, 6.0)
+    assert (board["error_with_line"], board["error_of_line"]) == (2.0, 0.0)
+    assert (board["calls"], board["calls_right"]) == (4, 2)
+
+    since = {"since": GAME_DATE, "partition": GAME_DATE}
+    buckets = warehouse.query("calibration", RESULTS, **since).to_pylist()
+    # 22 points: over 20 and 21, a push at 22, which is not over, and under the rest.
+    assert [(b["bucket"], b["row_count"], b["came"]) for b in buckets] == [
+        (0, 1, 0.0),
+        (2, 1, 0.0),
+        (7, 2, 0.5),
+        (9, 1, 1.0),
+    ]
+    assert buckets[2]["said"] == pytest.approx(0.725)
+    both = warehouse.query("calibration", RESULTS, since=GAME_DATE, partition=TOMORROW)
+    assert sum(b["row_count"] for b in both.to_pylist()) == 10
+
+    errors = warehouse.query("error_by_date", RESULTS, since=GAME_DATE, partition=TOMORROW)
+    assert [
+        (e["game_date"], e["player_games"], e["mean_absolute_error"], e["error_of_line"])
+        for e in errors.to_pylist()
+    ] == [(GAME_DATE, 1, 2.0, 0.0), (TOMORROW, 1, 6.0, 8.0)]
+
+
 VOID = {"actual_points": None, "minutes": None, "absolute_error": None, "is_correct": None}
 
 
@@ -544,11 +655,11 @@ def test_calibration_is_counted_by_date_and_tenth_without_pushes(warehouse: Ware
         result("9.5", "VOID", None, player_lookup="other", **VOID),
         result("20.5", "OVER", True, over_probability=0.62, game_date=TOMORROW),
     )
-    today = warehouse.query("calibration", RESULTS, partition=GAME_DATE).to_pylist()
+    today = warehouse.query("calibration_by_date", RESULTS, partition=GAME_DATE).to_pylist()
     assert [(r["bin"], r["row_count"], r["overs"]) for r in today] == [(6, 2, 1), (9, 1, 1)]
     assert today[0]["forecast"] == pytest.approx(0.65 + 0.6)
     assert {type(r[c]) for r in today for c in ("bin", "row_count", "overs")} == {int}
-    both = warehouse.query("calibration", RESULTS, partition=TOMORROW).to_pylist()
+    both = warehouse.query("calibration_by_date", RESULTS, partition=TOMORROW).to_pylist()
     assert [(r["game_date"], r["bin"]) for r in both] == [
         *((GAME_DATE, 6), (TOMORROW, 6), (GAME_DATE, 9))
     ]
@@ -565,7 +676,7 @@ def test_errors_are_summed_by_date(warehouse: Warehouse) -> None:
     )
 
     def errors(since: date, upto: date) -> list[tuple[Any, ...]]:
-        found = warehouse.query("errors_by_date", RESULTS, partition=upto, since=since)
+        found = warehouse.query("drift_by_date", RESULTS, partition=upto, since=since)
         return [tuple(row.values()) for row in found.to_pylist()]
 
     first, second = ("ensemble", GAME_DATE, 2, 7.0), ("ensemble", TOMORROW, 1, 2.0)
@@ -603,6 +714,19 @@ def test_dropping_staging_counts_what_was_there_and_leaves_the_rest(warehouse: W
     assert warehouse.staging_there([a, b, c]) == {c}
     assert warehouse.drop_staging([a, b]) == 0
     assert warehouse.drop_staging([]) == 0
+
+
+def test_what_is_left_of_a_batch_can_be_dropped_by_its_names(warehouse: Warehouse) -> None:
+    mine, other = (
+        warehouse.stage(PREDICTIONS, batch_id, "a", one_system(None, "a")).name
+        for batch_id in ("batch_1", "batch_2")
+    )
+    left = warehouse.leftover_staging(["batch_1", "batch_3"])
+    # Where staging expires by itself, nobody has to look for it.
+    assert left in ({"batch_1": {mine}}, {})
+    warehouse.drop_staging(sorted(left.get("batch_1", {mine})))
+    assert warehouse.leftover_staging(["batch_1"]) == {}
+    assert warehouse.staging_there([mine, other]) == {other}
 
 
 def test_clean_ups_and_staging_at_once_do_not_disturb_each_other(warehouse: Warehouse) -> None:

@@ -1,0 +1,101 @@
+"""The pictures: valid, small, the same for the same numbers, and never a crash for want of rows."""
+
+from __future__ import annotations
+
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import polars as pl
+import pytest
+
+from nba_predictions.report import plots
+from nba_predictions_tests.report import frames
+
+#: A materialization carries two pictures at most, and its event stays small.
+MOST_BYTES = 25_000
+
+
+def size_of(png: bytes) -> tuple[int, int]:
+    """Read a PNG as a viewer does: the signature, each chunk with its checksum; return its size."""
+    assert png.startswith(b"\x89PNG\r\n\x1a\n")
+    found, at = [], 8
+    while at < len(png):
+        (length,) = struct.unpack(">I", png[at : at + 4])
+        kind, body = png[at + 4 : at + 8], png[at + 8 : at + 8 + length]
+        (checksum,) = struct.unpack(">I", png[at + 8 + length : at + 12 + length])
+        assert checksum == zlib.crc32(kind + body)
+        found.append((kind, body))
+        at += 12 + length
+    assert found[0][0] == b"IHDR"
+    assert found[-1][0] == b"IEND"
+    width, height = struct.unpack(">II", found[0][1][:8])
+    return width, height
+
+
+ONE_BUCKET = frames.buckets(40, tenths=1).head(1)
+DRAWINGS: dict[str, Callable[[], bytes]] = {
+    "distributions, none": lambda: plots.distributions(frames.at_base(0)),
+    "distributions, one": lambda: plots.distributions(frames.at_base(1)),
+    "distributions, no line": lambda: plots.distributions(frames.at_base(4).tail(5)),
+    "distributions, many": lambda: plots.distributions(frames.at_base(450)),
+    "distributions, new systems": lambda: plots.distributions(
+        frames.at_base(20, ("ensemble", "a_new_one", "another", "a_third", "a_fourth"))
+    ),
+    "against the line, none": lambda: plots.against_the_line(frames.at_base(0)),
+    "against the line, one": lambda: plots.against_the_line(frames.at_base(1)),
+    "against the line, many": lambda: plots.against_the_line(frames.at_base(450)),
+    "against the line, no such system": lambda: plots.against_the_line(frames.at_base(9), "x"),
+    "calibration, none": lambda: plots.calibration(frames.buckets(0, 0), "2026-01-15"),
+    "calibration, one": lambda: plots.calibration(ONE_BUCKET, "2026-01-15"),
+    "calibration, few rows": lambda: plots.calibration(frames.buckets(3), "2026-01-15"),
+    "calibration, many": lambda: plots.calibration(frames.buckets(4000), "2026-01-15"),
+    "errors, none": lambda: plots.error_by_system(frames.graded(0), "2026-01-15"),
+    "errors, one": lambda: plots.error_by_system(frames.graded(1), "2026-01-15"),
+    "errors, many": lambda: plots.error_by_system(frames.graded(), "2026-01-15"),
+    "dates, none": lambda: plots.error_by_date(frames.by_date(0)),
+    "dates, one": lambda: plots.error_by_date(frames.by_date(1)),
+    "dates, many": lambda: plots.error_by_date(frames.by_date(60)),
+}
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_a_picture_is_a_small_png_whatever_there_is_to_draw(name: str) -> None:
+    png = DRAWINGS[name]()
+    width, height = size_of(png)
+    assert 400 <= width <= 900
+    assert 200 <= height <= 500
+    assert 1_500 < len(png) < MOST_BYTES
+
+
+def test_what_has_nothing_to_draw_looks_different_from_what_has() -> None:
+    assert DRAWINGS["dates, none"]() != DRAWINGS["dates, many"]()
+    assert DRAWINGS["distributions, none"]() != DRAWINGS["distributions, many"]()
+
+
+def test_the_same_numbers_give_the_same_bytes_in_any_thread() -> None:
+    alone = [draw() for draw in DRAWINGS.values()]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda draw: draw(), DRAWINGS.values()))
+    assert together == alone
+
+
+def test_a_system_keeps_its_colour_when_others_are_missing() -> None:
+    everybody = plots._systems(frames.graded())
+    few = plots._systems(frames.graded().filter(pl.col("system_id") == "xgboost"))
+    assert few["xgboost"] == everybody["xgboost"]
+    assert len(set(everybody.values())) == 5
+
+
+def test_definitions_and_commands_are_loaded_without_the_drawing_library() -> None:
+    code = (
+        "import sys, nba_predictions.definitions, nba_predictions.cli;"
+        "print([m for m in ('matplotlib', 'jinja2', 'rich') if m in sys.modules])"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert loaded.stdout.splitlines()[-1] == "[]"
