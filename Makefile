@@ -1,5 +1,5 @@
 # Everything a newcomer needs: `make run`, `make test`, `make dev`. Python >= 3.10 and make suffice.
-.PHONY: install run run-gcp grade audit test races lint dev bench clean
+.PHONY: install run run-gcp grade audit report test races lint dev bench clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -45,6 +45,10 @@ grade: install
 
 audit: install
 	@$(BIN)/nba-predictions audit --game-date $(GAME_DATE)
+
+# One page that stands alone, with pictures; its path is printed.
+report: install
+	@$(BIN)/nba-predictions report --game-date $(GAME_DATE) --html
 
 # The suite sets the variables that it needs; those above are not for it. Much of it is waiting.
 test: install

@@ -47,7 +47,10 @@ def _checks(scene: Scene) -> list[Condition]:
 
 
 def _runs(scene: Scene) -> list[Condition]:
-    jobs = {job.name for job in scene.repository.get_all_jobs()}
+    jobs = {
+        job.name: frozenset(key.to_user_string() for key in job.asset_layer.executable_asset_keys)
+        for job in scene.repository.get_all_jobs()
+    }
     return failed_runs(scene.instance, jobs, scene.batches, scene.now)
 
 

@@ -28,6 +28,7 @@ from nba_predictions.sources.port import LeagueSource
 
 #: Where the gate on the schedule tells until when a night may wait.
 FIRST_TIPOFF = "first_tipoff"
+REASON = "reason"
 
 TheSettings = dg.ResourceParam[Settings]
 
@@ -91,13 +92,15 @@ def gate_on_game_logs(
     since = gates.oldest_result(game_date)
     recent = game_logs.filter(pl.col("game_date") >= since).group_by("game_id", "team").len()
     newest = game_logs["game_date"].max()
+    is_given = league.provenance(game_date).schedule_is_given
     finding = gates.no_game_is_missing(
         game_date,
-        _games_before(game_date, league),
+        # A schedule that was drawn from the box scores has just their games.
+        _games_before(game_date, league) if is_given else (),
         {(game, team): players for game, team, players in recent.iter_rows()},
         newest if isinstance(newest, date) else None,
         settings.bars,
-        is_given=league.provenance(game_date).schedule_is_given,
+        is_given=is_given,
     )
     return _result(context, settings, finding)
 
@@ -230,6 +233,8 @@ def _result(
         metadata={
             **{name: _shown(value) for name, value in finding.numbers.items()},
             **more,
+            # What is to be done about it belongs to the description only.
+            REASON: finding.sentence,
             "finding": finding.level.name.lower(),
             "outcome": follows.value,
             "gates": mode,

@@ -7,7 +7,7 @@ import dagster as dg
 from nba_predictions.assets.consolidation import player_prop_predictions, staging_cleanup
 from nba_predictions.assets.grading import prediction_results, system_performance
 from nba_predictions.assets.ingestion import game_logs
-from nba_predictions.assets.launching import MODE_TAG, Mode
+from nba_predictions.assets.launching import MODE_TAG, Mode, fan_out
 from nba_predictions.assets.models import prediction_models
 from nba_predictions.assets.publication import phase5_completion
 from nba_predictions.assets.staging import staged_predictions
@@ -21,6 +21,7 @@ nightly_predictions = dg.define_asset_job(
 refresh_predictions = dg.define_asset_job(
     "refresh_predictions",
     selection=dg.AssetSelection.assets(staging_cleanup).upstream(),
+    config=fan_out(Mode.refresh),
     tags={MODE_TAG: Mode.refresh.name},
     description="Bring the predictions of one game date up to the lines, injuries and games of "
     "now: only who is affected is predicted again.",
@@ -34,6 +35,7 @@ _FROM_STAGING = dg.AssetSelection.assets(
 replay_players = dg.define_asset_job(
     "replay_players",
     selection=_FROM_STAGING,
+    config=fan_out(Mode.replay),
     tags={MODE_TAG: Mode.replay.name},
     description="Predict players of a staged date again, merge and clean up: those that the "
     "configuration names, by default those who are not done.",
@@ -42,6 +44,7 @@ replay_players = dg.define_asset_job(
 finish_batch = dg.define_asset_job(
     "finish_batch",
     selection=_FROM_STAGING,
+    config=fan_out(Mode.finish),
     tags={MODE_TAG: Mode.finish.name},
     description="Bring a batch to its end that its run has left: merge what is staged, clean up.",
 )

@@ -22,6 +22,7 @@ from nba_predictions.night.batches import newest_batch
 from nba_predictions.sensors import BATCH_TAG
 from nba_predictions.settings import Settings
 from nba_predictions.sources.port import LeagueSource
+from nba_predictions.step_errors import raised
 from nba_predictions.warehouse.port import Warehouse
 
 #: Dagster's own account of each event stays in its event log; stdout is for the milestones, and
@@ -111,7 +112,6 @@ _PLAIN = frozenset(
     {c.__name__ for c in NbaPredictionsError.__subclasses__()}
     | {"Failure", "DagsterAssetCheckFailedError"}
 )
-_WRAPPERS = ("DagsterExecutionStepExecutionError", "RetryRequestedFromPolicy")
 
 
 def explain_failures(result: dg.ExecuteInProcessResult) -> None:
@@ -130,9 +130,7 @@ def explain_failures(result: dg.ExecuteInProcessResult) -> None:
             continue
         else:
             continue
-        # What a step raised comes wrapped in an error of Dagster's.
-        if error is not None and error.cls_name in _WRAPPERS:
-            error = error.cause or error
+        error = raised(error)
         if error is None:
             reason = "no reason was recorded"
         elif error.cls_name in _PLAIN:

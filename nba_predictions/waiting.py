@@ -11,10 +11,11 @@ import dagster as dg
 
 from nba_predictions.assets.staging import Batches
 from nba_predictions.batches.port import BatchStore
+from nba_predictions.domain.batch import BatchState
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.games import EASTERN, eastern_date
 from nba_predictions.domain.gates import GATES, GATES_TAG, deadline
-from nba_predictions.gates import FIRST_TIPOFF
+from nba_predictions.gates import FIRST_TIPOFF, REASON
 from nba_predictions.jobs import nightly_predictions
 from nba_predictions.logs import milestone
 from nba_predictions.partitions import game_date_of
@@ -48,7 +49,7 @@ def predict_waiting_nights(
 ) -> dg.SensorResult | dg.SkipReason:
     """Ask again for the night of today that waits for its inputs; at tip-off give it up aloud.
 
-    Once a batch of the date was begun, by whomever, there is nothing to wait for.
+    Once a batch of the date was begun, by whomever, and not given up, there is nothing to wait for.
     """
     now = utc_now()
     today = eastern_date(now)
@@ -104,7 +105,7 @@ def gate_failures(instance: dg.DagsterInstance, run_id: str) -> list[dg.AssetChe
 
 
 def _stopped(instance: dg.DagsterInstance, batches: BatchStore, game_date: date) -> Stopped | None:
-    """Return what stopped the newest run of a date; None when no gate did, or a batch exists."""
+    """Return what stopped the newest run of a date; None when no gate did, or a batch stands."""
     runs = instance.get_run_records(
         dg.RunsFilter(
             job_name=nightly_predictions.name, tags={_PARTITION_TAG: game_date.isoformat()}
@@ -114,7 +115,8 @@ def _stopped(instance: dg.DagsterInstance, batches: BatchStore, game_date: date)
     if newest is None or newest.dagster_run.status is not dg.DagsterRunStatus.FAILURE:
         return None
     failures = gate_failures(instance, newest.dagster_run.run_id)
-    if not failures or batches.of_date(game_date):
+    standing = [b for b in batches.of_date(game_date) if b.state is not BatchState.FAILED]
+    if not failures or standing:
         return None
     ended = newest.end_time or newest.create_timestamp.timestamp()
     return Stopped(
@@ -122,9 +124,15 @@ def _stopped(instance: dg.DagsterInstance, batches: BatchStore, game_date: date)
         run_id=newest.dagster_run.run_id,
         attempts=len(runs),
         ended_at=datetime.fromtimestamp(ended, timezone.utc),
-        reasons=tuple(f"{found.check_name}: {found.description}" for found in failures),
+        reasons=tuple(map(_reason, failures)),
         until=deadline(game_date, _first_tipoff(instance, newest.dagster_run.run_id)),
     )
+
+
+def _reason(failure: dg.AssetCheckEvaluation) -> str:
+    reason = failure.metadata.get(REASON)
+    # A run of another version may not have it; that must not end the waiting.
+    return f"{failure.check_name}: {reason.value if reason else failure.description}"
 
 
 def _first_tipoff(instance: dg.DagsterInstance, run_id: str) -> datetime | None:

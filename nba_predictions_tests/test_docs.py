@@ -49,7 +49,7 @@ def test_every_command_is_told_of() -> None:
     told = "".join(document(f"docs/{name}.md") for name in ("operating", "debugging"))
     commands = {
         *("audit", "backfill", "dead-letters", "maintain", "publish"),
-        *("refresh", "replay", "repair"),
+        *("refresh", "replay", "repair", "report"),
     }
     assert {c for c in commands if f"nba-predictions {c}" not in told} == set()
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from nba_predictions.assets import features
 from nba_predictions.assets.catalog import catalogued
-from nba_predictions.assets.launching import MODE_TAG, FanOutConfig, Mode
+from nba_predictions.assets.launching import MODE_TAG, FanOutConfig, Mode, fan_out
 from nba_predictions.definitions import defs
 from nba_predictions.domain.errors import BatchStateError
 
@@ -120,6 +120,10 @@ JOBS_WITH_A_MODE = [
 @pytest.mark.parametrize(("job", "mode"), JOBS_WITH_A_MODE)
 def test_a_job_tells_its_runs_what_it_is_for(job: str, mode: Mode) -> None:
     assert defs.resolve_job_def(job).run_tags[MODE_TAG] == mode.name
+    # The launchpad begins with it as soon as a date is chosen.
+    configured = defs.resolve_job_def(job).partitioned_config
+    assert configured is not None
+    assert configured.get_run_config_for_partition_key("2026-01-15") == fan_out(mode)
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda s: s.key.path[-1])

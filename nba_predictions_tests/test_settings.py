@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ def test_with_nothing_set_everything_has_a_default(
 
 
 def test_an_empty_variable_counts_as_not_set() -> None:
-    names = ("PROFILE", "SOURCE", "DATA", "HOME", "COMPLETION_THRESHOLD")
+    names = ("PROFILE", "SOURCE", "DATA", "HOME", "COMPLETION_THRESHOLD", "ALERT_URLS", "UI_URL")
     empty = {f"NBA_PREDICTIONS_{name}": "" for name in names}
     assert Settings.from_environment(empty) == Settings.from_environment({})
 
@@ -197,3 +198,28 @@ def test_a_name_that_google_would_refuse_is_refused_first(name: str, value: str)
     variable = f"NBA_PREDICTIONS_GCP_{name}"
     with pytest.raises(SettingsError, match=f"{variable}={value} cannot be used.*look like"):
         Settings.from_environment({**GCP, variable: value})
+
+
+def test_destinations_of_alerts_are_separated_by_blanks_and_not_printed_with_the_settings() -> None:
+    urls = " slack://a/b/TIiajkdnlazkcOXr\n\tmailtos://me:passw0rd@example.com  "
+    settings = Settings.from_environment({"NBA_PREDICTIONS_ALERT_URLS": urls})
+    assert settings.alert_urls == (
+        "slack://a/b/TIiajkdnlazkcOXr",
+        "mailtos://me:passw0rd@example.com",
+    )
+    assert "TIiajkdnlazkcOXr" not in repr(settings)
+    assert "passw0rd" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "address", ["http://localhost:3000", "https://dagster.example.com", "https://x.org/dagster/"]
+)
+def test_an_address_of_a_web_page_is_where_the_ui_is(address: str) -> None:
+    assert Settings.from_environment({"NBA_PREDICTIONS_UI_URL": address}).ui_url == address
+
+
+@pytest.mark.parametrize("address", ["localhost:3000", "ftp://x", "https://", "http://x?y=1"])
+def test_what_is_no_address_of_a_web_page_is_refused(address: str) -> None:
+    variable = "NBA_PREDICTIONS_UI_URL"
+    with pytest.raises(SettingsError, match=f"{variable}={re.escape(address)} is no address"):
+        Settings.from_environment({variable: address})

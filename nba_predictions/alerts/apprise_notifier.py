@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from apprise import Apprise, NotifyBase, NotifyFormat, NotifyType
+from apprise.common import OverflowMode
 
 from nba_predictions.alerts.port import Notifier
 from nba_predictions.domain.alerts import Message, Severity
@@ -48,6 +49,9 @@ class AppriseNotifier(Notifier):
                     f"none that apprise knows; they are separated by blanks, and look like "
                     f"slack://tokenA/tokenB/tokenC or mailtos://user:password@example.com"
                 )
+            if "overflow=" not in url:
+                # A service that refuses what is too long for it would never take the message.
+                service.overflow_mode = OverflowMode.TRUNCATE
             one = Apprise()
             one.add(service)
             name = f"{service.service_name} {number} ({_masked(service.url(privacy=True))})"

@@ -22,7 +22,7 @@ _PAGE = 200
 #: So far back in the records of a partition is looked for one that says something.
 _DEPTH = 20
 #: Numbers of a check that go into its alert, at most.
-_MOST_FACTS = 12
+_MOST_FACTS = 16
 
 
 def failed_checks(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 
 import dagster as dg
@@ -11,9 +12,11 @@ from dagster._core.storage.tags import PARTITION_NAME_TAG
 from nba_predictions.alerts.batches import published_after
 from nba_predictions.batches.port import BatchStore
 from nba_predictions.domain.alerts import WATCHED, Condition, Kind, Severity
-from nba_predictions.jobs import grade_predictions, publish_phase5_completion
+from nba_predictions.domain.verdict import some_of
+from nba_predictions.jobs import publish_phase5_completion
 from nba_predictions.night.publication import unpublished
 from nba_predictions.partitions import date_in
+from nba_predictions.step_errors import raised
 
 _R = dg.DagsterRunStatus
 #: A run that has not ended after this long hangs: a night takes minutes.
@@ -22,19 +25,47 @@ HANGS_AFTER = timedelta(hours=1)
 QUEUED_AT_MOST = timedelta(hours=12)
 #: Of one job no more failures than this are looked at; the newest are.
 _MOST_RUNS = 1000
+#: Among so many later runs of a partition is looked for the one that made a failure good.
+_LATER_RUNS = 50
 _GRADING = frozenset({"prediction_results", "system_performance"})
 _CHECK_FAILED = "DagsterAssetCheckFailedError"
 
-#: What makes two runs attempts at the same: the job, the assets, the partition.
-_Attempt = tuple[str, frozenset[str], str | None]
+#: The assets of each job, by its name; none of a job of ops.
+Jobs = Mapping[str, frozenset[str]]
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """What makes two runs attempts at the same."""
+
+    job: str
+    assets: frozenset[str]
+    partition: str | None
+
+    @classmethod
+    def of(cls, run: dg.DagsterRun, jobs: Jobs) -> _Attempt:
+        assets = jobs.get(run.job_name, frozenset())
+        if run.asset_selection is not None:
+            assets = frozenset(key.to_user_string() for key in run.asset_selection)
+        return cls(run.job_name, assets, run.tags.get(PARTITION_NAME_TAG))
+
+    def covers(self, other: _Attempt) -> bool:
+        """Return whether this does all that the other was to do, as whichever job."""
+        same = self.job == other.job if not other.assets else other.assets <= self.assets
+        return same and self.partition == other.partition
+
+    def told_as(self, jobs: Jobs) -> str:
+        """Return the name of the job, or the assets that were launched alone."""
+        whole = not self.assets or self.assets == jobs.get(self.job)
+        return self.job if whole else some_of(sorted(self.assets))
 
 
 def failed_runs(
-    instance: dg.DagsterInstance, jobs: Collection[str], store: BatchStore, now: datetime
+    instance: dg.DagsterInstance, jobs: Jobs, store: BatchStore, now: datetime
 ) -> list[Condition]:
     """Return the newest failed run of each job and partition that nothing has made good since.
 
-    It is made good by a later run of the same that succeeded, or when the date was published
+    It is made good by later runs that succeeded with all its assets, or when the date was published
     after it. What another alert says is not said twice: a run that only a failed check has
     stopped, and an attempt at publishing a batch that is told of as unpublished.
     """
@@ -48,25 +79,20 @@ def failed_runs(
             ),
             limit=_MOST_RUNS,
         ):
-            newest.setdefault(_attempt(record.dagster_run), record)
+            newest.setdefault(_Attempt.of(record.dagster_run, jobs), record)
         for attempt, record in newest.items():
-            game_date = date_in(attempt[2])
+            game_date = date_in(attempt.partition)
             if now - _ended(record) >= WATCHED:
                 continue
             if job == publish_phase5_completion.name and game_date in waiting:
                 continue
-            if _made_good(instance, store, attempt, record):
+            if _made_good(instance, jobs, store, attempt, record):
                 continue
             errors = _errors(instance, record.dagster_run.run_id)
             if errors and all(name == _CHECK_FAILED for _, name, _ in errors):
                 continue
-            conditions.append(_failure(attempt, record, errors))
-    return [*conditions, *_hanging(instance, now)]
-
-
-def _attempt(run: dg.DagsterRun) -> _Attempt:
-    assets = frozenset(key.to_user_string() for key in run.asset_selection or ())
-    return run.job_name, assets, run.tags.get(PARTITION_NAME_TAG)
+            conditions.append(_failure(attempt, attempt.told_as(jobs), record, errors))
+    return [*conditions, *_hanging(instance, jobs, now)]
 
 
 def _ended(record: dg.RunRecord) -> datetime:
@@ -81,25 +107,32 @@ def _utc(moment: datetime) -> datetime:
 
 
 def _made_good(
-    instance: dg.DagsterInstance, store: BatchStore, attempt: _Attempt, record: dg.RunRecord
+    instance: dg.DagsterInstance,
+    jobs: Jobs,
+    store: BatchStore,
+    attempt: _Attempt,
+    record: dg.RunRecord,
 ) -> bool:
-    job, assets, partition = attempt
     later = instance.get_run_records(
         dg.RunsFilter(
-            job_name=job,
+            job_name=None if attempt.assets else attempt.job,
             statuses=[_R.SUCCESS],
-            tags={PARTITION_NAME_TAG: partition} if partition else {},
-            created_after=_utc(record.create_timestamp),
+            tags={PARTITION_NAME_TAG: attempt.partition} if attempt.partition else {},
+            # Some storages know the second only; which came later is in their numbers.
+            created_after=_utc(record.create_timestamp) - timedelta(seconds=1),
         ),
-        limit=50,
+        limit=_LATER_RUNS,
     )
-    if any(_attempt(other.dagster_run) == attempt for other in later):
+    if any(
+        other.storage_id > record.storage_id
+        and _Attempt.of(other.dagster_run, jobs).covers(attempt)
+        for other in later
+    ):
         return True
-    game_date = date_in(partition)
-    grades = job == grade_predictions.name or bool(assets & _GRADING)
-    return (
-        game_date is not None and not grades and published_after(store, game_date, _ended(record))
-    )
+    game_date = date_in(attempt.partition)
+    if game_date is None or attempt.assets & _GRADING:
+        return False
+    return published_after(store, game_date, _ended(record))
 
 
 def _errors(instance: dg.DagsterInstance, run_id: str) -> list[tuple[str, str, str]]:
@@ -112,35 +145,39 @@ def _errors(instance: dg.DagsterInstance, run_id: str) -> list[tuple[str, str, s
         event = record.event_log_entry.dagster_event
         if event is None:
             continue
-        error = event.step_failure_data.error
-        while error is not None and error.cause is not None:
-            error = error.cause
+        error = raised(event.step_failure_data.error)
         name = (error.cls_name or "") if error else ""
-        found.append((str(event.step_key), name, error.message.strip() if error else ""))
+        said = error.message.strip() if error else ""
+        # Which module a class is from is of no use to who is told.
+        before, _, message = said.partition(": ")
+        if before.rpartition(".")[2] == name:
+            said = f"{name}: {message}"
+        found.append((str(event.step_key), name, said))
     return found
 
 
 def _failure(
-    attempt: _Attempt, record: dg.RunRecord, errors: Sequence[tuple[str, str, str]]
+    attempt: _Attempt,
+    name: str,
+    record: dg.RunRecord,
+    errors: Sequence[tuple[str, str, str]],
 ) -> Condition:
-    job, assets, partition = attempt
     run = record.dagster_run
     since = _ended(record)
     canceled = run.status is _R.CANCELED
-    game_date = date_in(partition)
-    what = ", ".join(sorted(assets)) if assets else job
-    facts: dict[str, object] = {"job": job}
+    game_date = date_in(attempt.partition)
+    facts: dict[str, object] = {"job": attempt.job}
     if errors:
         facts["failed_steps"] = ", ".join(dict.fromkeys(step for step, _, _ in errors))[:300]
         facts["error"] = errors[0][2][:500]
     elif not canceled:
         facts["error"] = "no step failed; the run itself did, or its process died"
     return Condition(
-        key=f"run:{job}:{','.join(sorted(assets))}:{partition or ''}",
+        key=f"run:{attempt.job}:{','.join(sorted(attempt.assets))}:{attempt.partition or ''}",
         kind=Kind.FAILED_RUN,
         severity=Severity.WARNING if canceled else Severity.ERROR,
-        title=f"{what} {'was canceled' if canceled else 'failed'}"
-        + (f" for {partition}" if partition else ""),
+        title=f"{name} {'was canceled' if canceled else 'failed'}"
+        + (f" for {attempt.partition}" if attempt.partition else ""),
         since=since,
         watched_until=since + WATCHED,
         to_do=f"nba-predictions audit --game-date {game_date}; mend the cause, and run it again"
@@ -153,7 +190,7 @@ def _failure(
     )
 
 
-def _hanging(instance: dg.DagsterInstance, now: datetime) -> Iterator[Condition]:
+def _hanging(instance: dg.DagsterInstance, jobs: Jobs, now: datetime) -> Iterator[Condition]:
     limits = {
         **dict.fromkeys((_R.STARTING, _R.STARTED, _R.CANCELING), HANGS_AFTER),
         _R.QUEUED: QUEUED_AT_MOST,
@@ -162,6 +199,9 @@ def _hanging(instance: dg.DagsterInstance, now: datetime) -> Iterator[Condition]
         dg.RunsFilter(statuses=list(limits), created_before=now - HANGS_AFTER), limit=_MOST_RUNS
     ):
         run = record.dagster_run
+        if run.job_name not in jobs:
+            # An instance may have pipelines of others.
+            continue
         since = _utc(record.create_timestamp)
         if record.start_time is not None:
             since = datetime.fromtimestamp(record.start_time, timezone.utc)

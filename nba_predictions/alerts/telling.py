@@ -67,8 +67,8 @@ def tell(
         if reason is not None:
             milestone(
                 "alert_not_delivered",
-                f"{names[key]} did not take {len(waiting[key])} alerts: {reason}; "
-                "they are sent again with the next tick",
+                f"{names[key]} did not take what was to be told: {reason}; "
+                "it is sent again with the next tick",
                 severity=logging.WARNING,
                 destination=names[key],
                 alerts=len(waiting[key]),
@@ -90,7 +90,7 @@ def _words(
     if open_now and not destinations:
         said.append("nobody is told but the log: NBA_PREDICTIONS_ALERT_URLS names no destination")
     if sent:
-        said.append(f"{sent} destinations told")
+        said.append(f"{sent} told")
     said += [f"{name} did not take it: {reason}" for name, reason in refused.items()]
     return "; ".join(said)
 

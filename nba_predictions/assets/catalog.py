@@ -71,9 +71,12 @@ def _linked(spec: dg.AssetSpec, code_url: str) -> dg.AssetSpec:
     links: list[Any] = []
     for reference in found.code_references:
         if isinstance(reference, dg.LocalFileCodeReference):
-            path = Path(reference.file_path).resolve().relative_to(root).as_posix()
-            line = f"#L{reference.line_number}" if reference.line_number else ""
-            reference = dg.UrlCodeReference(url=f"{code_url.rstrip('/')}/{path}{line}")
+            path = Path(reference.file_path).resolve()
+            # What is defined elsewhere is not in this repository.
+            if path.is_relative_to(root):
+                line = f"#L{reference.line_number}" if reference.line_number else ""
+                place = f"{path.relative_to(root).as_posix()}{line}"
+                reference = dg.UrlCodeReference(url=f"{code_url.rstrip('/')}/{place}")
         links.append(reference)
     value = dg.CodeReferencesMetadataValue(code_references=links)
     return spec.replace_attributes(metadata={**spec.metadata, "dagster/code_references": value})

@@ -48,7 +48,7 @@ def player_prop_predictions(
             "reconciliation": showing.table(reconciliation_table(merged.reconciliation)),
             "by_system_and_line": showing.table(by_line),
             "distributions": showing.picture(
-                plots.distributions(at_base), "predicted points and probabilities by system"
+                lambda: plots.distributions(at_base), "predicted points and probabilities by system"
             ),
             **merged.reconciliation.numbers(),
         }

@@ -76,10 +76,10 @@ def system_performance(
         metadata |= {
             "graded_dates": past.by_date["game_date"].n_unique(),
             "error_by_date": showing.picture(
-                plots.error_by_date(past.by_date), "mean absolute error by system and date"
+                lambda: plots.error_by_date(past.by_date), "mean absolute error by system and date"
             ),
             "calibration": showing.picture(
-                plots.calibration(past.past_buckets, when), "said and done, by system"
+                lambda: plots.calibration(past.past_buckets, when), "said and done, by system"
             ),
         }
     return dg.MaterializeResult(metadata=metadata)
@@ -91,7 +91,7 @@ def _how_it_came_out(graded: Graded | None, game_date: date) -> dict[str, Any]:
     return {
         "by_system": showing.table(graded.by_system),
         "error_by_system": showing.picture(
-            plots.error_by_system(graded.by_system, game_date.isoformat()),
+            lambda: plots.error_by_system(graded.by_system, game_date.isoformat()),
             "mean absolute error by system, and of the line",
         ),
     }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from datetime import date
 from statistics import median
 
@@ -10,8 +11,9 @@ import dagster as dg
 import polars as pl
 
 from nba_predictions.domain.slate import Slate
+from nba_predictions.logs import milestone
 from nba_predictions.report.html import data_uri
-from nba_predictions.report.tables import Schema, markdown_table
+from nba_predictions.report.tables import Schema, escaped, markdown_table
 
 
 def table(frame: pl.DataFrame) -> dg.MarkdownMetadataValue:
@@ -19,8 +21,17 @@ def table(frame: pl.DataFrame) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(markdown_table(frame) if frame.height else "none")
 
 
-def picture(png: bytes, alt: str) -> dg.MarkdownMetadataValue:
-    """Show a picture. It is kept in the event log as it is: tens of kilobytes, no more."""
+def picture(draw: Callable[[], bytes], alt: str) -> dg.MarkdownMetadataValue:
+    """Show a picture. It is kept in the event log as it is: tens of kilobytes, no more.
+
+    One that cannot be drawn is said not to be there: a night that was merged must not fail for it.
+    """
+    try:
+        png = draw()
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}"
+        milestone("plot_failed", f"{alt}: {why}", severity=logging.WARNING)
+        return dg.MetadataValue.md(escaped(f"not drawn: {why}"))
     return dg.MetadataValue.md(f"![{alt}]({data_uri(png)})")
 
 
@@ -72,10 +83,6 @@ def model_table(card: Mapping[str, object], weights: Mapping[str, float]) -> pl.
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
-def _day(value: object) -> str:
-    return value.isoformat() if isinstance(value, date) else "-"
-
-
 def slate_by_game(slate: Slate) -> pl.DataFrame:
     """Return the games of a slate with their players, and how many of them have a line."""
     columns: Schema = {
@@ -91,3 +98,7 @@ def slate_by_game(slate: Slate) -> pl.DataFrame:
         names = (game.game_id, game.away_team, game.home_team)
         rows.append((*names, len(players), len(lines), middle))
     return pl.DataFrame(rows, schema=columns, orient="row")
+
+
+def _day(value: object) -> str:
+    return value.isoformat() if isinstance(value, date) else "-"

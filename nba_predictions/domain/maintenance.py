@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from nba_predictions.domain.batch import (
+    CLEANED_UP,
     RESUMABLE,
     Batch,
     BatchState,
@@ -78,24 +79,24 @@ def expired_models(
     return sorted(name for name, at in saved_at.items() if name not in used and at < since)
 
 
-def expired_staging(
+def staging_may_expire(
     batch: Batch,
     completions: Sequence[Completion],
     dead_letters: Sequence[DeadLetter],
     ledger: Sequence[LedgerEntry],
     now: datetime,
-) -> list[Completion]:
-    """Return the completions whose staging has no use any more and may be dropped.
+) -> bool:
+    """Return whether whatever lies in the staging of a batch has no use any more.
 
-    Only a batch that was given up has any, and only after STAGING_KEPT, in which it can be looked
-    into. Whatever is to be merged yet stays, however old it is.
+    It has none when the batch was given up, or when all that it recorded has been merged, counted
+    and cleaned up; and only after STAGING_KEPT, in which it can be looked into. What is to be
+    merged yet stays, however old it is.
     """
-    if batch.state is not BatchState.FAILED:
-        return []
-    given_up = batch.times.get(BatchState.FAILED.value, batch.created_at)
+    cleaned = batch.state in CLEANED_UP and not pending_staging(completions, ledger)
+    if batch.state is not BatchState.FAILED and not cleaned:
+        return False
     others = [entry for entry in ledger if entry.event != "staging_expired"]
-    silent_since = max(given_up, last_progress(batch, completions, dead_letters, others))
+    progress = last_progress(batch, completions, dead_letters, others)
+    silent_since = max([progress, *batch.times.values()])
     dropped = last_entry(ledger, "staging_expired")
-    if now - silent_since <= STAGING_KEPT or (dropped and dropped.at >= silent_since):
-        return []
-    return pending_staging(completions, ledger)
+    return now - silent_since > STAGING_KEPT and not (dropped and dropped.at >= silent_since)

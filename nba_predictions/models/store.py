@@ -11,6 +11,8 @@ from pathlib import Path
 
 import polars as pl
 
+from nba_predictions.models.past_lines import past_lines
+from nba_predictions.sources.port import Lines
 from nba_predictions.systems.training import (
     TrainedModels,
     train,
@@ -64,17 +66,21 @@ class ModelsOfDate:
     trained_now: bool
 
 
-def models_of_date(game_date: date, history: pl.DataFrame, store: ModelStore) -> ModelsOfDate:
+def models_of_date(
+    game_date: date, history: pl.DataFrame, store: ModelStore, source: Lines | None = None
+) -> ModelsOfDate:
     """Return the models for `game_date`, trained on what was known before its cutoff.
 
-    Stored models are used only when they were trained on exactly the same rows by the same code.
+    Stored models are used only when they were trained on exactly the same rows and lines by the
+    same code. Without a `source` of past lines the defaults say what a line is worth.
     """
     cutoff = training_cutoff(game_date, history)
-    name = f"{cutoff.isoformat()}-{training_fingerprint(history, cutoff)[:16]}"
+    lines = None if source is None else past_lines(source, history, cutoff)
+    name = f"{cutoff.isoformat()}-{training_fingerprint(history, cutoff, lines)[:16]}"
     stored = store.load(name)
     if stored is not None:
         return ModelsOfDate(name, stored, trained_now=False)
-    models = train(history, cutoff)
+    models = train(history, cutoff, lines)
     store.save(name, models)
     return ModelsOfDate(name, models, trained_now=True)
 

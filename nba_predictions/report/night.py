@@ -118,18 +118,18 @@ def predictions_of(batch: Batch, warehouse: Warehouse) -> tuple[pl.DataFrame, pl
 def gather_graded(game_date: date, warehouse: Warehouse) -> Graded | None:
     """Gather how a date was graded; None if it was not yet."""
 
-    def ask(name: str, since: date) -> pl.DataFrame:
-        return pl.DataFrame(warehouse.query(name, RESULTS, partition=game_date, since=since))
+    def ask(name: str, **dates: date) -> pl.DataFrame:
+        return pl.DataFrame(warehouse.query(name, RESULTS, partition=game_date, **dates))
 
-    by_system = ask("graded_night", game_date)
+    by_system = ask("graded_night")
     if by_system.is_empty():
         return None
     past = game_date - LOOK_BACK
     return Graded(
         by_system=with_hit_rate(by_system),
-        buckets=ask("calibration", game_date),
-        past_buckets=ask("calibration", past),
-        by_date=ask("error_by_date", past),
+        buckets=ask("calibration", since=game_date),
+        past_buckets=ask("calibration", since=past),
+        by_date=ask("error_by_date", since=past),
     )
 
 

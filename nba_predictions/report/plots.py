@@ -8,6 +8,7 @@ Colours are told apart by colour-blind readers (Okabe and Ito), and systems by t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ import polars as pl
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from PIL import Image
 
 _STYLES = {
     "ensemble": ("#000000", "o"),
@@ -29,7 +31,6 @@ _STYLES = {
 _SPARE = (("#E69F00", "P"), ("#56B4E9", "X"), ("#999999", "*"))
 _GREY, _FAINT = "#595959", "#d9d9d9"
 _DPI = 90
-_COLOURS = 128
 _FEWEST_ROWS = 10
 #: From so many dates on, single ones are noise: means of a week of them are drawn.
 _MANY_DATES, _WEEK = 15, 7
@@ -306,6 +307,27 @@ def _nothing(axes: Axes, why: str) -> None:
     axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center", color=_GREY)
 
 
+@lru_cache(maxsize=1)
+def _palette() -> Image.Image:
+    """Return every colour that is drawn with, thinned towards white, and all greys between.
+
+    A palette found in the picture itself would give up the colour of a single small mark.
+    """
+    from PIL import Image
+
+    names = {colour for colour, _ in (*_STYLES.values(), *_SPARE)}
+    shades = np.linspace(0.0, 0.9, 12)
+    # Not too many greys: Pillow looks for the nearest in coarse steps, and white has to stay white.
+    colours = [(level, level, level) for level in range(255, -1, -15)]
+    for name in sorted(names - {"#000000"}):
+        red, green, blue = (int(name[at : at + 2], 16) for at in (1, 3, 5))
+        for shade in shades:
+            colours.append(tuple(round(c + (255 - c) * shade) for c in (red, green, blue)))
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([part for colour in colours for part in colour])
+    return palette
+
+
 def _png(figure: Figure) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
@@ -319,5 +341,6 @@ def _png(figure: Figure) -> bytes:
     drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     buffer = BytesIO()
     # A plot has few colours: with a palette of them it is a third as large, and looks the same.
-    drawn.quantize(_COLOURS).save(buffer, "png", optimize=True)
+    few = drawn.quantize(palette=_palette(), dither=Image.Dither.NONE)
+    few.save(buffer, "png", optimize=True)
     return buffer.getvalue()

@@ -54,8 +54,9 @@ def markdown_table(frame: pl.DataFrame) -> str:
 
 
 def _line(texts: Iterable[str]) -> str:
-    return "| " + " | ".join(map(_escaped, texts)) + " |"
+    return "| " + " | ".join(map(escaped, texts)) + " |"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Return a text of one line in which Markdown and HTML find nothing of theirs."""
     return _MARKDOWN.sub(r"\\\1", html.escape(" ".join(text.split()), quote=False))

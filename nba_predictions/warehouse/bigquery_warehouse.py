@@ -254,6 +254,10 @@ class BigQueryWarehouse:
         ).rows.to_pylist()
         return int(counted["row_count"])
 
+    def leftover_staging(self, batch_ids: Collection[str]) -> dict[str, set[str]]:
+        # The staging dataset gives every table an expiration: nothing is left for ever.
+        return {}
+
     def drop_staging(self, names: Sequence[str]) -> int:
         there = sorted(self.staging_there(names))
         self._delete([f"{self._staging}.{name}" for name in there])

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import pytest
+
 from nba_predictions_tests.servers import free_port
 
 #: As long as a token of a service, and nowhere to be seen afterwards.
@@ -67,3 +69,17 @@ def receiving(up: bool = True) -> Iterator[Receiver]:
         yield receiver
     finally:
         receiver.down()
+
+
+@pytest.fixture
+def slack() -> Iterator[Receiver]:
+    """A destination that is there."""
+    with receiving() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def mail() -> Iterator[Receiver]:
+    """A destination that is away, until it is brought up."""
+    with receiving(up=False) as receiver:
+        yield receiver

@@ -7,6 +7,7 @@ import re
 
 import pytest
 from apprise import Apprise
+from apprise.plugins.custom_json import NotifyJSON
 
 from nba_predictions.alerts.apprise_notifier import AppriseNotifier
 from nba_predictions.domain.alerts import Message, Severity
@@ -117,6 +118,18 @@ def test_no_secret_is_logged_whether_a_message_arrives_or_not(
         reasons = [notifier.send(key, MESSAGE) for key in notifier.destinations]
     assert [reason is None for reason in reasons] == [True, False]
     assert SECRET not in caplog.text + "".join(capfd.readouterr()) + str(reasons)
+
+
+@pytest.mark.parametrize(("more", "length"), [("", 100), ("&overflow=upstream", 5000)])
+def test_what_is_too_long_for_a_service_is_cut_unless_its_address_says_otherwise(
+    slack: Receiver, monkeypatch: pytest.MonkeyPatch, more: str, length: int
+) -> None:
+    monkeypatch.setattr(NotifyJSON, "body_maxlen", 100)
+    notifier = AppriseNotifier([slack.url + more])
+    long = Message(MESSAGE.title, "x" * 5000, Severity.ERROR)
+    assert notifier.send(only(notifier), long) is None
+    (post,) = slack.posts
+    assert len(post["message"]) == length
 
 
 def test_the_same_address_twice_is_one_destination() -> None:

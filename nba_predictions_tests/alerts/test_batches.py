@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +12,7 @@ from nba_predictions.alerts.batches import (
     stalled_batches,
     unpublished_batches,
 )
-from nba_predictions.batches.sqlite_store import SQLiteBatchStore
+from nba_predictions.batches.port import BatchStore
 from nba_predictions.domain.alerts import WATCHED, Kind
 from nba_predictions.domain.batch import Batch, BatchState, Completion, LedgerEntry
 from nba_predictions.domain.clock import utc_now
@@ -26,11 +26,12 @@ SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> SQLiteBatchStore:
-    return SQLiteBatchStore(tmp_path / "batches.sqlite")
+def store(open_store: Callable[[], BatchStore]) -> BatchStore:
+    """An empty store of each backend."""
+    return open_store()
 
 
-def batch(store: SQLiteBatchStore, state: BatchState, batch_id: str = "batch_a") -> datetime:
+def batch(store: BatchStore, state: BatchState, batch_id: str = "batch_a") -> datetime:
     """Create a batch of ten players in a state; return when."""
     now = store.now()
     made = Batch(batch_id, GAME_DATE, state, 10, 1, "f", now, "run-1", "test")
@@ -38,13 +39,13 @@ def batch(store: SQLiteBatchStore, state: BatchState, batch_id: str = "batch_a")
     return now
 
 
-def snapshot(store: SQLiteBatchStore) -> tuple[Batch, list[LedgerEntry]]:
+def snapshot(store: BatchStore) -> tuple[Batch, list[LedgerEntry]]:
     return store.get("batch_a"), list(store.ledger("batch_a"))
 
 
 @pytest.mark.parametrize("state", [S.CREATED, S.STAGING, S.STAGED, S.CONSOLIDATED])
 def test_a_silent_batch_is_told_with_how_far_it_is_and_nothing_is_changed(
-    store: SQLiteBatchStore, state: BatchState
+    store: BatchStore, state: BatchState
 ) -> None:
     batch(store, state)
     store.complete("batch_a", Completion("p1", 0, utc_now(), "run-1", skip_reason="OUT"))
@@ -62,7 +63,7 @@ def test_a_silent_batch_is_told_with_how_far_it_is_and_nothing_is_changed(
 
 
 def test_a_batch_that_is_given_up_after_it_stalled_is_still_the_same_condition(
-    store: SQLiteBatchStore,
+    store: BatchStore,
 ) -> None:
     now = batch(store, S.STAGING)
     (stalled,) = stalled_batches(store, now + STALL_WINDOW + MINUTE)
@@ -73,20 +74,20 @@ def test_a_batch_that_is_given_up_after_it_stalled_is_still_the_same_condition(
     assert "nothing was recorded for 11 minutes" in str(given_up.facts["reason"])
 
 
-def test_a_batch_that_is_taken_up_again_clears(store: SQLiteBatchStore) -> None:
+def test_a_batch_that_is_taken_up_again_clears(store: BatchStore) -> None:
     batch(store, S.FAILED)
     assert len(stalled_batches(store, store.now())) == 1
     store.move("batch_a", S.STAGING)
     assert stalled_batches(store, store.now()) == []
 
 
-def test_a_batch_that_was_given_up_for_another_is_not_told_of(store: SQLiteBatchStore) -> None:
+def test_a_batch_that_was_given_up_for_another_is_not_told_of(store: BatchStore) -> None:
     batch(store, S.FAILED)
     batch(store, S.STAGING, "batch_b")
     assert stalled_batches(store, store.now()) == []
 
 
-def test_a_batch_that_was_given_up_is_told_of_for_eight_days(store: SQLiteBatchStore) -> None:
+def test_a_batch_that_was_given_up_is_told_of_for_eight_days(store: BatchStore) -> None:
     batch(store, S.FAILED)
     now = store.now()
     (condition,) = stalled_batches(store, now + WATCHED - MINUTE)
@@ -95,7 +96,7 @@ def test_a_batch_that_was_given_up_is_told_of_for_eight_days(store: SQLiteBatchS
 
 
 def test_an_unpublished_batch_is_told_after_ten_minutes_with_the_last_reason(
-    store: SQLiteBatchStore,
+    store: BatchStore,
 ) -> None:
     batch(store, S.CONSOLIDATED)
     store.move("batch_a", S.CLEANED)
@@ -117,14 +118,14 @@ def test_an_unpublished_batch_is_told_after_ten_minutes_with_the_last_reason(
     assert unpublished_batches(store, now + UNPUBLISHED_AFTER + MINUTE) == []
 
 
-def test_a_batch_that_nobody_tried_to_publish_says_so(store: SQLiteBatchStore) -> None:
+def test_a_batch_that_nobody_tried_to_publish_says_so(store: BatchStore) -> None:
     batch(store, S.CLEANED)
     (condition,) = unpublished_batches(store, store.now() + 2 * UNPUBLISHED_AFTER)
     assert condition.facts["last_error"] == "never attempted"
 
 
 def test_a_batch_with_replayed_players_who_are_not_merged_is_told_of_once_as_standing_still(
-    store: SQLiteBatchStore,
+    store: BatchStore,
 ) -> None:
     batch(store, S.CLEANED)
     staged = Completion("p1", 25, utc_now(), "replay", staging_table="batch_a/p1")

@@ -12,7 +12,8 @@ from dagster._core.remote_origin import RemoteJobOrigin
 from nba_predictions.domain.alerts import Kind, Severity
 from nba_predictions.domain.batch import Batch, BatchState
 from nba_predictions.domain.clock import utc_now
-from nba_predictions_tests.alerts.toys import DATE, JOB, REPOSITORY, Toy
+from nba_predictions.domain.errors import SourceDataError
+from nba_predictions_tests.alerts.toys import DATE, GRADING, JOB, REPOSITORY, Toy
 
 GAME_DATE = date.fromisoformat(DATE)
 PUBLISH = "publish_phase5_completion"
@@ -34,7 +35,7 @@ def run(
     status: dg.DagsterRunStatus,
     job: str = JOB,
     assets: set[str] | None = None,
-    partition: str = DATE,
+    partition: str | None = DATE,
 ) -> str:
     """Record a run with a status, as the daemon leaves it."""
     selection = frozenset(dg.AssetKey(a) for a in assets) if assets else None
@@ -42,7 +43,7 @@ def run(
         dg.DagsterRun(
             job_name=job,
             status=status,
-            tags={"dagster/partition": partition},
+            tags={"dagster/partition": partition} if partition else {},
             asset_selection=selection,
             remote_job_origin=RemoteJobOrigin(REPOSITORY, job),
         )
@@ -66,6 +67,18 @@ def test_a_failed_run_is_told_with_its_date_steps_reason_and_run(toy: Toy) -> No
         "failed_steps": "predictions",
         "error": "ZeroDivisionError: no forecast for lukadoncic",
     }
+
+
+def test_the_reason_is_told_in_the_words_of_our_own_error_not_of_what_caused_it(
+    toy: Toy,
+) -> None:
+    toy.error = SourceDataError("lines.csv: cannot be read; check the file")
+    toy.error.__cause__ = PermissionError("denied")
+    toy.fails = True
+    toy.run()
+    (condition,) = toy.runs()
+    said = "SourceDataError: lines.csv: cannot be read; check the file"
+    assert condition.facts["error"] == said
 
 
 def test_it_is_made_good_by_a_later_run_of_the_same(toy: Toy) -> None:
@@ -135,6 +148,24 @@ def test_assets_that_were_launched_alone_are_told_of_by_their_names(toy: Toy) ->
     assert {c.game_date for c in toy.runs()} == {GAME_DATE}
 
 
+def test_all_that_failed_has_to_be_done_by_whichever_job(toy: Toy) -> None:
+    run(toy, FAILURE, job="grade_predictions")
+    run(toy, SUCCESS, job="__ASSET_JOB", assets={"prediction_results"})
+    run(toy, SUCCESS, job="__ASSET_JOB", assets=set(GRADING), partition="2026-01-14")
+    assert [c.title for c in toy.runs()] == [f"grade_predictions failed for {DATE}"]
+    run(toy, SUCCESS, job="__ASSET_JOB", assets=set(GRADING))
+    assert toy.runs() == []
+
+
+def test_a_job_without_assets_is_made_good_by_itself_only(toy: Toy) -> None:
+    run(toy, FAILURE, job="prune", partition=None)
+    run(toy, SUCCESS)
+    run(toy, SUCCESS, job="prune")
+    assert [(c.title, c.game_date) for c in toy.runs()] == [("prune failed", None)]
+    run(toy, SUCCESS, job="prune", partition=None)
+    assert toy.runs() == []
+
+
 def test_attempts_to_publish_are_left_to_the_batch_that_waits(toy: Toy) -> None:
     run(toy, FAILURE, job=PUBLISH)
     assert len(toy.runs()) == 1
@@ -178,6 +209,12 @@ def test_a_run_that_does_not_end_is_told_of(
     conditions = toy.runs(days_later=hours / 24)
     assert bool(conditions) == told
     assert all(c.title == f"a run of {JOB} does not end, for {DATE}" for c in conditions)
+
+
+def test_runs_of_another_pipeline_on_the_same_instance_are_not_told_of(toy: Toy) -> None:
+    run(toy, FAILURE, job="somebody_elses")
+    run(toy, dg.DagsterRunStatus.STARTED, job="somebody_elses")
+    assert toy.runs(days_later=1) == []
 
 
 def test_a_failure_is_told_for_eight_days(toy: Toy) -> None:

@@ -19,9 +19,17 @@ from nba_predictions.domain.clock import utc_now
 from nba_predictions.partitions import game_dates
 
 DATE = "2026-01-15"
+JOB = "nightly_predictions"
+GRADING = frozenset({"prediction_results", "system_performance"})
+JOBS = {
+    JOB: frozenset({"predictions"}),
+    "publish_phase5_completion": frozenset({"phase5_completion"}),
+    "grade_predictions": GRADING,
+    "prune": frozenset(),
+    "__ASSET_JOB": frozenset({"predictions", "phase5_completion"}) | GRADING,
+}
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 REPOSITORY = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("toys"), "__repository__")
-JOB = "nightly_predictions"
 
 
 @dataclass
@@ -31,6 +39,9 @@ class Toy:
     store: SQLiteBatchStore
     instance: dg.DagsterInstance = field(default_factory=dg.DagsterInstance.ephemeral)
     fails: bool = False
+    error: Exception = field(
+        default_factory=lambda: ZeroDivisionError("no forecast for lukadoncic")
+    )
     passes: bool = True
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
     answers: bool = True
@@ -43,7 +54,7 @@ class Toy:
         @dg.asset(partitions_def=game_dates)
         def predictions() -> None:
             if self.fails:
-                raise ZeroDivisionError("no forecast for lukadoncic")
+                raise self.error
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", dg.PreviewWarning)
@@ -62,7 +73,10 @@ class Toy:
                     metadata={"batch_id": "batch_1", "tables_found": 30, "note": "x" * 100},
                 )
 
-        jobs = [dg.define_asset_job(name, "*") for name in (JOB, "publish_phase5_completion")]
+        jobs = [
+            dg.define_asset_job(name, dg.AssetSelection.assets(predictions))
+            for name in (JOB, "publish_phase5_completion")
+        ]
         return dg.Definitions(assets=[predictions], asset_checks=[rows_match], jobs=jobs)
 
     def run(self, job: str = JOB, date: str = DATE) -> dg.ExecuteInProcessResult:
@@ -82,8 +96,7 @@ class Toy:
         return failed_checks(self.instance, list(keys), later(days_later))
 
     def runs(self, days_later: float = 0) -> list[Condition]:
-        jobs = [JOB, "publish_phase5_completion", "grade_predictions", "__ASSET_JOB"]
-        return failed_runs(self.instance, jobs, self.store, later(days_later))
+        return failed_runs(self.instance, JOBS, self.store, later(days_later))
 
 
 def later(days: float) -> datetime:

@@ -615,6 +615,19 @@ def test_dropping_staging_counts_what_was_there_and_leaves_the_rest(warehouse: W
     assert warehouse.drop_staging([]) == 0
 
 
+def test_what_is_left_of_a_batch_can_be_dropped_by_its_names(warehouse: Warehouse) -> None:
+    mine, other = (
+        warehouse.stage(PREDICTIONS, batch_id, "a", one_system(None, "a")).name
+        for batch_id in ("batch_1", "batch_2")
+    )
+    left = warehouse.leftover_staging(["batch_1", "batch_3"])
+    # Where staging expires by itself, nobody has to look for it.
+    assert left in ({"batch_1": {mine}}, {})
+    warehouse.drop_staging(sorted(left.get("batch_1", {mine})))
+    assert warehouse.leftover_staging(["batch_1"]) == {}
+    assert warehouse.staging_there([mine, other]) == {other}
+
+
 def test_clean_ups_and_staging_at_once_do_not_disturb_each_other(warehouse: Warehouse) -> None:
     names = [
         warehouse.stage(PREDICTIONS, "batch_1", f"p{n}", one_system(None, f"p{n}")).name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 
 import pytest
@@ -14,7 +15,7 @@ from nba_predictions.domain.maintenance import (
     dates_in_use,
     expired_dates,
     expired_models,
-    expired_staging,
+    staging_may_expire,
 )
 from nba_predictions.domain.verdict import STAGING_KEPT, Verdict
 from nba_predictions_tests.domain.test_verdict import verdict
@@ -72,30 +73,43 @@ GIVEN_UP = batch(state=BatchState.FAILED, times={"failed": NOON + 60 * SECOND})
 LATE = NOON + STAGING_KEPT + timedelta(hours=1)
 
 
+CLEANED = LedgerEntry("cleaned", NOON + 30 * SECOND, "r")
+EXPIRED = LedgerEntry("staging_expired", LATE, "r", {"tables": 2, "rows": 50, "dropped": 2})
+
+
 def test_staging_of_a_batch_that_was_given_up_expires_after_its_window() -> None:
-    found = expired_staging(GIVEN_UP, DONE, [], [], LATE)
-    assert [c.player_lookup for c in found] == ["a", "b"]
-    assert expired_staging(GIVEN_UP, DONE, [], [], NOON + STAGING_KEPT) == []
+    assert staging_may_expire(GIVEN_UP, DONE, [], [], LATE)
+    assert not staging_may_expire(GIVEN_UP, DONE, [], [], NOON + STAGING_KEPT)
 
 
 @pytest.mark.parametrize("state", [s for s in BatchState if s is not BatchState.FAILED])
 def test_staging_that_may_be_merged_yet_never_expires(state: BatchState) -> None:
     waiting = batch(state=state)
-    assert expired_staging(waiting, DONE, [], [], NOON + 10 * STAGING_KEPT) == []
+    assert not staging_may_expire(waiting, DONE, [], [], NOON + 10 * STAGING_KEPT)
+
+
+@pytest.mark.parametrize("state", BatchState)
+def test_what_a_clean_up_did_not_know_of_expires_once_all_that_was_recorded_is_cleaned_up(
+    state: BatchState,
+) -> None:
+    finished = batch(state=state)
+    expires = state in (BatchState.CLEANED, BatchState.PUBLISHED, BatchState.FAILED)
+    assert staging_may_expire(finished, DONE, [], [CLEANED], LATE) == expires
+    replayed = replace(completion("a"), recorded_at=NOON + 60 * SECOND)
+    waits = state is not BatchState.FAILED
+    assert staging_may_expire(finished, [replayed, *DONE[1:]], [], [CLEANED], LATE) != waits
 
 
 def test_what_was_dropped_once_is_not_chosen_again_until_a_run_has_staged_anew() -> None:
-    entry = LedgerEntry("staging_expired", LATE, "r", {"tables": 2, "rows": 50, "dropped": 2})
     much_later = LATE + 2 * STAGING_KEPT
-    assert expired_staging(GIVEN_UP, DONE, [], [entry], much_later) == []
-    ledger = [entry, LedgerEntry("resumed", LATE + DAY, "r")]
-    assert len(expired_staging(GIVEN_UP, DONE, [], ledger, much_later)) == 2
-    assert expired_staging(GIVEN_UP, DONE, [], ledger, LATE + 2 * DAY) == []
+    assert not staging_may_expire(GIVEN_UP, DONE, [], [EXPIRED], much_later)
+    ledger = [EXPIRED, LedgerEntry("resumed", LATE + DAY, "r")]
+    assert staging_may_expire(GIVEN_UP, DONE, [], ledger, much_later)
+    assert not staging_may_expire(GIVEN_UP, DONE, [], ledger, LATE + 2 * DAY)
 
 
 def test_the_audit_tells_dropped_staging_from_staging_that_got_lost() -> None:
-    entry = LedgerEntry("staging_expired", LATE, "r", {"tables": 2, "rows": 50, "dropped": 2})
-    told = verdict(BatchState.FAILED, done=DONE, ledger=[entry], gone=["a", "b"], now=LATE + DAY)
+    told = verdict(BatchState.FAILED, done=DONE, ledger=[EXPIRED], gone=["a", "b"], now=LATE + DAY)
     assert told.verdict is Verdict.PARTIAL
     assert any("was never merged; it was dropped at" in fact for fact in told.facts)
     lost = verdict(BatchState.FAILED, done=DONE, gone=["a", "b"], now=LATE + DAY)

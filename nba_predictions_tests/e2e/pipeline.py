@@ -40,7 +40,9 @@ from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
 from nba_predictions_tests.conftest import GAME_DATE
 
 NO_GAMES_DATE = date(2025, 11, 27)
-SYSTEMS = ("ensemble", "moving_average", "similarity", "xgboost", "zone_matchup")
+SYSTEMS = (
+    *("ensemble", "market_blend", "moving_average", "similarity", "xgboost", "zone_matchup"),
+)
 #: What may differ between two nights that were given the same.
 BOOKKEEPING = ("batch_id", "created_at", "updated_at")
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -304,13 +306,13 @@ def systems_raising(players: set[str], times: int | None = None) -> Iterator[dic
     real = predicting.predict_all
     tried = dict.fromkeys(sorted(players), 0)
 
-    def predict_all(features: pl.DataFrame, models: Any) -> Any:
+    def predict_all(features: pl.DataFrame, *others: Any) -> Any:
         player = features["player_lookup"][0]
         if player in tried:
             tried[player] += 1
             if times is None or tried[player] <= times:
                 raise FloatingPointError(f"no forecast for {player}")
-        return real(features, models)
+        return real(features, *others)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(predicting, "predict_all", predict_all)

@@ -107,7 +107,8 @@ def test_lines_of_one_game_let_the_night_wait_and_the_rest_of_them_let_it_go(
     (waits,) = milestones(capsys, "night_waits")
     assert waits["attempts"] == 1
     assert waits["game_date"] == NIGHT
-    assert any("every_game_has_lines" in reason for reason in waits["reasons"])
+    assert any("every_game_has_lines: 1 of 2 games" in reason for reason in waits["reasons"])
+    assert not any("--gates" in reason for reason in waits["reasons"])
     evening.now += timedelta(minutes=1)
     (request,) = evening.tick()
     assert request.partition_key == NIGHT
@@ -171,6 +172,16 @@ def test_a_daemon_that_slept_over_tip_off_still_says_that_nothing_was_predicted(
     assert evening.tick() == []
     (gave_up,) = milestones(capsys, "night_gave_up_waiting")
     assert gave_up["game_date"] == NIGHT
+
+
+def test_a_run_of_another_version_is_waited_for_like_any_other(
+    make_pipeline: MakePipeline, league: FramesLeague, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evening = Evening(make_pipeline(league=of_one_game(league)), monkeypatch)
+    monkeypatch.setattr(gates, "REASON", "another name")
+    assert not evening.predict().success
+    evening.now += LOOK_AGAIN_AFTER
+    assert len(evening.tick()) == 1
 
 
 def test_set_to_warn_the_night_goes_on_with_warnings(

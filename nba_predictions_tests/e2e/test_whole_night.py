@@ -177,7 +177,7 @@ def test_all_checks_pass_and_block_but_for_a_schedule_that_begins_with_the_night
     assert all(result.blocking for result in results.values())
 
 
-def test_there_are_25_rows_per_player_with_a_line_and_5_without(
+def test_there_are_30_rows_per_player_with_a_line_and_6_without(
     nights: TwoNights, league: FramesLeague
 ) -> None:
     rows = nights.first_table
@@ -187,8 +187,8 @@ def test_there_are_25_rows_per_player_with_a_line_and_5_without(
     assert quoted < players
     assert len(players) == nights.pipeline.batch().expected_players - 1  # one is reported OUT
     per_player = dict(rows.group_by("player_lookup").len().iter_rows())
-    assert per_player == {player: 25 if player in quoted else 5 for player in players}
-    assert len(rows) == 25 * len(quoted) + 5 * (len(players) - len(quoted))
+    assert per_player == {player: 30 if player in quoted else 6 for player in players}
+    assert len(rows) == 30 * len(quoted) + 6 * (len(players) - len(quoted))
     assert set(rows["system_id"]) == set(SYSTEMS)
 
 

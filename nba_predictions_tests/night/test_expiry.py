@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from nba_predictions.domain.batch import BatchState
+from nba_predictions.domain.reconciliation import last_entry
+from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.domain.verdict import STAGING_KEPT, Verdict
 from nba_predictions.night.expiry import ExpiredStaging, expire_staging
 from nba_predictions.night.leases import LEASE_TTL
-from nba_predictions_tests.examples import slate_of, slate_player
+from nba_predictions_tests.examples import rows_of, slate_of, slate_player
 from nba_predictions_tests.night.conftest import ROWS, SLATE, Night
+from nba_predictions_tests.nights import Scene, stage
 
 
 def month_later(night: Night) -> datetime:
@@ -91,3 +94,43 @@ def test_a_batch_that_lost_its_staging_can_still_be_taken_up(night: Night) -> No
     night.clean(again)
     night.publish(again)
     assert night.verdict().verdict is Verdict.COMPLETE
+
+
+def test_what_a_killed_writer_left_of_a_finished_night_goes_and_its_rows_stay(
+    night: Night,
+) -> None:
+    batch = night.published()
+    rows = night.rows()
+    never_recorded = night.warehouse.stage(
+        PREDICTIONS, batch.batch_id, "tyresemaxey", rows_of(slate_player("tyresemaxey"))
+    )
+    half_written = night.warehouse.staging_dir / batch.batch_id / ".paulgeorge.0123abcd.part"
+    half_written.write_bytes(b"PAR1")
+    # Staging that belongs to no batch that anybody knows is nobody's to drop.
+    stranger = night.warehouse.stage(PREDICTIONS, "batch_unknown", "a", rows_of(slate_player("a")))
+    assert expire_staging(night.store, night.warehouse, run_id="m", now=night.store.now()) == []
+    assert half_written.exists()
+
+    (dropped,) = expire(night)
+    assert (dropped.tables, dropped.rows, dropped.dropped) == (0, 0, 1)
+    assert not half_written.parent.exists()
+    there = night.warehouse.staging_there([never_recorded.name, stranger.name])
+    assert there == {stranger.name}
+    assert night.rows() == rows
+    assert night.verdict().verdict is Verdict.COMPLETE
+    assert expire(night) == []
+
+
+def test_the_staging_of_a_batch_that_was_given_up_goes_on_either_profile(scene: Scene) -> None:
+    parts = scene.home.open()
+    batch = stage(parts, "run_1")
+    parts.batches.move(batch.batch_id, BatchState.FAILED, "superseded: the slate changed")
+    assert len(scene.staging_left()) == 2
+    now = parts.batches.now() + STAGING_KEPT + timedelta(hours=1)
+    (dropped,) = expire_staging(parts.batches, parts.warehouse, run_id="m", now=now)
+    assert (dropped.tables, dropped.dropped) == (2, 2)
+    assert scene.staging_left() == []
+    entry = last_entry(parts.batches.ledger(batch.batch_id), "staging_expired")
+    assert entry is not None
+    assert entry.counts["rows"] == dropped.rows
+    assert expire_staging(parts.batches, parts.warehouse, run_id="m", now=now) == []

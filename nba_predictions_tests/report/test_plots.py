@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import subprocess
 import sys
@@ -9,8 +10,10 @@ import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import polars as pl
 import pytest
+from PIL import Image
 
 from nba_predictions.report import plots
 from nba_predictions_tests.report import frames
@@ -93,9 +96,18 @@ def test_a_system_keeps_its_colour_when_others_are_missing() -> None:
 def test_definitions_and_commands_are_loaded_without_the_drawing_library() -> None:
     code = (
         "import sys, nba_predictions.definitions, nba_predictions.cli;"
-        "print([m for m in ('matplotlib', 'jinja2', 'rich') if m in sys.modules])"
+        "print([m for m in ('matplotlib', 'jinja2') if m in sys.modules])"
     )
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
     )
     assert loaded.stdout.splitlines()[-1] == "[]"
+
+
+def test_white_stays_white_and_a_single_mark_keeps_its_colour() -> None:
+    drawn = Image.open(io.BytesIO(plots.error_by_date(frames.by_date(1)))).convert("RGB")
+    pixels = np.asarray(drawn).reshape(-1, 3).astype(int)
+    assert pixels[0].tolist() == [255, 255, 255]
+    for colour, _ in plots._STYLES.values():
+        wanted = [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
+        assert np.abs(pixels - wanted).sum(axis=1).min() < 12

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
+from nba_predictions.batches.sqlite_store import SQLiteBatchStore
 from nba_predictions.domain.batch import CLEANED_UP
 from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.domain.verdict import Verdict
+from nba_predictions.report.html import render_page
+from nba_predictions.report.night import gather_night
+from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
 from nba_predictions_tests.e2e.pipeline import Pipeline, systems_raising
 from nba_predictions_tests.ui.conftest import BROKEN, GREEN, PARTIAL
 from nba_predictions_tests.ui.screen import NEEDED, Screen, find_browser
@@ -73,6 +78,47 @@ def test_a_night_launched_from_the_page_of_its_job_ends_green_with_its_checks_pa
     screen.picture("player-prop-predictions")
 
 
+def test_the_plot_of_a_materialization_is_drawn(screen: Screen, green_night: str) -> None:
+    screen.open_asset("player_prop_predictions")
+    screen.shows(green_night)
+    row = screen.page.get_by_role("row").filter(has_text="distributions")
+    row.get_by_text("[Show Markdown]").click()
+    plot = screen.page.get_by_role("dialog").locator("img")
+    expect(plot).to_be_visible()
+    assert plot.evaluate("plot => plot.decode().then(() => plot.naturalWidth)") > 400
+    screen.picture("plots-of-a-night")
+
+
+def test_the_report_is_a_page_that_asks_nothing_of_any_network(
+    screen: Screen, pipeline: Pipeline, green_night: str, tmp_path: Path
+) -> None:
+    store = SQLiteBatchStore(pipeline.home / "batches.sqlite")
+    warehouse = DuckDBWarehouse(pipeline.home / "warehouse.duckdb", pipeline.home / "staging")
+    night = gather_night(GREEN, store, warehouse)
+    assert night is not None
+    path = tmp_path / "night.html"
+    path.write_text(render_page(night), "utf-8")
+    page = screen.page.context.new_page()
+    asked: list[str] = []
+    said: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(path.as_uri())
+    assert green_night in page.inner_text("body")
+    assert f"{sum(rows_by_player(pipeline, GREEN).values())}" in page.inner_text("body")
+    widths = page.evaluate(
+        "Promise.all([...document.images].map(i => i.decode().then(() => i.naturalWidth)))"
+    )
+    assert len(widths) == 2
+    assert min(widths) > 400
+    # A picture is in the page, but to a browser it has an address too.
+    assert [url for url in asked if not url.startswith("data:image/png;")] == [path.as_uri()]
+    assert said == []
+    # Nothing sticks out of the page.
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    page.close()
+
+
 def test_the_asset_graph_shows_every_group_and_every_asset_of_it(
     screen: Screen, green_night: str
 ) -> None:
@@ -110,6 +156,13 @@ def test_the_page_of_an_asset_says_what_it_is_who_owns_it_and_of_what_kind_it_is
     screen.shows("data-engineering")
     for kind in kinds:
         screen.shows(kind)
+    code = screen.page.get_by_role("link").filter(has_text="in editor")
+    expect(code).to_have_attribute("href", re.compile(r"/nba_predictions/assets/\w+\.py:\d+"))
+
+
+def test_an_asset_says_by_when_it_has_to_be_fresh(screen: Screen) -> None:
+    screen.open_asset("slate")
+    screen.shows(re.compile(r"^Deadline: At 08:00 AM E[SD]T$"))
 
 
 def test_the_launchpad_of_the_nightly_job_shows_its_configuration_without_an_error(
