@@ -28,6 +28,7 @@ AVERAGES: Final = {
     "weighted_average": "points_ewm",
 }
 LINE: Final = "line"
+STAND_IN: Final = "stand-in line"
 #: Scoring tiers, by the weighted average known before the game. By what was then scored, every
 #: forecast would look too high for some tiers and too low for others.
 TIERS: Final = ((0.0, 8.0), (8.0, 12.0), (12.0, 18.0), (18.0, 25.0), (25.0, np.inf))
@@ -315,7 +316,7 @@ def _chances(
     # Where nobody quotes a line: the half point near the usual, near the median and never a push.
     # It says how good the distributions are; it is no line that anybody could have bet on.
     usual = np.floor(0.96 * everybody.centres["weighted_average"]) + 0.5
-    asked.append(("stand-in line", everybody, usual[:, None]))
+    asked.append((STAND_IN, everybody, usual[:, None]))
     for name, rows, lines in asked:
         each = lines.shape[1]
         at, line = np.repeat(rows.at, each), lines.reshape(-1)
@@ -323,7 +324,9 @@ def _chances(
         settled = points != line
         slices = {(by, label): np.repeat(here, each)[settled] for by, label, here in rows.cuts()}
         for system in systems:
-            over, push = found.over_and_push(system, line, at)
+            # A stand-in line was quoted by nobody: it judges what the system expects by itself.
+            ask = found.own_over_and_push if name == STAND_IN else found.over_and_push
+            over, push = ask(system, line, at)
             yield _Chances(
                 name,
                 system,

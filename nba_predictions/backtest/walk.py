@@ -81,6 +81,13 @@ class Walk:
         forecast = self.forecasts[system_id]
         return chances(forecast.line_mean[at], forecast.line_spread[at], lines)
 
+    def own_over_and_push(
+        self, system_id: str, lines: Floats, at: np.ndarray
+    ) -> tuple[Floats, Floats]:
+        """The same from what the system expects by itself, as if nobody had quoted a line."""
+        forecast = self.forecasts[system_id]
+        return chances(forecast.mean[at], forecast.spread[at], lines)
+
 
 def walk(
     league: LeagueSource,

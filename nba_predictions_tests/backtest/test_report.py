@@ -15,6 +15,7 @@ import pytest
 from nba_predictions.backtest import output
 from nba_predictions.backtest.report import AVERAGES, Report, Scope, judge, tier_names
 from nba_predictions.domain.errors import BacktestError
+from nba_predictions.systems.distribution import over_probability
 from nba_predictions.systems.registry import SYSTEMS
 from nba_predictions_tests.backtest.conftest import LAST, NIGHT, Walked
 
@@ -131,6 +132,26 @@ def test_without_lines_the_report_still_stands(walked: Walked, tmp_path: Path) -
     assert set(report.probabilities["at"]) == {"stand-in line"}
     output.write(report, tmp_path)
     assert "with_line=0" in output.last_line(report)
+
+
+def test_at_the_stand_in_line_nobody_knows_what_the_books_say(
+    walked: Walked, report: Report
+) -> None:
+    """Else the line would be praised for a forecast that never saw one."""
+    rows = walked.walk.rows
+    at = np.flatnonzero((rows["games_season"] >= 1).to_numpy())
+    line = np.floor(0.96 * rows["points_ewm"].to_numpy()[at]) + 0.5
+    forecast = walked.walk.forecasts["ensemble"]
+    over = over_probability(forecast.mean[at], forecast.spread[at], line)
+    went_over = rows["points"].to_numpy()[at] > line
+    loss = -np.log(np.where(went_over, over, 1 - over)).mean()
+    own = report.probabilities.filter(
+        (pl.col("at") == "stand-in line")
+        & (pl.col("by") == "all")
+        & (pl.col("system") == "ensemble")
+    )
+    assert own["n"].to_list() == [len(at)]
+    assert own["log_loss"][0] == pytest.approx(loss)
 
 
 def test_the_written_report_has_every_table_and_the_last_line_its_numbers(
