@@ -1,5 +1,5 @@
 # Everything a newcomer needs: `make run`, `make test`, `make dev`. Python >= 3.10 and make suffice.
-.PHONY: install run run-gcp grade audit report test lint dev bench clean
+.PHONY: install run run-gcp grade audit report test races lint dev bench clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -54,6 +54,10 @@ report: install
 test: install
 	env -u NBA_PREDICTIONS_SOURCE -u NBA_PREDICTIONS_DATA -u NBA_PREDICTIONS_HOME -u DAGSTER_HOME \
 		$(BIN)/python -m pytest --numprocesses 4 --dist worksteal
+
+# A hundred of each race between two workers of one date; the suite runs twenty.
+races: install
+	NBA_PREDICTIONS_TEST_RACES=100 $(BIN)/python -m pytest --numprocesses 2 nba_predictions_tests/faults/test_races.py
 
 lint: install
 	$(BIN)/ruff check .

@@ -20,11 +20,21 @@ import numpy as np
 import polars as pl
 
 from nba_predictions.features.build import FEATURES, build_features, training_features
+from nba_predictions.models.past_lines import MOST_DAYS, past_lines
 from nba_predictions.sources.files import FilesSource
 from nba_predictions.systems.base import Floats, Forecast
-from nba_predictions.systems.distribution import over_probability, push_probability
+from nba_predictions.systems.distribution import over_probability
+from nba_predictions.systems.market import BaseLines, with_line
+from nba_predictions.systems.market_fit import LinedRows, fit_update
 from nba_predictions.systems.registry import SYSTEMS, predict_all
-from nba_predictions.systems.training import metrics, train
+from nba_predictions.systems.scoring import (
+    calibration_error,
+    decided_over,
+    line_metrics,
+    log_loss,
+    metrics,
+)
+from nba_predictions.systems.training import train
 
 BASELINES = ("points_last_10", "points_season", "points_ewm")
 SLATE = ("game_date", "game_id", "player_lookup", "team", "opponent", "is_home")
@@ -43,9 +53,10 @@ def main() -> None:
     if judged.is_empty():
         raise SystemExit(f"no games from {arguments.train_before} to {arguments.until}")
     parts: list[dict[str, Forecast]] = []
+    lines = _lines(source, history, judged) if arguments.lines else None
     for cutoff, end in _spans(judged, arguments.train_before, arguments.retrain_days):
         start = time.perf_counter()
-        models = train(history, cutoff)
+        models = train(history, cutoff, lines)
         seconds = time.perf_counter() - start
         print(
             f"trained before {cutoff} on {models.card['rows']} rows in {seconds:.2f} s, "
@@ -59,8 +70,8 @@ def main() -> None:
     _report(judged, forecasts, regular & (pl.col("games_season") >= 10), "10+ games this season")
     _report(judged, forecasts, regular & (pl.col("games") >= 10), "10+ games in the history")
     _report(judged, forecasts, pl.col("games") >= 0, "everybody")
-    if arguments.lines:
-        _report_lines(source, judged, forecasts)
+    if lines is not None:
+        _report_lines(judged, forecasts, lines)
     _report_speed(history, judged, arguments.train_before)
 
 
@@ -95,8 +106,13 @@ def _concatenate(parts: list[Forecast]) -> Forecast:
     )
 
 
-def _rows(forecast: Forecast, mask: np.ndarray) -> Forecast:
-    return Forecast(forecast.mean[mask], forecast.spread[mask], forecast.confidence[mask])
+def _lines(source: FilesSource, history: pl.DataFrame, judged: pl.DataFrame) -> pl.DataFrame:
+    """All base lines of the judged dates."""
+    parts, end = [], judged["game_date"][-1] + timedelta(days=1)
+    while end > judged["game_date"][0]:
+        parts.append(past_lines(source, history, end))
+        end -= MOST_DAYS
+    return pl.concat(parts).unique(["game_date", "player_lookup"])
 
 
 def _report(
@@ -117,55 +133,73 @@ def _report(
     usual = np.nan_to_num(rows["points_ewm"].to_numpy(), nan=4.0)
     line = np.floor(0.96 * usual) + 0.5
     for name, forecast in forecasts.items():
-        part = _rows(forecast, mask)
+        part = forecast[mask]
         score = metrics(part, points)
         over = over_probability(part.mean, part.spread, line)
         print(
             f"{name:16}{score['mean_absolute_error']:10.4f}{score['bias']:8.3f}"
             f"{score['coverage_50']:8.3f}{score['coverage_80']:8.3f}"
-            f"{_log_loss(over, points > line):10.4f}"
+            f"{log_loss(over, points > line):10.4f}"
         )
 
 
 def _report_lines(
-    source: FilesSource, judged: pl.DataFrame, forecasts: Mapping[str, Forecast]
+    judged: pl.DataFrame, forecasts: Mapping[str, Forecast], lines: pl.DataFrame
 ) -> None:
-    """Against the median line over books (each book's median of its quotes)."""
-    dates = judged["game_date"].unique().sort().to_list()
-    quotes = pl.concat([source.prop_lines(day) for day in dates])
-    if quotes.is_empty():
+    """Against the base lines; what a line is worth is learned anew each Monday from those before.
+
+    The nightly models learn it in the same way from predictions for games held out of training.
+    """
+    found = judged.join(
+        lines, on=["game_date", "player_lookup"], how="left", maintain_order="left"
+    ).with_row_index("row")
+    quoted = found.filter(pl.col("base_line").is_not_null())
+    if quoted.is_empty():
         print("\nno lines for these dates")
         return
-    keys = ["game_date", "player_lookup"]
-    lines = (
-        quotes.group_by(*keys, "book")
-        .agg(pl.col("line").cast(pl.Float64).median())
-        .group_by(keys)
-        .agg(pl.col("line").median())
+    rows = quoted["row"].to_numpy()
+    points = quoted["points"].to_numpy().astype(np.float64)
+    at = BaseLines(quoted["base_line"].to_numpy(), quoted["fair_over"].fill_null(np.nan).to_numpy())
+    weeks = quoted["game_date"].dt.truncate("1w").to_numpy()
+    print(f"\nrows with a line: {len(points)}, of them {(points > at.base).mean():.3f} over")
+    print(
+        f"{'':16}{'abs error':>10}{'with line':>10}{'log loss':>10}{'ECE':>8}"
+        f"{'hits':>8}{'all lines':>11}{'ECE':>8}{'share':>7}"
     )
-    found = judged.join(lines, on=keys, how="left", maintain_order="left")["line"]
-    mask = found.is_not_null().to_numpy()
-    line = found.drop_nulls().to_numpy()
-    points = judged["points"].to_numpy().astype(np.float64)[mask]
-    no_push = points != line
-    print(f"\nrows with a line: {len(points)}, of them {(points > line).mean():.3f} over")
-    head = (
-        f"{'':16}{'abs error':>10}{'log loss':>10}{'brier':>8}{'hits':>8}{'hits at 2+':>12}{'n':>7}"
-    )
-    print(head)
-    print(f"{'the line':16}{np.abs(points - line).mean():10.4f}{np.log(2):10.4f}{0.25:8.4f}")
-    for name, forecast in forecasts.items():
-        part = _rows(forecast, mask)
-        over = over_probability(part.mean, part.spread, line)
-        over = (over / (1 - push_probability(part.mean, part.spread, line)))[no_push]
-        went_over = (points > line)[no_push]
-        right = (over > 0.5) == went_over
-        far = (np.abs(part.mean - line) >= 2)[no_push]
+    print(f"{'the line':16}{np.abs(points - at.base).mean():10.4f}{'':10}{np.log(2):10.4f}")
+    for system in SYSTEMS:
+        if system.rests_on_line:
+            continue
+        own = forecasts[system.system_id][rows]
+        mean, spread, update = own.mean.copy(), own.spread.copy(), system.default_update
+        for week in np.unique(weeks):
+            past, now = weeks < week, weeks == week
+            learned_from = LinedRows(own.mean[past], own.spread[past], at[past], points[past])
+            update = fit_update(learned_from, system.default_update)
+            mean[now], spread[now] = with_line(own.mean[now], own.spread[now], at[now], update)
+        informed = Forecast(own.mean, own.spread, own.confidence, mean, spread)
+        score = line_metrics(informed, at, points)
+        over, happened = _tested(informed, at, points)
         print(
-            f"{name:16}{np.abs(points - part.mean).mean():10.4f}{_log_loss(over, went_over):10.4f}"
-            f"{((over - went_over) ** 2).mean():8.4f}{right.mean():8.3f}"
-            f"{right[far].mean() if far.any() else float('nan'):12.3f}{far.sum():7d}"
+            f"{system.system_id:16}{score['absolute_error_with_line']:10.4f}"
+            f"{np.abs(points - mean).mean():10.4f}{score['log_loss']:10.4f}"
+            f"{score['calibration_error']:8.4f}{score['hit_rate']:8.3f}"
+            f"{log_loss(over, happened):11.4f}{calibration_error(over, happened):8.4f}"
+            f"{update.own_share:7.3f}"
         )
+
+
+def _tested(
+    forecast: Forecast, at: BaseLines, points: Floats
+) -> tuple[Floats, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+    """Chances of the over at all five tested lines, and what happened, without pushes."""
+    over, happened = [], []
+    for offset in (-2.0, -1.0, 0.0, 1.0, 2.0):
+        line = at.base + offset
+        decided = points != line
+        over.append(decided_over(forecast, line)[decided])
+        happened.append((points > line)[decided])
+    return np.concatenate(over), np.concatenate(happened)
 
 
 def _report_speed(history: pl.DataFrame, judged: pl.DataFrame, cutoff: date) -> None:
@@ -183,11 +217,6 @@ def _report_speed(history: pl.DataFrame, judged: pl.DataFrame, cutoff: date) -> 
         for _ in range(100):
             predict_all(frame, models)
         print(f"all systems, {frame.height} rows: {10 * (time.perf_counter() - start):.2f} ms")
-
-
-def _log_loss(over: Floats, went_over: np.ndarray) -> float:
-    chance = np.clip(np.where(went_over, over, 1 - over), 1e-12, 1.0)
-    return float(-np.log(chance).mean())
 
 
 if __name__ == "__main__":

@@ -28,7 +28,8 @@ def gather_evidence(
     batch = newest_batch(store, game_date)
     successor = None
     if batch_id is not None and batch is not None and batch.batch_id != batch_id:
-        if batch.state in MERGED:
+        # One that is opened again, by a replay or a refresh, has taken over what it merged before.
+        if batch.state in MERGED or last_entry(store.ledger(batch.batch_id), "merged"):
             successor = batch.batch_id
         batch = next((b for b in store.of_date(game_date) if b.batch_id == batch_id), None)
     if batch is None:

@@ -40,6 +40,17 @@ class JsonIOManager(dg.UPathIOManager):
         return TypeAdapter(context.dagster_type.typing_type).validate_json(path.read_bytes())
 
 
+def assets_folder(home: Path) -> Path:
+    """Return where the values of all assets are kept."""
+    return home / "assets"
+
+
+def stored_frame(home: Path, asset: str, partition: str) -> pl.DataFrame | None:
+    """Return the frame that the last run of a partition has stored; None before the first."""
+    path = assets_folder(home) / asset / f"{partition}{FrameIOManager.extension}"
+    return pl.read_parquet(path) if path.is_file() else None
+
+
 def io_managers(folder: Path) -> dict[str, dg.IOManager]:
     """Return the IO managers by the resource keys that the assets name."""
     return {

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import dagster as dg
 
 from nba_predictions.assets.consolidation import player_prop_predictions, staging_cleanup
 from nba_predictions.assets.grading import prediction_results, system_performance
+from nba_predictions.assets.ingestion import game_logs
+from nba_predictions.assets.launching import MODE_TAG, Mode, fan_out
+from nba_predictions.assets.models import prediction_models
 from nba_predictions.assets.publication import phase5_completion
 from nba_predictions.assets.staging import staged_predictions
-
-
-def fan_out(**config: Any) -> dict[str, Any]:
-    """Return the run configuration of a job that stages, with whom it stages."""
-    return {"ops": {"staged_predictions": {"ops": {"open_batch_and_fan_out": {"config": config}}}}}
-
 
 nightly_predictions = dg.define_asset_job(
     "nightly_predictions",
@@ -23,12 +18,14 @@ nightly_predictions = dg.define_asset_job(
     description="Predict one game date, from ingestion to the clean-up of staging.",
 )
 
-#: What a job is configured with, unless somebody configures it otherwise: as a whole, for a
-#: configuration takes the place of the job's own.
-CONFIG: dict[str, dict[str, Any]] = {
-    "replay_players": fan_out(replay=True),
-    "finish_batch": fan_out(finish=True),
-}
+refresh_predictions = dg.define_asset_job(
+    "refresh_predictions",
+    selection=dg.AssetSelection.assets(staging_cleanup).upstream(),
+    config=fan_out(Mode.refresh),
+    tags={MODE_TAG: Mode.refresh.name},
+    description="Bring the predictions of one game date up to the lines, injuries and games of "
+    "now: only who is affected is predicted again.",
+)
 
 #: What follows a slate that is there already.
 _FROM_STAGING = dg.AssetSelection.assets(
@@ -38,7 +35,8 @@ _FROM_STAGING = dg.AssetSelection.assets(
 replay_players = dg.define_asset_job(
     "replay_players",
     selection=_FROM_STAGING,
-    config=CONFIG["replay_players"],
+    config=fan_out(Mode.replay),
+    tags={MODE_TAG: Mode.replay.name},
     description="Predict players of a staged date again, merge and clean up: those that the "
     "configuration names, by default those who are not done.",
 )
@@ -46,7 +44,8 @@ replay_players = dg.define_asset_job(
 finish_batch = dg.define_asset_job(
     "finish_batch",
     selection=_FROM_STAGING,
-    config=CONFIG["finish_batch"],
+    config=fan_out(Mode.finish),
+    tags={MODE_TAG: Mode.finish.name},
     description="Bring a batch to its end that its run has left: merge what is staged, clean up.",
 )
 
@@ -60,4 +59,10 @@ grade_predictions = dg.define_asset_job(
     "grade_predictions",
     selection=dg.AssetSelection.assets(prediction_results, system_performance),
     description="Grade the predictions of one finished game date.",
+)
+
+train_models = dg.define_asset_job(
+    "train_models",
+    selection=dg.AssetSelection.assets(game_logs, prediction_models),
+    description="Train the models that serve the week of a game date, or find them trained.",
 )

@@ -37,3 +37,11 @@ def parse_player_night(partition_key: str) -> tuple[date, str]:
     if not separator or not lookup:
         raise ValueError(f"{partition_key!r} is no player's night; expected 2026-01-01|paulgeorge")
     return game_date_of(day), lookup
+
+
+def date_in(partition_key: str | None) -> date | None:
+    """Return the date of a partition key of either kind; None when it has none."""
+    try:
+        return game_date_of((partition_key or "").partition("|")[0])
+    except ValueError:
+        return None

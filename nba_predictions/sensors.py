@@ -7,7 +7,7 @@ import dagster as dg
 from nba_predictions.assets.staging import Batches
 from nba_predictions.domain.batch import Batch
 from nba_predictions.domain.clock import utc_now
-from nba_predictions.jobs import CONFIG, finish_batch, publish_phase5_completion
+from nba_predictions.jobs import finish_batch, publish_phase5_completion
 from nba_predictions.night.publication import unpublished
 from nba_predictions.night.stalls import settle_stalls
 
@@ -87,6 +87,5 @@ def _request(context: dg.SensorEvaluationContext, batch: Batch, job: str) -> dg.
     return dg.RunRequest(
         run_key=f"{batch.batch_id}:{len(runs)}",
         partition_key=batch.game_date.isoformat(),
-        run_config=CONFIG.get(job),
         tags={BATCH_TAG: batch.batch_id},
     )

@@ -7,7 +7,14 @@
 | NBA_PREDICTIONS_DATA | | the folder with input files, for `files` |
 | NBA_PREDICTIONS_HOME | .nba_predictions/SOURCE | where everything is kept that is kept in files |
 | NBA_PREDICTIONS_COMPLETION_THRESHOLD | 0.9 | share of players below which a night is blocked |
+| NBA_PREDICTIONS_ALERT_URLS | | where alerts go: apprise URLs, separated by blanks |
+| NBA_PREDICTIONS_UI_URL | http://localhost:3000 | where the Dagster UI is, for links in alerts |
 | NBA_PREDICTIONS_CODE_URL | | where the code is read in a browser; the UI links to it |
+| NBA_PREDICTIONS_GATES | wait | what a night does whose inputs are below a bar: `wait`, or `warn` |
+| NBA_PREDICTIONS_GATES_ONLY_WARN | injury_report_is_there | gates that never wait; `none` |
+| NBA_PREDICTIONS_MIN_LINE_SHARE | 0.35 | share of players who need a line; 0: none is wanted |
+| NBA_PREDICTIONS_MAX_LINE_AGE_DAYS | 1 | how old the newest line of a game may be |
+| NBA_PREDICTIONS_MAX_GAMES_MISSING | 1 | games of the week before without a box score |
 
 Only for the profile `gcp`, with the defaults of the source `files`; other sources have their own:
 
@@ -22,17 +29,22 @@ Only for the profile `gcp`, with the defaults of the source `files`; other sourc
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from nba_predictions.domain.batch import DEFAULT_COMPLETION_THRESHOLD
 from nba_predictions.domain.completion_message import TOPIC
 from nba_predictions.domain.errors import SettingsError
+from nba_predictions.domain.gates import GATES, MODES, Bars
 
 PROFILES = ("embedded", "gcp")
 SOURCES = ("simulated", "files")
+#: Where `dagster dev` serves the UI.
+DEFAULT_UI_URL = "http://localhost:3000"
+_CODE_URL_EXAMPLE = "https://github.com/OWNER/nba_predictions/blob/main"
 
 
 @dataclass(frozen=True)
@@ -108,7 +120,13 @@ class Settings:
     home: Path
     completion_threshold: float
     gcp: GoogleCloud | None = None
+    #: They hold tokens and passwords, and are not to be printed with the settings.
+    alert_urls: tuple[str, ...] = field(default=(), repr=False)
+    ui_url: str = DEFAULT_UI_URL
     code_url: str | None = None
+    gates: str = MODES[0]
+    gates_only_warn: frozenset[str] = frozenset({"injury_report_is_there"})
+    bars: Bars = field(default_factory=Bars)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -139,8 +157,75 @@ class Settings:
             home=home.resolve(),
             completion_threshold=_threshold(environment),
             gcp=gcp,
-            code_url=_code_url(environment),
+            alert_urls=tuple(environment.get("NBA_PREDICTIONS_ALERT_URLS", "").split()),
+            ui_url=(
+                _web_address(environment, "NBA_PREDICTIONS_UI_URL", DEFAULT_UI_URL)
+                or DEFAULT_UI_URL
+            ),
+            code_url=_web_address(environment, "NBA_PREDICTIONS_CODE_URL", _CODE_URL_EXAMPLE),
+            gates=_choice(environment, "NBA_PREDICTIONS_GATES", MODES),
+            gates_only_warn=_only_warn(environment),
+            bars=_bars(environment),
         )
+
+
+def _only_warn(environment: Mapping[str, str]) -> frozenset[str]:
+    variable = "NBA_PREDICTIONS_GATES_ONLY_WARN"
+    text = environment.get(variable) or "injury_report_is_there"
+    names = frozenset(name.strip() for name in text.split(",")) - {"none"}
+    if not names <= set(GATES):
+        raise SettingsError(
+            f"{variable}={text}: there is no gate {', '.join(sorted(names - set(GATES)))}; choose "
+            f"among {', '.join(GATES)}, separated by commas, or none"
+        )
+    return names
+
+
+def _bars(environment: Mapping[str, str]) -> Bars:
+    return Bars(
+        min_line_share=_number(
+            environment,
+            "NBA_PREDICTIONS_MIN_LINE_SHARE",
+            Bars.min_line_share,
+            lambda value: 0.0 <= value <= 1.0,
+            "a share from 0 (no line is wanted) to 1, as 0.35",
+        ),
+        max_line_age_days=int(
+            _number(
+                environment,
+                "NBA_PREDICTIONS_MAX_LINE_AGE_DAYS",
+                Bars.max_line_age_days,
+                lambda value: value in range(31),
+                "a whole number of days from 0 to 30",
+            )
+        ),
+        max_games_missing=int(
+            _number(
+                environment,
+                "NBA_PREDICTIONS_MAX_GAMES_MISSING",
+                Bars.max_games_missing,
+                lambda value: value in range(101),
+                "a whole number of games from 0 to 100",
+            )
+        ),
+    )
+
+
+def _number(
+    environment: Mapping[str, str],
+    variable: str,
+    default: float,
+    allowed: Callable[[float], bool],
+    what: str,
+) -> float:
+    text = environment.get(variable) or str(default)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not allowed(value):
+        raise SettingsError(f"{variable}={text} cannot be used; choose {what}")
+    return value
 
 
 def _choice(environment: Mapping[str, str], variable: str, choices: tuple[str, ...]) -> str:
@@ -150,13 +235,11 @@ def _choice(environment: Mapping[str, str], variable: str, choices: tuple[str, .
     return value
 
 
-def _code_url(environment: Mapping[str, str]) -> str | None:
-    variable = "NBA_PREDICTIONS_CODE_URL"
+def _web_address(environment: Mapping[str, str], variable: str, example: str) -> str | None:
     value = environment.get(variable) or None
-    if value is not None and not re.fullmatch(r"https?://\S+", value):
+    if value is not None and not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", value):
         raise SettingsError(
-            f"{variable}={value} is no address; name the root of the repository in a browser, e.g. "
-            f"https://github.com/OWNER/nba_predictions/blob/main"
+            f"{variable}={value} is no address of a web page; it has to look like {example}"
         )
     return value
 

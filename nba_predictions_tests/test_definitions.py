@@ -12,6 +12,7 @@ import pytest
 from nba_predictions import settings
 from nba_predictions.batches.sqlite_store import SQLiteBatchStore
 from nba_predictions.definitions import PROFILES, build_definitions, build_resources, defs
+from nba_predictions.domain.gates import GATES
 from nba_predictions.messaging.outbox import OutboxPublisher
 from nba_predictions.partitions import game_dates, player_nights
 from nba_predictions.settings import Settings
@@ -56,10 +57,12 @@ def test_every_asset_has_a_group_an_owner_a_description_and_partitions(name: str
     ("job", "assets"),
     [
         ("nightly_predictions", NIGHT),
+        ("refresh_predictions", NIGHT),
         ("replay_players", FROM_STAGING),
         ("finish_batch", FROM_STAGING),
         ("publish_phase5_completion", {"phase5_completion"}),
         ("grade_predictions", GRADING),
+        ("train_models", {"game_logs", "prediction_models"}),
     ],
 )
 def test_a_job_materializes_its_assets(job: str, assets: set[str]) -> None:
@@ -69,7 +72,8 @@ def test_a_job_materializes_its_assets(job: str, assets: set[str]) -> None:
 def test_the_nightly_job_runs_all_checks_and_they_block() -> None:
     layer = defs.resolve_job_def("nightly_predictions").asset_layer
     names = {key.name for key in layer.asset_graph.asset_check_keys}
-    assert names == {"merged_rows_match_staged", "no_duplicate_keys", "batch_is_complete"}
+    promises = {"merged_rows_match_staged", "no_duplicate_keys", "batch_is_complete"}
+    assert names == promises | set(GATES)
     for key in layer.asset_graph.asset_check_keys:
         spec = layer.asset_graph.get_check_spec(key)
         assert spec.blocking
@@ -83,7 +87,12 @@ def test_the_audit_follows_each_publication_and_stops_nothing() -> None:
     assert not layer.asset_graph.get_check_spec(key).blocking
 
 
-@pytest.mark.parametrize("job", ["nightly_predictions", "replay_players", "finish_batch"])
+@pytest.mark.parametrize(
+    "job",
+    [
+        *("nightly_predictions", "refresh_predictions", "replay_players", "finish_batch"),
+    ],
+)
 def test_every_job_that_merges_runs_the_blocking_checks(job: str) -> None:
     graph = defs.resolve_job_def(job).asset_layer.asset_graph
     assert {key.name for key in graph.asset_check_keys} >= {"merged_rows_match_staged"}
@@ -99,7 +108,7 @@ def test_the_clean_up_comes_after_the_predictions_and_the_message_after_the_clea
 def test_every_job_sensor_and_schedule_says_what_it_is_for() -> None:
     repository = defs.get_repository_def()
     names = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
-    assert len(names) == 5
+    assert len(names) == 8
     for name in names:
         assert defs.resolve_job_def(name).description
     assert all(sensor.description for sensor in repository.sensor_defs)

@@ -47,7 +47,10 @@ def test_every_verdict_has_a_chapter_in_the_debugging_guide() -> None:
 
 def test_every_command_is_told_of() -> None:
     told = "".join(document(f"docs/{name}.md") for name in ("operating", "debugging"))
-    commands = {"audit", "report", "dead-letters", "replay", "repair"}
+    commands = {
+        *("audit", "backfill", "dead-letters", "maintain", "publish"),
+        *("refresh", "replay", "repair", "report"),
+    }
     assert {c for c in commands if f"nba-predictions {c}" not in told} == set()
 
 

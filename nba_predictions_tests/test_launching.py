@@ -13,10 +13,10 @@ from pydantic import ValidationError
 
 from nba_predictions.assets import features
 from nba_predictions.assets.catalog import catalogued
-from nba_predictions.assets.staging import FanOutConfig
+from nba_predictions.assets.launching import MODE_TAG, FanOutConfig, Mode, fan_out
 from nba_predictions.definitions import defs
+from nba_predictions.domain.errors import BatchStateError
 
-DATE = "2026-01-15"
 JOBS = sorted(
     job.name for job in defs.get_repository_def().get_all_jobs() if not job.name.startswith("__")
 )
@@ -52,7 +52,7 @@ def test_nothing_has_to_be_configured(job: str) -> None:
 
 def test_the_nightly_job_can_be_configured_at_all() -> None:
     names = {path.rsplit(".", 1)[1] for path in configurable("nightly_predictions")}
-    assert names >= {"chunk_size", "replay", "finish", "players", "batch_id", "threads"}
+    assert names >= {"chunk_size", "mode", "players", "batch_id", "threads"}
 
 
 @pytest.mark.parametrize(
@@ -61,9 +61,7 @@ def test_the_nightly_job_can_be_configured_at_all() -> None:
         ({"chunk_size": 0}, "greater than or equal to 1"),
         ({"chunk_size": 501}, "less than or equal to 500"),
         ({"batch_id": "2026-01-15"}, "should match pattern"),
-        ({"replay": True, "finish": True}, "contradict each other"),
-        ({"players": ["paulgeorge"]}, "set replay: true"),
-        ({"batch_id": "batch_2026-01-15_1768460400"}, "set replay: true"),
+        ({"mode": "twice"}, "'predict', 'refresh', 'replay' or 'finish'|Input should be"),
     ],
 )
 def test_a_configuration_that_cannot_be_meant_is_refused(
@@ -74,19 +72,61 @@ def test_a_configuration_that_cannot_be_meant_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("job", "mode"), [("replay_players", "replay"), ("finish_batch", "finish")]
+    ("config", "job_is_for", "mode"),
+    [
+        ({}, None, Mode.predict),
+        ({}, Mode.replay, Mode.replay),
+        ({}, Mode.finish, Mode.finish),
+        ({"mode": Mode.replay}, None, Mode.replay),
+        ({"mode": Mode.finish}, Mode.replay, Mode.finish),
+        ({"mode": Mode.predict}, Mode.replay, Mode.predict),
+        ({"players": ["paulgeorge"]}, Mode.replay, Mode.replay),
+        ({"refresh_past": True}, Mode.refresh, Mode.refresh),
+    ],
 )
-def test_what_a_job_is_for_is_what_it_is_configured_with(job: str, mode: str) -> None:
+def test_a_run_does_what_is_configured_else_what_its_job_is_for(
+    config: dict[str, Any], job_is_for: Mode | None, mode: Mode
+) -> None:
+    tags = {MODE_TAG: job_is_for.name} if job_is_for else {}
+    assert FanOutConfig(**config).mode_of(tags) is mode
+
+
+@pytest.mark.parametrize(
+    "config", [{"players": ["paulgeorge"]}, {"batch_id": "batch_2026-01-15_1768460400"}]
+)
+def test_naming_whom_to_replay_where_nobody_is_replayed_is_an_error(
+    config: dict[str, Any],
+) -> None:
+    with pytest.raises(BatchStateError, match="use the job replay_players"):
+        FanOutConfig(**config).mode_of({})
+
+
+def test_refreshing_the_past_where_nothing_is_refreshed_is_an_error() -> None:
+    config: dict[str, Any] = {"refresh_past": True}
+    with pytest.raises(BatchStateError, match="use the job refresh_predictions"):
+        FanOutConfig(**config).mode_of({MODE_TAG: Mode.replay.name})
+
+
+#: In an order that is the same in every process: workers have to collect the same tests.
+SPECS = sorted(defs.resolve_all_asset_specs(), key=lambda spec: spec.key)
+
+JOBS_WITH_A_MODE = [
+    ("refresh_predictions", Mode.refresh),
+    ("replay_players", Mode.replay),
+    ("finish_batch", Mode.finish),
+]
+
+
+@pytest.mark.parametrize(("job", "mode"), JOBS_WITH_A_MODE)
+def test_a_job_tells_its_runs_what_it_is_for(job: str, mode: Mode) -> None:
+    assert defs.resolve_job_def(job).run_tags[MODE_TAG] == mode.name
     # The launchpad begins with it as soon as a date is chosen.
     configured = defs.resolve_job_def(job).partitioned_config
     assert configured is not None
-    run_config: Any = configured.get_run_config_for_partition_key(DATE)
-    config = run_config["ops"]["staged_predictions"]["ops"]["open_batch_and_fan_out"]["config"]
-    expected: dict[str, Any] = {mode: True}
-    assert FanOutConfig(**config) == FanOutConfig(**expected)
+    assert configured.get_run_config_for_partition_key("2026-01-15") == fan_out(mode)
 
 
-@pytest.mark.parametrize("spec", defs.resolve_all_asset_specs(), ids=lambda s: s.key.path[-1])
+@pytest.mark.parametrize("spec", SPECS, ids=lambda s: s.key.path[-1])
 def test_an_asset_says_what_to_do_when_it_fails_who_owns_it_and_where_its_code_is(
     spec: dg.AssetSpec,
 ) -> None:

@@ -14,7 +14,6 @@ from nba_predictions.batches.sqlite_store import SQLiteBatchStore
 from nba_predictions.definitions import defs
 from nba_predictions.domain.batch import Batch, BatchState, Completion, LedgerEntry
 from nba_predictions.domain.clock import utc_now
-from nba_predictions.jobs import fan_out
 from nba_predictions.sensors import (
     BATCH_TAG,
     LONGEST_BACKOFF,
@@ -211,7 +210,7 @@ def test_a_stalled_batch_that_may_go_out_is_asked_to_be_finished(house: House) -
     (request,) = house.tick(settle_stalled_batches)
     assert request.partition_key == NIGHT.isoformat()
     assert request.tags[BATCH_TAG] == "batch_a"
-    assert request.run_config == fan_out(finish=True)
+    assert request.run_config == {}
     assert house.store.get("batch_a").state is BatchState.STALLED
     house.run("batch_a", STARTED, job="finish_batch")
     assert house.tick(settle_stalled_batches) == []

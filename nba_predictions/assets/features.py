@@ -64,7 +64,7 @@ def player_features(
     If it fails, look at `slate` and `game_logs` of the date first, and materialize it again.
     Features that nobody has are told in the metadata; systems do without what is missing.
     """
-    features = build_features(game_logs, slate_frame(slate))
+    features = build_features(game_logs, slate_frame(slate), slate.absent)
     missing = showing.missing_values(features, FEATURES)
     context.add_output_metadata(
         {

@@ -4,6 +4,7 @@ import dagster as dg
 import polars as pl
 
 from nba_predictions.assets import showing
+from nba_predictions.assets.ingestion import League
 from nba_predictions.models.store import ModelStore, models_of_date
 from nba_predictions.partitions import game_date_of, game_dates
 
@@ -19,13 +20,14 @@ def prediction_models(
     context: dg.AssetExecutionContext,
     game_logs: pl.DataFrame,
     model_store: dg.ResourceParam[ModelStore],
+    league: League,
 ) -> str:
     """The models of the systems: trained once a week on the games before it, else found again.
 
-    If it fails, materialize it again: the models are trained from `game_logs` alone, and the same
-    games always give the same models. The metadata has their errors on held-out games.
+    If it fails, materialize it again: the same games and lines always give the same
+    models. The metadata has their errors on held-out games.
     """
-    found = models_of_date(game_date_of(context.partition_key), game_logs, model_store)
+    found = models_of_date(game_date_of(context.partition_key), game_logs, model_store, league)
     card = found.models.card
     context.add_output_metadata(
         {

@@ -12,20 +12,22 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
-from pydantic import Field, model_validator
 
 from nba_predictions.assets import showing
+from nba_predictions.assets.launching import FanOutConfig, Mode, StageConfig
 from nba_predictions.batches.port import BatchStore
 from nba_predictions.domain.batch import RESUMABLE, Batch
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.errors import PERMANENT, PublishError
+from nba_predictions.domain.reconciliation import changed_since_merge
 from nba_predictions.domain.slate import Slate, SlatePlayer
 from nba_predictions.messaging.port import Publisher
 from nba_predictions.models.store import ModelStore
 from nba_predictions.night.batches import batch_progress, current_batch
 from nba_predictions.night.leases import date_lease
-from nba_predictions.night.predicting import player_predictor
+from nba_predictions.night.predicting import input_fingerprints, player_predictor
 from nba_predictions.night.publication import announce_dead_letters
+from nba_predictions.night.refresh import finished_batch, refresh_batch, refuse_the_past
 from nba_predictions.night.replay import (
     batch_to_replay,
     give_up_the_rest,
@@ -80,56 +82,6 @@ class Chunk:
     replay: bool = False
 
 
-class FanOutConfig(dg.Config):
-    """Whom to predict, and how they are divided."""
-
-    chunk_size: int = Field(
-        100, ge=1, le=500, description="Players per op, 1 to 500. An op costs about 100 ms."
-    )
-    replay: bool = Field(
-        False,
-        description="Predict players again into the batch of the date that is staged already, "
-        "instead of opening one. The job replay_players does.",
-    )
-    finish: bool = Field(
-        False,
-        description="Predict nobody: dead-letter who is not done, and go on with the others. The "
-        "job finish_batch does.",
-    )
-    players: list[str] = Field(
-        [],
-        max_length=1000,
-        description="Whom to replay, by player_lookup, as paulgeorge; by default who is not done. "
-        "Only with replay.",
-    )
-    batch_id: str | None = Field(
-        None,
-        pattern=r"^batch_\d{4}-\d{2}-\d{2}_\d+$",
-        description="Refuse to replay into another batch than this, as "
-        "batch_2026-01-15_1768460400. Only with replay.",
-    )
-
-    @model_validator(mode="after")
-    def _is_coherent(self) -> "FanOutConfig":
-        if self.replay and self.finish:
-            raise ValueError("replay and finish contradict each other; set one of them")
-        if (self.players or self.batch_id) and not self.replay:
-            raise ValueError("players and batch_id are of a replay; set replay: true")
-        return self
-
-
-class StageConfig(dg.Config):
-    """How the players of a chunk are staged."""
-
-    threads: int | None = Field(
-        None,
-        ge=1,
-        le=64,
-        description="Players in the air at once, per op, 1 to 64; by default what suits the "
-        "warehouse.",
-    )
-
-
 @dg.op(out=dg.DynamicOut(Chunk), retry_policy=RETRY)
 def open_batch_and_fan_out(
     context: dg.OpExecutionContext,
@@ -143,12 +95,31 @@ def open_batch_and_fan_out(
     settings: dg.ResourceParam[Settings],
 ) -> Iterator[dg.DynamicOutput[Chunk]]:
     """Open the batch (or take up an unfinished one) and divide its players into chunks."""
+    finished = None
     with no_retry_of_permanent_errors():
+        mode = config.mode_of(context.run_tags)
+        if mode is Mode.refresh and not config.refresh_past:
+            refuse_the_past(slate.game_date, utc_now())
         warehouse.prepare()
-        if config.finish:
+        if mode is Mode.refresh:
+            finished = finished_batch(batches, slate.game_date)
+        if finished is not None:
+            players = refresh_batch(
+                finished,
+                slate,
+                input_fingerprints(
+                    slate.players, player_features, prediction_models, slate.features_as_of
+                ),
+                batches,
+                warehouse,
+                run_id=context.run_id,
+                now=None if config.refresh_past else utc_now(),
+            )
+            batch = batches.get(finished.batch_id)
+        elif mode is Mode.finish:
             batch, players = current_batch(batches, slate.game_date), []
             give_up_the_rest(batch, slate, batches, run_id=context.run_id)
-        elif config.replay:
+        elif mode is Mode.replay:
             batch = batch_to_replay(batches, slate, config.batch_id)
             players = players_to_replay(batch, slate, batches, config.players)
         else:
@@ -158,6 +129,7 @@ def open_batch_and_fan_out(
                 source=league.name,
                 run_id=context.run_id,
                 completion_threshold=settings.completion_threshold,
+                announce=config.announces(context.run_tags),
             )
             players = players_to_stage(batch, slate, batches, warehouse)
     # A materialization of a partition that is not registered would be accepted, and not be seen.
@@ -167,7 +139,11 @@ def open_batch_and_fan_out(
     )
     # A run that died may have staged players of this batch and not come to say so.
     waiting = {p.player_lookup for p in players}
-    for done in batches.completions(batch.batch_id):
+    completions = batches.completions(batch.batch_id)
+    if finished is not None:
+        # Of a finished batch everybody was said to be staged, but for what no merge has seen.
+        completions = changed_since_merge(completions, batches.ledger(batch.batch_id))
+    for done in completions:
         if done.rows and done.player_lookup not in waiting:
             context.log_event(_materialization(batch, done.player_lookup, done.rows))
     for start in range(0, len(players), config.chunk_size):
@@ -181,7 +157,7 @@ def open_batch_and_fan_out(
                 features,
                 prediction_models,
                 slate.features_as_of,
-                replay=config.replay,
+                replay=finished is not None or mode is Mode.replay,
             ),
             mapping_key=f"players_{start + 1}_to_{start + len(chunk)}",
         )
@@ -329,6 +305,7 @@ def _stage_chunk(
             f"models {chunk.models} are gone from {model_store.folder}; materialize "
             f"prediction_models of {chunk.batch.game_date} again"
         )
+    inputs = (chunk.features, chunk.models, chunk.features_as_of)
     predict = player_predictor(chunk.batch.batch_id, chunk.features, models, chunk.features_as_of)
     # What is replayed must not be dropped by a clean-up that has counted without it.
     alone = date_lease(chunk.batch, batches, run_id=run_id) if chunk.replay else nullcontext()
@@ -342,6 +319,7 @@ def _stage_chunk(
             run_id=run_id,
             threads=threads or warehouse.stagings_at_once,
             replay=chunk.replay,
+            fingerprints=input_fingerprints(chunk.players, *inputs),
         )
 
 

@@ -32,6 +32,7 @@ from google.cloud.firestore_v1.base_query import FieldFilter
 
 from nba_predictions.domain.batch import (
     RESUMABLE,
+    REVISABLE,
     TRANSITIONS,
     Batch,
     BatchState,
@@ -122,6 +123,21 @@ class FirestoreBatchStore:
             ):
                 return True
 
+    def revise(self, present: Batch, revised: Batch) -> bool:
+        mine = uuid.uuid4().hex
+        note = {name: getattr(revised, name) for name in REVISABLE}
+        changed = {**note, "announce": firestore.DELETE_FIELD if revised.announce else False}
+        while True:
+            snapshot = self._existing(present.batch_id)
+            found = _batch(snapshot)
+            same = all(getattr(found, name) == getattr(present, name) for name in REVISABLE)
+            if found.state is not present.state or not same:
+                return False
+            version = snapshot.get("version") + 1
+            # Not applied: somebody changed the batch since it was read, in whatever.
+            if self._commit_version(snapshot.reference, version, mine, note, changed=changed):
+                return True
+
     # Players
 
     def complete(self, batch_id: str, completion: Completion, *, replace: bool = False) -> bool:
@@ -133,6 +149,7 @@ class FirestoreBatchStore:
             "run_id": completion.run_id,
             "staging_table": completion.staging_table,
             "skip_reason": completion.skip_reason,
+            "fingerprint": completion.fingerprint,
         }
         if replace:
             persist(lambda: document.set(fields, **ONCE))
@@ -153,6 +170,8 @@ class FirestoreBatchStore:
                 run_id=document.get("run_id"),
                 staging_table=document.get("staging_table"),
                 skip_reason=document.get("skip_reason"),
+                # Not there in what an earlier version recorded.
+                fingerprint=_fields(document).get("fingerprint"),
             )
             for document in self._stream(self._of_batch(batch_id, "completions"))
         ]
@@ -394,13 +413,16 @@ def _batch_fields(batch: Batch) -> dict[str, Any]:
         "source": batch.source,
         "completion_threshold": batch.completion_threshold,
         "reason": batch.reason,
+        # Written only where it says something: versions that do not know the field refuse it, and
+        # one may have to go back to them.
+        **({} if batch.announce else {"announce": False}),
         "times": {batch.state.value: batch.created_at},
     }
 
 
 def _batch(snapshot: firestore.DocumentSnapshot) -> Batch:
-    fields = _fields(snapshot)
-    del fields["version"]
+    # A document of another version may have fewer fields, or more.
+    fields = {n: v for n, v in _fields(snapshot).items() if n in Batch.__dataclass_fields__}
     return Batch(
         **{
             **fields,

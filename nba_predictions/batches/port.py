@@ -64,6 +64,14 @@ class BatchStore(Protocol):
         """
         ...
 
+    def revise(self, present: Batch, revised: Batch) -> bool:
+        """Change what may be revised of a batch (REVISABLE), in one compare-and-set.
+
+        Return False, and change nothing, when its state or one of these is not as `present` has it
+        any more; True when it is now as `revised` has it.
+        """
+        ...
+
     def complete(self, batch_id: str, completion: Completion, *, replace: bool = False) -> bool:
         """Create the document of a completion; False when the player was done already.
 

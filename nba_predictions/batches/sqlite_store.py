@@ -20,6 +20,7 @@ from tenacity import retry, retry_if_exception, stop_after_delay, wait_random_ex
 
 from nba_predictions.domain.batch import (
     RESUMABLE,
+    REVISABLE,
     Batch,
     BatchState,
     Completion,
@@ -44,7 +45,7 @@ CREATE TABLE IF NOT EXISTS batches (
   batch_id TEXT PRIMARY KEY, game_date TEXT NOT NULL, state TEXT NOT NULL,
   expected_players INTEGER NOT NULL, games INTEGER NOT NULL, slate_fingerprint TEXT NOT NULL,
   created_at TEXT NOT NULL, run_id TEXT NOT NULL, source TEXT NOT NULL,
-  completion_threshold REAL NOT NULL, reason TEXT
+  completion_threshold REAL NOT NULL, reason TEXT, announce INTEGER NOT NULL DEFAULT 1
 );
 CREATE INDEX IF NOT EXISTS batches_by_date ON batches (game_date, created_at);
 -- Two unfinished batches of one date cannot be written down.
@@ -56,6 +57,7 @@ CREATE TABLE IF NOT EXISTS batch_times (
 CREATE TABLE IF NOT EXISTS completions (
   batch_id TEXT NOT NULL, player_lookup TEXT NOT NULL, row_count INTEGER NOT NULL,
   recorded_at TEXT NOT NULL, run_id TEXT NOT NULL, staging_table TEXT, skip_reason TEXT,
+  fingerprint TEXT,
   PRIMARY KEY (batch_id, player_lookup)
 );
 CREATE TABLE IF NOT EXISTS dead_letters (
@@ -72,6 +74,12 @@ CREATE TABLE IF NOT EXISTS ledger (
 );
 CREATE INDEX IF NOT EXISTS ledger_by_batch ON ledger (batch_id, entry);
 """
+
+#: Columns that an existing file may lack, with what to add. A row made before has the default.
+_ADDED = {
+    "batches": {"announce": "INTEGER NOT NULL DEFAULT 1"},
+    "completions": {"fingerprint": "TEXT"},
+}
 
 
 @dataclass(frozen=True)
@@ -94,7 +102,9 @@ class SQLiteBatchStore:
         try:
             with self._transaction() as connection:
                 connection.execute(
-                    "INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO batches (batch_id, game_date, state, expected_players, games, "
+                    "slate_fingerprint, created_at, run_id, source, completion_threshold, reason, "
+                    "announce) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         batch.batch_id,
                         batch.game_date.isoformat(),
@@ -107,6 +117,7 @@ class SQLiteBatchStore:
                         batch.source,
                         batch.completion_threshold,
                         batch.reason,
+                        batch.announce,
                     ),
                 )
                 self._stamp(connection, batch.batch_id, batch.state)
@@ -149,12 +160,31 @@ class SQLiteBatchStore:
             return False
         raise transition_refused(batch_id, state, to)
 
+    def revise(self, present: Batch, revised: Batch) -> bool:
+        changes = ", ".join(f"{name} = ?" for name in REVISABLE)
+        unchanged = " AND ".join(f"{name} = ?" for name in REVISABLE)
+        with self._transaction() as connection:
+            return bool(
+                connection.execute(
+                    f"UPDATE batches SET {changes} "
+                    f"WHERE batch_id = ? AND state = ? AND {unchanged}",
+                    (
+                        *(getattr(revised, name) for name in REVISABLE),
+                        present.batch_id,
+                        present.state.value,
+                        *(getattr(present, name) for name in REVISABLE),
+                    ),
+                ).rowcount
+            )
+
     def complete(self, batch_id: str, completion: Completion, *, replace: bool = False) -> bool:
         verb = "INSERT OR REPLACE" if replace else "INSERT OR IGNORE"
         with self._transaction() as connection:
             return bool(
                 connection.execute(
-                    f"{verb} INTO completions VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    f"{verb} INTO completions (batch_id, player_lookup, row_count, recorded_at, "
+                    "run_id, staging_table, skip_reason, fingerprint) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         batch_id,
                         completion.player_lookup,
@@ -163,6 +193,7 @@ class SQLiteBatchStore:
                         completion.run_id,
                         completion.staging_table,
                         completion.skip_reason,
+                        completion.fingerprint,
                     ),
                 ).rowcount
             )
@@ -176,6 +207,7 @@ class SQLiteBatchStore:
                 run_id=row["run_id"],
                 staging_table=row["staging_table"],
                 skip_reason=row["skip_reason"],
+                fingerprint=row["fingerprint"],
             )
             for row in self._select(
                 "SELECT * FROM completions WHERE batch_id = ? ORDER BY player_lookup", (batch_id,)
@@ -318,6 +350,7 @@ class SQLiteBatchStore:
                 source=row["source"],
                 completion_threshold=row["completion_threshold"],
                 reason=row["reason"],
+                announce=bool(row["announce"]),
                 times={
                     at["state"]: _time(at["at"])
                     for at in self._select(
@@ -357,10 +390,25 @@ def _open(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.executescript(_SCHEMA)
+        _add_columns(connection)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _add_columns(connection: sqlite3.Connection) -> None:
+    """Add what a file of an earlier version lacks; of several processes one adds it."""
+    for table, columns in _ADDED.items():
+        there = {row["name"] for row in connection.execute(f"PRAGMA table_info({table})")}
+        for name, definition in columns.items():
+            if name in there:
+                continue
+            try:
+                connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {definition}")
+            except sqlite3.OperationalError as error:
+                if "duplicate column" not in str(error):
+                    raise
 
 
 def _text(moment: datetime) -> str:

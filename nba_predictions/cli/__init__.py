@@ -7,7 +7,15 @@ import os
 import sys
 from collections.abc import Sequence
 
-from nba_predictions.cli import mending, nights, preparing, report
+from nba_predictions.cli import (
+    alerts,
+    backfill,
+    maintaining,
+    mending,
+    nights,
+    preparing,
+    report,
+)
 from nba_predictions.cli.common import DEFAULT_GAME_DATE, prepare_dagster_home
 from nba_predictions.domain.errors import NbaPredictionsError
 from nba_predictions.settings import Settings
@@ -33,6 +41,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="nba-predictions", description=__doc__)
     parser.set_defaults(profile=None)
     commands = parser.add_subparsers(required=True)
-    for module in (nights, report, mending, preparing):
+    for module in (nights, backfill, report, mending, maintaining, alerts, preparing):
         module.add_commands(commands)
     return parser

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from nba_predictions.assets.launching import fan_out
 from nba_predictions.audit import gather_evidence, report
 from nba_predictions.cli.common import Commands, add_command, open_pipeline
 from nba_predictions.cli.output import print_steps, print_verdict
@@ -144,7 +145,10 @@ def _remedy(
         return night.replay(game_date, instance, plan.players, evidence.batch.batch_id)
     if remedy is Remedy.FINISH:
         return night.execute("finish_batch", partition, instance)
-    return night.execute("nightly_predictions", partition, instance)
+    # Mended, it is announced or not as it was before.
+    announce = evidence.batch is None or evidence.batch.announce
+    config = fan_out(announce=announce)
+    return night.execute("nightly_predictions", partition, instance, config=config)
 
 
 def _players_without_rows(night: Pipeline, evidence: Evidence) -> list[str]:

@@ -7,23 +7,36 @@ import json
 import os
 import sys
 from datetime import date
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import polars as pl
 
+from nba_predictions.assets.launching import fan_out
 from nba_predictions.audit import gather_evidence, report
 from nba_predictions.cli.common import DEFAULT_GAME_DATE, Commands, add_command, open_pipeline
 from nba_predictions.cli.output import print_frame, print_steps, print_verdict
+from nba_predictions.domain.clock import utc_now
+from nba_predictions.domain.gates import GATES_TAG, MODES
 from nba_predictions.domain.tables import PREDICTIONS, RESULTS
 from nba_predictions.domain.verdict import Evidence, Verdict
+from nba_predictions.night.refresh import refuse_the_past
 from nba_predictions.settings import Settings
 from nba_predictions.warehouse.port import Warehouse
 
+if TYPE_CHECKING:
+    from nba_predictions.pipeline import Pipeline
+
 
 def add_commands(commands: Commands) -> None:
-    """Add `run`, `grade` and `audit`."""
+    """Add `run`, `refresh`, `grade` and `audit`."""
     for name, command, explanation in (
         ("run", run, "predict one game date end to end, and publish it"),
+        (
+            "refresh",
+            refresh,
+            "predict again whose lines, injuries or games have changed since, and publish that",
+        ),
         ("grade", grade, "grade the predictions of one finished game date"),
         ("audit", audit, "say what became of one game date, from data"),
     ):
@@ -34,6 +47,18 @@ def add_commands(commands: Commands) -> None:
             default=DEFAULT_GAME_DATE,
             help="date of the games, US Eastern, YYYY-MM-DD (default: %(default)s)",
         )
+        if command is run:
+            sub.add_argument(
+                "--gates",
+                choices=MODES,
+                help="for this run: whether inputs below a bar let the night wait, or warn",
+            )
+        if command is refresh:
+            sub.add_argument(
+                "--past",
+                action="store_true",
+                help="also a date that is over, where the source is one of files",
+            )
         if command is audit:
             sub.add_argument(
                 "--batch", metavar="ID", help="one batch, instead of the newest of a date"
@@ -45,16 +70,36 @@ def run(settings: Settings, options: argparse.Namespace) -> int:
     """Predict a date, let the sensor publish what is done, and say how it ended."""
     night = open_pipeline(settings)
     with dg.DagsterInstance.get() as instance:
-        succeeded = night.execute("nightly_predictions", options.game_date.isoformat(), instance)
+        tags = {GATES_TAG: options.gates} if options.gates else None
+        succeeded = night.execute(
+            "nightly_predictions", options.game_date.isoformat(), instance, tags
+        )
         night.tick("publish_cleaned_batches", instance)
+    return _how_it_ended(settings, night, options.game_date, succeeded)
+
+
+def refresh(settings: Settings, options: argparse.Namespace) -> int:
+    """Bring a date up to what its source says now, publish that, and say how it ended."""
+    if not options.past:
+        # Before anything of the date is stored anew.
+        refuse_the_past(options.game_date, utc_now())
+    config = fan_out(refresh_past=options.past)
+    night = open_pipeline(settings)
+    with dg.DagsterInstance.get() as instance:
+        partition = options.game_date.isoformat()
+        succeeded = night.execute("refresh_predictions", partition, instance, config=config)
+        # Not by the sensor, which pauses between two publications of the same batch.
+        night.publish(options.game_date, instance)
+    return _how_it_ended(settings, night, options.game_date, succeeded)
+
+
+def _how_it_ended(settings: Settings, night: Pipeline, game_date: date, succeeded: bool) -> int:
     night.warehouse.prepare()
-    evidence = gather_evidence(options.game_date, night.batches, night.warehouse)
-    code = _report_night(settings, options.game_date, evidence, night.warehouse)
+    evidence = gather_evidence(game_date, night.batches, night.warehouse)
+    code = _report_night(settings, game_date, evidence, night.warehouse)
     if not succeeded:
         # The batch that is shown may be an earlier one of the date, and complete.
-        print(
-            f"THIS RUN OF {options.game_date} FAILED, for the reasons given above", file=sys.stderr
-        )
+        print(f"THIS RUN OF {game_date} FAILED, for the reasons given above", file=sys.stderr)
     return code if succeeded else 1
 
 

@@ -90,7 +90,10 @@ class BatchStatus(str, Enum):
 
 @dataclass(frozen=True)
 class Batch:
-    """The batch's own document. `times` holds when each state was last entered (UTC)."""
+    """The batch's own document. `times` holds when each state was last entered (UTC).
+
+    Whoever reads may rely on its completion being published, unless it is not to be announced.
+    """
 
     batch_id: str
     game_date: date
@@ -104,6 +107,12 @@ class Batch:
     completion_threshold: float = DEFAULT_COMPLETION_THRESHOLD
     reason: str | None = None
     times: Mapping[str, datetime] = field(default_factory=dict)
+    #: Whether its readers are told by a message; a backfill makes batches of which they are not.
+    announce: bool = True
+
+
+#: What may change of a batch besides its state: what it is made of, and whether it is announced.
+REVISABLE = ("expected_players", "games", "slate_fingerprint", "announce")
 
 
 def make_batch_id(game_date: date, now: datetime) -> str:
@@ -115,7 +124,8 @@ def make_batch_id(game_date: date, now: datetime) -> str:
 class Completion:
     """A player is done: his rows are staged, or he is skipped with a reason and has none.
 
-    `recorded_at` is the batch store's: read back, it is a time of the store's clock.
+    `recorded_at` is the batch store's: read back, it is a time of the store's clock. `fingerprint`
+    stands for all that his rows were made of; what was recorded by an earlier version has none.
     """
 
     player_lookup: str
@@ -124,6 +134,7 @@ class Completion:
     run_id: str
     staging_table: str | None = None
     skip_reason: str | None = None
+    fingerprint: str | None = None
 
     def __post_init__(self) -> None:
         if (self.rows > 0) == (self.staging_table is None):

@@ -37,6 +37,10 @@ class PublishError(NbaPredictionsError):
     """The completion message could not be handed over; the batch stays unpublished."""
 
 
+class AlertBookError(NbaPredictionsError):
+    """The record of what was told of alerts cannot be read; it begins anew."""
+
+
 class ReportError(NbaPredictionsError):
     """A report cannot be written where it was wanted."""
 

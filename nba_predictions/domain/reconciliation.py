@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from nba_predictions.domain.batch import Batch, Completion, LedgerEntry
+from nba_predictions.domain.batch import Batch, Completion, DeadLetter, LedgerEntry
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,8 @@ class Reconciliation:
     batch_rows_expected: int
     batch_rows_in_target: int
     duplicate_keys_in_target: int
+    #: Rows that were taken out because the batch does not predict their players.
+    retired: int = 0
 
     @property
     def duplicates_collapsed(self) -> int:
@@ -107,9 +109,10 @@ class Reconciliation:
 
     @staticmethod
     def from_numbers(numbers: Mapping[str, Any]) -> Reconciliation:
-        """Read back what `numbers` gave."""
+        """Read back what `numbers` gave, now or in an earlier version that had fewer of them."""
         names = Reconciliation.__dataclass_fields__
-        return Reconciliation(**{name: int(numbers[name]) for name in names})
+        known = {name: int(numbers[name]) for name in names if name != "retired"}
+        return Reconciliation(**known, retired=int(numbers.get("retired", 0)))
 
 
 def reconcile(
@@ -118,6 +121,7 @@ def reconcile(
     pending: Sequence[Completion],
     merge: MergeCounts,
     target: TargetCounts,
+    retired: int = 0,
 ) -> Reconciliation:
     """Set what was recorded beside what was found, merged, and stands in the target.
 
@@ -137,6 +141,7 @@ def reconcile(
         batch_rows_expected=sum(c.rows for c in completions),
         batch_rows_in_target=target.batch_rows,
         duplicate_keys_in_target=target.duplicate_keys,
+        retired=retired,
     )
 
 
@@ -152,14 +157,33 @@ def unmerged_staging(
     completions: Sequence[Completion], ledger: Sequence[LedgerEntry]
 ) -> list[Completion]:
     """Return the completions whose rows no merge with agreeing numbers has taken yet."""
+    changed = changed_since_merge(completions, ledger)
+    return [c for c in pending_staging(completions, ledger) if c in changed]
+
+
+def changed_since_merge(
+    completions: Sequence[Completion], ledger: Sequence[LedgerEntry]
+) -> list[Completion]:
+    """Return the completions that no merge with agreeing numbers has seen yet.
+
+    Besides staged rows these are players who were skipped since, and whose rows have to go.
+    """
     merges = (e for e in ledger if e.event == "merged")
     good = [e.at for e in merges if not Reconciliation.from_numbers(e.counts).merge_problems()]
     merged_at = max(good, default=None)
-    return [
-        c
-        for c in pending_staging(completions, ledger)
-        if merged_at is None or c.recorded_at > merged_at
-    ]
+    return [c for c in completions if merged_at is None or c.recorded_at > merged_at]
+
+
+def predicted_players(
+    completions: Sequence[Completion], dead_letters: Sequence[DeadLetter]
+) -> set[str]:
+    """Return whose rows a date keeps: who has rows, and who failed and may have earlier ones.
+
+    A dead letter of somebody who is done, with rows or skipped, no longer counts.
+    """
+    done = {c.player_lookup for c in completions}
+    failed = {d.player_lookup for d in dead_letters} - done
+    return failed | {c.player_lookup for c in completions if c.rows > 0}
 
 
 def last_entry(ledger: Sequence[LedgerEntry], event: str) -> LedgerEntry | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from nba_predictions.domain.batch import CLEANED_UP, BatchState
@@ -35,8 +35,16 @@ def plan_repair(
 ) -> Plan:
     """Return what a verdict calls for.
 
-    `players_without_rows` have fewer rows of the batch in the target than were recorded.
+    `players_without_rows` have fewer rows of the batch in the target than were recorded. A batch
+    that is not to be announced is mended, and not published.
     """
+    plan = _plan(evidence, judgement, players_without_rows)
+    if evidence.batch is None or evidence.batch.announce:
+        return plan
+    return replace(plan, remedies=tuple(r for r in plan.remedies if r is not Remedy.PUBLISH))
+
+
+def _plan(evidence: Evidence, judgement: Judgement, players_without_rows: Collection[str]) -> Plan:
     batch, verdict = evidence.batch, judgement.verdict
     if verdict is Verdict.COMPLETE:
         return Plan((), "nothing to mend")

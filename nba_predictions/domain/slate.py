@@ -14,7 +14,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from nba_predictions.domain.games import make_game_id
-from nba_predictions.domain.lines import Quote, base_line
+from nba_predictions.domain.lines import LinePrice, Quote, base_line
 from nba_predictions.domain.players import resolve_lookup
 
 #: A player without a line is expected to play from this mean of recent minutes on.
@@ -27,6 +27,8 @@ ABSENCE_GAMES = 10
 SEASON_GRACE_GAMES = 3
 
 NOT_PLAYING = frozenset({"OUT", "DOUBTFUL"})
+#: How the reason of a skip begins that the injury report is the source of.
+REPORTED = "injury_report"
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class Game:
     game_date: date
     away_team: str
     home_team: str
+    #: UTC; None where the source does not know it.
+    tipoff: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,10 @@ class SlatePlayer:
     base_line: Decimal | None
     line_source: str
     books: int
+    #: The books' own probability of the over at the base line, their margin taken out.
+    fair_over: float | None = None
+    #: The best prices at the tested lines, where anybody quotes them.
+    prices: tuple[LinePrice, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -111,9 +119,20 @@ class Slate:
     def with_line(self) -> int:
         return sum(p.base_line is not None for p in self.players)
 
+    @property
+    def absent(self) -> frozenset[str]:
+        """Players of note who are reported not to play."""
+        return frozenset(s.player_lookup for s in self.skips if s.reason.startswith(REPORTED))
+
     def fingerprint(self) -> str:
-        """Return a hash of the whole slate, by which a batch recognises its own work."""
-        text = json.dumps(asdict(self), default=str, sort_keys=True)
+        """Return a hash of the whole slate, by which a batch recognises its own work.
+
+        When a game begins is left out: no row is made of it.
+        """
+        values = asdict(self)
+        for game in values["games"]:
+            del game["tipoff"]
+        text = json.dumps(values, default=str, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -151,7 +170,7 @@ def build_slate(
         if game is None or not (own_quotes or _is_regular(form)):
             continue
         if status.get(lookup) in NOT_PLAYING:
-            skips.append(Skip(lookup, f"injury_report: {status[lookup]}"))
+            skips.append(Skip(lookup, f"{REPORTED}: {status[lookup]}"))
             continue
         on_team = form.team in (game.away_team, game.home_team)
         home = form.team == game.home_team
@@ -169,6 +188,8 @@ def build_slate(
                 base_line=base.line if base else None,
                 line_source=base.line_source if base else "none",
                 books=base.books if base else 0,
+                fair_over=base.fair_over if base else None,
+                prices=base.prices if base else (),
             )
         )
     return Slate(

@@ -183,7 +183,11 @@ PREDICTIONS = Table(
         Column("line_source", "STRING", "sportsbook | dfs | none", required=True),
         Column("books", "INT64", "how many books the base line comes from", required=True),
         Column("predicted_points", "NUMERIC(6, 2)", "centre of the forecast", required=True),
-        Column("over_probability", "FLOAT64", "P(points > points_line); NULL without a line"),
+        Column(
+            "over_probability",
+            "FLOAT64",
+            "P(points > points_line), the base line known; NULL without a line",
+        ),
         Column("push_probability", "FLOAT64", "P(points = points_line); 0 on half-point lines"),
         Column("confidence", "FLOAT64", "0..1, how much history the forecast rests on"),
         Column("recommendation", "STRING", "OVER | UNDER | PASS | NO_LINE", required=True),

@@ -9,6 +9,7 @@ from enum import Enum
 
 from nba_predictions.domain.batch import (
     BEING_STAGED,
+    CLEANED_UP,
     Batch,
     BatchState,
     BatchStatus,
@@ -23,6 +24,7 @@ from nba_predictions.domain.batch import (
 from nba_predictions.domain.reconciliation import (
     Reconciliation,
     TargetCounts,
+    changed_since_merge,
     last_entry,
     pending_staging,
     unmerged_staging,
@@ -99,9 +101,16 @@ def judge(evidence: Evidence) -> Judgement:
         facts.append(f"{evidence.target.duplicate_keys} keys of the date stand twice in the target")
         return Judgement(Verdict.DUPLICATE_KEYS, tuple(facts))
     unmerged = unmerged_staging(evidence.completions, evidence.ledger)
+    skipped_since = merged and changed_since_merge(
+        [c for c in evidence.completions if not c.rows], evidence.ledger
+    )
     missing = evidence.target.batch_rows < expected_rows and evidence.successor is None
     if merged and not unmerged and missing:
         return Judgement(Verdict.ROWS_MISSING, tuple(facts))
+    if skipped_since and batch.state in CLEANED_UP:
+        names = some_of([c.player_lookup for c in skipped_since])
+        facts.append(f"skipped since the last merge, which has to take their rows out: {names}")
+        return Judgement(Verdict.STAGED_NOT_MERGED, tuple(facts))
     if published and batch.state is BatchState.PUBLISHED and not unmerged:
         facts.append(f"published at {published.at:%Y-%m-%d %H:%M:%S} UTC")
         whole = counted.status in (BatchStatus.SUCCESS, BatchStatus.NO_DATA)
@@ -118,8 +127,15 @@ def judge(evidence: Evidence) -> Judgement:
         if not counted.may_go_out:
             facts.append(f"{counted.completion_pct}% is below the threshold to go out")
             return Judgement(Verdict.PARTIAL, tuple(facts))
+        if batch.state is BatchState.CLEANED and not batch.announce:
+            facts.append(
+                f"not announced: made by a backfill; `nba-predictions publish "
+                f"--batch {batch.batch_id}` announces it"
+            )
+            whole = counted.status in (BatchStatus.SUCCESS, BatchStatus.NO_DATA)
+            return Judgement(Verdict.COMPLETE if whole else Verdict.PARTIAL, tuple(facts))
         return Judgement(Verdict.CONSOLIDATED_NOT_PUBLISHED, tuple(facts))
-    if batch.state is BatchState.FAILED and not pending:
+    if batch.state is BatchState.FAILED and (not pending or _dropped_at(evidence, pending)):
         return Judgement(Verdict.PARTIAL, (*facts, f"failed: {batch.reason}"))
     return Judgement(Verdict.STAGED_NOT_MERGED, (*facts, *problems))
 
@@ -158,6 +174,13 @@ def some_of(names: Sequence[str]) -> str:
 def _staging_fact(evidence: Evidence, pending: Sequence[Completion]) -> str:
     cleaned = last_entry(evidence.ledger, "cleaned")
     gone = [c.player_lookup for c in pending if c.staging_table not in evidence.staging_there]
+    dropped_at = _dropped_at(evidence, pending)
+    if dropped_at:
+        return (
+            f"the staging of {len(pending)} players was never merged; it was dropped at "
+            f"{dropped_at:%Y-%m-%d %H:%M:%S} UTC, {STAGING_KEPT.days} days after the batch was "
+            f"given up"
+        )
     if pending:
         oldest = min(c.recorded_at for c in pending)
         expired = bool(gone) and evidence.now - oldest > STAGING_KEPT
@@ -170,3 +193,10 @@ def _staging_fact(evidence: Evidence, pending: Sequence[Completion]) -> str:
     if cleaned:
         return f"staging was merged and cleaned at {cleaned.at:%Y-%m-%d %H:%M:%S} UTC"
     return "no staging table was ever written"
+
+
+def _dropped_at(evidence: Evidence, pending: Sequence[Completion]) -> datetime | None:
+    """Return when the staging of a batch that was given up was dropped, and so did not get lost."""
+    dropped = last_entry(evidence.ledger, "staging_expired")
+    there = any(c.staging_table in evidence.staging_there for c in pending)
+    return dropped.at if dropped and pending and not there else None

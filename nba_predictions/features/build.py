@@ -7,6 +7,7 @@ from and what it is asked about therefore cannot be computed differently.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date
 from typing import Final
 
@@ -75,6 +76,12 @@ FEATURES: Final = (
     "season_days",
     "season_start",
     "versus_opponent",
+    "games_since_return",
+    "games_with_team",
+    "points_last_season",
+    "minutes_last_season",
+    "team_margin",
+    "opponent_margin",
 )
 
 #: The player's most similar past games (see `similar.py`).
@@ -85,6 +92,10 @@ SLOW_HALF_LIFE: Final = 30.0  # games
 REST_CAP: Final = 7  # days; a longer pause is an absence, which days_since_last tells
 SEASON_START_GAMES: Final = 5
 VERSUS_SHRINKAGE: Final = 8.0  # games
+ABSENCE_DAYS: Final = 9  # a longer pause is an absence, from which a player returns
+RETURN_CAP: Final = 20  # games after which nobody remembers an absence
+TEAM_CAP: Final = 60  # games after which a player belongs to his team
+LAST_SEASON_GAMES: Final = 10  # fewer say nothing of a season
 
 _HISTORY = (
     *("game_date", "game_id", "player_lookup", "team", "opponent", "is_home", "minutes"),
@@ -93,13 +104,17 @@ _HISTORY = (
 _SLATE = ("game_date", "game_id", "player_lookup", "team", "opponent", "is_home")
 
 
-def build_features(history: pl.DataFrame, slate: pl.DataFrame) -> pl.DataFrame:
+def build_features(
+    history: pl.DataFrame, slate: pl.DataFrame, absent: Collection[str] = ()
+) -> pl.DataFrame:
     """Describe every player of a slate by the games before its date.
 
     Args:
         history: GAME_LOGS rows; those on or after the slate's date are not looked at.
         slate: game_date, game_id, player_lookup, team, opponent, is_home, one row per player, all
             on one game_date. The last three may be null: context features are then null.
+        absent: players who are known not to play (player_lookup): their team-mates' line-up
+            features are without them.
 
     Returns:
         KEYS, FEATURES and SIMILAR, one row per slate row, in the slate's order.
@@ -126,7 +141,7 @@ def build_features(history: pl.DataFrame, slate: pl.DataFrame) -> pl.DataFrame:
         pl.concat([own, slate.select(_SLATE).with_row_index("asked")], how="diagonal_relaxed")
     )
     asked = panel["asked"].is_not_null()
-    described = _describe(panel, past, asked.to_numpy())
+    described = _describe(panel, past, asked.to_numpy(), absent)
     order = panel.filter(asked)["asked"].arg_sort()
     return described.filter(asked)[order]
 
@@ -182,7 +197,12 @@ def _season_starts(past: pl.DataFrame, season: Ints, days: Ints) -> Ints:
     return np.minimum(starts.cast(pl.Int64).fill_null(np.iinfo(np.int64).max).to_numpy(), days)
 
 
-def _describe(panel: pl.DataFrame, past: pl.DataFrame, similar: NDArray[np.bool_]) -> pl.DataFrame:
+def _describe(
+    panel: pl.DataFrame,
+    past: pl.DataFrame,
+    similar: NDArray[np.bool_],
+    absent: Collection[str] = (),
+) -> pl.DataFrame:
     """Compute KEYS, FEATURES and SIMILAR for a sorted panel, SIMILAR only where the mask says.
 
     `past` are the rows that the teams and the league are described by. Whatever its dates, a row
@@ -227,10 +247,23 @@ def _describe(panel: pl.DataFrame, past: pl.DataFrame, similar: NDArray[np.bool_
     out["games_7_days"] = (today - np.searchsorted(key, key - 7)).astype(np.float64)
     out["is_home"] = panel["is_home"].cast(pl.Float64).fill_null(np.nan).to_numpy()
 
+    # The row of the date itself tells when a pause ended and for whom he plays now.
+    pause = np.diff(day, prepend=day[:1]) > ABSENCE_DAYS
+    stint = first_of_run(player, np.cumsum(pause))
+    out["games_since_return"] = np.clip(today - stint, 0, RETURN_CAP).astype(np.float64)
+    club = panel["team"].fill_null("").rle_id().to_numpy()
+    with_team = np.clip(today - first_of_run(player, club), 0, TEAM_CAP).astype(np.float64)
+    out["games_with_team"] = np.where(panel["team"].is_null().to_numpy(), np.nan, with_team)
+    season_key = player * 10_000 + season
+    last_season = Slices(np.searchsorted(season_key, season_key - 1), first_of_run(player, season))
+    telling = last_season.count >= LAST_SEASON_GAMES
+    out["points_last_season"] = np.where(telling, last_season.mean(points), np.nan)
+    out["minutes_last_season"] = np.where(telling, last_season.mean(seconds) / 60, np.nan)
+
     season_starts = _season_starts(past, season, day)
     out["season_days"] = (day - season_starts).astype(np.float64)
     out["season_start"] = _flag(this_season.count < SEASON_START_GAMES)
-    teams = TeamGames.of(past)
+    teams = TeamGames.of(past, absent)
     opponent = teams.before(panel["opponent"], day, season_starts)
     out["opponent_points_allowed"] = opponent.points_allowed
     out["opponent_twos_allowed"] = opponent.twos_allowed
@@ -245,6 +278,8 @@ def _describe(panel: pl.DataFrame, past: pl.DataFrame, similar: NDArray[np.bool_
     out["lineup_minutes_last"] = team.lineup_minutes_last
     out["lineup_minutes_10"] = team.lineup_minutes_10
     out["team_season_games"] = team.season_games
+    out["team_margin"] = team.margin
+    out["opponent_margin"] = opponent.margin
 
     scored = np.where(panel["points"].is_null().to_numpy(), np.nan, points.astype(np.float64))
     out["versus_opponent"] = _versus_opponent(panel, scored - out["points_ewm"])

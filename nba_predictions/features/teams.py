@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,9 @@ LINEUP_HALF_LIFE = 8.0
 
 _CONCEDED = ("points", "twos", "threes", "free_throws", "possessions")
 _LINEUP = ("usual_points", "usual_minutes")
+#: The same without those who are known to be absent tonight; and the team's own points.
+_PRESENT = ("present_points", "present_minutes")
+_OWN = ("scored",)
 
 
 @dataclass(frozen=True)
@@ -37,11 +41,13 @@ class TeamForm:
     season_games: Floats
     #: What those who played in the last game usually score (relative to the league's team points)
     #: and play (minutes), summed; and the mean of that over LINEUP_WINDOW games. Stars missing from
-    #: the last game pull the first below the second.
+    #: the last game, or known to be absent now, pull the first below the second.
     lineup_points_last: Floats
     lineup_points_10: Floats
     lineup_minutes_last: Floats
     lineup_minutes_10: Floats
+    #: Points scored minus conceded per game over TEAM_WINDOW games, shrunk to 0.
+    margin: Floats
 
 
 @dataclass(frozen=True)
@@ -57,8 +63,11 @@ class TeamGames:
     league_values: dict[str, Ints]
 
     @classmethod
-    def of(cls, history: pl.DataFrame) -> TeamGames:
+    def of(cls, history: pl.DataFrame, absent: Collection[str] = ()) -> TeamGames:
         """Collect from GAME_LOGS rows what every team conceded in every game, and who played.
+
+        `absent` are players (player_lookup) who will not play now: the line-up of their team's last
+        game is counted without them.
 
         Possessions are the usual box-score estimate `fga + 0.44 fta - oreb + tov` (Oliver, 2004),
         kept in hundredths. Those a team faces are those it has, so one number serves its pace.
@@ -70,11 +79,18 @@ class TeamGames:
                 "team",
                 "game_date",
                 "game_id",
+                "points",
+                present=~pl.col("player_lookup").is_in(sorted(absent)),
                 usual_points=_usual("points"),
                 usual_minutes=_usual("minutes"),
             )
             .group_by("team", "game_date", "game_id")
-            .agg(pl.col(_LINEUP).sum())
+            .agg(
+                pl.col(_LINEUP).sum(),
+                present_points=pl.col("usual_points").filter(pl.col("present")).sum(),
+                present_minutes=pl.col("usual_minutes").filter(pl.col("present")).sum(),
+                scored=pl.col("points").sum(),
+            )
         )
         games = (
             history.lazy()
@@ -100,7 +116,8 @@ class TeamGames:
         days = games["day"].to_numpy()
         by_date = np.argsort(days, kind="stable")
         values = {
-            m: games[m].cast(pl.Int64).fill_null(0).to_numpy() for m in (*_CONCEDED, *_LINEUP)
+            m: games[m].cast(pl.Int64).fill_null(0).to_numpy()
+            for m in (*_CONCEDED, *_LINEUP, *_PRESENT, *_OWN)
         }
         return cls(
             codes=codes,
@@ -148,10 +165,16 @@ class TeamGames:
             pace=relative("possessions"),
             days_since_last=days - last_day,
             season_games=np.where(known, (high - season_low).astype(np.float64), np.nan),
-            lineup_points_last=ratio(last.mean(self.values["usual_points"]), team_points),
+            lineup_points_last=ratio(last.mean(self.values["present_points"]), team_points),
             lineup_points_10=ratio(lineup.mean(self.values["usual_points"]), team_points),
-            lineup_minutes_last=last.mean(self.values["usual_minutes"]) / 100,
+            lineup_minutes_last=last.mean(self.values["present_minutes"]) / 100,
             lineup_minutes_10=lineup.mean(self.values["usual_minutes"]) / 100,
+            margin=np.where(
+                known,
+                recent.sum(self.values["scored"] - self.values["points"])
+                / (recent.count + TEAM_SHRINKAGE),
+                np.nan,
+            ),
         )
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import uuid
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timezone
 from functools import lru_cache
 from pathlib import Path
 
 import polars as pl
 
+from nba_predictions.models.past_lines import past_lines
+from nba_predictions.sources.port import Lines
 from nba_predictions.systems.training import (
     TrainedModels,
     train,
@@ -38,6 +40,17 @@ class ModelStore:
         aside.write_bytes(models.to_bytes())
         aside.replace(path)
 
+    def saved_at(self) -> dict[str, datetime]:
+        """Return when each of the models was saved (UTC), by name."""
+        return {
+            path.stem: datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
+            for path in self.folder.glob("*.zip")
+        }
+
+    def remove(self, name: str) -> None:
+        """Forget the models of that name; nothing happens when they are gone."""
+        self._path(name).unlink(missing_ok=True)
+
     def _path(self, name: str) -> Path:
         if not re.fullmatch(r"[0-9a-z-]+", name):
             raise ValueError(f"{name!r} is no name of trained models: a-z, 0-9 and - only")
@@ -53,17 +66,21 @@ class ModelsOfDate:
     trained_now: bool
 
 
-def models_of_date(game_date: date, history: pl.DataFrame, store: ModelStore) -> ModelsOfDate:
+def models_of_date(
+    game_date: date, history: pl.DataFrame, store: ModelStore, source: Lines | None = None
+) -> ModelsOfDate:
     """Return the models for `game_date`, trained on what was known before its cutoff.
 
-    Stored models are used only when they were trained on exactly the same rows by the same code.
+    Stored models are used only when they were trained on exactly the same rows and lines by the
+    same code. Without a `source` of past lines the defaults say what a line is worth.
     """
     cutoff = training_cutoff(game_date, history)
-    name = f"{cutoff.isoformat()}-{training_fingerprint(history, cutoff)[:16]}"
+    lines = None if source is None else past_lines(source, history, cutoff)
+    name = f"{cutoff.isoformat()}-{training_fingerprint(history, cutoff, lines)[:16]}"
     stored = store.load(name)
     if stored is not None:
         return ModelsOfDate(name, stored, trained_now=False)
-    models = train(history, cutoff)
+    models = train(history, cutoff, lines)
     store.save(name, models)
     return ModelsOfDate(name, models, trained_now=True)
 

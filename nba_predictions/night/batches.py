@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
 from nba_predictions.batches.port import BatchStore
-from nba_predictions.domain.batch import Batch, BatchState, Progress, progress
+from nba_predictions.domain.batch import Batch, BatchState, LedgerEntry, Progress, progress
 from nba_predictions.domain.errors import BatchStateError
 
 
@@ -29,6 +30,19 @@ def newest_batch(store: BatchStore, game_date: date) -> Batch | None:
     batches = store.of_date(game_date)
     standing = (b for b in batches if b.state is not BatchState.FAILED)
     return next(standing, next(iter(batches), None))
+
+
+def set_announce(store: BatchStore, batch_id: str, announce: bool, *, run_id: str) -> bool:
+    """Let a batch be announced, or not; return whether that is a change."""
+    while True:
+        batch = store.get(batch_id)
+        if batch.announce is announce:
+            return False
+        # Not revised: somebody else has changed the batch meanwhile.
+        if store.revise(batch, replace(batch, announce=announce)):
+            counts = {"announce": announce}
+            store.append(batch_id, LedgerEntry("announce_changed", store.now(), run_id, counts))
+            return True
 
 
 def log_fields(batch: Batch, run_id: str) -> dict[str, Any]:

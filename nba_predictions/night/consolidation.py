@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nba_predictions.batches.port import BatchStore
 from nba_predictions.domain.batch import (
@@ -13,6 +13,7 @@ from nba_predictions.domain.batch import (
     MERGED,
     Batch,
     BatchState,
+    BatchStatus,
     Completion,
     Lease,
     LedgerEntry,
@@ -25,11 +26,12 @@ from nba_predictions.domain.reconciliation import (
     TargetCounts,
     last_entry,
     pending_staging,
+    predicted_players,
     reconcile,
 )
 from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.logs import milestone
-from nba_predictions.night.batches import batch_progress, log_fields
+from nba_predictions.night.batches import batch_progress, current_batch, log_fields
 from nba_predictions.night.leases import date_lease
 from nba_predictions.warehouse.port import Warehouse
 
@@ -106,8 +108,9 @@ def _consolidate(
     )
     started = time.perf_counter()
     counts = MergeCounts(0, 0, 0, 0, 0, 0)
+    merged_at = utc_now()
     if there:
-        counts = warehouse.merge(PREDICTIONS, batch.game_date, names, utc_now())
+        counts = warehouse.merge(PREDICTIONS, batch.game_date, names, merged_at)
     seconds = time.perf_counter() - started
     milestone(
         "merge_executed",
@@ -121,6 +124,20 @@ def _consolidate(
     )
     target = warehouse.count(PREDICTIONS, batch.game_date, batch.batch_id)
     numbers = reconcile(batch, completions, pending, counts, target)
+    leaving = _rows_of_skipped(batch, warehouse, completions, numbers)
+    rest = replace(numbers, batch_rows_in_target=numbers.batch_rows_in_target - leaving)
+    if not rest.merge_problems() and _speaks_for_its_date(batch, store):
+        keep = predicted_players(completions, store.dead_letters(batch.batch_id))
+        retired = warehouse.retire(PREDICTIONS, batch.game_date, sorted(keep), merged_at)
+        if retired:
+            milestone(
+                "rows_retired",
+                f"{retired} rows of players whom this batch does not predict are taken out",
+                rows=retired,
+                **which,
+            )
+            target = warehouse.count(PREDICTIONS, batch.game_date, batch.batch_id)
+            numbers = reconcile(batch, completions, pending, counts, target, retired)
     problems = numbers.merge_problems()
     milestone(
         "reconciliation",
@@ -135,6 +152,34 @@ def _consolidate(
     if not problems:
         store.move(batch.batch_id, BatchState.CONSOLIDATED)
     return Consolidation(batch.batch_id, numbers, seconds)
+
+
+def _rows_of_skipped(
+    batch: Batch,
+    warehouse: Warehouse,
+    completions: Sequence[Completion],
+    numbers: Reconciliation,
+) -> int:
+    """Count the rows that this batch itself wrote of players who are skipped by now."""
+    if numbers.batch_rows_in_target <= numbers.batch_rows_expected:
+        return 0
+    skipped = {c.player_lookup for c in completions if not c.rows}
+    found = warehouse.query(
+        "rows_by_player", PREDICTIONS, partition=batch.game_date, batch_id=batch.batch_id
+    )
+    return sum(row["row_count"] for row in found.to_pylist() if row["player_lookup"] in skipped)
+
+
+def _speaks_for_its_date(batch: Batch, store: BatchStore) -> bool:
+    """Return whether a batch may take out what it does not predict.
+
+    Below its threshold too little is known of its players, and a date without games may be one of
+    which the schedule was not to be had.
+    """
+    status = batch_progress(batch, store).status
+    if status not in (BatchStatus.SUCCESS, BatchStatus.PARTIAL):
+        return False
+    return current_batch(store, batch.game_date).batch_id == batch.batch_id
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,8 @@ def grade_date(
 ) -> Grading | None:
     """Grade all predictions of a date into `prediction_results`; None while there are no results.
 
-    One MERGE on the business key: grading again, or twice at once, ends in the same rows.
+    One MERGE on the business key: grading again, or twice at once, ends in the same rows. Results
+    of predictions that have been retired since the last grading are retired with them.
     """
     if box_scores.is_empty():
         milestone(
@@ -44,11 +45,13 @@ def grade_date(
     predictions = warehouse.query("predictions_of_date", PREDICTIONS, partition=game_date)
     now = utc_now()
     rows = [{**row, "staged_at": now} for row in grade(predictions.to_pylist(), boxes)]
-    counts = MergeCounts(0, 0, 0, 0, 0, 0)
+    counts, retired = MergeCounts(0, 0, 0, 0, 0, 0), 0
     if rows:
         staged = warehouse.stage(RESULTS, f"grading_{game_date.isoformat()}", run_id, rows)
         counts = warehouse.merge(RESULTS, game_date, [staged.name], now)
         warehouse.drop_staging([staged.name])
+        players = sorted({row["player_lookup"] for row in rows})
+        retired = warehouse.retire(RESULTS, game_date, players, now)
     report = Grading(game_date, counts, dict(Counter(row["outcome"] for row in rows)))
     milestone(
         "graded",
@@ -58,6 +61,7 @@ def grade_date(
         rows=len(rows),
         inserted=counts.inserted,
         updated=counts.updated,
+        retired=retired,
         **report.outcomes,
     )
     return report

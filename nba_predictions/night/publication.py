@@ -19,7 +19,7 @@ from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.completion_message import CompletionMessage, CompletionMetadata
 from nba_predictions.domain.dead_letter_message import DeadLetterMessage
 from nba_predictions.domain.errors import BatchStateError
-from nba_predictions.domain.reconciliation import Reconciliation, last_entry, unmerged_staging
+from nba_predictions.domain.reconciliation import Reconciliation, changed_since_merge, last_entry
 from nba_predictions.logs import milestone
 from nba_predictions.messaging.port import Publisher
 from nba_predictions.night.batches import batch_progress, current_batch, log_fields
@@ -29,8 +29,9 @@ def unpublished(store: BatchStore) -> list[Batch]:
     """Return the batches that are consolidated and cleaned and wait to be published.
 
     A later batch of the same date has taken over the rows of an earlier one, and speaks for both.
+    One that is not to be announced waits for nothing.
     """
-    waiting = store.in_states({BatchState.CLEANED})
+    waiting = [b for b in store.in_states({BatchState.CLEANED}) if b.announce]
     return [b for b in waiting if current_batch(store, b.game_date).batch_id == b.batch_id]
 
 
@@ -51,9 +52,9 @@ def completion_message(
         raise BatchStateError(f"{batch.batch_id} has no merge in its ledger; consolidate it first")
     numbers = Reconciliation.from_numbers(merged.counts)
     problems = numbers.merge_problems()
-    since = len(unmerged_staging(completions, ledger))
+    since = len(changed_since_merge(completions, ledger))
     if since and not problems:
-        problems.append(f"{since} players were staged since it was merged")
+        problems.append(f"{since} players were staged or skipped since it was merged")
     if not done.may_go_out:
         problems.append(f"only {done.completion_pct}% of its players are accounted for")
     if problems:
@@ -122,11 +123,12 @@ def publish_completion(
 
     Raises:
         PublishError: the broker did not take it. The batch stays cleaned, and is tried again.
-        BatchStateError: the batch is not cleaned, or must not go out.
+        BatchStateError: the batch is not cleaned, is not to be announced, or must not go out.
     """
     which = log_fields(batch, run_id)
     ledger = store.ledger(batch.batch_id)
-    state = store.get(batch.batch_id).state
+    present = store.get(batch.batch_id)
+    state = present.state
     earlier = last_entry(ledger, "published")
     if earlier and state is BatchState.PUBLISHED:
         return str(earlier.counts["message_id"])
@@ -134,6 +136,11 @@ def publish_completion(
     if state not in CLEANED_UP:
         raise BatchStateError(
             f"{batch.batch_id} is {state.value}; only a cleaned batch is published"
+        )
+    if not present.announce:
+        raise BatchStateError(
+            f"{batch.batch_id} is not to be announced, a backfill made it; "
+            f"`nba-predictions publish --batch {batch.batch_id}` announces it"
         )
     done = batch_progress(batch, store)
     message = completion_message(batch, done, store.completions(batch.batch_id), ledger)

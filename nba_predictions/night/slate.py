@@ -37,7 +37,7 @@ def load_slate(
 ) -> Slate:
     """Return the slate of `game_date` from the frames of `nba_predictions.sources.port`."""
     games = [
-        Game(row["game_id"], row["game_date"], row["away_team"], row["home_team"])
+        Game(row["game_id"], row["game_date"], row["away_team"], row["home_team"], row["tipoff"])
         for row in schedule.iter_rows(named=True)
     ]
     quotes = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,11 +27,11 @@ from nba_predictions.domain.batch import (
 )
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.errors import PERMANENT, BatchStateError
-from nba_predictions.domain.reconciliation import unmerged_staging
+from nba_predictions.domain.reconciliation import changed_since_merge, last_entry, unmerged_staging
 from nba_predictions.domain.slate import Slate, SlatePlayer
 from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.logs import milestone
-from nba_predictions.night.batches import batch_progress
+from nba_predictions.night.batches import batch_progress, set_announce
 from nba_predictions.warehouse.port import Warehouse
 
 #: How often a player is tried before he is dead-lettered.
@@ -51,12 +51,20 @@ class StagedPlayer:
 
 
 def open_batch(
-    store: BatchStore, slate: Slate, *, source: str, run_id: str, completion_threshold: float
+    store: BatchStore,
+    slate: Slate,
+    *,
+    source: str,
+    run_id: str,
+    completion_threshold: float,
+    announce: bool = True,
 ) -> Batch:
     """Open the batch of a slate, or take up the unfinished one that a former run left.
 
     An unfinished batch of the same slate is continued. One of another slate (lines moved, somebody
     is out) is closed as failed, with the reason, and its staging stays for whoever wants to look.
+    Whether a batch is announced is decided by the run that takes it up; one that went out before is
+    in any case, for its readers have to be told of what has changed.
     """
     fingerprint = slate.fingerprint()
     id_time = store.now()
@@ -68,6 +76,8 @@ def open_batch(
         if newest and unfinished is None and _was_left_behind(newest, store):
             unfinished = newest if newest.slate_fingerprint == fingerprint else None
         if unfinished and unfinished.slate_fingerprint == fingerprint:
+            if announce or last_entry(store.ledger(unfinished.batch_id), "published") is None:
+                set_announce(store, unfinished.batch_id, announce, run_id=run_id)
             return _take_up(store, unfinished, slate, run_id)
         if unfinished:
             reason = f"superseded: the slate changed, run {run_id} began a new batch"
@@ -84,6 +94,7 @@ def open_batch(
             run_id=run_id,
             source=source,
             completion_threshold=completion_threshold,
+            announce=announce,
         )
         if store.create(batch):
             others = {b.batch_id for b in store.of_date(slate.game_date)} - {batch.batch_id}
@@ -114,12 +125,12 @@ def _was_left_behind(batch: Batch, store: BatchStore) -> bool:
     """Return whether a batch that is not unfinished by its state has something left to do.
 
     It was merged and never cleaned up, because its run died or too many of its players failed; it
-    was given up when it stalled; or a replay into it died before the merge.
+    was given up when it stalled; or a replay or refresh of it died before the merge.
     """
     if batch.state in (BatchState.CONSOLIDATED, BatchState.FAILED):
         return True
     completions = store.completions(batch.batch_id)
-    return bool(unmerged_staging(completions, store.ledger(batch.batch_id)))
+    return bool(changed_since_merge(completions, store.ledger(batch.batch_id)))
 
 
 def _take_up(store: BatchStore, batch: Batch, slate: Slate, run_id: str) -> Batch:
@@ -179,12 +190,19 @@ def players_to_stage(
 ) -> list[SlatePlayer]:
     """Return the players of the slate whose rows are neither staged nor merged and cleaned up."""
     completions = store.completions(batch.batch_id)
+    lost = lost_players(batch, completions, store, warehouse)
+    done = {c.player_lookup for c in completions} - lost
+    return [p for p in slate.players if p.player_lookup not in done]
+
+
+def lost_players(
+    batch: Batch, completions: Sequence[Completion], store: BatchStore, warehouse: Warehouse
+) -> set[str]:
+    """Return the players whose staging is gone, though no merge has taken their rows."""
     there = warehouse.staging_there([c.staging_table for c in completions if c.staging_table])
     # Read after the staging: what another run has merged and dropped in the meantime is not lost.
     unmerged = unmerged_staging(completions, store.ledger(batch.batch_id))
-    lost = {c.player_lookup for c in unmerged if c.staging_table not in there}
-    done = {c.player_lookup for c in completions} - lost
-    return [p for p in slate.players if p.player_lookup not in done]
+    return {c.player_lookup for c in unmerged if c.staging_table not in there}
 
 
 def stage_players(
@@ -197,9 +215,12 @@ def stage_players(
     run_id: str,
     threads: int = 2,
     replay: bool = False,
+    fingerprints: Mapping[str, str] | None = None,
     wait: wait_base | None = None,
 ) -> Iterator[StagedPlayer]:
     """Predict, stage and record each player; yield what became of him, in the given order.
+
+    `fingerprints` stand for all that each player's rows are made of, and are recorded with them.
 
     A failure stays with its player: he is tried MAX_ATTEMPTS times, unless the error is permanent,
     and then dead-lettered. Predicting holds the processor and goes player by player; threads serve
@@ -212,6 +233,7 @@ def stage_players(
         warehouse,
         run_id,
         replay,
+        fingerprints or {},
         wait or wait_random_exponential(0.1, max=5),
     )
     with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="stage") as pool:
@@ -228,6 +250,7 @@ class _Staging:
     warehouse: Warehouse
     run_id: str
     replay: bool
+    fingerprints: Mapping[str, str]
     wait: wait_base
 
     def of_player(self, player: SlatePlayer) -> StagedPlayer:
@@ -251,7 +274,12 @@ class _Staging:
         self._milestone("player_staged", f"{staged.rows} rows staged", lookup, rows=staged.rows)
         # Only now: a completion without its staged rows would be a lie that a merge finds out.
         completion = Completion(
-            lookup, staged.rows, utc_now(), self.run_id, staging_table=staged.name
+            lookup,
+            staged.rows,
+            utc_now(),
+            self.run_id,
+            staging_table=staged.name,
+            fingerprint=self.fingerprints.get(lookup),
         )
         first = self.store.complete(self.batch.batch_id, completion, replace=self.replay)
         self._milestone(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,29 +20,49 @@ from nba_predictions.domain.batch import (
     tally,
 )
 from nba_predictions.domain.errors import BatchStateError
-from nba_predictions.domain.reconciliation import unmerged_staging
+from nba_predictions.domain.reconciliation import changed_since_merge
 from nba_predictions.domain.verdict import STALL_WINDOW
 from nba_predictions.logs import milestone
 from nba_predictions.night.batches import current_batch, log_fields
 
 _S = BatchState
 #: What a run leaves behind that dies before the end of its night; a cleaned batch only with players
-#: who were replayed into it and not merged.
+#: who were replayed or skipped since it was merged.
 _LEFT = RESUMABLE | {_S.CONSOLIDATED, _S.CLEANED}
 
 
 @dataclass(frozen=True)
 class Stall:
-    """A batch without progress, for how long, and how far it is."""
+    """A batch without progress, since when and for how long, and how far it is."""
 
     batch: Batch
+    since: datetime
     idle: timedelta
     done: Progress
+    #: Whether this silence is in the ledger already.
+    told: bool
 
     @property
     def may_be_finished(self) -> bool:
         """Whether its threshold lets it go out with what is there."""
         return self.done.may_go_out
+
+
+def silent_batches(store: BatchStore, now: datetime) -> Iterator[Stall]:
+    """Find the unfinished batches that recorded nothing for the stall window; change nothing."""
+    for batch in store.in_states(_LEFT):
+        if current_batch(store, batch.game_date).batch_id != batch.batch_id:
+            continue
+        ledger = store.ledger(batch.batch_id)
+        letters = store.dead_letters(batch.batch_id)
+        completions = store.completions(batch.batch_id)
+        if batch.state is _S.CLEANED and not changed_since_merge(completions, ledger):
+            continue
+        at = last_progress(batch, completions, letters, ledger)
+        if now - at > STALL_WINDOW:
+            told = any(entry.event == "stalled" and entry.at > at for entry in ledger)
+            done = progress(batch, tally(completions, letters))
+            yield Stall(batch, at, now - at, done, told)
 
 
 def settle_stalls(store: BatchStore, *, run_id: str, now: datetime | None = None) -> list[Stall]:
@@ -50,24 +71,11 @@ def settle_stalls(store: BatchStore, *, run_id: str, now: datetime | None = None
     One whose staging broke off becomes `stalled` when enough players are accounted for; otherwise
     it becomes `failed`, and the next run of the same slate takes it up where it was left.
     """
-    now = now or store.now()
     stalls = []
-    for batch in store.in_states(_LEFT):
-        if current_batch(store, batch.game_date).batch_id != batch.batch_id:
+    for stall in silent_batches(store, now or store.now()):
+        if stall.batch.state in BEING_STAGED and not _move(store, stall):
             continue
-        ledger = store.ledger(batch.batch_id)
-        letters = store.dead_letters(batch.batch_id)
-        completions = store.completions(batch.batch_id)
-        if batch.state is _S.CLEANED and not unmerged_staging(completions, ledger):
-            continue
-        at = last_progress(batch, completions, letters, ledger)
-        told = any(entry.event == "stalled" and entry.at > at for entry in ledger)
-        if now - at <= STALL_WINDOW:
-            continue
-        stall = Stall(batch, now - at, progress(batch, tally(completions, letters)))
-        if batch.state in BEING_STAGED and not _move(store, stall):
-            continue
-        if not told:
+        if not stall.told:
             _tell(store, stall, run_id)
         stalls.append(stall)
     return stalls

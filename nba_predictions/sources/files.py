@@ -16,7 +16,7 @@ import polars as pl
 from nba_predictions.domain.errors import SourceDataError
 from nba_predictions.sources import box_scores, markets
 from nba_predictions.sources.box_scores import no_homes, normalise_game_logs
-from nba_predictions.sources.port import INJURIES, PROP_LINES, SCHEDULE
+from nba_predictions.sources.port import INJURIES, PROP_LINES, SCHEDULE, Provenance
 from nba_predictions.sources.rows import reject_second_game
 from nba_predictions.sources.tables import (
     FILE,
@@ -123,6 +123,23 @@ class FilesSource:
         undated = undated.join(dated, on="player_lookup", how="anti")
         undated = undated.with_columns(pl.lit(game_date, pl.Date).alias("game_date"))
         return pl.concat([dated, undated]).sort("player_lookup")
+
+    def provenance(self, game_date: date) -> Provenance:
+        """Whether there are schedule files, to which date they reach, and of when the report is.
+
+        A report of `game_date` is of that day; of when its rows without a date are, nobody knows.
+        """
+        schedule, report = self._read("schedule"), self._read("injuries")
+        reported: date | None = None
+        if report is not None:
+            days = report.frame["game_date"]
+            reported = game_date if (days == game_date).any() and not days.has_nulls() else None
+        last = None if schedule is None else schedule.frame["game_date"].max()
+        return Provenance(
+            schedule_is_given=schedule is not None,
+            schedule_until=last if isinstance(last, date) else None,
+            injuries_made_on=reported,
+        )
 
     @property
     def notes(self) -> dict[str, int]:

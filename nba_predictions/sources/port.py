@@ -6,6 +6,7 @@ before that date here, at the edge, so that nothing downstream can look ahead.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
@@ -75,6 +76,22 @@ INJURIES: dict[str, pl.DataType | type[pl.DataType]] = {
 INJURY_STATUSES = ("OUT", "DOUBTFUL", "QUESTIONABLE", "PROBABLE", "AVAILABLE")
 
 
+@dataclass(frozen=True)
+class Provenance:
+    """What a source can say of its own answers for a date, for the gates to judge them by.
+
+    Attributes:
+        schedule_is_given: the games come from a schedule. False when they were drawn from lines or
+            box scores: such a schedule cannot lack a game that those lack.
+        schedule_until: the last date that the schedule knows; None if it has no such end.
+        injuries_made_on: the Eastern day of the injury report; None if it is not known.
+    """
+
+    schedule_is_given: bool
+    schedule_until: date | None
+    injuries_made_on: date | None
+
+
 class BoxScores(Protocol):
     """Box scores of games that have been played."""
 
@@ -116,3 +133,7 @@ class LeagueSource(BoxScores, Schedule, Lines, Injuries, Protocol):
 
     @property
     def name(self) -> str: ...
+
+    def provenance(self, game_date: date) -> Provenance:
+        """What is known of where the answers for `game_date` come from, and how old they are."""
+        ...

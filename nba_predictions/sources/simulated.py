@@ -25,7 +25,13 @@ from nba_predictions.sources.markets import (
     normalise_lines,
     normalise_schedule,
 )
-from nba_predictions.sources.port import GAME_LOGS, INJURIES, PROP_LINES, SCHEDULE
+from nba_predictions.sources.port import (
+    GAME_LOGS,
+    INJURIES,
+    PROP_LINES,
+    SCHEDULE,
+    Provenance,
+)
 from nba_predictions.sources.simulated_calendar import make_calendar, season_days
 from nba_predictions.sources.simulated_frames import (
     game_log_frame,
@@ -103,6 +109,10 @@ class SimulatedLeague:
     def injuries(self, game_date: date) -> pl.DataFrame:
         """The report (INJURIES) for `game_date`; who is OUT does not play."""
         return self._of_date(self._normalised_injuries, game_date, INJURIES)
+
+    def provenance(self, game_date: date) -> Provenance:
+        """The league's own schedule, without an end, and the report of the day."""
+        return Provenance(True, None, game_date)
 
     def full_slate_dates(self, season: str) -> list[date]:
         """The dates of `season` (`2025-26`) on which all 30 teams play and nobody is absent."""

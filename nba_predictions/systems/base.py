@@ -7,12 +7,14 @@ all: the centre is moved to the median, a spread is put around it, and a confide
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+
+from nba_predictions.systems.market import BaseLines, MarketUpdate, with_line
 
 if TYPE_CHECKING:
     from nba_predictions.systems.models import TrainedModels
@@ -28,6 +30,11 @@ VOLATILITY_GAMES = 10.0
 EVIDENCE_GAMES = 10.0
 #: No forecast is sharper than this (points).
 LEAST_SPREAD = 1.0
+#: What is left of the confidence of a system that rests on the line, where there is no line.
+WITHOUT_LINE = 0.7
+
+#: Stands for "no line is known" until a forecast is made.
+_AS_BEFORE: Final = np.empty(0)
 
 
 @dataclass(frozen=True)
@@ -35,9 +42,12 @@ class Forecast:
     """A distribution of points per row: float64 arrays aligned with the feature rows.
 
     Attributes:
-        mean: the centre (median) in points, >= 0.
+        mean: the centre (median) in points, >= 0: what the system itself expects.
         spread: standard deviation in points, > 0.
         confidence: 0..1.
+        line_mean: the centre once the row's betting line is known; `mean` where there is no line.
+            Probabilities at lines are taken from it.
+        line_spread: likewise the standard deviation.
 
     Raises:
         ValueError: the arrays differ in length, or a value is out of range or not finite.
@@ -46,13 +56,30 @@ class Forecast:
     mean: Floats
     spread: Floats
     confidence: Floats
+    line_mean: Floats = field(default_factory=lambda: _AS_BEFORE)
+    line_spread: Floats = field(default_factory=lambda: _AS_BEFORE)
 
     def __post_init__(self) -> None:
-        for name, low, high in (("mean", 0.0, np.inf), ("spread", 0.0, np.inf)):
-            self._check(name, low, high)
+        if self.line_mean is _AS_BEFORE:
+            object.__setattr__(self, "line_mean", self.mean)
+        if self.line_spread is _AS_BEFORE:
+            object.__setattr__(self, "line_spread", self.spread)
+        for name in ("mean", "spread", "line_mean", "line_spread"):
+            self._check(name, 0.0, np.inf)
         self._check("confidence", 0.0, 1.0)
-        if (self.spread <= 0).any():
-            raise ValueError("a forecast's spread must be above zero")
+        for name in ("spread", "line_spread"):
+            if (getattr(self, name) <= 0).any():
+                raise ValueError(f"a forecast's {name} must be above zero")
+
+    def __getitem__(self, rows: NDArray) -> Forecast:
+        """The forecasts of some of the rows."""
+        return Forecast(
+            self.mean[rows],
+            self.spread[rows],
+            self.confidence[rows],
+            self.line_mean[rows],
+            self.line_spread[rows],
+        )
 
     def _check(self, name: str, low: float, high: float) -> None:
         values = getattr(self, name)
@@ -127,36 +154,60 @@ class System:
         estimate: level of points per feature row, >= 0, finite; a pure function of the features,
             the trained models, and the forecasts of `members` (empty but for a combination).
         members: systems whose forecasts `estimate` combines.
+        is_median: the estimate is a median already; others are moved there by calibration.
+        rests_on_line: the estimate is of members' `line_mean`, so the line has been heard; without
+            a line it is worth less, and says so by its confidence.
     """
 
     system_id: str
     version: str
     estimate: Callable[[pl.DataFrame, TrainedModels, Mapping[str, Forecast]], Floats]
     members: tuple[System, ...] = ()
+    is_median: bool = False
+    rests_on_line: bool = False
+
+    @property
+    def default_calibration(self) -> Calibration:
+        """What serves until there is something to learn from; a mix of medians is a median."""
+        return Calibration(scale=1.0, minutes_slope=0.0) if self.members else Calibration()
+
+    @property
+    def default_update(self) -> MarketUpdate:
+        """What serves until there are past lines; who has heard the line already, keeps it."""
+        return MarketUpdate(own_share=1.0) if self.rests_on_line else MarketUpdate()
 
     def forecast(
         self,
         features: pl.DataFrame,
         models: TrainedModels,
         known: Mapping[str, Forecast] | None = None,
+        lines: BaseLines | None = None,
     ) -> Forecast:
         """Predict every feature row; a row's numbers do not depend on its company.
 
         Args:
             features: the frame that `build_features` returns, of any number of rows.
             models: what was learned before the date.
-            known: forecasts of members already made for the same rows, not to be made again.
+            known: forecasts of members already made for the same rows and lines, not to be made
+                again.
+            lines: what the books say, aligned with the rows; None where nobody is quoted.
         """
         known = known or {}
         members = {
-            m.system_id: known.get(m.system_id) or m.forecast(features, models)
+            m.system_id: known.get(m.system_id) or m.forecast(features, models, known, lines)
             for m in self.members
         }
-        calibration = models.calibration(self.system_id)
+        calibration = models.calibrations.get(self.system_id, self.default_calibration)
         level = self.estimate(features, models, members)
         centre = calibration.centre(features, level)
         spread = calibration.spread(features, centre, models.prior)
-        return Forecast(centre, spread, confidence(features, centre, spread))
+        trust = confidence(features, centre, spread)
+        if lines is None:
+            return Forecast(centre, spread, WITHOUT_LINE * trust if self.rests_on_line else trust)
+        if self.rests_on_line:
+            trust = np.where(np.isnan(lines.base), WITHOUT_LINE, 1.0) * trust
+        update = models.market_updates.get(self.system_id, self.default_update)
+        return Forecast(centre, spread, trust, *with_line(centre, spread, lines, update))
 
 
 def column(features: pl.DataFrame, name: str, missing: float = np.nan) -> Floats:

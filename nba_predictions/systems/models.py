@@ -15,12 +15,10 @@ import xgboost as xgb
 from nba_predictions.features.build import FEATURES
 from nba_predictions.systems.base import Calibration, LeaguePrior
 from nba_predictions.systems.gradient_boosting import load
+from nba_predictions.systems.market import MarketUpdate
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 _CARD, _LEARNED, _BOOSTER = "card.json", "learned.json", "booster.ubj"
-#: Trees are trained for the median already.
-_MEDIAN = Calibration(scale=1.0, minutes_slope=0.0)
-_UNTRAINED: Final = {"ensemble": _MEDIAN}
 
 
 @dataclass(frozen=True)
@@ -33,6 +31,8 @@ class TrainedModels:
         calibrations: per system_id; systems not in it use the defaults.
         weights: of the ensemble's members, summing to 1.
         booster_raw: the trees of `xgboost`, None when there were too few games.
+        market_updates: per system_id, what is left of its word once a line is known; systems not in
+            it use the defaults.
         card: what a reader should know: cutoff, rows, features, metrics out of time, code version,
             whether xgboost was trained. Plain JSON values.
     """
@@ -43,15 +43,12 @@ class TrainedModels:
     weights: Mapping[str, float]
     booster_raw: bytes | None
     card: Mapping[str, Any] = field(default_factory=dict)
+    market_updates: Mapping[str, MarketUpdate] = field(default_factory=dict)
 
     @cached_property
     def booster(self) -> xgb.Booster | None:
         """The trees, ready to predict; None when there were too few games."""
         return None if self.booster_raw is None else load(self.booster_raw)
-
-    def calibration(self, system_id: str) -> Calibration:
-        """The learned calibration of a system, or the default one."""
-        return self.calibrations.get(system_id) or _UNTRAINED.get(system_id) or Calibration()
 
     def to_bytes(self) -> bytes:
         """A zip of JSON and the booster; equal models give equal bytes."""
@@ -62,6 +59,7 @@ class TrainedModels:
             "prior": asdict(self.prior),
             "calibrations": {k: asdict(v) for k, v in self.calibrations.items()},
             "weights": dict(self.weights),
+            "market_updates": {k: asdict(v) for k, v in self.market_updates.items()},
         }
         parts: dict[str, bytes] = {
             _CARD: json.dumps(dict(self.card), indent=1).encode(),
@@ -103,4 +101,5 @@ class TrainedModels:
             weights=learned["weights"],
             booster_raw=parts.get(_BOOSTER),
             card=card,
+            market_updates={k: MarketUpdate(**v) for k, v in learned["market_updates"].items()},
         )

@@ -27,6 +27,10 @@ PER_REST_DAY = 0.0025  # per day more than one, up to three
 BACK_TO_BACK = -0.005
 AFTER_ABSENCE = -0.10  # first game after more than ABSENCE_DAYS
 ABSENCE_DAYS = 14
+AFTER_RETURN = -0.04  # second and third game since an absence: minutes are still being won back
+RETURN_GAMES = 3
+AFTER_TRADE = -0.07  # first games for a new team
+TRADE_GAMES = 3
 OPPONENT_DEFENCE = 0.8  # per unit of points allowed relative to the league
 TEAM_PACE = 0.4
 OPPONENT_PACE = 0.3
@@ -60,12 +64,20 @@ def circumstances(features: pl.DataFrame) -> Floats:
     """
     rest = np.minimum(column(features, "rest_days", 1.0), 3.0)
     absent = column(features, "days_since_last", 0.0) > ABSENCE_DAYS
+    games = column(features, "games", 0.0)
+    since_return = column(features, "games_since_return", RETURN_GAMES)
+    with_team = column(features, "games_with_team", TRADE_GAMES)
+    # Whose whole record is since then has neither returned nor come from anywhere.
+    returning = (since_return > 0) & (since_return < RETURN_GAMES) & (games > since_return)
+    new_here = (with_team < TRADE_GAMES) & (games > with_team)
     player = (
         1.0
         + HOME * (2.0 * column(features, "is_home", 0.5) - 1.0)
         + PER_REST_DAY * (rest - 1.0)
         + BACK_TO_BACK * column(features, "back_to_back", 0.0)
         + AFTER_ABSENCE * absent
+        + AFTER_RETURN * returning
+        + AFTER_TRADE * new_here
     )
     game = (
         1.0
@@ -78,4 +90,4 @@ def circumstances(features: pl.DataFrame) -> Floats:
     return np.maximum(player, 0.5) * np.clip(game, 0.5, 1.5)
 
 
-MOVING_AVERAGE = System("moving_average", "1", estimate)
+MOVING_AVERAGE = System("moving_average", "2", estimate)

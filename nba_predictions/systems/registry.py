@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
 from nba_predictions.systems.base import Forecast, System
 from nba_predictions.systems.ensemble import ENSEMBLE, MEMBERS
+from nba_predictions.systems.market import BaseLines
+from nba_predictions.systems.market_blend import MARKET_BLEND
 
 if TYPE_CHECKING:
     from nba_predictions.systems.models import TrainedModels
 
 #: In the order of the tables and reports; a combination comes after what it combines.
-SYSTEMS: Final[tuple[System, ...]] = (*MEMBERS, ENSEMBLE)
+SYSTEMS: Final[tuple[System, ...]] = (*MEMBERS, ENSEMBLE, MARKET_BLEND)
 
 
-def predict_all(features: pl.DataFrame, models: TrainedModels) -> dict[str, Forecast]:
+def predict_all(
+    features: pl.DataFrame,
+    models: TrainedModels,
+    lines: BaseLines | None = None,
+    systems: Sequence[System] | None = None,
+) -> dict[str, Forecast]:
     """Every system's forecast for the same feature rows, each computed once.
 
     Args:
         features: the frame that `build_features` returns, for a slate or for one player.
         models: what was learned before the date.
+        lines: the books' base lines, aligned with the rows; None where nobody is quoted. They
+            change `line_mean` and `line_spread` of all systems, and `mean` of those only that rest
+            on the line.
+        systems: which ones, members before those who combine them; all by default.
 
     Returns:
-        system_id to forecast, in the order of SYSTEMS.
+        system_id to forecast, in the order of the systems.
     """
     forecasts: dict[str, Forecast] = {}
-    for system in SYSTEMS:
-        forecasts[system.system_id] = system.forecast(features, models, forecasts)
+    for system in SYSTEMS if systems is None else systems:
+        forecasts[system.system_id] = system.forecast(features, models, forecasts, lines)
     return forecasts

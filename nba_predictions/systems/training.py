@@ -9,7 +9,7 @@ weights are learned on the first half of the last part and judged on its second 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from functools import lru_cache
@@ -21,24 +21,27 @@ import polars as pl
 import xgboost as xgb
 
 from nba_predictions.features.build import FEATURES, training_features
-from nba_predictions.systems import gradient_boosting
+from nba_predictions.systems import gradient_boosting, registry
 from nba_predictions.systems.base import (
     LEAST_SPREAD,
     Calibration,
     Floats,
     Forecast,
     LeaguePrior,
+    System,
     minutes_term,
     spread_terms,
 )
-from nba_predictions.systems.distribution import cumulative
-from nba_predictions.systems.ensemble import MEMBERS, learn_weights
+from nba_predictions.systems.ensemble import ENSEMBLE, learn_weights, nearer_to_the_best
+from nba_predictions.systems.market import BaseLines, with_line
+from nba_predictions.systems.market_fit import PAST_LINES, LinedRows, fit_update
 from nba_predictions.systems.models import TrainedModels
-from nba_predictions.systems.registry import predict_all
+from nba_predictions.systems.scoring import line_metrics, metrics
 
 __all__ = [
     "TrainedModels",
     "code_version",
+    "held_out_since",
     "metrics",
     "train",
     "training_cutoff",
@@ -62,6 +65,9 @@ DEFAULT_WEIGHTS: Final = {
     "similarity": 0.2,
     "xgboost": 0.0,
 }
+#: Nobody misses by so much less than the books do, on so many lines, who has not seen the result.
+TOO_GOOD: Final = 0.95
+TOO_GOOD_LINES: Final = 500
 #: A newcomer is a player in his first games, where the history reaches far enough back to tell.
 NEWCOMER_GAMES: Final = 3
 NEWCOMER_AFTER: Final = timedelta(days=60)
@@ -84,21 +90,26 @@ def training_cutoff(game_date: date, history: pl.DataFrame) -> date:
     return monday if enough else game_date
 
 
-def training_fingerprint(history: pl.DataFrame, cutoff: date) -> str:
-    """A SHA-256 of all that `train(history, cutoff)` depends on, whatever the order of the rows.
+def training_fingerprint(
+    history: pl.DataFrame, cutoff: date, lines: pl.DataFrame | None = None
+) -> str:
+    """A SHA-256 of all that `train` depends on with these arguments, whatever the order of rows.
 
-    It covers the cutoff, the rows before it (the columns that are learned from), the code of
-    features and systems, and the versions of the libraries that compute them.
+    It covers the cutoff, the rows before it (the columns that are learned from), the lines before
+    it, the code of features and systems, and the versions of the libraries that compute them.
     """
-    rows = (
-        history.lazy()
-        .select(_FINGERPRINT_COLUMNS)
-        .filter(pl.col("game_date") < cutoff)
-        .sort(_FINGERPRINT_COLUMNS)
-        .collect()
-    )
     digest = hashlib.sha256(f"{cutoff.isoformat()} {code_version()}".encode())
-    for name in _FINGERPRINT_COLUMNS:
+    _digest_rows(digest, history, _FINGERPRINT_COLUMNS, cutoff)
+    if lines is not None:
+        _digest_rows(digest, lines, tuple(PAST_LINES), cutoff)
+    return digest.hexdigest()
+
+
+def _digest_rows(
+    digest: hashlib._Hash, frame: pl.DataFrame, columns: tuple[str, ...], cutoff: date
+) -> None:
+    rows = frame.lazy().select(columns).filter(pl.col("game_date") < cutoff).sort(columns).collect()
+    for name in columns:
         values = rows[name]
         digest.update(f"\n{name} {len(values)} ".encode())
         if values.dtype == pl.String:
@@ -107,7 +118,6 @@ def training_fingerprint(history: pl.DataFrame, cutoff: date) -> str:
         else:
             digest.update(values.is_null().to_numpy().tobytes())
             digest.update(values.to_physical().cast(pl.Float64).fill_null(0).to_numpy().tobytes())
-    return digest.hexdigest()
 
 
 @lru_cache(maxsize=1)
@@ -121,7 +131,12 @@ def code_version() -> str:
     return digest.hexdigest()[:16]
 
 
-def train(history: pl.DataFrame, cutoff: date) -> TrainedModels:
+def train(
+    history: pl.DataFrame,
+    cutoff: date,
+    lines: pl.DataFrame | None = None,
+    systems: Sequence[System] | None = None,
+) -> TrainedModels:
     """Learn everything that the systems need from the games strictly before `cutoff`.
 
     Deterministic: the same rows, in any order, give models with the same bytes. With too few rows
@@ -130,12 +145,17 @@ def train(history: pl.DataFrame, cutoff: date) -> TrainedModels:
     Args:
         history: GAME_LOGS rows; those on or after `cutoff` are not looked at.
         cutoff: first date not to be learned from.
+        lines: past base lines (PAST_LINES), of which those since `held_out_from` and before
+            `cutoff` are looked at; where there are none, the documented defaults say how much of a
+            forecast is left beside a line.
+        systems: which systems; those of the registry by default.
 
     Raises:
         ValueError: the frame lacks a column.
     """
+    systems = registry.SYSTEMS if systems is None else systems
     past = history.filter(pl.col("game_date") < cutoff)
-    held_out_from = _held_out_from(past, cutoff)
+    held_out_from = held_out_since(past, cutoff)
     frame = training_features(past, similar_since=held_out_from)
     early = frame.filter(pl.col("game_date") < held_out_from)
     late = frame.filter(
@@ -143,6 +163,8 @@ def train(history: pl.DataFrame, cutoff: date) -> TrainedModels:
         & (pl.col("games") >= LEARN_GAMES)
         & (pl.col("minutes_last_10") >= LEARN_MINUTES)
     )
+    at_lines = _base_lines(late, lines)
+    quoted = late.filter(pl.Series(~np.isnan(at_lines.base)))["game_date"]
     days: list[date] = frame["game_date"].to_list()
     card: dict[str, Any] = {
         "cutoff": cutoff.isoformat(),
@@ -151,10 +173,14 @@ def train(history: pl.DataFrame, cutoff: date) -> TrainedModels:
         "rows": frame.height,
         "held_out_from": held_out_from.isoformat(),
         "held_out_rows": late.height,
+        "lines": len(quoted),
+        "lines_from": _iso(quoted.min()),
+        "lines_through": _iso(quoted.max()),
         "xgboost_trained": False,
         "features": list(FEATURES),
         "code_version": code_version(),
         "metrics": {},
+        "suspected_leaks": [],
     }
     prior = _prior(frame)
     if early.height < gradient_boosting.FEWEST_ROWS or late.height < LEARN_ROWS:
@@ -167,45 +193,57 @@ def train(history: pl.DataFrame, cutoff: date) -> TrainedModels:
         weights=DEFAULT_WEIGHTS,
         booster_raw=gradient_boosting.fit(early),
     )
-    levels = {s.system_id: s.estimate(late, blind, {}) for s in MEMBERS}
-    calibrations, weights = _learn(late, levels, blind.prior)
+    levels = {s.system_id: s.estimate(late, blind, {}) for s in systems if not s.members}
     card["xgboost_trained"] = True
-    card["metrics"] = _honest_metrics(late, levels, blind)
-    return TrainedModels(
+    card["metrics"] = _honest_metrics(late, at_lines, levels, blind, systems)
+    card["suspected_leaks"] = _too_good(card["metrics"])
+    return replace(
+        _learn(late, at_lines, levels, blind, systems),
         version=cutoff.isoformat(),
         prior=prior,
-        calibrations=calibrations,
-        weights=weights,
         booster_raw=gradient_boosting.fit(frame),
         card=card,
     )
 
 
-def metrics(forecast: Forecast, points: Floats) -> dict[str, float]:
-    """How good forecasts were: mean absolute error and the share of outcomes in central ranges.
+def _too_good(scores: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Systems that miss by far less than the line: a leak, until proven otherwise."""
+    return [
+        name
+        for name, score in scores.items()
+        if score.get("lines", 0) >= TOO_GOOD_LINES
+        and score["absolute_error_with_line"] < TOO_GOOD * score["absolute_error_of_line"]
+    ]
 
-    An outcome's place in its distribution is the middle of its step (mid-P), since points are
-    whole numbers; `coverage_50` and `coverage_80` should come out near 0.5 and 0.8.
+
+def held_out_since(history: pl.DataFrame, cutoff: date) -> date:
+    """The date that splits off the last part of the rows before `cutoff`, whole dates only.
+
+    Lines before it are of no use to `train`.
     """
-    at = cumulative(forecast.mean, forecast.spread, points)
-    below = cumulative(forecast.mean, forecast.spread, points - 1)
-    off_centre = np.abs((at + below) / 2 - 0.5)
-    return {
-        "rows": len(points),
-        "mean_absolute_error": round(float(np.abs(points - forecast.mean).mean()), 4),
-        "bias": round(float((forecast.mean - points).mean()), 4),
-        "coverage_50": round(float((off_centre <= 0.25).mean()), 4),
-        "coverage_80": round(float((off_centre <= 0.40).mean()), 4),
-    }
-
-
-def _held_out_from(past: pl.DataFrame, cutoff: date) -> date:
-    """The date that splits off the last part of the rows, whole dates only."""
+    past = history.filter(pl.col("game_date") < cutoff)
     if past.is_empty():
         return cutoff
     dates = past["game_date"].sort()
     part = min(int(past.height * HELD_OUT_SHARE), HELD_OUT_MOST)
     return dates[past.height - 1 - part]
+
+
+def _base_lines(late: pl.DataFrame, lines: pl.DataFrame | None) -> BaseLines:
+    """The base lines of the held-out rows, NaN where there is none."""
+    if lines is None:
+        return BaseLines.none(late.height)
+    keys = ["game_date", "player_lookup"]
+    known = lines.select(*PAST_LINES).sort(*PAST_LINES).unique(keys, keep="first")
+    found = late.select(keys).join(known, on=keys, how="left", maintain_order="left")
+    return BaseLines(
+        found["base_line"].fill_null(np.nan).to_numpy(),
+        found["fair_over"].fill_null(np.nan).to_numpy(),
+    )
+
+
+def _iso(day: object) -> str | None:
+    return day.isoformat() if isinstance(day, date) else None
 
 
 def _prior(frame: pl.DataFrame) -> LeaguePrior:
@@ -220,22 +258,45 @@ def _prior(frame: pl.DataFrame) -> LeaguePrior:
 
 
 def _learn(
-    late: pl.DataFrame, levels: Mapping[str, Floats], prior: LeaguePrior
-) -> tuple[dict[str, Calibration], dict[str, float]]:
-    """Calibrations of all systems and the ensemble's weights, from rows held out."""
+    late: pl.DataFrame,
+    lines: BaseLines,
+    levels: Mapping[str, Floats],
+    blind: TrainedModels,
+    systems: Sequence[System],
+) -> TrainedModels:
+    """Calibrations, weights and updates by lines of all systems, from rows held out."""
     points = late["points"].to_numpy().astype(np.float64)
-    calibrations: dict[str, Calibration] = {}
-    centres: dict[str, Floats] = {}
-    for name, level in levels.items():
-        # Trees are trained for the median already; averages have to be moved there.
-        scale, slope = (1.0, 0.0) if name == "xgboost" else _fit_centre(late, level, points)
+    quoted = ~np.isnan(lines.base)
+    models = replace(blind, calibrations={}, market_updates={})
+    forecasts: dict[str, Forecast] = {}
+    for system in systems:
+        name = system.system_id
+        if name == ENSEMBLE.system_id:
+            centres = {m.system_id: forecasts[m.system_id].mean for m in system.members}
+            best = min(centres, key=lambda name: float(np.abs(points - centres[name]).mean()))
+            found = nearer_to_the_best(learn_weights(centres, points), best)
+            models = replace(models, weights=found)
+        level = levels[name] if name in levels else system.estimate(late, models, forecasts)
+        # Medians and mixes of them are where they should be; averages have to be moved there.
+        median = system.is_median or bool(system.members)
+        scale, slope = (1.0, 0.0) if median else _fit_centre(late, level, points)
         centre = Calibration(scale, slope).centre(late, level)
-        calibrations[name] = _fit_spread(late, centre, points, prior, scale, slope)
-        centres[name] = centre
-    weights = learn_weights(centres, points)
-    blend = sum((w * centres[name] for name, w in weights.items()), np.zeros(len(points)))
-    calibrations["ensemble"] = _fit_spread(late, blend, points, prior, 1.0, 0.0)
-    return calibrations, weights
+        calibration = _fit_spread(late, centre, points, blind.prior, scale, slope)
+        spread = calibration.spread(late, centre, blind.prior)
+        update = fit_update(
+            LinedRows(centre[quoted], spread[quoted], lines[quoted], points[quoted]),
+            system.default_update,
+        )
+        if system.rests_on_line:
+            update = replace(system.default_update, stretch=update.stretch)
+        models = replace(
+            models,
+            calibrations={**models.calibrations, name: calibration},
+            market_updates={**models.market_updates, name: update},
+        )
+        updated = with_line(centre, spread, lines, update)
+        forecasts[name] = Forecast(centre, spread, np.zeros(len(centre)), *updated)
+    return models
 
 
 def _fit_centre(late: pl.DataFrame, level: Floats, points: Floats) -> tuple[float, float]:
@@ -280,17 +341,22 @@ def _fit_spread(
 
 
 def _honest_metrics(
-    late: pl.DataFrame, levels: Mapping[str, Floats], blind: TrainedModels
+    late: pl.DataFrame,
+    lines: BaseLines,
+    levels: Mapping[str, Floats],
+    blind: TrainedModels,
+    systems: Sequence[System],
 ) -> dict[str, dict[str, float]]:
     """Learn on the first half of the held-out dates, judge on the second."""
     middle = late["game_date"][late.height // 2]
     first = (late["game_date"] < middle).to_numpy()
     if first.sum() < LEARN_ROWS:
         return {}
-    calibrations, weights = _learn(
-        late.filter(first), {name: level[first] for name, level in levels.items()}, blind.prior
-    )
-    judged = late.filter(~first)
+    early_levels = {name: level[first] for name, level in levels.items()}
+    models = _learn(late.filter(first), lines[first], early_levels, blind, systems)
+    judged, at_lines = late.filter(~first), lines[~first]
     points = judged["points"].to_numpy().astype(np.float64)
-    models = replace(blind, calibrations=calibrations, weights=weights)
-    return {name: metrics(f, points) for name, f in predict_all(judged, models).items()}
+    return {
+        name: {**metrics(f, points), **line_metrics(f, at_lines, points)}
+        for name, f in registry.predict_all(judged, models, at_lines, systems).items()
+    }

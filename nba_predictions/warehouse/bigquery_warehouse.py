@@ -226,6 +226,14 @@ class BigQueryWarehouse:
             superseded=max(0, affected - written["inserted"] - written["updated"]),
         )
 
+    def retire(
+        self, table: Table, partition: date, players: Sequence[str], before: datetime
+    ) -> int:
+        return self._run(
+            query_statement("retire_rows", table, f"`{self._target(table)}`"),
+            {"partition": partition, "players": list(players), "before": before},
+        ).affected_rows
+
     def count(self, table: Table, partition: date, batch_id: str) -> TargetCounts:
         (counts,) = self.query(
             "count_target", table, partition=partition, batch_id=batch_id
@@ -245,6 +253,10 @@ class BigQueryWarehouse:
             {"partition": partition},
         ).rows.to_pylist()
         return int(counted["row_count"])
+
+    def leftover_staging(self, batch_ids: Collection[str]) -> dict[str, set[str]]:
+        # The staging dataset gives every table an expiration: nothing is left for ever.
+        return {}
 
     def drop_staging(self, names: Sequence[str]) -> int:
         there = sorted(self.staging_there(names))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -53,7 +53,10 @@ def _duckdb_sql(bigquery_sql: str) -> str:
 
 
 def _is_locked(error: BaseException) -> bool:
-    return isinstance(error, duckdb.IOException) and "lock" in str(error)
+    """Whether the file is held: by another process, or by another thread that is just leaving."""
+    if isinstance(error, duckdb.IOException) and "lock" in str(error):
+        return True
+    return isinstance(error, duckdb.Error) and "Unique file handle conflict" in str(error)
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,8 @@ class DuckDBWarehouse:
     def staging_there(self, names: Sequence[str]) -> set[str]:
         listed: set[str] = set()
         for folder in {Path(name).parent for name in names}:
-            if (self.staging_dir / folder).is_dir():
+            # A clean-up may take the folder away while it is looked through.
+            with suppress(FileNotFoundError):
                 files = (self.staging_dir / folder).glob("*.parquet")
                 listed |= {f"{folder}/{file.stem}" for file in files}
         return listed & set(names)
@@ -159,6 +163,17 @@ class DuckDBWarehouse:
             superseded=by_action["DELETE"],
         )
 
+    def retire(
+        self, table: Table, partition: date, players: Sequence[str], before: datetime
+    ) -> int:
+        sql = _duckdb_sql(query_statement("retire_rows", table, table.name))
+        with _merging, self._connect() as connection:
+            deleted = connection.execute(
+                f"{sql} RETURNING 1",
+                {"partition": partition, "players": list(players), "before": before},
+            ).fetchall()
+        return len(deleted)
+
     def count(self, table: Table, partition: date, batch_id: str) -> TargetCounts:
         (counts,) = self.query(
             "count_target", table, partition=partition, batch_id=batch_id
@@ -173,6 +188,20 @@ class DuckDBWarehouse:
             ).fetchall()
         by_action = Counter(action for (action,) in actions)
         return by_action["DELETE"] - by_action["INSERT"]
+
+    def leftover_staging(self, batch_ids: Collection[str]) -> dict[str, set[str]]:
+        found = {}
+        for batch_id in batch_ids:
+            folder = self.staging_dir / batch_id
+            names: set[str] = set()
+            with suppress(FileNotFoundError):
+                names |= {f"{batch_id}/{file.stem}" for file in folder.glob("*.parquet")}
+                # A half-written file is named `.player.once.part`.
+                parts = (file.name[1:].rsplit(".", 2)[0] for file in folder.glob(".*.part"))
+                names |= {f"{batch_id}/{player}" for player in parts}
+            if names:
+                found[batch_id] = names
+        return found
 
     def drop_staging(self, names: Sequence[str]) -> int:
         there = self.staging_there(names)

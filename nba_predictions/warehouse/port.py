@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Protocol
@@ -77,12 +77,29 @@ class Warehouse(Protocol):
         """
         ...
 
+    def retire(
+        self, table: Table, partition: date, players: Sequence[str], before: datetime
+    ) -> int:
+        """Remove a date's rows of all but the named players, in one statement; return how many.
+
+        Rows that were merged at `before` or later stay, whosever they are: a worker that was paused
+        beyond its lease takes nothing from its successor.
+        """
+        ...
+
     def count(self, table: Table, partition: date, batch_id: str) -> TargetCounts:
         """Count the rows of a batch, and the duplicate keys of its date, in the table itself."""
         ...
 
     def remove_duplicates(self, table: Table, partition: date) -> int:
         """Leave the newest row of each key of a date, in one statement; return how many went."""
+        ...
+
+    def leftover_staging(self, batch_ids: Collection[str]) -> dict[str, set[str]]:
+        """Return, by batch, the names of all that lies in its staging, recorded or half-written.
+
+        Batches of which nothing lies there are left out; all are where staging expires by itself.
+        """
         ...
 
     def drop_staging(self, names: Sequence[str]) -> int:

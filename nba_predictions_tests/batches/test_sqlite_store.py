@@ -2,6 +2,7 @@
 
 import multiprocessing
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,36 @@ def test_a_write_that_fails_leaves_nothing_behind_and_the_store_usable(tmp_path:
         store.append("batch_1", LedgerEntry("merged", NOON, "run", {"rows": object()}))
     assert store.ledger("batch_1") == []
     assert store.move("batch_1", BatchState.STAGING)
+
+
+def test_a_file_of_an_earlier_version_gets_the_columns_that_it_lacks(tmp_path: Path) -> None:
+    path = tmp_path / "batches.sqlite"
+    old = sqlite3.connect(path)
+    old.executescript(
+        """
+        CREATE TABLE batches (
+          batch_id TEXT PRIMARY KEY, game_date TEXT NOT NULL, state TEXT NOT NULL,
+          expected_players INTEGER NOT NULL, games INTEGER NOT NULL,
+          slate_fingerprint TEXT NOT NULL, created_at TEXT NOT NULL, run_id TEXT NOT NULL,
+          source TEXT NOT NULL, completion_threshold REAL NOT NULL, reason TEXT
+        );
+        INSERT INTO batches VALUES ('batch_0', '2025-12-31', 'published', 3, 1, 'abc',
+          '2025-12-31T12:00:00.000000+00:00', 'run_0', 'files', 0.9, NULL);
+        CREATE TABLE completions (
+          batch_id TEXT NOT NULL, player_lookup TEXT NOT NULL, row_count INTEGER NOT NULL,
+          recorded_at TEXT NOT NULL, run_id TEXT NOT NULL, staging_table TEXT, skip_reason TEXT,
+          PRIMARY KEY (batch_id, player_lookup)
+        );
+        INSERT INTO completions VALUES ('batch_0', 'paulgeorge', 25,
+          '2025-12-31T12:00:00.000000+00:00', 'run_0', 'batch_0/paulgeorge', NULL);
+        """
+    )
+    old.close()
+    store = SQLiteBatchStore(path)
+    assert store.get("batch_0").announce is True
+    (done,) = store.completions("batch_0")
+    assert (done.rows, done.fingerprint) == (25, None)
+    assert store.complete("batch_0", replace(done, fingerprint="f1"), replace=True)
+    assert [c.fingerprint for c in store.completions("batch_0")] == ["f1"]
+    assert store.create(batch(announce=False))
+    assert [SQLiteBatchStore(path).get(f"batch_{n}").announce for n in (0, 1)] == [True, False]

@@ -71,6 +71,59 @@ def test_a_batch_is_read_back_as_it_was_created(store: BatchStore) -> None:
     assert set(found.times) == {"created"}
 
 
+def test_a_batch_may_be_one_that_is_not_announced(store: BatchStore) -> None:
+    assert store.create(batch(announce=False))
+    assert store.get("batch_1").announce is False
+    assert store.create(batch("batch_2", game_date=TOMORROW))
+    assert store.get("batch_2").announce is True
+
+
+def test_what_a_completion_was_made_of_is_read_back_and_may_be_unknown(store: BatchStore) -> None:
+    create(store)
+    known, unknown = replace(completion("a"), fingerprint="f1"), completion("b")
+    for done in (known, unknown, skipped("c")):
+        assert store.complete("batch_1", done)
+    assert recorded(store) == [known, unknown, skipped("c")]
+    assert store.complete("batch_1", skipped("a", "left"), replace=True)
+    assert recorded(store)[0] == skipped("a", "left")
+    assert store.tally("batch_1") == Tally(completed=1, skipped=2, failed=0)
+
+
+REVISED = {"expected_players": 5, "games": 2, "slate_fingerprint": "xyz", "announce": False}
+
+
+def test_a_batch_is_revised_and_everything_else_of_it_stays(store: BatchStore) -> None:
+    present = create(store, S.CLEANED)
+    assert store.revise(present, replace(present, **REVISED))  # type: ignore[arg-type]
+    assert store.get("batch_1") == replace(present, **REVISED)  # type: ignore[arg-type]
+    assert store.move("batch_1", S.PUBLISHED)
+    assert store.get("batch_1").announce is False
+
+
+@pytest.mark.parametrize("changed", [*REVISED, "state"])
+def test_what_was_changed_since_it_was_read_is_not_revised(store: BatchStore, changed: str) -> None:
+    seen = create(store, S.CLEANED)
+    if changed == "state":
+        store.move("batch_1", S.PUBLISHED)
+    else:
+        other = replace(seen, **{changed: REVISED[changed]})  # type: ignore[arg-type]
+        assert store.revise(seen, other)
+    before = store.get("batch_1")
+    assert not store.revise(seen, replace(seen, games=9))
+    assert store.get("batch_1") == before
+
+
+def test_of_many_who_revise_a_batch_one_succeeds(open_store: Open) -> None:
+    stores = [open_store() for _ in range(4)]
+    present = create(stores[0])
+    with ThreadPoolExecutor(4) as pool:
+        revised = list(
+            pool.map(lambda n: stores[n].revise(present, replace(present, games=n + 2)), range(4))
+        )
+    assert sum(revised) == 1
+    assert stores[0].get("batch_1").games == revised.index(True) + 2
+
+
 def test_a_batch_id_is_created_once(store: BatchStore) -> None:
     assert store.create(batch())
     assert not store.create(batch(expected_players=99))

@@ -323,6 +323,31 @@ def test_without_any_staging_table_nothing_is_merged(
     assert table_rows(PREDICTIONS) == before
 
 
+def test_rows_of_players_who_are_not_kept_are_retired_once(
+    warehouse: Warehouse, table_rows: Read
+) -> None:
+    for lookup in ("paulgeorge", "scratched", "cancelled"):
+        stage_and_merge(warehouse, *rows_of(slate_player(lookup)))
+    elsewhere = rows_of(slate_player("scratched", on=TOMORROW), "batch_2")
+    stage_and_merge(warehouse, *elsewhere, batch_id="batch_2")
+    kept = ["newcomer", "paulgeorge"]
+    assert warehouse.retire(PREDICTIONS, GAME_DATE, kept, LATER) == 50
+    left = {(row["game_date"], row["player_lookup"]) for row in table_rows(PREDICTIONS)}
+    assert left == {(GAME_DATE, "paulgeorge"), (TOMORROW, "scratched")}
+    assert warehouse.retire(PREDICTIONS, GAME_DATE, kept, LATER) == 0
+    assert len(table_rows(PREDICTIONS)) == 50
+
+
+def test_rows_that_were_merged_since_are_not_retired(
+    warehouse: Warehouse, table_rows: Read
+) -> None:
+    stage_and_merge(warehouse, *rows_of(slate_player()), at=LATER)
+    before = table_rows(PREDICTIONS)
+    for moment in (NOON, LATER):
+        assert warehouse.retire(PREDICTIONS, GAME_DATE, ["somebody"], moment) == 0
+    assert table_rows(PREDICTIONS) == before
+
+
 def test_a_missing_staging_table_shows_in_the_counts(warehouse: Warehouse) -> None:
     staged = warehouse.stage(PREDICTIONS, "batch_1", "paulgeorge", rows_of(slate_player()))
     lost = warehouse.stage(PREDICTIONS, "batch_1", "lost", rows_of(slate_player("lost")))
@@ -588,6 +613,19 @@ def test_dropping_staging_counts_what_was_there_and_leaves_the_rest(warehouse: W
     assert warehouse.staging_there([a, b, c]) == {c}
     assert warehouse.drop_staging([a, b]) == 0
     assert warehouse.drop_staging([]) == 0
+
+
+def test_what_is_left_of_a_batch_can_be_dropped_by_its_names(warehouse: Warehouse) -> None:
+    mine, other = (
+        warehouse.stage(PREDICTIONS, batch_id, "a", one_system(None, "a")).name
+        for batch_id in ("batch_1", "batch_2")
+    )
+    left = warehouse.leftover_staging(["batch_1", "batch_3"])
+    # Where staging expires by itself, nobody has to look for it.
+    assert left in ({"batch_1": {mine}}, {})
+    warehouse.drop_staging(sorted(left.get("batch_1", {mine})))
+    assert warehouse.leftover_staging(["batch_1"]) == {}
+    assert warehouse.staging_there([mine, other]) == {other}
 
 
 def test_clean_ups_and_staging_at_once_do_not_disturb_each_other(warehouse: Warehouse) -> None:

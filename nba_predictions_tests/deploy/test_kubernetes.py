@@ -29,7 +29,10 @@ IMAGE = read_image()
 DEPLOYMENTS = {each["metadata"]["name"]: each for each in OBJECTS if each["kind"] == "Deployment"}
 CONFIGURATION = configuration(KUBERNETES / "dagster.yaml")
 #: Made by hand, since it is secret: docs/deploying.md.
-SECRETS = {"nba-predictions-postgres": {"PGPASSWORD"}}
+SECRETS = {
+    "nba-predictions-postgres": {"PGPASSWORD"},
+    "nba-predictions-alerts": {"NBA_PREDICTIONS_ALERT_URLS"},
+}
 
 each_deployment = pytest.mark.parametrize("name", sorted(DEPLOYMENTS))
 
@@ -229,7 +232,16 @@ def test_every_variable_that_is_set_is_read(name: str) -> None:
 def test_nothing_secret_is_written_down() -> None:
     assert named("Secret") == {}
     for each in named("ConfigMap").values():
-        assert SECRETS["nba-predictions-postgres"].isdisjoint(each["data"])
+        for secret in SECRETS.values():
+            assert secret.isdisjoint(each["data"])
+
+
+def test_alerts_go_out_from_where_sensors_are_evaluated_and_nothing_waits_for_their_secret() -> (
+    None
+):
+    (container,) = pod_of("code-server")["containers"]
+    references = [source["secretRef"] for source in container["envFrom"] if "secretRef" in source]
+    assert {"name": "nba-predictions-alerts", "optional": True} in references
 
 
 def test_the_image_is_the_same_everywhere_and_has_a_version() -> None:

@@ -14,9 +14,10 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from dagster._core.scheduler.instigation import InstigatorState, InstigatorTick
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorTick, TickStatus
 from dagster_graphql import DagsterGraphQLClient
 
+from nba_predictions.definitions import defs
 from nba_predictions_tests.conftest import REPOSITORY
 from nba_predictions_tests.deploy.conftest import OpenInstance
 from nba_predictions_tests.deploy.containers import DEPLOY, installed, read_image
@@ -122,12 +123,14 @@ def test_a_run_asked_for_in_the_webserver_is_done_and_sensors_tick(
         assert run.status is dg.DagsterRunStatus.SUCCESS
 
         def ticked() -> bool:
-            return {s.name for s in instance.all_instigator_state() if ticks(instance, s)} == {
-                "publish_cleaned_batches",
-                "settle_stalled_batches",
-            }
+            sensors = {sensor.name for sensor in defs.get_repository_def().sensor_defs}
+            last = {s.name: ticks(instance, s) for s in instance.all_instigator_state()}
+            ended = {name for name, found in last.items() if found and found[0].is_completed}
+            return ended == sensors
 
         wait_for("a tick of each sensor", ticked, daemon)
+        last = [tick for s in instance.all_instigator_state() for tick in ticks(instance, s)]
+        assert [tick.error for tick in last if tick.status is TickStatus.FAILURE] == []
         alive = ["dagster-daemon", "liveness-check"]
         wait_for("a sign of life of all daemons", lambda: succeeds(alive), daemon)
         logs = list(Path(os.environ["DAGSTER_COMPUTE_LOGS"]).rglob("*.out"))

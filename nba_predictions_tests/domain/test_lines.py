@@ -9,14 +9,22 @@ from hypothesis import strategies as st
 
 from nba_predictions.domain import lines
 from nba_predictions.domain.lines import (
-    BaseLine,
+    LinePrice,
     Quote,
     base_line,
+    fair_over,
     implied_probability,
     main_line,
 )
 
 D = Decimal
+
+
+def said(quoted: list[Quote]) -> tuple[Decimal, str, int]:
+    """Line, source and number of books of a base line."""
+    base = base_line(quoted)
+    assert base is not None
+    return base.line, base.line_source, base.books
 
 
 def quotes(
@@ -112,20 +120,94 @@ def test_the_base_line_is_the_median_over_books_on_the_half_point_grid(
     by_book: list[str], base: str
 ) -> None:
     books = [q for n, line in enumerate(by_book) for q in quotes(line, book=f"book{n}")]
-    assert base_line(books) == BaseLine(D(base), "sportsbook", len(by_book))
+    assert said(books) == (D(base), "sportsbook", len(by_book))
 
 
 def test_a_book_with_many_alternates_has_one_vote() -> None:
     many = [q for n in range(15, 22) for q in quotes(f"{n}.5", -400, 300, book="many")]
     many += quotes("22.5", book="many")
     others = quotes("23.5", book="b") + quotes("24.5", book="c")
-    assert base_line(many + others) == BaseLine(D("23.5"), "sportsbook", 3)
+    assert said(many + others) == (D("23.5"), "sportsbook", 3)
 
 
 def test_sportsbooks_speak_alone_where_there_are_any() -> None:
     dfs = quotes("20.5", book="pick", source="dfs") + quotes("20.5", book="pick2", source="dfs")
-    assert base_line(dfs + quotes("23.5")) == BaseLine(D("23.5"), "sportsbook", 1)
-    assert base_line(dfs) == BaseLine(D("20.5"), "dfs", 2)
+    assert said(dfs + quotes("23.5")) == (D("23.5"), "sportsbook", 1)
+    assert said(dfs) == (D("20.5"), "dfs", 2)
+
+
+@pytest.mark.parametrize(
+    ("over", "under", "fair"),
+    [(-110, -110, 0.5), (-137, -137, 0.5), (100, 100, 0.5), (-150, 130, 0.6 / (0.6 + 100 / 230))],
+)
+def test_the_margin_is_taken_out_of_two_prices(over: int, under: int, fair: float) -> None:
+    assert fair_over(over, under) == pytest.approx(fair)
+    assert fair_over(under, over) == pytest.approx(1 - fair)
+
+
+def test_the_fair_chance_is_the_median_over_books_that_have_both_prices_at_the_base_line() -> None:
+    base = base_line(
+        [
+            *quotes("22.5", -130, 110, book="a"),
+            *quotes("22.5", -120, 100, book="b"),
+            *quotes("22.5", -110, -110, book="c"),
+            *quotes("22.5", 150, None, book="d"),
+            *quotes("22.5", -200, 160, book="fantasy", source="dfs"),
+        ]
+    )
+    assert base is not None
+    assert base.fair_over == pytest.approx(fair_over(-120, 100), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        quotes("22.5", None, None),
+        quotes("22.5", -110, None),
+        # The base line is 23.0, where neither book has its line.
+        quotes("22.5", -120, 100, book="a") + quotes("23.5", book="b"),
+    ],
+)
+def test_without_two_prices_at_the_base_line_there_is_no_fair_chance(quoted: list[Quote]) -> None:
+    base = base_line(quoted)
+    assert base is not None
+    assert base.fair_over is None
+
+
+def test_the_best_prices_of_the_tested_lines_are_kept() -> None:
+    base = base_line(
+        [
+            *quotes("22.5", -115, -105, book="a"),
+            *quotes("22.5", -105, -115, book="b"),
+            *quotes("24.5", 180, None, book="b"),
+            *quotes("22.5", 300, 300, book="fantasy", source="dfs"),  # sportsbooks speak alone
+            *quotes("29.5", 900, -2000, book="a"),  # not tested
+        ]
+    )
+    assert base is not None
+    assert base.prices == (
+        LinePrice(D("22.5"), over=-105, under=-105),
+        LinePrice(D("24.5"), over=180, under=None),
+    )
+
+
+def test_of_a_fantasy_operators_prices_only_that_of_the_base_line_is_one() -> None:
+    base = base_line(
+        [
+            *quotes("22.5", -137, -137, book="pick", source="dfs"),
+            *quotes("24.5", -137, None, book="pick", source="dfs"),
+        ]
+    )
+    assert base is not None
+    assert base.prices == (LinePrice(D("22.5"), over=-137, under=-137),)
+
+
+def test_yesterdays_price_is_not_to_be_had_any_more() -> None:
+    base = base_line(
+        quotes("22.5", 120, 120, on=date(2025, 1, 9)) + quotes("22.5", on=date(2025, 1, 10))
+    )
+    assert base is not None
+    assert base.prices == (LinePrice(D("22.5"), over=-110, under=-110),)
 
 
 def test_tested_lines_lie_around_the_base_line() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nba_predictions.domain.lines import implied_probability
+from nba_predictions.domain.lines import LinePrice, implied_probability
 from nba_predictions.domain.predictions import (
     MIN_EDGE,
     STANDARD_PRICE,
@@ -108,6 +108,92 @@ def test_every_row_fits_the_table(mean: float, confidence: float, base: str | No
 )
 def test_a_side_is_called_where_it_is_worth_its_price(over: float, push: float, call: str) -> None:
     assert recommend(LINE, over, push) == call
+
+
+@pytest.mark.parametrize(
+    ("over", "over_price", "under_price", "call"),
+    [
+        (0.53, None, None, "PASS"),  # the standard price wants 53.4%
+        (0.53, 100, -120, "OVER"),  # even money wants 51%
+        (0.60, -150, 130, "PASS"),  # what is likely is dear: -150 wants 61%
+        (0.62, -150, 130, "OVER"),
+        (0.50, None, 120, "UNDER"),
+        (0.42, -110, -137, "PASS"),
+        # Two books far apart: the side with the larger edge.
+        (0.50, 120, 140, "UNDER"),
+    ],
+)
+def test_a_side_is_judged_at_the_price_that_is_quoted(
+    over: float, over_price: int | None, under_price: int | None, call: str
+) -> None:
+    assert recommend(LINE, over, 0.0, (over_price, under_price)) == call
+
+
+@pytest.mark.parametrize(
+    ("over", "market_over", "call"),
+    [
+        (0.62, 0.62, "PASS"),  # two points below the base line an over is likely, and dear
+        (0.64, 0.62, "PASS"),
+        (0.66, 0.62, "OVER"),
+        (0.57, 0.62, "UNDER"),
+        (0.36, 0.38, "PASS"),
+    ],
+)
+def test_at_a_line_that_nobody_quotes_the_books_would_ask_what_they_believe(
+    over: float, market_over: float, call: str
+) -> None:
+    assert recommend(LINE, over, 0.0, market_over=market_over) == call
+    # A quoted price stands, whatever the market may believe.
+    assert recommend(LINE, over, 0.0, (300, None), market_over) == "OVER"
+
+
+def test_who_says_what_the_books_say_calls_nothing_at_any_line() -> None:
+    def chances(mean: float, spread: float, lines: list[float]) -> list[tuple[float, float]]:
+        return [(0.5 + (mean - line) / 20, 0.0) for line in lines]
+
+    def calls(market_mean: float) -> list[str]:
+        rows = prediction_rows(
+            slate_player(),
+            [PlayerForecast("e", "1", 28.0, 6.0, 0.5, 22.5, 6.0, market_mean)],
+            chances,
+            batch_id="b",
+            features_as_of=None,
+            staged_at=NOON,
+        )
+        return [row["recommendation"] for row in rows]
+
+    assert calls(22.5) == ["PASS"] * 5
+    assert calls(21.0) == ["OVER"] * 5
+    assert calls(24.0) == ["UNDER"] * 5
+
+
+def test_each_line_is_judged_at_its_own_price() -> None:
+    prices = (LinePrice(Decimal("22.5"), over=200, under=-300),)
+    rows = rows_of(slate_player(prices=prices), systems=["ensemble"])  # even chances all over
+    calls = {float(r["points_line"]): r["recommendation"] for r in rows}
+    assert calls == {20.5: "PASS", 21.5: "PASS", 22.5: "OVER", 23.5: "PASS", 24.5: "PASS"}
+
+
+def test_chances_are_those_of_the_distribution_that_knows_the_line() -> None:
+    asked: list[tuple[float, float]] = []
+
+    def chances(mean: float, spread: float, lines: list[float]) -> list[tuple[float, float]]:
+        asked.append((mean, spread))
+        return even_chances(mean, spread, lines)
+
+    rows = prediction_rows(
+        slate_player(),
+        [
+            PlayerForecast("ensemble", "1", 20.0, 6.0, 0.5, line_mean=22.1, line_spread=6.3),
+            PlayerForecast("similarity", "1", 20.0, 6.0, 0.5),
+        ],
+        chances,
+        batch_id="b",
+        features_as_of=None,
+        staged_at=NOON,
+    )
+    assert asked == [(22.1, 6.3), (20.0, 6.0)]
+    assert {row["predicted_points"] for row in rows} == {Decimal("20.00")}
 
 
 @pytest.mark.parametrize("line", ["0.0", "-0.5", "-1.5"])

@@ -15,9 +15,10 @@ from nba_predictions.domain.reconciliation import (
     last_entry,
     last_time,
     pending_staging,
+    predicted_players,
     reconcile,
 )
-from nba_predictions_tests.examples import NOON, SECOND, batch, completion, skipped
+from nba_predictions_tests.examples import NOON, SECOND, batch, completion, dead_letter, skipped
 
 DONE = [completion("a"), completion("b"), skipped("c")]
 WHOLE = reconcile(batch(), DONE, DONE[:2], MergeCounts(2, 50, 50, 40, 10, 3), TargetCounts(50, 0))
@@ -105,6 +106,19 @@ def test_no_problem_means_that_every_equation_holds(numbers: Reconciliation) -> 
 def test_numbers_survive_the_ledger(numbers: Reconciliation) -> None:
     written: dict[str, Any] = json.loads(json.dumps(numbers.numbers()))
     assert Reconciliation.from_numbers(written) == numbers
+
+
+def test_a_ledger_that_knows_of_no_retired_rows_is_read_as_none_retired() -> None:
+    written = WHOLE.numbers()
+    del written["retired"]
+    assert Reconciliation.from_numbers(written) == WHOLE
+
+
+def test_a_date_keeps_rows_of_who_is_predicted_or_failed_and_of_nobody_who_is_skipped() -> None:
+    letters = [dead_letter(name) for name in ("a", "c", "d")]
+    # A dead letter of c, who is skipped by now, keeps nothing.
+    assert predicted_players(DONE, letters) == {"a", "b", "d"}
+    assert predicted_players([], []) == set()
 
 
 def entry(event: str, seconds: int) -> LedgerEntry:

@@ -69,5 +69,24 @@ def test_plan(name: str) -> None:
     assert planned.why
 
 
+QUIET: dict[str, Any] = {"batch": {"announce": False}}
+
+
+@pytest.mark.parametrize(
+    ("planned", "remedies"),
+    [
+        (plan(S.FAILED, **QUIET), (R.RUN_NIGHT,)),
+        (plan(S.STAGED, **QUIET), (R.FINISH,)),
+        (plan(S.CONSOLIDATED, ledger=GOOD[:1], **QUIET), (R.FINISH,)),
+        (plan(S.CLEANED, ledger=GOOD[:2], **QUIET), ()),
+        (plan(S.CLEANED, 25, ledger=GOOD[:2], players_without_rows=["a"], **QUIET), (R.REPLAY,)),
+    ],
+)
+def test_a_batch_that_is_not_to_be_announced_is_mended_and_not_published(
+    planned: tuple[Verdict, Plan], remedies: tuple[Remedy, ...]
+) -> None:
+    assert planned[1].remedies == remedies
+
+
 def test_every_verdict_has_a_plan() -> None:
     assert {verdict for (verdict, _), _, _ in CASES.values()} == set(Verdict)

@@ -108,6 +108,14 @@ def test_out_and_doubtful_are_skipped_with_the_reason(
     assert built.expected == 1
 
 
+def test_the_slate_knows_who_is_absent_and_who_is_only_unknown() -> None:
+    built = slate(
+        [form(), form("lukadoncic", "DAL")], [quote("somerookie")], {"lukadoncic": "DOUBTFUL"}
+    )
+    assert {s.player_lookup for s in built.skips} == {"lukadoncic", "somerookie"}
+    assert built.absent == {"lukadoncic"}
+
+
 @pytest.mark.parametrize("status", ["QUESTIONABLE", "PROBABLE", "AVAILABLE"])
 def test_who_may_play_stays(status: str) -> None:
     assert names(slate(injuries={"paulgeorge": status})) == ["paulgeorge"]

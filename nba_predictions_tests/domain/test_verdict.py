@@ -223,6 +223,26 @@ CASES: dict[str, tuple[Verdict, Judgement]] = {
             games=0,
         ),
     ),
+    "cleaned, and not to be announced": (
+        V.COMPLETE,
+        verdict(S.CLEANED, done=ALL, ledger=[merged(), CLEANED], rows=50, announce=False),
+    ),
+    "consolidated, and not to be announced": (
+        V.CONSOLIDATED_NOT_PUBLISHED,
+        verdict(S.CONSOLIDATED, done=ALL, ledger=[merged()], rows=50, announce=False),
+    ),
+    "cleaned without one player, and not to be announced": (
+        V.PARTIAL,
+        verdict(
+            S.CLEANED,
+            done=ALL,
+            ledger=[merged(**HALF), CLEANED],
+            rows=50,
+            announce=False,
+            **PARTIAL_NIGHT,
+            **HALF,
+        ),
+    ),
     "given up before anything was staged": (
         V.PARTIAL,
         verdict(S.FAILED, reason="superseded: the slate changed"),
@@ -231,6 +251,15 @@ CASES: dict[str, tuple[Verdict, Judgement]] = {
     "a player is replayed into a published night": (
         V.IN_PROGRESS,
         verdict(S.STAGING, done=ALL, ledger=[merged(), CLEANED, PUBLISHED], rows=50),
+    ),
+    "a refresh was broken off after it skipped somebody": (
+        V.STAGED_NOT_MERGED,
+        verdict(
+            S.PUBLISHED,
+            done=[ALL[0], skipped("b", at=NOON + 40 * SECOND), ALL[2]],
+            ledger=[merged(), CLEANED, PUBLISHED],
+            rows=50,
+        ),
     ),
     "a replayed player is staged and waits for the merge": (
         V.STAGED_NOT_MERGED,
@@ -286,9 +315,17 @@ def test_every_judgement_states_its_evidence() -> None:
         ),
         ("published", "published at 2026-01-01 17:00:30 UTC"),
         ("staged, not merged", "nothing was merged yet"),
+        (
+            "cleaned, and not to be announced",
+            "not announced: made by a backfill; `nba-predictions publish --batch batch_1`",
+        ),
         ("merged, but rows got lost on the way", "the merge affected 40"),
         ("consolidated below the threshold", "75.0% is below the threshold"),
         ("given up before anything was staged", "failed: superseded: the slate changed"),
+        (
+            "a refresh was broken off after it skipped somebody",
+            "skipped since the last merge, which has to take their rows out: b",
+        ),
         ("created long ago and never begun", "last progress 660 s ago"),
     ],
 )

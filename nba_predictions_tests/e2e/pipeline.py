@@ -14,7 +14,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from nba_predictions import checks
+from nba_predictions import checks, gates
 from nba_predictions.assets import (
     consolidation,
     features,
@@ -29,19 +29,20 @@ from nba_predictions.batches.sqlite_store import SQLiteBatchStore
 from nba_predictions.definitions import build_definitions, build_resources
 from nba_predictions.domain.batch import Batch, LedgerEntry
 from nba_predictions.domain.verdict import Judgement, judge
-from nba_predictions.jobs import CONFIG
 from nba_predictions.messaging.outbox import OutboxMessage, OutboxPublisher
 from nba_predictions.models.store import ModelStore
 from nba_predictions.night import predicting
 from nba_predictions.night.batches import current_batch
 from nba_predictions.settings import Settings
-from nba_predictions.sources.port import LeagueSource
+from nba_predictions.sources.port import LeagueSource, Provenance
 from nba_predictions.sources.simulated import SimulatedLeague
 from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
 from nba_predictions_tests.conftest import GAME_DATE
 
 NO_GAMES_DATE = date(2025, 11, 27)
-SYSTEMS = ("ensemble", "moving_average", "similarity", "xgboost", "zone_matchup")
+SYSTEMS = (
+    *("ensemble", "market_blend", "moving_average", "similarity", "xgboost", "zone_matchup"),
+)
 #: What may differ between two nights that were given the same.
 BOOKKEEPING = ("batch_id", "created_at", "updated_at")
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -71,6 +72,9 @@ class FramesLeague:
 
     def injuries(self, game_date: date) -> pl.DataFrame:
         return self.report.filter(pl.col("game_date") == game_date)
+
+    def provenance(self, game_date: date) -> Provenance:
+        return Provenance(True, None, game_date)
 
 
 def small_league() -> FramesLeague:
@@ -177,13 +181,17 @@ class Pipeline:
         return self.run("nightly_predictions", game_date.isoformat())
 
     def run(
-        self, job: str, partition: str, tags: Mapping[str, str] | None = None
+        self,
+        job: str,
+        partition: str,
+        tags: Mapping[str, str] | None = None,
+        config: Mapping[str, Any] | None = None,
     ) -> dg.ExecuteInProcessResult:
         return self.definitions.resolve_job_def(job).execute_in_process(
             instance=self.instance,
             partition_key=partition,
             raise_on_error=False,
-            run_config={**QUIET, **CONFIG.get(job, {})},
+            run_config={**QUIET, **(config or {})},
             tags=dict(tags or {}),
         )
 
@@ -198,7 +206,7 @@ class Pipeline:
             *dg.load_assets_from_modules(
                 [ingestion, features, models, staging, consolidation, publication, grading]
             ),
-            *dg.load_asset_checks_from_modules([checks]),
+            *dg.load_asset_checks_from_modules([checks, gates]),
         ]
         return dg.materialize(
             everything,
@@ -298,13 +306,13 @@ def systems_raising(players: set[str], times: int | None = None) -> Iterator[dic
     real = predicting.predict_all
     tried = dict.fromkeys(sorted(players), 0)
 
-    def predict_all(features: pl.DataFrame, models: Any) -> Any:
+    def predict_all(features: pl.DataFrame, *others: Any) -> Any:
         player = features["player_lookup"][0]
         if player in tried:
             tried[player] += 1
             if times is None or tried[player] <= times:
                 raise FloatingPointError(f"no forecast for {player}")
-        return real(features, models)
+        return real(features, *others)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(predicting, "predict_all", predict_all)

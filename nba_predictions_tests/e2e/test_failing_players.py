@@ -8,6 +8,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from nba_predictions.assets.launching import fan_out
 from nba_predictions.domain.batch import BatchState, BatchStatus
 from nba_predictions.domain.errors import CleanupRefusedError
 from nba_predictions.domain.verdict import Verdict
@@ -109,9 +110,12 @@ def test_the_replay_job_as_it_is_configured_replays_whoever_is_not_done(
     with systems_raising(set(quoted[:2])):
         assert pipeline.predict().success
     batch_id = pipeline.batch().batch_id
-    # Without any configuration, as from the UI's launchpad.
+    # As from the UI's launchpad, which begins with the defaults, and not with the job's own.
     replayed = pipeline.definitions.resolve_job_def("replay_players").execute_in_process(
-        instance=pipeline.instance, partition_key=NIGHT, raise_on_error=False
+        instance=pipeline.instance,
+        partition_key=NIGHT,
+        raise_on_error=False,
+        run_config=fan_out(chunk_size=100, players=[]),
     )
     assert replayed.success
     assert pipeline.batch().batch_id == batch_id

@@ -16,6 +16,7 @@ from nba_predictions.domain.reconciliation import MergeCounts
 from nba_predictions.domain.verdict import Verdict
 from nba_predictions_tests.e2e.conftest import MakePipeline
 from nba_predictions_tests.e2e.pipeline import (
+    SYSTEMS,
     FramesLeague,
     Pipeline,
     check_results,
@@ -24,6 +25,9 @@ from nba_predictions_tests.e2e.pipeline import (
 )
 
 Fault = Callable[..., Any]
+#: Of 31 players 15 have a line, which makes five keys for each system instead of one.
+KEYS = 31 * len(SYSTEMS)
+ROWS = KEYS + 15 * 4 * len(SYSTEMS)
 
 
 def loses_a_table(real: Any, table: Any, partition: Any, staging: Any, merged_at: Any) -> Any:
@@ -35,13 +39,13 @@ def loses_rows_silently(real: Any, table: Any, partition: Any, staging: Any, mer
     """Rows are lost, while the numbers returned are those of a perfect merge."""
     counts = real(table, partition, staging[1:], merged_at)
     return replace(
-        counts, tables_found=31, rows_staged=455, distinct_keys=455, inserted=455, updated=0
+        counts, tables_found=31, rows_staged=ROWS, distinct_keys=ROWS, inserted=ROWS, updated=0
     )
 
 
 def affects_nothing(real: Any, table: Any, partition: Any, staging: Any, merged_at: Any) -> Any:
     """Everything is found and counted, and no row is written."""
-    return MergeCounts(len(staging), 455, 455, 0, 0, 0)
+    return MergeCounts(len(staging), ROWS, ROWS, 0, 0, 0)
 
 
 def keeps_one_line_of_five(
@@ -49,7 +53,7 @@ def keeps_one_line_of_five(
 ) -> Any:
     """The tested lines of a player fall together in the key, as they once did for weeks."""
     counts = real(table, partition, staging, merged_at)
-    return replace(counts, distinct_keys=155, inserted=155)
+    return replace(counts, distinct_keys=KEYS, inserted=KEYS)
 
 
 def merge_broken(fault: Fault) -> Callable[[Pipeline], Any]:
@@ -67,7 +71,12 @@ def staging_not_found(pipeline: Pipeline) -> Any:
         (merge_broken(loses_a_table), "tables_found", 30, "31 staging tables were recorded, 30"),
         (merge_broken(loses_rows_silently), "batch_rows_in_target", None, "the target should hold"),
         (merge_broken(affects_nothing), "inserted", 0, "the merge wrote nothing, though 32"),
-        (merge_broken(keeps_one_line_of_five), "duplicates_collapsed", 300, "155 distinct keys"),
+        (
+            merge_broken(keeps_one_line_of_five),
+            "duplicates_collapsed",
+            ROWS - KEYS,
+            f"{KEYS} distinct",
+        ),
         (staging_not_found, "tables_found", 0, "the merge wrote nothing, though 32"),
     ],
     ids=[
@@ -96,9 +105,9 @@ def test_a_bad_merge_stops_the_night_with_its_numbers_and_can_be_done_again(
     assert {"rows_staged", "distinct_keys", "inserted", "updated", "rows_recorded"} <= set(
         check.metadata
     )
-    assert check.metadata["batch_rows_expected"].value == 455
+    assert check.metadata["batch_rows_expected"].value == ROWS
     shown = check.metadata[number].value
-    assert shown == value if value is not None else 0 < int(str(shown)) < 455
+    assert shown == value if value is not None else 0 < int(str(shown)) < ROWS
 
     batch = pipeline.batch()
     everything = sorted(
@@ -165,14 +174,14 @@ def test_rows_that_disappear_after_the_merge_stop_the_clean_up(
     assert len(staged) == 31
 
     def fewer(real: Any, *arguments: Any) -> Any:
-        return replace(real(*arguments), batch_rows=454)
+        return replace(real(*arguments), batch_rows=ROWS - 1)
 
     with pipeline.warehouse.broken("count", fewer):
         again = pipeline.materialize("player_prop_predictions")
         assert not check_results(again)["merged_rows_match_staged"].passed
         refused = pipeline.materialize("staging_cleanup", with_checks=False)
     assert not refused.success
-    assert "completions recorded 455 rows, the target holds 454" in errors(refused)[0]
+    assert f"completions recorded {ROWS} rows, the target holds {ROWS - 1}" in errors(refused)[0]
     assert pipeline.staging_files() == staged
     assert pipeline.materialize("staging_cleanup").success
     assert facts(pipeline.table()) == facts(undisturbed)

@@ -63,7 +63,7 @@ def night(tmp_path_factory: pytest.TempPathFactory, real_data_dir: Path) -> Real
     return RealNight(home, run("nightly_predictions"), run("grade_predictions"))
 
 
-def test_the_night_succeeds_with_25_rows_per_line_and_5_per_other_player(night: RealNight) -> None:
+def test_the_night_succeeds_with_30_rows_per_line_and_6_per_other_player(night: RealNight) -> None:
     assert night.predicted
     players = (
         "SELECT COUNT(DISTINCT player_lookup) FROM player_prop_predictions WHERE base_line IS "
@@ -74,7 +74,7 @@ def test_the_night_succeeds_with_25_rows_per_line_and_5_per_other_player(night: 
     assert 90 <= with_line <= 92
     assert without > 0
     rows = night.one("SELECT COUNT(*) FROM player_prop_predictions")
-    assert rows == 25 * with_line + 5 * without
+    assert rows == 30 * with_line + 6 * without
 
 
 def test_all_games_of_the_night_are_predicted(night: RealNight) -> None:
@@ -97,14 +97,32 @@ def test_nothing_newer_than_the_midnight_before_the_games_was_used(night: RealNi
     assert newest > datetime(2025, 1, 8, tzinfo=timezone.utc)
 
 
-def test_no_system_calls_nearly_everything_over_or_under(night: RealNight) -> None:
-    """At the base line a sound forecast is on both sides, whatever a system's colour."""
-    for system, over in night.sql(
-        "SELECT system_id, AVG(CAST(over_probability > 0.5 AS DOUBLE)) "
+def test_no_system_claims_to_beat_the_books_at_their_own_line(night: RealNight) -> None:
+    """At the base line a sound chance is near even, and hardly a bet is worth its price."""
+    found = night.sql(
+        "SELECT system_id, AVG(over_probability), MIN(over_probability), MAX(over_probability), "
+        "AVG(CAST(recommendation IN ('OVER', 'UNDER') AS DOUBLE)) "
+        "FROM player_prop_predictions WHERE points_line = base_line "
+        "AND push_probability = 0 GROUP BY system_id"
+    )
+    assert len(found) == 6
+    for system, mean, least, most, bets in found:
+        assert 0.45 < float(str(mean)) < 0.52, system
+        assert float(str(least)) > 0.35, system
+        assert float(str(most)) < 0.62, system
+        assert float(str(bets)) < 0.1, system
+
+
+def test_the_blend_stays_near_the_line_and_the_other_systems_do_not_know_it(
+    night: RealNight,
+) -> None:
+    found = night.sql(
+        "SELECT system_id, AVG(ABS(CAST(predicted_points - base_line AS DOUBLE))) "
         "FROM player_prop_predictions WHERE points_line = base_line GROUP BY system_id"
-    ):
-        assert isinstance(over, float)
-        assert 0.15 < over < 0.85, system
+    )
+    distance = {str(system): float(str(mean)) for system, mean in found}
+    assert distance.pop("market_blend") < 0.6
+    assert all(1.0 < other < 4.0 for other in distance.values()), distance
 
 
 def test_a_higher_line_is_never_more_likely_to_be_beaten(night: RealNight) -> None:

@@ -46,6 +46,7 @@ CALLS = (
     "enter 'staged' into the ledger",
     "take the lease",
     "MERGE",
+    "retire rows",
     "enter 'merged' into the ledger",
     "move the batch to consolidated",
     "give the lease back",

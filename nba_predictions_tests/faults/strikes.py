@@ -61,6 +61,7 @@ _NAMES: dict[str, Callable[..., str]] = {
     "release_lease": lambda *arguments: "give the lease back",
     "stage": lambda table, batch_id, name, rows: f"stage {name}",
     "merge": lambda *arguments: "MERGE",
+    "retire": lambda *arguments: "retire rows",
     "drop_staging": lambda *arguments: "drop staging",
     "publish": lambda message: "publish the message",
 }

@@ -63,7 +63,8 @@ SLATE = slate_of(
 ROWS = 55
 ACTORS = ("run_1", "run_2")
 WRITES = frozenset(
-    {"create", "move", "complete", "append", "release_lease", "merge", "drop_staging", "publish"}
+    {"create", "move", "complete", "append", "release_lease", "merge", "retire", "drop_staging"}
+    | {"publish"}
 )
 OPTIONS = settings(
     deadline=None,

@@ -144,6 +144,29 @@ def test_a_star_missing_from_the_last_game_shows_in_the_line_up() -> None:
     assert row["lineup_minutes_last"] == pytest.approx(30)
 
 
+def test_a_star_who_is_reported_absent_is_missing_from_tonights_line_up() -> None:
+    rows = []
+    for day in range(1, 13):
+        when = date(2024, 1, day)
+        rows.append(game(when, player_lookup="one", points=10))
+        rows.append(game(when, player_lookup="star", points=30))
+        rows.append(game(when, player_lookup="foe", team="BBB", opponent="AAA", points=40))
+    rows.append(game(date(2024, 1, 1), player_lookup="gone", points=30))
+    history = pl.DataFrame(rows)
+    asked = pl.concat([ask(date(2024, 1, 13)), ask(date(2024, 1, 13), "foe", team="BBB")])
+    everybody = build_features(history, asked)
+    without = build_features(history, asked, {"star"})
+    assert everybody["lineup_points_last"][0] == pytest.approx(40 / 41.25, rel=0.01)
+    assert without["lineup_points_last"][0] == pytest.approx(10 / 41.25, rel=0.01)
+    assert without["lineup_minutes_last"][0] == pytest.approx(30)
+    # The usual line-up is what it was, and so is the other team's; nothing else changes.
+    assert without[1].equals(everybody[1])
+    same = pl.exclude("lineup_points_last", "lineup_minutes_last")
+    assert without.select(same).equals(everybody.select(same))
+    # Who did not play last time anyway, or is not known, is no news.
+    assert build_features(history, asked, {"gone", "nobody"}).equals(everybody)
+
+
 def test_a_line_up_is_what_its_players_usually_do_not_what_they_just_did() -> None:
     scored = [(date(2024, 1, d), 10) for d in (1, 2, 3)] + [(date(2024, 1, 4), 50)]
     rows = [game(day, points=points) for day, points in scored]
@@ -154,10 +177,57 @@ def test_a_line_up_is_what_its_players_usually_do_not_what_they_just_did() -> No
     assert row["lineup_points_10"] == pytest.approx((0 + 10 + 10 + 10) / 4 / 15)
 
 
+def test_a_return_and_a_trade_are_counted_from() -> None:
+    days = [date(2024, 1, d) for d in (1, 3, 5, 20, 22)]
+    history = pl.DataFrame(
+        [game(d, team="CCC" if d.day < 20 else "AAA") for d in days], schema_overrides=_SLATE
+    )
+
+    def at(day: date, **cells: str) -> dict[str, object]:
+        slate = ask(day).with_columns(pl.lit(team).alias(name) for name, team in cells.items())
+        return build_features(history, slate).row(0, named=True)
+
+    # Two games since the pause of the 5th to the 20th, both with the team he has now.
+    after = at(date(2024, 1, 24))
+    assert (after["games_since_return"], after["games_with_team"]) == (2, 2)
+    # The very first game after a pause, or for a new team, has none behind it.
+    assert at(date(2024, 2, 24))["games_since_return"] == 0
+    assert at(date(2024, 1, 24), team="BBB", opponent="CCC")["games_with_team"] == 0
+    # Back where he once was: what he did there before he left does not count.
+    assert at(date(2024, 1, 24), team="CCC", opponent="DDD")["games_with_team"] == 0
+    trained = training_features(history)
+    assert trained["games_since_return"].to_list() == [0, 1, 2, 0, 1]
+    assert trained["games_with_team"].to_list() == [0, 1, 2, 0, 1]
+
+
+def test_last_season_speaks_once_it_was_long_enough() -> None:
+    def row(games: int) -> dict[str, object]:
+        before = [game(date(2024, 1, 1 + d), points=20, minutes=36.0) for d in range(games)]
+        now = [game(date(2024, 10, 22 + d), points=8, minutes=18.0) for d in range(2)]
+        history = pl.DataFrame(before + now)
+        return build_features(history, ask(date(2024, 10, 25))).row(0, named=True)
+
+    assert (row(10)["points_last_season"], row(10)["minutes_last_season"]) == (20, 36)
+    assert row(9)["points_last_season"] is None
+
+
+def test_a_team_that_wins_by_much_has_a_margin() -> None:
+    rows = []
+    for day in range(1, 11):
+        when = date(2024, 1, day)
+        rows.append(game(when, player_lookup="a", team="AAA", opponent="BBB", points=30))
+        rows.append(game(when, player_lookup="b", team="BBB", opponent="AAA", points=10))
+    found = build_features(pl.DataFrame(rows), ask(date(2024, 1, 20), "a")).row(0, named=True)
+    # Ten games won by 20, and eight games of an average team mixed in.
+    assert found["team_margin"] == pytest.approx(200 / 18)
+    assert found["opponent_margin"] == pytest.approx(-200 / 18)
+
+
 def test_what_is_not_known_is_null() -> None:
     unknown = ask(DATES[-1], "nobody", team=None, opponent=None, is_home=None)
     row = build_features(HISTORY, unknown).row(0, named=True)
     known = {"games", "games_season", "games_7_days", "season_days", "season_start"}
+    known.add("games_since_return")
     assert {name for name in (*FEATURES, *SIMILAR) if row[name] is not None} == known
     assert row["games"] == 0
 

@@ -48,9 +48,20 @@ class Night:
     warehouse: DuckDBWarehouse
     publisher: OutboxPublisher
 
-    def open(self, slate: Slate = SLATE, run_id: str = "run_1", threshold: float = 0.9) -> Batch:
+    def open(
+        self,
+        slate: Slate = SLATE,
+        run_id: str = "run_1",
+        threshold: float = 0.9,
+        announce: bool = True,
+    ) -> Batch:
         return open_batch(
-            self.store, slate, source="test", run_id=run_id, completion_threshold=threshold
+            self.store,
+            slate,
+            source="test",
+            run_id=run_id,
+            completion_threshold=threshold,
+            announce=announce,
         )
 
     def stage(
@@ -81,9 +92,10 @@ class Night:
         predict: PredictPlayer | None = None,
         threshold: float = 0.9,
         run_id: str = "run_1",
+        announce: bool = True,
     ) -> Batch:
         """A batch of the slate with everybody staged, and closed."""
-        batch = self.open(slate, run_id, threshold)
+        batch = self.open(slate, run_id, threshold, announce)
         todo = players_to_stage(batch, slate, self.store, self.warehouse)
         self.stage(batch, todo, predict)
         self.close(batch)

@@ -8,13 +8,14 @@ from typing import Any
 import duckdb
 import pytest
 
+from nba_predictions.audit import gather_evidence
 from nba_predictions.batches.sqlite_store import SQLiteBatchStore
 from nba_predictions.domain.batch import Batch, BatchState, BatchStatus
 from nba_predictions.domain.errors import BatchStateError, CleanupRefusedError, LeaseLostError
 from nba_predictions.domain.reconciliation import MergeCounts, last_entry
 from nba_predictions.domain.slate import Skip, Slate
 from nba_predictions.domain.tables import PREDICTIONS, Table
-from nba_predictions.domain.verdict import Verdict
+from nba_predictions.domain.verdict import Verdict, judge
 from nba_predictions.night.staging import players_to_stage
 from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
 from nba_predictions_tests.examples import GAME_DATE, slate_of, slate_player
@@ -291,6 +292,110 @@ def test_five_lines_under_one_key_stop_the_night(night: Night) -> None:
     assert_nothing_may_follow(night, batch, staging=3)
 
 
+# ---------------------------------------------------------------------------------- late scratches
+
+#: An earlier batch of SLATE; then Luka is out, and Zach's game is off.
+SCRATCHED = slate_of(
+    [slate_player()],
+    [Skip("joelembiid", "injury_report: OUT"), Skip("lukadoncic", "injury_report: OUT")],
+)
+
+
+def players_in(night: Night) -> set[str]:
+    return {row["player_lookup"] for row in night.rows()}
+
+
+def test_rows_of_who_is_not_predicted_any_more_are_retired_by_the_next_batch(
+    night: Night, milestones: Callable[[], list[dict[str, Any]]]
+) -> None:
+    first = night.published()
+    milestones()
+    second = night.staged(slate=SCRATCHED, run_id="run_2")
+    numbers = night.consolidate(second).reconciliation
+    assert (numbers.retired, numbers.merged, numbers.batch_rows_in_target) == (30, 25, 25)
+    assert numbers.merge_problems() == []
+    assert players_in(night) == {"paulgeorge"}
+    (told,) = (line for line in milestones() if line["event"] == "rows_retired")
+    assert told["rows"] == 30
+    merged = last_entry(night.store.ledger(second.batch_id), "merged")
+    assert merged is not None
+    assert merged.counts["retired"] == 30
+    night.clean(second)
+    night.publish(second)
+    assert night.verdict().verdict is Verdict.COMPLETE
+    # Nothing is missing of the earlier one: its rows were taken over.
+    earlier = judge(
+        gather_evidence(GAME_DATE, night.store, night.warehouse, batch_id=first.batch_id)
+    )
+    assert earlier.verdict is Verdict.COMPLETE
+    assert f"its rows were taken over by {second.batch_id}" in earlier.facts
+
+
+def test_who_failed_keeps_the_rows_of_the_batch_before(night: Night) -> None:
+    night.published()
+    batch = night.open(run_id="run_2", threshold=0.5)
+    night.stage(batch, predict=failing(batch, "lukadoncic"))
+    night.close(batch)
+    assert night.consolidate(batch).reconciliation.retired == 0
+    assert players_in(night) == {p.player_lookup for p in SLATE.players}
+
+
+def test_a_batch_below_its_threshold_retires_nothing(night: Night) -> None:
+    night.published()
+    batch = night.open(SCRATCHED, run_id="run_2", threshold=0.9)
+    night.stage(batch, SCRATCHED.players, failing(batch, "paulgeorge"))
+    night.close(batch)
+    night.consolidate(batch)
+    assert len(night.rows()) == ROWS
+
+
+def test_a_date_that_seems_to_have_no_games_retires_nothing(night: Night) -> None:
+    night.published()
+    night.published(slate=Slate(GAME_DATE, (), (), ()), run_id="run_2")
+    assert len(night.rows()) == ROWS
+
+
+def test_a_merge_that_does_not_reconcile_retires_nothing(night: Night) -> None:
+    night.published()
+    batch = night.staged(slate=SCRATCHED, run_id="run_2")
+    night.staging(batch)[0].unlink()
+    numbers = night.consolidate(batch).reconciliation
+    assert numbers.merge_problems()
+    assert numbers.retired == 0
+    assert len(night.rows()) == ROWS
+
+
+class DyingInRetire(DuckDBWarehouse):
+    """A worker that is killed on its way into, or out of, the statement."""
+
+    after: bool
+
+    def retire(
+        self, table: Table, partition: date, players: Sequence[str], before: datetime
+    ) -> int:
+        if self.after:
+            super().retire(table, partition, players, before)
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_crash_between_the_merge_and_the_retiring_is_made_up_for(
+    night: Night, after: bool
+) -> None:
+    night.published()
+    batch = night.staged(slate=SCRATCHED, run_id="run_2")
+    dying = DyingInRetire(night.warehouse.path, night.warehouse.staging_dir)
+    object.__setattr__(dying, "after", after)
+    with pytest.raises(KeyboardInterrupt):
+        night.consolidate(batch, warehouse=dying)
+    assert night.state(batch) is S.STAGED
+    assert night.verdict().verdict is Verdict.STAGED_NOT_MERGED
+    numbers = night.consolidate(batch).reconciliation
+    assert numbers.merge_problems() == []
+    assert numbers.retired == (0 if after else 30)
+    assert players_in(night) == {"paulgeorge"}
+
+
 # ---------------------------------------------------------------------------------- clean-up
 
 
@@ -535,7 +640,9 @@ def test_a_replay_whose_other_rows_have_vanished_does_not_pass(night: Night) -> 
 def test_a_replay_that_is_not_merged_yet_is_not_published(night: Night) -> None:
     batch = night.cleaned()
     replay(night, batch, "paulgeorge")
-    with pytest.raises(BatchStateError, match="1 players were staged since it was merged"):
+    with pytest.raises(
+        BatchStateError, match="1 players were staged or skipped since it was merged"
+    ):
         night.publish(batch)
     night.consolidate(batch)
     night.clean(batch)

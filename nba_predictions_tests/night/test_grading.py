@@ -5,10 +5,11 @@ import duckdb
 import polars as pl
 import pytest
 
+from nba_predictions.domain.slate import Skip
 from nba_predictions.domain.tables import RESULTS
 from nba_predictions.night.grading import Grading, grade_date
 from nba_predictions.sources.port import GAME_LOGS
-from nba_predictions_tests.examples import GAME_DATE
+from nba_predictions_tests.examples import GAME_DATE, slate_of, slate_player
 from nba_predictions_tests.night.conftest import ROWS, Night
 
 
@@ -99,3 +100,15 @@ def test_grading_leaves_no_staging_behind(night: Night) -> None:
     assert not night.warehouse.staging_dir.exists() or not any(
         night.warehouse.staging_dir.iterdir()
     )
+
+
+def test_results_of_predictions_that_were_retired_go_with_the_next_grading(night: Night) -> None:
+    night.published()
+    grade(night, BOXES)
+    out = Skip("lukadoncic", "injury_report: OUT")
+    night.published(slate=slate_of([slate_player(), slate_player("zachcollins", None)], [out]))
+    grade(night, BOXES)
+    assert {r["prediction_id"] for r in results(night)} == {
+        r["prediction_id"] for r in night.rows()
+    }
+    assert len(results(night)) == 30

@@ -10,7 +10,8 @@ from nba_predictions.domain.batch import BatchState, BatchStatus, LedgerEntry
 from nba_predictions.domain.completion_message import CompletionMessage
 from nba_predictions.domain.errors import BatchStateError, PublishError
 from nba_predictions.domain.reconciliation import last_entry
-from nba_predictions.night.batches import batch_progress, current_batch
+from nba_predictions.domain.verdict import Verdict
+from nba_predictions.night.batches import batch_progress, current_batch, set_announce
 from nba_predictions.night.publication import (
     completion_message,
     publish_completion,
@@ -231,3 +232,44 @@ def test_the_duration_runs_from_the_creation_to_the_merge(night: Night) -> None:
     expected = (merged.at - batch.created_at).total_seconds()
     assert message.duration_seconds == expected
     assert SLATE.expected == message.metadata.expected_players
+
+
+def test_a_batch_that_is_not_to_be_announced_waits_for_nothing_and_is_not_published(
+    night: Night,
+) -> None:
+    batch = night.cleaned(announce=False)
+    assert unpublished(night.store) == []
+    with pytest.raises(BatchStateError, match=f"publish --batch {batch.batch_id}` announces it"):
+        night.publish(batch)
+    assert night.publisher.read() == []
+    assert night.verdict().verdict is Verdict.COMPLETE
+    assert set_announce(night.store, batch.batch_id, True, run_id="me")
+    assert not set_announce(night.store, batch.batch_id, True, run_id="me")
+    assert [b.batch_id for b in unpublished(night.store)] == [batch.batch_id]
+    assert night.verdict().verdict is Verdict.CONSOLIDATED_NOT_PUBLISHED
+    night.publish(night.store.get(batch.batch_id))
+    assert len(night.publisher.read()) == 1
+    assert night.events(batch).count("announce_changed") == 1
+
+
+@pytest.mark.parametrize("announce", [True, False])
+def test_the_run_that_takes_a_batch_up_decides_whether_it_is_announced(
+    night: Night, announce: bool
+) -> None:
+    left = night.open(announce=not announce)
+    taken_up = night.open(run_id="run_2", announce=announce)
+    assert (taken_up.batch_id, taken_up.announce) == (left.batch_id, announce)
+
+
+def test_a_batch_that_went_out_once_is_told_of_again_whoever_takes_it_up(night: Night) -> None:
+    batch = night.published()
+    night.stage(batch, SLATE.players[:1], replay=True)
+    taken_up = night.open(run_id="run_2", announce=False)
+    assert (taken_up.batch_id, taken_up.announce) == (batch.batch_id, True)
+
+
+def test_a_normal_run_after_a_backfill_makes_a_batch_that_is_announced(night: Night) -> None:
+    quiet = night.cleaned(announce=False)
+    loud = night.published(run_id="run_2")
+    assert loud.batch_id != quiet.batch_id
+    assert [sent.message.execution_id for sent in night.publisher.read()] == [loud.batch_id]

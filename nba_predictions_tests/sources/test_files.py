@@ -12,7 +12,14 @@ import pytest
 
 from nba_predictions.domain.errors import SourceDataError
 from nba_predictions.sources.files import FilesSource
-from nba_predictions.sources.port import GAME_LOGS, INJURIES, PROP_LINES, SCHEDULE, LeagueSource
+from nba_predictions.sources.port import (
+    GAME_LOGS,
+    INJURIES,
+    PROP_LINES,
+    SCHEDULE,
+    LeagueSource,
+    Provenance,
+)
 
 DAY = date(2025, 1, 10)
 STATS = ("FGM", "FGA", "FG3M", "FG3A", "FTM", "FTA", "OREB", "DREB", "AST", "STL", "BLK", "TOV")
@@ -669,3 +676,23 @@ def test_optional_files_may_be_absent(tmp_path: Path) -> None:
     assert source.prop_lines(DAY).is_empty()
     assert source.injuries(DAY).is_empty()
     assert source.schedule(DAY).is_empty()
+
+
+# --- provenance
+
+
+def test_a_source_says_whether_its_schedule_is_one_and_of_when_its_report_is(
+    tmp_path: Path,
+) -> None:
+    drawn = write(tmp_path, player_game_logs=[log_row(GAME_DATE="2025-01-10")])
+    assert drawn.provenance(DAY) == Provenance(False, None, None)
+    reported = [{"player": "A B", "status": "Out", "game_date": "2025-01-10"}]
+    games = [
+        {"game_date": "2025-01-10", "away_team": "BOS", "home_team": "NYK"},
+        {"game_date": "2025-01-12", "away_team": "DAL", "home_team": "ATL"},
+    ]
+    given = write(tmp_path, schedule=games, injuries=reported)
+    assert given.provenance(DAY) == Provenance(True, date(2025, 1, 12), DAY)
+    assert given.provenance(date(2025, 1, 11)).injuries_made_on is None
+    undated = [*reported, {"player": "C D", "status": "Out", "game_date": ""}]
+    assert write(tmp_path, injuries=undated).provenance(DAY).injuries_made_on is None

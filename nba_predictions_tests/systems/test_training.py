@@ -6,7 +6,6 @@ import io
 import zipfile
 from dataclasses import replace
 from datetime import date, timedelta
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -194,31 +193,3 @@ def test_metrics_by_hand() -> None:
 def test_models_are_values(models: TrainedModels) -> None:
     assert replace(models) == models
     assert replace(models, version="2020-01-06") != models
-
-
-@pytest.mark.real_data
-def test_quality_on_a_season_held_out(real_data_dir: Path) -> None:
-    from nba_predictions.sources.files import FilesSource
-
-    cutoff = date(2024, 10, 1)
-    history = FilesSource(real_data_dir).game_logs(date(2025, 6, 1))
-    found = train(history, cutoff)
-    season = training_features(history, similar_since=cutoff).filter(
-        (pl.col("game_date") >= cutoff)
-        & (pl.col("games_season") >= 10)
-        & (pl.col("minutes_last_10") >= 15)
-    )
-    points = season["points"].to_numpy().astype(np.float64)
-    assert len(points) > 16_000
-    forecasts = predict_all(season, found)
-    scores = {name: metrics(f, points) for name, f in forecasts.items()}
-    error = {name: s["mean_absolute_error"] for name, s in scores.items()}
-    average = float(np.abs(points - season["points_season"].to_numpy()).mean())
-    assert average == pytest.approx(5.097, abs=0.01)
-    assert max(error.values()) < average - 0.05
-    assert error["xgboost"] < 4.96
-    assert error["ensemble"] < 4.95
-    assert error["ensemble"] <= min(error.values())
-    for name, score in scores.items():
-        assert 0.47 < score["coverage_50"] < 0.53, name
-        assert 0.77 < score["coverage_80"] < 0.83, name

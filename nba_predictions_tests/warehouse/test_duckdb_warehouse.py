@@ -1,6 +1,7 @@
 """What is particular to the embedded warehouse: its files, shared by threads and by processes."""
 
 import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -93,3 +94,13 @@ def test_processes_take_turns_at_the_file(warehouse: DuckDBWarehouse) -> None:
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         assert sorted(pool.starmap(_merge, work, chunksize=1)) == [0, 0, 0, 25]
     assert warehouse.count(PREDICTIONS, GAME_DATE, "batch_1") == TargetCounts(25, 0)
+
+
+def test_threads_that_come_and_go_do_not_keep_each_other_out(warehouse: DuckDBWarehouse) -> None:
+    """A thread that closes the file while another opens it: DuckDB calls that a conflict."""
+
+    def count(_: int) -> int:
+        return warehouse.count(PREDICTIONS, GAME_DATE, "batch_1").batch_rows
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(count, range(400))) == {0}

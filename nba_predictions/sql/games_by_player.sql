@@ -1,0 +1,5 @@
+-- For which game each player of a date is predicted.
+SELECT player_lookup, MIN(game_id) AS game_id
+FROM ${target}
+WHERE ${partition} = @partition
+GROUP BY player_lookup

@@ -1,0 +1,125 @@
+"""Three dates of a small league by the command line, and a night of a backfill from the UI."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from nba_predictions import cli
+from nba_predictions.audit import gather_evidence
+from nba_predictions.batches.sqlite_store import SQLiteBatchStore
+from nba_predictions.domain.errors import SchemaMismatchError
+from nba_predictions.domain.reconciliation import MergeCounts
+from nba_predictions.domain.tables import Table
+from nba_predictions.domain.verdict import Judgement, Verdict, judge
+from nba_predictions.messaging.outbox import OutboxPublisher
+from nba_predictions.night.batches import current_batch
+from nba_predictions.night.publication import unpublished
+from nba_predictions.sources.simulated import SimulatedLeague
+from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
+from nba_predictions_tests.conftest import GAME_DATE
+from nba_predictions_tests.e2e.pipeline import Pipeline
+
+FIRST, SECOND, LAST = (GAME_DATE + timedelta(days=n) for n in range(3))
+RANGE = ("backfill", "--from", str(FIRST), "--to", str(LAST))
+COUNTS = re.compile(rf"BACKFILL {FIRST} {LAST} dates=3 (done=\d skipped=\d failed=\d) rows=(\d+)")
+
+
+@pytest.fixture
+def season(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three dates that have been played, with two games each. Dagster's events are kept nowhere."""
+    league = SimulatedLeague(players_per_team=8, line_share=0.5, seasons_of_history=0)
+    folder = tmp_path / "files"
+    dates = {FIRST, SECOND, LAST}
+    league.write_files(folder, ["2025-26"], logs_before=LAST + timedelta(days=1), dates=dates)
+    (schedule,) = folder.glob("schedule*.parquet")
+    games = pl.read_parquet(schedule)
+    games.group_by("game_date", maintain_order=True).head(2).write_parquet(schedule)
+    monkeypatch.setattr(dg.DagsterInstance, "get", dg.DagsterInstance.ephemeral)
+    monkeypatch.setenv("NBA_PREDICTIONS_SOURCE", "files")
+    monkeypatch.setenv("NBA_PREDICTIONS_DATA", str(folder))
+
+
+def judgement(home: Path, game_date: date) -> Judgement:
+    warehouse = DuckDBWarehouse(home / "warehouse.duckdb", home / "staging")
+    store = SQLiteBatchStore(home / "batches.sqlite")
+    return judge(gather_evidence(game_date, store, warehouse))
+
+
+def announced(home: Path) -> list[date]:
+    return [sent.message.game_date for sent in OutboxPublisher(home / "outbox.sqlite").read()]
+
+
+@pytest.mark.usefixtures("season")
+def test_a_range_is_predicted_resumed_and_announced_only_when_asked(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def ended(code: int, *options: str) -> tuple[str, int]:
+        assert cli.main([*RANGE, *options]) == code
+        found = COUNTS.fullmatch(capsys.readouterr().out.splitlines()[-1])
+        assert found is not None
+        return found[1], int(found[2])
+
+    real_merge = DuckDBWarehouse.merge
+
+    def merge(
+        self: DuckDBWarehouse, table: Table, partition: date, names: Sequence[str], at: datetime
+    ) -> MergeCounts:
+        if partition == SECOND:
+            raise SchemaMismatchError("column(s) shot_zone are not in the table")
+        return real_merge(self, table, partition, names, at)
+
+    # One date fails, the others do not.
+    with monkeypatch.context() as broken:
+        broken.setattr(DuckDBWarehouse, "merge", merge)
+        assert cli.main(list(RANGE)) == 1
+    said = capsys.readouterr()
+    assert "done=2 skipped=0 failed=1" in said.out.splitlines()[-1]
+    assert "column(s) shot_zone are not in the table" in said.err
+    assert said.err.splitlines()[-1].startswith(f"{SECOND} STAGED_NOT_MERGED: ")
+
+    # What is done is left alone, and nobody was told.
+    store = SQLiteBatchStore(home / "batches.sqlite")
+    before = [current_batch(store, day).batch_id for day in (FIRST, SECOND, LAST)]
+    counts, rows = ended(0)
+    assert (counts, rows > 0) == ("done=1 skipped=2 failed=0", True)
+    assert [current_batch(store, day).batch_id for day in (FIRST, SECOND, LAST)] == before
+    assert announced(home) == []
+    assert unpublished(store) == []
+    told = judgement(home, FIRST)
+    assert told.verdict is Verdict.COMPLETE
+    assert told.facts[-1].endswith(f"`nba-predictions publish --batch {before[0]}` announces it")
+
+    # One is announced by its name, the others with the range; each once, however often.
+    for _ in range(2):
+        assert cli.main(["publish", "--batch", before[0]]) == 0
+    capsys.readouterr()
+    assert ended(0, "--publish")[0] == "done=2 skipped=1 failed=0"
+    assert announced(home) == [FIRST, SECOND, LAST]
+    assert ended(0, "--publish", "--grade")[0] == "done=3 skipped=0 failed=0"
+    assert ended(0, "--publish", "--grade") == ("done=0 skipped=3 failed=0", 0)
+    assert announced(home) == [FIRST, SECOND, LAST]
+
+
+def test_a_night_of_a_backfill_from_the_ui_is_not_announced_until_a_normal_run(
+    pipeline: Pipeline,
+) -> None:
+    night = GAME_DATE.isoformat()
+    assert pipeline.run("nightly_predictions", night, {"dagster/backfill": "abcdefgh"}).success
+    quiet = pipeline.batch()
+    assert not quiet.announce
+    assert pipeline.tick() == []
+    assert pipeline.judgement().verdict is Verdict.COMPLETE
+    assert pipeline.predict().success
+    assert pipeline.batch().batch_id != quiet.batch_id
+    (request,) = pipeline.tick()
+    assert pipeline.publish(request).success
+    assert [sent.message.execution_id for sent in pipeline.messages()] == [
+        pipeline.batch().batch_id
+    ]

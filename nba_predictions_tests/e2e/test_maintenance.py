@@ -1,0 +1,163 @@
+"""Maintenance of a house with an old night, a new one, and one that is going on."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from nba_predictions import cli
+from nba_predictions.domain.clock import utc_now
+from nba_predictions.domain.maintenance import Retention
+from nba_predictions.domain.verdict import Verdict
+from nba_predictions.maintenance import House, Maintained, maintain
+from nba_predictions.partitions import player_night
+from nba_predictions_tests.e2e.conftest import MakePipeline
+from nba_predictions_tests.e2e.pipeline import GAME_DATE, Pipeline
+
+NIGHT = GAME_DATE.isoformat()
+
+
+def house_of(pipeline: Pipeline) -> House:
+    parts = ("settings", "batches", "warehouse", "model_store")
+    return House(pipeline.instance, *(pipeline.resources[name] for name in parts))
+
+
+def later(days: int) -> datetime:
+    return utc_now() + timedelta(days=days)
+
+
+def forget(pipeline: Pipeline, days: int, *, dry_run: bool = False) -> Maintained:
+    """Maintain as if so many days had passed since the night was predicted."""
+    kept = Retention(nights_days=60, runs_days=100)
+    return maintain(house_of(pipeline), kept, run_id="m", dry_run=dry_run, now=later(days))
+
+
+def inputs(pipeline: Pipeline) -> set[str]:
+    folder = pipeline.home / "assets"
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def predicted(make_pipeline: MakePipeline, stored_instance: dg.DagsterInstance) -> Pipeline:
+    pipeline = make_pipeline(instance=stored_instance)
+    assert pipeline.predict().success
+    for request in pipeline.tick():
+        pipeline.publish(request)
+    return pipeline
+
+
+def test_an_old_night_leaves_its_table_and_its_verdict_and_a_new_one_is_untouched(
+    predicted: Pipeline,
+) -> None:
+    instance, table = predicted.instance, predicted.table()
+    nights = set(instance.get_dynamic_partitions("player_nights"))
+    old_inputs = inputs(predicted)
+    # However old its games are: what was predicted lately can still be replayed.
+    nothing = forget(predicted, 59)
+    assert (nothing.player_nights, nothing.input_files, nothing.runs) == (0, 0, 0)
+    assert inputs(predicted) == old_inputs
+
+    tonight = later(61).date()
+    new = player_night(tonight, "paulgeorge")
+    instance.add_dynamic_partitions("player_nights", [new, "by hand"])
+    model = "2020-01-06-0123456789abcdef"
+    used = predicted.home / "assets" / "prediction_models" / f"{tonight}.json"
+    used.write_text(f'"{model}"')
+    before = forget(predicted, 61, dry_run=True)
+    assert set(instance.get_dynamic_partitions("player_nights")) == {*nights, new, "by hand"}
+    assert old_inputs < inputs(predicted)
+
+    done = forget(predicted, 61)
+    assert done == Maintained(**{**before.__dict__, "dry_run": False})
+    assert done.player_nights == len(nights)
+    assert done.player_nights_left == 1
+    assert set(instance.get_dynamic_partitions("player_nights")) == {new, "by hand"}
+    assert inputs(predicted) == {f"prediction_models/{tonight}.json"}
+    assert (done.input_files, done.runs) == (len(old_inputs), 0)
+    assert predicted.table().equals(table)
+    assert predicted.judgement().verdict is Verdict.COMPLETE
+    again = forget(predicted, 61)
+    assert (again.player_nights, again.input_files, again.models) == (0, 0, 0)
+
+
+def test_old_runs_go_with_their_files_and_what_they_made_counts_as_missing(
+    predicted: Pipeline, stored_instance: dg.DagsterInstance
+) -> None:
+    home = Path(stored_instance.storage_directory()).parent
+    events = home / "history" / "runs"
+    runs = [run.run_id for run in stored_instance.get_runs()]
+    assert len(runs) == 2
+    assert all((events / f"{run}.db").is_file() for run in runs)
+    assert predicted.materialized_players()
+    done = forget(predicted, 101)
+    assert done.runs == 2
+    assert done.run_bytes > 0
+    assert stored_instance.get_runs() == []
+    assert not any((events / f"{run}.db").exists() for run in runs)
+    assert not predicted.materialized_players()
+    assert predicted.judgement().verdict is Verdict.COMPLETE
+    assert forget(predicted, 101).runs == 0
+
+
+def test_a_date_on_which_a_run_goes_on_is_untouched(predicted: Pipeline) -> None:
+    tags = {"dagster/partition": NIGHT}
+    going_on = dg.DagsterRun(
+        job_name="replay_players", status=dg.DagsterRunStatus.STARTED, tags=tags
+    )
+    predicted.instance.add_run(going_on)
+    before, nights = inputs(predicted), predicted.instance.get_dynamic_partitions("player_nights")
+    done = forget(predicted, 150)
+    assert (done.player_nights, done.input_files) == (0, 0)
+    assert inputs(predicted) == before
+    assert predicted.instance.get_dynamic_partitions("player_nights") == nights
+    assert [run.run_id for run in predicted.instance.get_runs()] == [going_on.run_id]
+
+
+def test_models_of_forgotten_nights_go_with_them(
+    make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = make_pipeline(models_in=None)
+    folder = pipeline.home / "models"
+    frames = pipeline.home / "assets" / "prediction_models"
+    for path in (folder, frames):
+        path.mkdir(parents=True)
+    for name in ("2025-10-06-aa", "2025-10-13-bb"):
+        (folder / f"{name}.zip").write_bytes(b"trees")
+    (frames / f"{later(80).date()}.json").write_text('"2025-10-13-bb"')
+    assert forget(pipeline, 61).models == 1
+    assert [path.stem for path in folder.glob("*.zip")] == ["2025-10-13-bb"]
+
+
+def test_the_job_does_it_and_says_how_much(
+    make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline = make_pipeline()
+    pipeline.instance.add_dynamic_partitions("player_nights", [f"{date(2020, 1, 1)}|paulgeorge"])
+    result = pipeline.definitions.resolve_job_def("maintenance").execute_in_process(
+        instance=pipeline.instance
+    )
+    assert result.success
+    assert pipeline.instance.get_dynamic_partitions("player_nights") == []
+    (output,) = [e for e in result.all_events if e.is_successful_output]
+    assert output.step_output_data.metadata["player_nights"].value == 1
+
+
+def test_the_command_line_says_what_it_would_do_and_refuses_too_short_a_retention(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inputs_of_old = home / "assets" / "slate"
+    inputs_of_old.mkdir(parents=True)
+    frame = inputs_of_old / "2020-01-01.parquet"
+    pl.DataFrame({"a": [1]}).write_parquet(frame)
+    assert cli.main(["maintain", "--dry-run"]) == 0
+    assert frame.exists()
+    assert capsys.readouterr().out.splitlines()[-1] == "NOTHING WAS CHANGED"
+    assert cli.main(["maintain", "--keep-nights-days", "3"]) == 2
+    assert "keep at least 14" in capsys.readouterr().err
+    assert cli.main(["maintain"]) == 0
+    assert not frame.exists()
+    assert "input_files  1" in capsys.readouterr().out

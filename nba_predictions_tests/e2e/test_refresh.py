@@ -1,0 +1,86 @@
+"""A night of a small league whose lines and injuries change in the afternoon."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from nba_predictions.assets.launching import fan_out
+from nba_predictions.assets.staging import player_staging
+from nba_predictions.domain.verdict import Verdict
+from nba_predictions_tests.conftest import GAME_DATE
+from nba_predictions_tests.e2e.conftest import MakePipeline
+from nba_predictions_tests.e2e.pipeline import BOOKKEEPING, FramesLeague, Pipeline
+
+#: The date of the small league is over by now.
+PAST = fan_out(refresh_past=True)
+
+
+def refresh(pipeline: Pipeline, config: dict[str, Any] = PAST) -> dg.ExecuteInProcessResult:
+    return pipeline.run("refresh_predictions", GAME_DATE.isoformat(), config=config)
+
+
+def predicted_in(result: dg.ExecuteInProcessResult) -> set[str]:
+    """The players whom a run has predicted."""
+    return {
+        str(event.partition).partition("|")[2]
+        for event in result.all_events
+        if event.is_step_materialization and event.asset_key == player_staging.key
+    }
+
+
+def afternoon(league: FramesLeague) -> tuple[FramesLeague, set[str], str]:
+    """The league after two lines have moved and a third player is out; who they are."""
+    out = set(league.report["player_lookup"])
+    quoted = sorted(set(league.lines["player_lookup"]) - out)
+    moved, scratched = set(quoted[:2]), quoted[2]
+    one_more = pl.when(pl.col("player_lookup").is_in(moved)).then(1).otherwise(0)
+    lines = league.lines.with_columns((pl.col("line") + one_more).cast(league.lines.schema["line"]))
+    row = league.report.head(1).with_columns(player_lookup=pl.lit(scratched))
+    changed = replace(league, lines=lines, report=pl.concat([league.report, row]))
+    return changed, moved, scratched
+
+
+def test_an_afternoon_predicts_only_who_is_affected_and_ends_as_a_fresh_night(
+    pipeline: Pipeline, league: FramesLeague, make_pipeline: MakePipeline
+) -> None:
+    assert pipeline.predict().success
+    (request,) = pipeline.tick()
+    assert pipeline.publish(request).success
+    before, batch = pipeline.table(), pipeline.batch()
+
+    # A date that is over is refused, and nothing comes of it.
+    assert not refresh(pipeline, {}).success
+
+    # Nothing has changed.
+    idle = refresh(pipeline)
+    assert idle.success
+    assert predicted_in(idle) == set()
+    assert pipeline.table().equals(before)
+    assert pipeline.tick() == []
+
+    changed, moved, scratched = afternoon(league)
+    later = pipeline.with_league(changed)
+    result = refresh(later)
+    assert result.success
+    assert predicted_in(result) == moved
+    assert later.batch().batch_id == batch.batch_id
+    # The sensor's next tick, once its pause after the first publication is over.
+    assert later.run("publish_phase5_completion", GAME_DATE.isoformat()).success
+    assert [sent.attributes["dedup_id"] for sent in later.messages()] == [
+        batch.batch_id,
+        f"{batch.batch_id}.1",
+    ]
+    assert later.judgement().verdict is Verdict.COMPLETE
+
+    fresh = make_pipeline("fresh", league=changed)
+    assert fresh.predict().success
+    table = later.table()
+    assert scratched not in set(table["player_lookup"])
+    assert table.drop(BOOKKEEPING).equals(fresh.table().drop(BOOKKEEPING))
+    # Whoever was not affected has the rows of the morning, untouched.
+    same = ~pl.col("player_lookup").is_in([*moved, scratched])
+    assert table.filter(same).equals(before.filter(same))
