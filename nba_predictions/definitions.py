@@ -9,16 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from nba_predictions import (
-    alerting,
-    checks,
-    gates,
-    jobs,
-    maintenance,
-    schedules,
-    sensors,
-    waiting,
-)
+from nba_predictions import jobs, maintenance, schedules
 from nba_predictions.alerts.apprise_notifier import AppriseNotifier
 from nba_predictions.assets import (
     consolidation,
@@ -31,10 +22,12 @@ from nba_predictions.assets import (
 )
 from nba_predictions.assets.catalog import catalogued
 from nba_predictions.batches.sqlite_store import SQLiteBatchStore
+from nba_predictions.checks import gates, promises
 from nba_predictions.domain.errors import SettingsError
 from nba_predictions.io_managers import assets_folder, io_managers
 from nba_predictions.messaging.outbox import OutboxPublisher
 from nba_predictions.models.store import ModelStore
+from nba_predictions.sensors import alerting, batches, waiting
 from nba_predictions.settings import Settings
 from nba_predictions.sources.files import FilesSource
 from nba_predictions.sources.port import LeagueSource
@@ -105,7 +98,7 @@ def build_definitions(resources: dict[str, Any]) -> dg.Definitions:
             ),
             resources["settings"].code_url,
         ),
-        asset_checks=dg.load_asset_checks_from_modules([checks, gates]),
+        asset_checks=dg.load_asset_checks_from_modules([promises, gates]),
         jobs=[
             jobs.nightly_predictions,
             jobs.refresh_predictions,
@@ -124,8 +117,8 @@ def build_definitions(resources: dict[str, Any]) -> dg.Definitions:
             schedules.maintain_on_sunday_at_4_eastern,
         ],
         sensors=[
-            sensors.publish_cleaned_batches,
-            sensors.settle_stalled_batches,
+            batches.publish_cleaned_batches,
+            batches.settle_stalled_batches,
             waiting.predict_waiting_nights,
             *alerting.ALERT_SENSORS,
         ],

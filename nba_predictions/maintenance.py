@@ -16,6 +16,7 @@ from pydantic import Field
 
 from nba_predictions.assets.staging import Batches, Models, TheWarehouse
 from nba_predictions.batches.port import BatchStore
+from nba_predictions.checks.gates import TheSettings
 from nba_predictions.domain.batch import BatchState
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.maintenance import (
@@ -26,7 +27,6 @@ from nba_predictions.domain.maintenance import (
     expired_dates,
     expired_models,
 )
-from nba_predictions.gates import TheSettings
 from nba_predictions.logs import milestone
 from nba_predictions.models.current import Promotions
 from nba_predictions.models.store import ModelStore

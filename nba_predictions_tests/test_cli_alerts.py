@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from nba_predictions import alerting, cli
+from nba_predictions import cli
 from nba_predictions.domain.alerts import Kind
+from nba_predictions.sensors import alerting
 from nba_predictions_tests.alerts.receiver import SECRET, Receiver
 from nba_predictions_tests.e2e.pipeline import GAME_DATE
 

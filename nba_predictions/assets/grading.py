@@ -22,7 +22,7 @@ from nba_predictions.report.night import LOOK_BACK, Graded, gather_graded, with_
 _GRADED, _IN_BAND = "every_game_has_box_scores", "recent_error_is_in_its_band"
 
 with warnings.catch_warnings():
-    # Partitioned checks are in preview, see checks.py.
+    # Partitioned checks are in preview, see checks/promises.py.
     warnings.simplefilter("ignore", dg.PreviewWarning)
     _GRADED_SPEC = dg.AssetCheckSpec(
         _GRADED,

@@ -53,8 +53,8 @@ def test(settings: Settings, options: argparse.Namespace) -> int:
 def status(settings: Settings, options: argparse.Namespace) -> int:
     """List what is open now; 1 when anything is, or when something cannot be looked at."""
     night = open_pipeline(settings)
-    from nba_predictions.alerting import FIND, SENSORS, Scene
     from nba_predictions.alerts.ticks import kept_by
+    from nba_predictions.sensors.alerting import FIND, SENSORS, Scene
 
     errors = warnings = blind = 0
     with dg.DagsterInstance.get() as instance:

@@ -25,7 +25,7 @@ from nba_predictions.alerts.ticks import GRACE, kept_by, missed_ticks
 from nba_predictions.definitions import defs
 from nba_predictions.domain.alerts import WATCHED, Condition, Kind
 from nba_predictions.schedules import grade_yesterday_at_6_eastern, predict_today_at_7_eastern
-from nba_predictions.sensors import settle_stalled_batches
+from nba_predictions.sensors.batches import settle_stalled_batches
 from nba_predictions_tests.alerts.toys import REPOSITORY
 
 EASTERN = ZoneInfo("America/New_York")

@@ -14,7 +14,6 @@ import duckdb
 import polars as pl
 import pytest
 
-from nba_predictions import checks, gates
 from nba_predictions.assets import (
     consolidation,
     features,
@@ -26,6 +25,7 @@ from nba_predictions.assets import (
 )
 from nba_predictions.audit import gather_evidence
 from nba_predictions.batches.sqlite_store import SQLiteBatchStore
+from nba_predictions.checks import gates, promises
 from nba_predictions.definitions import build_definitions, build_resources
 from nba_predictions.domain.batch import Batch, LedgerEntry
 from nba_predictions.domain.verdict import Judgement, judge
@@ -206,7 +206,7 @@ class Pipeline:
             *dg.load_assets_from_modules(
                 [ingestion, features, models, staging, consolidation, publication, grading]
             ),
-            *dg.load_asset_checks_from_modules([checks, gates]),
+            *dg.load_asset_checks_from_modules([promises, gates]),
         ]
         return dg.materialize(
             everything,

@@ -13,11 +13,13 @@ import polars as pl
 import pytest
 from dagster._core.test_utils import freeze_time
 
-from nba_predictions import cli, gates, pipeline, waiting
+from nba_predictions import cli, pipeline
+from nba_predictions.checks import gates
 from nba_predictions.domain.errors import SourceDataError
 from nba_predictions.domain.gates import GATES_TAG
 from nba_predictions.domain.verdict import Verdict
-from nba_predictions.waiting import LOOK_AGAIN_AFTER
+from nba_predictions.sensors import waiting
+from nba_predictions.sensors.waiting import LOOK_AGAIN_AFTER
 from nba_predictions_tests.e2e.conftest import MakePipeline
 from nba_predictions_tests.e2e.pipeline import (
     GAME_DATE,

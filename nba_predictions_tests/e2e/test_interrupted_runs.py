@@ -13,12 +13,12 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from nba_predictions import sensors
 from nba_predictions.domain.batch import BatchState
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.verdict import Verdict
 from nba_predictions.night import leases
-from nba_predictions.sensors import RUN_TIMEOUT
+from nba_predictions.sensors import batches as batch_sensors
+from nba_predictions.sensors.batches import RUN_TIMEOUT
 from nba_predictions_tests.e2e.conftest import MakePipeline
 from nba_predictions_tests.e2e.pipeline import GAME_DATE, Pipeline, errors, facts
 from nba_predictions_tests.faults.strikes import SHORT_LEASE
@@ -88,7 +88,7 @@ def test_a_run_killed_anywhere_is_made_good_by_schedule_and_sensor(
 def later_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
     """A killed publishing run stays started in Dagster, and is waited for."""
     ahead = RUN_TIMEOUT + timedelta(minutes=1)
-    monkeypatch.setattr(sensors, "utc_now", lambda: utc_now() + ahead)
+    monkeypatch.setattr(batch_sensors, "utc_now", lambda: utc_now() + ahead)
 
 
 def test_a_clean_up_that_breaks_off_loses_nothing_and_is_done_by_hand(

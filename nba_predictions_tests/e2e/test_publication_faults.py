@@ -8,10 +8,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from nba_predictions import sensors
 from nba_predictions.domain.batch import BatchState
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.verdict import Verdict
+from nba_predictions.sensors import batches as batch_sensors
 from nba_predictions_tests.e2e.pipeline import GAME_DATE, Pipeline, check_results, errors, facts
 
 
@@ -27,7 +27,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(sensors, "utc_now", clock)
+    monkeypatch.setattr(batch_sensors, "utc_now", clock)
     return clock
 
 
@@ -125,7 +125,7 @@ def test_an_earlier_batch_whose_rows_were_taken_over_is_not_published(
     assert pipeline.predict().success
     assert len(pipeline.batches.of_date(GAME_DATE)) == 2
     (request,) = pipeline.tick()
-    assert request.tags[sensors.BATCH_TAG] == pipeline.batch().batch_id
+    assert request.tags[batch_sensors.BATCH_TAG] == pipeline.batch().batch_id
     assert pipeline.publish(request).success
     assert [m.dedup_id for m in pipeline.messages()] == [pipeline.batch().batch_id]
 

@@ -8,12 +8,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from nba_predictions import sensors
 from nba_predictions.batches import sqlite_store
 from nba_predictions.domain.batch import BatchState
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.verdict import STALL_WINDOW, Verdict
 from nba_predictions.night import staging
+from nba_predictions.sensors import batches as batch_sensors
 from nba_predictions_tests.e2e.conftest import MakePipeline
 from nba_predictions_tests.e2e.pipeline import Pipeline, facts
 
@@ -39,7 +39,7 @@ def cut_off_while_staging(pipeline: Pipeline, after: int) -> None:
 
 def eleven_minutes_later(monkeypatch: pytest.MonkeyPatch) -> None:
     later = STALL_WINDOW + timedelta(minutes=1)
-    for module in (sqlite_store, staging, sensors):
+    for module in (sqlite_store, staging, batch_sensors):
         monkeypatch.setattr(module, "utc_now", lambda: utc_now() + later)
 
 

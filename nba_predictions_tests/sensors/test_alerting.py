@@ -10,13 +10,13 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from nba_predictions import alerting
-from nba_predictions.alerting import ALERT_SENSORS, FIND, SENSORS, Scene
 from nba_predictions.alerts.apprise_notifier import AppriseNotifier
 from nba_predictions.batches.sqlite_store import SQLiteBatchStore
 from nba_predictions.definitions import defs
 from nba_predictions.domain.alerts import Condition, Kind, Severity
 from nba_predictions.domain.clock import utc_now
+from nba_predictions.sensors import alerting
+from nba_predictions.sensors.alerting import ALERT_SENSORS, FIND, SENSORS, Scene
 from nba_predictions.settings import Settings
 from nba_predictions_tests.conftest import REPOSITORY
 

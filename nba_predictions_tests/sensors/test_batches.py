@@ -9,12 +9,12 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from nba_predictions import sensors
 from nba_predictions.batches.sqlite_store import SQLiteBatchStore
 from nba_predictions.definitions import defs
 from nba_predictions.domain.batch import Batch, BatchState, Completion, LedgerEntry
 from nba_predictions.domain.clock import utc_now
-from nba_predictions.sensors import (
+from nba_predictions.sensors import batches as batch_sensors
+from nba_predictions.sensors.batches import (
     BATCH_TAG,
     LONGEST_BACKOFF,
     RUN_TIMEOUT,
@@ -34,7 +34,7 @@ class House:
         self.store = SQLiteBatchStore(folder / "batches.sqlite")
         self.instance = dg.DagsterInstance.ephemeral()
         self.ahead = timedelta()
-        patch.setattr(sensors, "utc_now", lambda: utc_now() + self.ahead)
+        patch.setattr(batch_sensors, "utc_now", lambda: utc_now() + self.ahead)
 
     def batch(self, batch_id: str, state: BatchState, game_date: date = NIGHT) -> None:
         created = datetime(2026, 1, 15, 12, tzinfo=timezone.utc)

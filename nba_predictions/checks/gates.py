@@ -1,7 +1,7 @@
 """The gates on a night's inputs, as asset checks that block: below the bar, nothing is predicted.
 
 An exception in a gate fails its step, and so stops the night too. What is asked of the inputs, and
-what follows, is in `domain/gates.py`; how a night goes on that waits, in `waiting.py`.
+what follows, is in `domain/gates.py`; how a night goes on that waits, in `sensors/waiting.py`.
 """
 
 import logging
@@ -37,7 +37,7 @@ def _specs(
     asset: dg.AssetsDefinition, *names: str, also_reads: tuple[dg.AssetsDefinition, ...] = ()
 ) -> list[dg.AssetCheckSpec]:
     with warnings.catch_warnings():
-        # Partitioned checks are in preview; checks.py says why they are partitioned.
+        # Partitioned checks are in preview; promises.py says why they are partitioned.
         warnings.simplefilter("ignore", dg.PreviewWarning)
         return [
             dg.AssetCheckSpec(

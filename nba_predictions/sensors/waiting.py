@@ -11,11 +11,11 @@ import dagster as dg
 
 from nba_predictions.assets.staging import Batches
 from nba_predictions.batches.port import BatchStore
+from nba_predictions.checks.gates import FIRST_TIPOFF, REASON
 from nba_predictions.domain.batch import BatchState
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.games import EASTERN, eastern_date
 from nba_predictions.domain.gates import GATES, GATES_TAG, deadline
-from nba_predictions.gates import FIRST_TIPOFF, REASON
 from nba_predictions.jobs import nightly_predictions
 from nba_predictions.logs import milestone
 from nba_predictions.partitions import game_date_of

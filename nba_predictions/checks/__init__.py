@@ -1,0 +1,1 @@
+"""The asset checks: what a night promises, and what it asks of its inputs."""
