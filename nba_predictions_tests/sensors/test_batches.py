@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from nba_predictions.assets.launching import Mode, fan_out
 from nba_predictions.batches.sqlite_store import SQLiteBatchStore
 from nba_predictions.definitions import defs
 from nba_predictions.domain.batch import Batch, BatchState, Completion, LedgerEntry
@@ -210,7 +211,8 @@ def test_a_stalled_batch_that_may_go_out_is_asked_to_be_finished(house: House) -
     (request,) = house.tick(settle_stalled_batches)
     assert request.partition_key == NIGHT.isoformat()
     assert request.tags[BATCH_TAG] == "batch_a"
-    assert request.run_config == {}
+    # Of its own the job is configured so.
+    assert request.run_config == fan_out(Mode.finish)
     assert house.store.get("batch_a").state is BatchState.STALLED
     house.run("batch_a", STARTED, job="finish_batch")
     assert house.tick(settle_stalled_batches) == []
