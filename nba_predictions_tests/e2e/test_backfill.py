@@ -38,6 +38,8 @@ def season(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "files"
     dates = {FIRST, SECOND, LAST}
     league.write_files(folder, ["2025-26"], logs_before=LAST + timedelta(days=1), dates=dates)
+    # Trees take their time, and are not what these nights are about.
+    monkeypatch.setattr("nba_predictions.systems.gradient_boosting.FEWEST_ROWS", 100_000)
     (schedule,) = folder.glob("schedule*.parquet")
     games = pl.read_parquet(schedule)
     games.group_by("game_date", maintain_order=True).head(2).write_parquet(schedule)
@@ -100,8 +102,7 @@ def test_a_range_is_predicted_resumed_and_announced_only_when_asked(
     for _ in range(2):
         assert cli.main(["publish", "--batch", before[0]]) == 0
     capsys.readouterr()
-    assert ended(0, "--publish")[0] == "done=2 skipped=1 failed=0"
-    assert announced(home) == [FIRST, SECOND, LAST]
+    assert announced(home) == [FIRST]
     assert ended(0, "--publish", "--grade")[0] == "done=3 skipped=0 failed=0"
     assert ended(0, "--publish", "--grade") == ("done=0 skipped=3 failed=0", 0)
     assert announced(home) == [FIRST, SECOND, LAST]
