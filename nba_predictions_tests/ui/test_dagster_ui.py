@@ -54,7 +54,6 @@ def green_night(screen: Screen, pipeline: Pipeline) -> str:
     screen.open_job("nightly_predictions")
     assert screen.materialize_date(GREEN.isoformat()) == "Success"
     screen.shows("No steps have errored")
-    screen.shows('Finished execution of run for "nightly_predictions"')
     screen.picture("night-run")
     return pipeline.batch(GREEN).batch_id
 
