@@ -1,5 +1,5 @@
 # Everything a newcomer needs: `make run`, `make test`, `make dev`. Python >= 3.10 and make suffice.
-.PHONY: install run run-gcp grade audit report test races lint dev bench clean
+.PHONY: install run run-gcp grade audit report backtest test races lint dev bench clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -10,6 +10,9 @@ SOURCE ?= simulated
 DATA ?=
 STATE ?= .nba_predictions/$(SOURCE)
 GAME_DATE ?= 2026-01-15
+# What a backtest judges.
+FROM ?= 2026-01-01
+TO ?= 2026-01-31
 
 export NBA_PREDICTIONS_SOURCE := $(SOURCE)
 export NBA_PREDICTIONS_DATA := $(DATA)
@@ -49,6 +52,9 @@ audit: install
 # One page that stands alone, with pictures; its path is printed.
 report: install
 	@$(BIN)/nba-predictions report --game-date $(GAME_DATE) --html
+
+backtest: install
+	@$(BIN)/nba-predictions backtest --from $(FROM) --to $(TO) --out $(STATE)/backtest
 
 # The suite sets the variables that it needs; those above are not for it. Much of it is waiting.
 test: install

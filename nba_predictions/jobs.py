@@ -5,7 +5,12 @@ from __future__ import annotations
 import dagster as dg
 
 from nba_predictions.assets.consolidation import player_prop_predictions, staging_cleanup
-from nba_predictions.assets.grading import prediction_results, system_performance
+from nba_predictions.assets.grading import (
+    calibration,
+    prediction_results,
+    system_drift,
+    system_performance,
+)
 from nba_predictions.assets.ingestion import game_logs
 from nba_predictions.assets.launching import MODE_TAG, Mode, fan_out
 from nba_predictions.assets.models import prediction_models
@@ -57,7 +62,9 @@ publish_phase5_completion = dg.define_asset_job(
 
 grade_predictions = dg.define_asset_job(
     "grade_predictions",
-    selection=dg.AssetSelection.assets(prediction_results, system_performance),
+    selection=dg.AssetSelection.assets(
+        prediction_results, system_performance, calibration, system_drift
+    ),
     description="Grade the predictions of one finished game date.",
 )
 

@@ -28,6 +28,7 @@ from nba_predictions.domain.maintenance import (
 )
 from nba_predictions.gates import TheSettings
 from nba_predictions.logs import milestone
+from nba_predictions.models.current import Promotions
 from nba_predictions.models.store import ModelStore
 from nba_predictions.night.expiry import expire_staging
 from nba_predictions.partitions import game_date_of, parse_player_night, player_nights
@@ -89,9 +90,9 @@ def maintain(
     files = _input_files(house.settings.home / "assets")
     old = expired_dates(files.values(), in_use, now, retention)
     inputs = [path for path, day in files.items() if day in old]
-    models = expired_models(
-        house.model_store.saved_at(), _models_used(files, set(inputs)), now, retention
-    )
+    promoted = {promotion.name for promotion in Promotions(house.model_store.folder).read()}
+    used = _models_used(files, set(inputs)) | promoted
+    models = expired_models(house.model_store.saved_at(), used, now, retention)
     size = _size(inputs)
     if not dry_run:
         for key in players:

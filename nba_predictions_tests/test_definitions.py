@@ -26,7 +26,7 @@ NIGHT = {
     *("prediction_models", "staged_predictions", "player_prop_predictions", "staging_cleanup"),
 }
 FROM_STAGING = {"staged_predictions", "player_prop_predictions", "staging_cleanup"}
-GRADING = {"prediction_results", "system_performance"}
+GRADING = {"prediction_results", "system_performance", "calibration", "system_drift"}
 ASSETS = NIGHT | GRADING | {"player_staging", "phase5_completion"}
 
 

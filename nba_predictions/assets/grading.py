@@ -1,5 +1,6 @@
 """The morning after: predictions against results, and how the systems stand."""
 
+import warnings
 from datetime import date
 from typing import Any
 
@@ -10,11 +11,32 @@ from nba_predictions.assets import showing
 from nba_predictions.assets.consolidation import player_prop_predictions
 from nba_predictions.assets.ingestion import League
 from nba_predictions.assets.staging import TheWarehouse
+from nba_predictions.backtest import plots as backtest_plots
 from nba_predictions.domain.tables import RESULTS
 from nba_predictions.night.grading import grade_date
+from nba_predictions.night.standing import calibration_of, drift_of
 from nba_predictions.partitions import game_date_of, game_dates
 from nba_predictions.report import plots
 from nba_predictions.report.night import LOOK_BACK, Graded, gather_graded, with_hit_rate
+
+_GRADED, _IN_BAND = "every_game_has_box_scores", "recent_error_is_in_its_band"
+
+with warnings.catch_warnings():
+    # Partitioned checks are in preview, see checks.py.
+    warnings.simplefilter("ignore", dg.PreviewWarning)
+    _GRADED_SPEC = dg.AssetCheckSpec(
+        _GRADED,
+        asset="prediction_results",
+        description="A game without any box score was postponed, or its box score is late: its "
+        "players are void until the date is graded again.",
+        partitions_def=game_dates,
+    )
+    _IN_BAND_SPEC = dg.AssetCheckSpec(
+        _IN_BAND,
+        asset="system_drift",
+        description="No system's error of late is outside what its errors before let expect.",
+        partitions_def=game_dates,
+    )
 
 
 @dg.asset(
@@ -24,6 +46,7 @@ from nba_predictions.report.night import LOOK_BACK, Graded, gather_graded, with_
     kinds={"sql", "table"},
     owners=["team:data-science"],
     metadata={"dagster/table_name": RESULTS.name},
+    check_specs=[_GRADED_SPEC],
 )
 def prediction_results(
     context: dg.AssetExecutionContext, league: League, warehouse: TheWarehouse
@@ -36,19 +59,31 @@ def prediction_results(
     warehouse.prepare()
     game_date = game_date_of(context.partition_key)
     box_scores = league.box_scores(game_date)
-    graded = grade_date(game_date, box_scores, warehouse, run_id=context.run.run_id)
+    games = league.schedule(game_date).height
+    graded = grade_date(game_date, box_scores, warehouse, run_id=context.run.run_id, games=games)
     if graded is None:
         raise dg.Failure(
             f"no box score of {game_date} yet; grade when the games are over", allow_retries=False
         )
+    missing = graded.games_without_box_scores
     return dg.MaterializeResult(
         metadata={
             "dagster/partition_row_count": sum(graded.outcomes.values()),
             "inserted": graded.merge.inserted,
             "updated": graded.merge.updated,
+            "superseded": graded.merge.superseded,
             **graded.outcomes,
             **_how_it_came_out(gather_graded(game_date, warehouse), game_date),
-        }
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name=_GRADED,
+                passed=not missing,
+                severity=dg.AssetCheckSeverity.WARN,
+                description=f"no box score of {', '.join(missing)}" if missing else None,
+                metadata={"games_without_box_scores": len(missing)},
+            )
+        ],
     )
 
 
@@ -83,6 +118,69 @@ def system_performance(
             ),
         }
     return dg.MaterializeResult(metadata=metadata)
+
+
+@dg.asset(
+    deps=[prediction_results],
+    partitions_def=game_dates,
+    group_name="grading",
+    kinds={"sql"},
+    owners=["team:data-science"],
+)
+def calibration(context: dg.AssetExecutionContext, warehouse: TheWarehouse) -> dg.MaterializeResult:
+    """How often an over came that was given 60%, 70%, ...: all graded nights up to the date.
+
+    If it fails, materialize it again: it only reads `prediction_results`.
+    """
+    found = calibration_of(game_date_of(context.partition_key), warehouse)
+    metadata: dict[str, Any] = {
+        "calibration": showing.table(found),
+        "graded_rows": int(found["n"].sum()),
+    }
+    if found.height:
+        metadata["reliability"] = showing.picture(
+            lambda: backtest_plots.reliability(found, "Overs at the tested lines"),
+            "observed against forecast share of overs",
+        )
+    return dg.MaterializeResult(metadata=metadata)
+
+
+@dg.asset(
+    deps=[prediction_results],
+    partitions_def=game_dates,
+    group_name="grading",
+    kinds={"sql"},
+    owners=["team:data-science"],
+    check_specs=[_IN_BAND_SPEC],
+)
+def system_drift(
+    context: dg.AssetExecutionContext, warehouse: TheWarehouse
+) -> dg.MaterializeResult:
+    """The error of each system over the last dates, against the band of the dates before them.
+
+    If it fails, materialize it again: it only reads `prediction_results`.
+    """
+    game_date = game_date_of(context.partition_key)
+    found = drift_of(game_date, warehouse, run_id=context.run.run_id)
+    metadata: dict[str, Any] = {"drift": showing.table(found.table())}
+    if found.rolling.height:
+        bands = {j.system_id: (j.band_low, j.band_high) for j in found.judgements}
+        metadata["rolling_error"] = showing.picture(
+            lambda: backtest_plots.rolling_errors(found.rolling, bands),
+            "rolling error by system, and its band",
+        )
+    return dg.MaterializeResult(
+        metadata=metadata,
+        check_results=[
+            dg.AssetCheckResult(
+                check_name=_IN_BAND,
+                passed=not found.alarming,
+                severity=dg.AssetCheckSeverity.WARN,
+                description="; ".join(j.says() for j in found.alarming or found.judgements),
+                metadata={"systems_out_of_band": [j.system_id for j in found.alarming]},
+            )
+        ],
+    )
 
 
 def _how_it_came_out(graded: Graded | None, game_date: date) -> dict[str, Any]:

@@ -22,7 +22,7 @@ def prediction_models(
     model_store: dg.ResourceParam[ModelStore],
     league: League,
 ) -> str:
-    """The models of the systems: trained once a week on the games before it, else found again.
+    """The models of the systems: promoted ones, else those trained on the games before the week.
 
     If it fails, materialize it again: the same games and lines always give the same
     models. The metadata has their errors on held-out games.
@@ -33,6 +33,7 @@ def prediction_models(
         {
             "models": found.name,
             "trained_now": found.trained_now,
+            "promoted": found.promoted,
             "by_system": showing.table(showing.model_table(card, found.models.weights)),
             "card": dg.MetadataValue.json(dict(card)),
         }

@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from nba_predictions.cli import (
     alerts,
     backfill,
+    backtest,
     maintaining,
     mending,
+    models,
     nights,
     preparing,
     report,
@@ -41,6 +43,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="nba-predictions", description=__doc__)
     parser.set_defaults(profile=None)
     commands = parser.add_subparsers(required=True)
-    for module in (nights, backfill, report, mending, maintaining, alerts, preparing):
+    for module in (
+        *(nights, backfill, report, mending, backtest, models),
+        *(maintaining, alerts, preparing),
+    ):
         module.add_commands(commands)
     return parser

@@ -15,7 +15,7 @@ import polars as pl
 from nba_predictions.assets.launching import fan_out
 from nba_predictions.audit import gather_evidence, report
 from nba_predictions.cli.common import DEFAULT_GAME_DATE, Commands, add_command, open_pipeline
-from nba_predictions.cli.output import print_frame, print_steps, print_verdict
+from nba_predictions.cli.output import print_frame, print_leaderboard, print_steps, print_verdict
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.gates import GATES_TAG, MODES
 from nba_predictions.domain.tables import PREDICTIONS, RESULTS
@@ -127,7 +127,7 @@ def grade(settings: Settings, options: argparse.Namespace) -> int:
             print(f"GRADING {options.game_date} FAILED, see the lines above", file=sys.stderr)
             return 1
     board = night.warehouse.query("system_performance", RESULTS, partition=options.game_date)
-    print_frame(pl.DataFrame(board))
+    print_leaderboard(pl.DataFrame(board))
     return 0
 
 

@@ -34,6 +34,21 @@ def print_verdict(game_date: date, evidence: Evidence, told: Mapping[str, Any]) 
     return 0 if told["verdict"] == Verdict.COMPLETE.value else 1
 
 
+def print_leaderboard(board: pl.DataFrame) -> None:
+    """The result of `system_performance.sql` under names that fit a terminal."""
+    short = {
+        "system_id": "system",
+        "player_games": "games",
+        "mean_absolute_error": "error",
+        "calls_right": "right",
+        "brier_score": "brier",
+        "profit_per_bet": "profit",
+    }
+    # The asset has all of it.
+    few = board.drop("rmse", "with_line", "error_with_line", "error_of_line")
+    print_frame(few.rename(short).with_columns(pl.selectors.float().round(3)))
+
+
 def print_frame(frame: pl.DataFrame) -> None:
     with pl.Config(
         tbl_rows=-1,

@@ -37,6 +37,14 @@ class PublishError(NbaPredictionsError):
     """The completion message could not be handed over; the batch stays unpublished."""
 
 
+class ModelError(NbaPredictionsError):
+    """Trained models that were named are not there, cannot be read, or may not be put in force."""
+
+
+class BacktestError(NbaPredictionsError):
+    """A backtest was asked for dates, systems or rows that there are not."""
+
+
 class AlertBookError(NbaPredictionsError):
     """The record of what was told of alerts cannot be read; it begins anew."""
 

@@ -211,6 +211,8 @@ RESULTS = Table(
         Column("system_version", "STRING", "as predicted", required=True),
         Column("predicted_points", "NUMERIC(6, 2)", "as predicted", required=True),
         Column("over_probability", "FLOAT64", "as predicted"),
+        Column("push_probability", "FLOAT64", "as predicted"),
+        Column("base_line", "NUMERIC(5, 1)", "as predicted; its row has points_line = base_line"),
         Column("recommendation", "STRING", "as predicted", required=True),
         Column("actual_points", "INT64", "NULL when the player did not play"),
         Column("minutes", "FLOAT64", "played; NULL when the player did not play"),
@@ -223,7 +225,8 @@ RESULTS = Table(
     key=("game_date", "game_id", "player_lookup", "system_id", "points_line"),
     partition_by="game_date",
     cluster_by=("player_lookup", "system_id", "game_id"),
-    scope=("player_lookup", "system_id"),
+    # A grading writes all of a date: who is no longer predicted has no result either.
+    scope=("system_id",),
 )
 
 TABLES = (PREDICTIONS, RESULTS)

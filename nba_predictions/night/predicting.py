@@ -113,5 +113,7 @@ def _line_probabilities(
     mean: float, spread: float, lines: list[float]
 ) -> list[tuple[float, float]]:
     at = np.asarray(lines)
-    over, push = over_probability(mean, spread, at), push_probability(mean, spread, at)
+    over = over_probability(mean, spread, at)
+    whole = at == np.floor(at)
+    push = push_probability(mean, spread, at) if whole.any() else np.zeros_like(over)
     return list(zip(over.tolist(), push.tolist(), strict=True))

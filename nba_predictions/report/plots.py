@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 
 _STYLES = {
     "ensemble": ("#000000", "o"),
+    "market_blend": ("#E69F00", "P"),
     "moving_average": ("#0072B2", "s"),
     "similarity": ("#009E73", "^"),
     "xgboost": ("#D55E00", "D"),
     "zone_matchup": ("#CC79A7", "v"),
 }
 #: For systems that are not among those.
-_SPARE = (("#E69F00", "P"), ("#56B4E9", "X"), ("#999999", "*"))
+_SPARE = (("#56B4E9", "X"), ("#999999", "*"))
 _GREY, _FAINT = "#595959", "#d9d9d9"
 _DPI = 90
 _FEWEST_ROWS = 10

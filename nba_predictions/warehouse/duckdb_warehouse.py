@@ -20,7 +20,14 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import sqlglot
-from tenacity import retry, retry_if_exception, stop_after_delay, wait_random_exponential
+from tenacity import (
+    retry,
+    retry_if_exception,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_after_delay,
+    wait_random_exponential,
+)
 
 from nba_predictions.domain.reconciliation import MergeCounts, TargetCounts
 from nba_predictions.domain.tables import TABLES, Table
@@ -50,6 +57,23 @@ def _duckdb_sql(bigquery_sql: str) -> str:
         bigquery_sql, read="bigquery", write="duckdb", unsupported_level=sqlglot.ErrorLevel.IGNORE
     )
     return str(translated)
+
+
+@retry(
+    # Whoever drops the last staging table of a batch takes its folder away, at any moment of this.
+    retry=retry_if_exception_type((FileNotFoundError, FileExistsError)),
+    stop=stop_after_attempt(20),
+    reraise=True,
+)
+def _write(arrow: pa.Table, path: Path) -> None:
+    """Write a Parquet file that is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.part")
+    try:
+        pq.write_table(arrow, aside)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def _is_locked(error: BaseException) -> bool:
@@ -102,14 +126,7 @@ class DuckDBWarehouse:
 
     def stage(self, table: Table, batch_id: str, name: str, rows: Rows) -> StagingTable:
         arrow = to_arrow(table, rows)
-        path = self.staging_dir / batch_id / f"{name}.parquet"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(f".{name}.{uuid.uuid4().hex}.part")
-        try:
-            pq.write_table(arrow, aside)
-            aside.replace(path)
-        finally:
-            aside.unlink(missing_ok=True)
+        _write(arrow, self.staging_dir / batch_id / f"{name}.parquet")
         return StagingTable(f"{batch_id}/{name}", arrow.num_rows)
 
     def staging_there(self, names: Sequence[str]) -> set[str]:

@@ -1,5 +1,6 @@
 """What every warehouse owes the pipeline, whichever it is."""
 
+import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -563,42 +564,142 @@ def test_grading_is_told_with_a_players_game_counted_once_beside_the_error_of_th
     ] == [(GAME_DATE, 1, 2.0, 0.0), (TOMORROW, 1, 6.0, 8.0)]
 
 
-def test_the_leaderboard_leaves_out_who_did_not_play(warehouse: Warehouse) -> None:
-    def result(line: str, outcome: str, correct: bool | None, **changed: Any) -> dict[str, Any]:
-        row = {
-            "prediction_id": line,
-            "batch_id": "batch_1",
-            "game_date": GAME_DATE,
-            "game_id": make_game_id(GAME_DATE, "PHI", "DAL"),
-            "player_lookup": "paulgeorge",
-            "system_id": "ensemble",
-            "points_line": D(line),
-            "system_version": "1",
-            "predicted_points": D("24.00"),
-            "over_probability": 0.6,
-            "recommendation": "OVER",
-            "actual_points": 22,
-            "minutes": 30.0,
-            "outcome": outcome,
-            "absolute_error": 2.0,
-            "is_correct": correct,
-            "staged_at": NOON,
-        }
-        return {**row, **changed}
+VOID = {"actual_points": None, "minutes": None, "absolute_error": None, "is_correct": None}
 
-    void = {"actual_points": None, "minutes": None, "absolute_error": None}
-    rows = [
+
+def result(line: str | None, outcome: str, correct: bool | None, **changed: Any) -> dict[str, Any]:
+    """A row of `prediction_results`: 24 predicted, 22 scored, an over at 60%."""
+    on = changed.get("game_date", GAME_DATE)
+    row = {
+        "prediction_id": f"{on} {line} {changed.get('player_lookup')}",
+        "batch_id": "batch_1",
+        "game_date": on,
+        "game_id": make_game_id(on, "PHI", "DAL"),
+        "player_lookup": "paulgeorge",
+        "system_id": "ensemble",
+        "points_line": None if line is None else D(line),
+        "system_version": "1",
+        "predicted_points": D("24.00"),
+        "over_probability": 0.6,
+        "push_probability": 0.0,
+        "base_line": D("21.5"),
+        "recommendation": "OVER",
+        "actual_points": 22,
+        "minutes": 30.0,
+        "outcome": outcome,
+        "absolute_error": 2.0,
+        "is_correct": correct,
+        "staged_at": NOON,
+    }
+    return {**row, **changed}
+
+
+def graded(warehouse: Warehouse, *rows: dict[str, Any]) -> None:
+    for on in {row["game_date"] for row in rows}:
+        own = [row for row in rows if row["game_date"] == on]
+        staged = warehouse.stage(RESULTS, "grading", f"run_{on}", own)
+        assert warehouse.merge(RESULTS, on, [staged.name], NOON).inserted == len(own)
+
+
+def test_the_leaderboard_leaves_out_who_did_not_play(warehouse: Warehouse) -> None:
+    graded(
+        warehouse,
         result("21.5", "OVER", True),
-        result("22.0", "PUSH", None),
+        result("22.0", "PUSH", None, push_probability=0.1),
         result("22.5", "UNDER", False),
-        result("9.5", "VOID", None, player_lookup="other", **void),
-    ]
-    staged = warehouse.stage(RESULTS, "grading", "run", rows)
-    assert warehouse.merge(RESULTS, GAME_DATE, [staged.name], NOON).inserted == 4
+        result("9.5", "VOID", None, player_lookup="other", **VOID | {"base_line": D("9.5")}),
+    )
     (board,) = warehouse.query("system_performance", RESULTS, partition=GAME_DATE).to_pylist()
     assert (board["player_games"], board["calls"], board["calls_right"]) == (1, 2, 1)
-    assert (board["mean_absolute_error"], board["bias"]) == (2.0, 2.0)
+    assert (board["mean_absolute_error"], board["rmse"], board["bias"]) == (2.0, 2.0, 2.0)
+    assert (board["with_line"], board["error_with_line"], board["error_of_line"]) == (1, 2.0, 0.5)
     assert board["brier_score"] == pytest.approx((0.4**2 + 0.6**2) / 2)
+    assert board["log_loss"] == pytest.approx(-(math.log(0.6) + math.log(0.4)) / 2)
+    # Money only at the base line, which was won.
+    assert (board["bets"], board["profit_per_bet"]) == (1, pytest.approx(100 / 110))
+
+
+def test_an_error_counts_once_however_many_lines_were_tested(warehouse: Warehouse) -> None:
+    graded(
+        warehouse,
+        *[result(line, "OVER", True) for line in ("19.5", "20.5", "21.5")],
+        result(
+            *(None, "NO_LINE", None),
+            player_lookup="other",
+            absolute_error=6.0,
+            actual_points=18,
+            base_line=None,
+            over_probability=None,
+            push_probability=None,
+            recommendation="NO_LINE",
+        ),
+    )
+    (board,) = warehouse.query("system_performance", RESULTS, partition=GAME_DATE).to_pylist()
+    assert (board["player_games"], board["mean_absolute_error"], board["with_line"]) == (2, 4.0, 1)
+
+
+def test_a_push_at_the_base_line_returns_the_stake(warehouse: Warehouse) -> None:
+    graded(warehouse, result("22.0", "PUSH", None, base_line=D("22.0"), push_probability=0.1))
+    (board,) = warehouse.query("system_performance", RESULTS, partition=GAME_DATE).to_pylist()
+    assert (board["bets"], board["profit_per_bet"], board["calls"]) == (1, 0.0, 0)
+
+
+def test_calibration_is_counted_by_date_and_tenth_without_pushes(warehouse: Warehouse) -> None:
+    graded(
+        warehouse,
+        result("21.5", "OVER", True, over_probability=0.65),
+        # 0.54 of the 0.9 that is no push: 60%.
+        result("22.5", "UNDER", False, over_probability=0.54, push_probability=0.1),
+        result("22.0", "PUSH", None, over_probability=0.64),
+        result("19.5", "OVER", True, over_probability=1.0),
+        result("9.5", "VOID", None, player_lookup="other", **VOID),
+        result("20.5", "OVER", True, over_probability=0.62, game_date=TOMORROW),
+    )
+    today = warehouse.query("calibration_by_date", RESULTS, partition=GAME_DATE).to_pylist()
+    assert [(r["bin"], r["row_count"], r["overs"]) for r in today] == [(6, 2, 1), (9, 1, 1)]
+    assert today[0]["forecast"] == pytest.approx(0.65 + 0.6)
+    assert {type(r[c]) for r in today for c in ("bin", "row_count", "overs")} == {int}
+    both = warehouse.query("calibration_by_date", RESULTS, partition=TOMORROW).to_pylist()
+    assert [(r["game_date"], r["bin"]) for r in both] == [
+        *((GAME_DATE, 6), (TOMORROW, 6), (GAME_DATE, 9))
+    ]
+
+
+def test_errors_are_summed_by_date(warehouse: Warehouse) -> None:
+    graded(
+        warehouse,
+        result("21.5", "OVER", True),
+        result("22.5", "UNDER", False),
+        result("9.5", "OVER", True, player_lookup="second", absolute_error=5.0),
+        result("9.5", "VOID", None, player_lookup="other", **VOID),
+        result("20.5", "OVER", True, game_date=TOMORROW),
+    )
+
+    def errors(since: date, upto: date) -> list[tuple[Any, ...]]:
+        found = warehouse.query("drift_by_date", RESULTS, partition=upto, since=since)
+        return [tuple(row.values()) for row in found.to_pylist()]
+
+    first, second = ("ensemble", GAME_DATE, 2, 7.0), ("ensemble", TOMORROW, 1, 2.0)
+    assert errors(GAME_DATE, TOMORROW) == [first, second]
+    assert errors(GAME_DATE, GAME_DATE) == [first]
+    assert errors(TOMORROW, TOMORROW) == [second]
+
+
+def test_a_grading_replaces_all_that_a_system_had_on_the_date(
+    warehouse: Warehouse, table_rows: Read
+) -> None:
+    graded(
+        warehouse,
+        result("21.5", "OVER", True),
+        result("9.5", "OVER", True, player_lookup="gone"),
+        result("9.5", "OVER", True, player_lookup="kept", system_id="xgboost"),
+        result("20.5", "OVER", True, game_date=TOMORROW),
+    )
+    staged = warehouse.stage(RESULTS, "grading", "again", [result("21.5", "OVER", True)])
+    counts = warehouse.merge(RESULTS, GAME_DATE, [staged.name], LATER)
+    assert (counts.inserted, counts.updated, counts.superseded) == (0, 1, 1)
+    left = {(row["game_date"], row["player_lookup"]) for row in table_rows(RESULTS)}
+    assert left == {(GAME_DATE, "paulgeorge"), (GAME_DATE, "kept"), (TOMORROW, "paulgeorge")}
 
 
 # ---------------------------------------------------------------------------------- cleaning up

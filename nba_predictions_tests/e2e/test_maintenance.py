@@ -14,6 +14,7 @@ from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.maintenance import Retention
 from nba_predictions.domain.verdict import Verdict
 from nba_predictions.maintenance import House, Maintained, maintain
+from nba_predictions.models.current import Promotion, Promotions
 from nba_predictions.partitions import player_night
 from nba_predictions_tests.e2e.conftest import MakePipeline
 from nba_predictions_tests.e2e.pipeline import GAME_DATE, Pipeline
@@ -125,11 +126,14 @@ def test_models_of_forgotten_nights_go_with_them(
     frames = pipeline.home / "assets" / "prediction_models"
     for path in (folder, frames):
         path.mkdir(parents=True)
-    for name in ("2025-10-06-aa", "2025-10-13-bb"):
+    for name in ("2025-10-06-aa", "2025-10-13-bb", "2025-09-29-cc"):
         (folder / f"{name}.zip").write_bytes(b"trees")
+    Promotions(folder).promote(Promotion("2025-09-29-cc", "2025-09-29", "2025-10-01", "test"))
     (frames / f"{later(80).date()}.json").write_text('"2025-10-13-bb"')
     assert forget(pipeline, 61).models == 1
-    assert [path.stem for path in folder.glob("*.zip")] == ["2025-10-13-bb"]
+    # What a kept night has used stays, and what was put in force.
+    left = sorted(path.stem for path in folder.glob("*.zip"))
+    assert left == ["2025-09-29-cc", "2025-10-13-bb"]
 
 
 def test_the_job_does_it_and_says_how_much(

@@ -269,6 +269,12 @@ def test_grading_gives_one_result_per_prediction_and_a_leaderboard(nights: TwoNi
     of_date = shown(graded, "prediction_results")
     assert all(f"| {system} |" in of_date["by_system"] for system in SYSTEMS)
     assert pictures(of_date) == ["error_by_system"]
+    assert pictures(shown(graded, "calibration")) == ["reliability"]
+    drift = shown(graded, "system_drift")["drift"]
+    assert all(f"| {system} | TOO_FEW |" in drift for system in SYSTEMS)
+    checks = check_results(graded)
+    assert set(checks) == {"every_game_has_box_scores", "recent_error_is_in_its_band"}
+    assert all(c.passed and c.severity is dg.AssetCheckSeverity.WARN for c in checks.values())
 
 
 def test_grading_before_the_games_are_over_fails_and_says_so(pipeline: Pipeline) -> None:

@@ -9,6 +9,7 @@ from nba_predictions.domain.slate import Skip
 from nba_predictions.domain.tables import RESULTS
 from nba_predictions.night.grading import Grading, grade_date
 from nba_predictions.sources.port import GAME_LOGS
+from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
 from nba_predictions_tests.examples import GAME_DATE, slate_of, slate_player
 from nba_predictions_tests.night.conftest import ROWS, Night
 
@@ -94,12 +95,90 @@ def test_without_predictions_there_is_nothing_to_grade(night: Night) -> None:
     assert (report.outcomes, report.merge.affected) == ({}, 0)
 
 
+def staging_left(night: Night) -> list[str]:
+    folder = night.warehouse.staging_dir
+    return sorted(str(path) for path in folder.rglob("*.parquet"))
+
+
 def test_grading_leaves_no_staging_behind(night: Night) -> None:
     night.published()
+    before = staging_left(night)
     grade(night, BOXES)
-    assert not night.warehouse.staging_dir.exists() or not any(
-        night.warehouse.staging_dir.iterdir()
-    )
+    assert staging_left(night) == before
+
+
+def test_a_grading_that_fails_leaves_no_staging_behind_either(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night.published()
+
+    def refuse(*args: object) -> None:
+        raise OSError("disk full")
+
+    before = staging_left(night)
+    with monkeypatch.context() as patch:
+        patch.setattr(DuckDBWarehouse, "merge", refuse)
+        with pytest.raises(OSError, match="disk full"):
+            grade(night, BOXES)
+    assert staging_left(night) == before
+    assert grade(night, BOXES, "grader_2").merge.inserted == ROWS
+
+
+def test_lines_that_are_no_longer_predicted_have_no_result(night: Night) -> None:
+    night.published()
+    grade(night, BOXES)
+    night.delete_rows("points_line = 24.5")
+    assert grade(night, BOXES, "grader_2").merge.superseded == 5
+    assert {r["prediction_id"] for r in results(night)} == {
+        r["prediction_id"] for r in night.rows()
+    }
+
+
+def test_a_player_who_is_no_longer_predicted_has_no_result(night: Night) -> None:
+    night.published()
+    grade(night, BOXES)
+    night.delete_rows("player_lookup = 'lukadoncic'")
+    assert grade(night, BOXES, "grader_2").merge.superseded == 25
+    assert {r["player_lookup"] for r in results(night)} == {"paulgeorge", "zachcollins"}
+
+
+def test_other_dates_keep_their_results(night: Night) -> None:
+    night.published()
+    grade(night, BOXES)
+    with duckdb.connect(str(night.warehouse.path)) as connection:
+        connection.execute(f"UPDATE {RESULTS.name} SET game_date = game_date - 1")
+    grade(night, BOXES, "grader_2")
+    assert len(results(night)) == 2 * ROWS
+
+
+def test_a_result_carries_what_calibration_needs(night: Night) -> None:
+    night.published()
+    grade(night, BOXES)
+    predicted = {r["prediction_id"]: r for r in night.rows()}
+    for row in results(night):
+        for column in ("over_probability", "push_probability", "base_line", "recommendation"):
+            assert row[column] == predicted[row["prediction_id"]][column]
+
+
+def test_a_game_without_any_box_score_is_named(night: Night) -> None:
+    night.published()
+    (game,) = {r["game_id"] for r in night.rows()}
+    assert grade(night, BOXES).games_without_box_scores == (game,)
+    there = BOXES.with_columns(pl.lit(game).alias("game_id"))
+    assert grade(night, there, "grader_2").games_without_box_scores == ()
+
+
+def test_a_date_without_games_needs_no_box_scores(night: Night) -> None:
+    def graded(games: int) -> Grading | None:
+        return grade_date(GAME_DATE, box_scores(), night.warehouse, run_id="grader", games=games)
+
+    report = graded(games=0)
+    assert report is not None
+    assert (report.outcomes, report.games_without_box_scores) == ({}, ())
+    assert graded(games=2) is None
+    # What was predicted waits, whatever has become of the schedule.
+    night.published()
+    assert graded(games=0) is None
 
 
 def test_results_of_predictions_that_were_retired_go_with_the_next_grading(night: Night) -> None:

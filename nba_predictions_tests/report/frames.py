@@ -8,7 +8,9 @@ import polars as pl
 
 from nba_predictions.report.tables import Schema
 
-SYSTEMS = ("ensemble", "moving_average", "similarity", "xgboost", "zone_matchup")
+SYSTEMS = (
+    *("ensemble", "market_blend", "moving_average", "similarity", "xgboost", "zone_matchup"),
+)
 
 AT_BASE: Schema = {
     **dict.fromkeys(("player_lookup", "game_id", "team", "opponent", "system_id"), pl.String),
@@ -72,7 +74,7 @@ def buckets(rows: int, tenths: int = 10) -> pl.DataFrame:
     )
 
 
-def graded(systems: int = 5) -> pl.DataFrame:
+def graded(systems: int = len(SYSTEMS)) -> pl.DataFrame:
     rows = [(s, 4.5 + n / 10, 4.7, 100) for n, s in enumerate(SYSTEMS[:systems])]
     return pl.DataFrame(rows, schema=GRADED, orient="row")
 

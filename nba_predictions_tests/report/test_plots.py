@@ -43,7 +43,9 @@ ONE_BUCKET = frames.buckets(40, tenths=1).head(1)
 DRAWINGS: dict[str, Callable[[], bytes]] = {
     "distributions, none": lambda: plots.distributions(frames.at_base(0)),
     "distributions, one": lambda: plots.distributions(frames.at_base(1)),
-    "distributions, no line": lambda: plots.distributions(frames.at_base(4).tail(5)),
+    "distributions, no line": lambda: plots.distributions(
+        frames.at_base(4).tail(len(frames.SYSTEMS))
+    ),
     "distributions, many": lambda: plots.distributions(frames.at_base(450)),
     "distributions, new systems": lambda: plots.distributions(
         frames.at_base(20, ("ensemble", "a_new_one", "another", "a_third", "a_fourth"))
@@ -90,7 +92,7 @@ def test_a_system_keeps_its_colour_when_others_are_missing() -> None:
     everybody = plots._systems(frames.graded())
     few = plots._systems(frames.graded().filter(pl.col("system_id") == "xgboost"))
     assert few["xgboost"] == everybody["xgboost"]
-    assert len(set(everybody.values())) == 5
+    assert len(set(everybody.values())) == len(frames.SYSTEMS)
 
 
 def test_definitions_and_commands_are_loaded_without_the_drawing_library() -> None:

@@ -35,7 +35,7 @@ GROUPS = {
         *("player_prop_predictions", "player_staging", "staged_predictions", "staging_cleanup"),
     ),
     "publication": ("phase5_completion",),
-    "grading": ("prediction_results", "system_performance"),
+    "grading": ("prediction_results", "system_performance", "calibration", "system_drift"),
 }
 
 

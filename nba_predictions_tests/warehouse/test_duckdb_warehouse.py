@@ -1,6 +1,7 @@
 """What is particular to the embedded warehouse: its files, shared by threads and by processes."""
 
 import multiprocessing
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -48,6 +49,30 @@ def test_a_staging_file_has_the_schema_of_the_table(warehouse: DuckDBWarehouse) 
     staged = warehouse.stage(PREDICTIONS, "batch_1", "p", rows_of(slate_player()))
     written = pq.read_schema(warehouse.staging_dir / f"{staged.name}.parquet")
     assert written.remove_metadata().equals(staging_schema(PREDICTIONS))
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_folder_taken_away_while_staging_is_made_again(
+    warehouse: DuckDBWarehouse, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """Another one drops the last staging table of the batch, and the folder with it."""
+    write = pq.write_table
+    taken: list[Path] = []
+
+    def interrupted(table: object, path: Path) -> None:
+        if moment == "after":
+            write(table, path)
+        if not taken:
+            shutil.rmtree(path.parent)
+            taken.append(path)
+        if moment == "before":
+            write(table, path)
+
+    monkeypatch.setattr(duckdb_warehouse.pq, "write_table", interrupted)
+    staged = warehouse.stage(PREDICTIONS, "batch_1", "p", rows_of(slate_player()))
+    assert taken
+    assert warehouse.staging_there([staged.name]) == {staged.name}
+    assert [p.name for p in (warehouse.staging_dir / "batch_1").iterdir()] == ["p.parquet"]
 
 
 def test_a_writer_that_dies_half_way_leaves_no_staging_table(

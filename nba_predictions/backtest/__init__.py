@@ -1,0 +1,1 @@
+"""Walk forward through past dates, and say how good each system would have been."""

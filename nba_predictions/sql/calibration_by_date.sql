@@ -1,0 +1,30 @@
+-- Forecast and observed overs by system, date and tenth of probability, over all graded nights up to a
+-- date. Pushes are left out on both sides; rows of one date are kept together, since they depend on
+-- each other.
+WITH chances AS (
+  SELECT
+    system_id,
+    game_date,
+    over_probability / (1.0 - COALESCE(push_probability, 0.0)) AS chance,
+    CASE WHEN outcome = 'OVER' THEN 1 ELSE 0 END AS went_over
+  FROM ${target}
+  WHERE
+    game_date <= @partition
+    AND outcome IN ('OVER', 'UNDER')
+    AND over_probability IS NOT NULL
+    AND COALESCE(push_probability, 0.0) < 1.0
+),
+binned AS (
+  SELECT
+    system_id, game_date, chance, went_over,
+    CAST(LEAST(FLOOR(chance * 10), 9) AS INT64) AS bin
+  FROM chances
+)
+SELECT
+  system_id, game_date, bin,
+  COUNT(*) AS row_count,
+  SUM(chance) AS forecast,
+  CAST(SUM(went_over) AS INT64) AS overs
+FROM binned
+GROUP BY system_id, game_date, bin
+ORDER BY system_id, bin, game_date

@@ -1,0 +1,31 @@
+"""A small simulated league, walked through once for all tests that only look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import pytest
+
+from nba_predictions.backtest.walk import Walk, walk
+from nba_predictions.models.store import ModelStore
+from nba_predictions.sources.simulated import SimulatedLeague
+
+LEAGUE = SimulatedLeague(players_per_team=8, line_share=0.5, seasons_of_history=0)
+#: Two weeks into the season there are games enough for trees.
+NIGHT, LAST = date(2025, 11, 4), date(2025, 11, 6)
+
+
+@dataclass(frozen=True)
+class Walked:
+    """A walk, and the store that it left its models in."""
+
+    walk: Walk
+    store: ModelStore
+
+
+@pytest.fixture(scope="session")
+def walked(tmp_path_factory: pytest.TempPathFactory) -> Walked:
+    store = ModelStore(tmp_path_factory.mktemp("models"))
+    # Training is what costs. Once is enough: the night of NIGHT has the same cutoff.
+    return Walked(walk(LEAGUE, store, NIGHT, LAST, retrain="never"), store)
