@@ -59,8 +59,14 @@ def dates_in_use(
     last begun, that one is unfinished, and that a run of it is going on.
     """
     since = now - timedelta(days=retention.nights_days)
-    kept = {b.game_date for b in batches if b.created_at >= since or b.state in UNFINISHED}
+    kept = {b.game_date for b in batches if b.created_at >= since or _is_unfinished(b)}
     return kept | set(running)
+
+
+def _is_unfinished(batch: Batch) -> bool:
+    # What a backfill has cleaned up and does not announce waits for nobody.
+    done = batch.state is BatchState.CLEANED and not batch.announce
+    return batch.state in UNFINISHED and not done
 
 
 def expired_dates(

@@ -51,6 +51,15 @@ def test_an_unfinished_batch_keeps_its_date(state: BatchState) -> None:
     assert (dates_in_use([old], set(), NOW, KEPT) == {OLD}) == (state in UNFINISHED)
 
 
+def test_what_a_backfill_made_and_does_not_announce_keeps_its_date_only_until_it_is_cleaned() -> (
+    None
+):
+    for state in (BatchState.CONSOLIDATED, BatchState.CLEANED):
+        old = batch(game_date=OLD, state=state, created_at=NOW - 90 * DAY, announce=False)
+        kept = dates_in_use([old], set(), NOW, KEPT)
+        assert (kept == {OLD}) == (state is BatchState.CONSOLIDATED)
+
+
 def test_a_date_with_a_run_that_goes_on_is_in_use() -> None:
     assert dates_in_use([], {OLD}, NOW, KEPT) == {OLD}
 
