@@ -17,7 +17,7 @@ from nba_predictions.night.grading import grade_date
 from nba_predictions.night.standing import calibration_of, drift_of
 from nba_predictions.partitions import game_date_of, game_dates
 from nba_predictions.report import plots
-from nba_predictions.report.night import LOOK_BACK, Graded, gather_graded, with_hit_rate
+from nba_predictions.report.night import Graded, gather_graded, with_hit_rate
 
 _GRADED, _IN_BAND = "every_game_has_box_scores", "recent_error_is_in_its_band"
 
@@ -107,14 +107,10 @@ def system_performance(
     past = gather_graded(game_date, warehouse)
     metadata: dict[str, Any] = {"leaderboard": showing.table(board)}
     if past is not None:
-        when = f"{LOOK_BACK.days} days to {game_date}"
         metadata |= {
             "graded_dates": past.by_date["game_date"].n_unique(),
             "error_by_date": showing.picture(
                 lambda: plots.error_by_date(past.by_date), "mean absolute error by system and date"
-            ),
-            "calibration": showing.picture(
-                lambda: plots.calibration(past.past_buckets, when), "said and done, by system"
             ),
         }
     return dg.MaterializeResult(metadata=metadata)

@@ -265,7 +265,7 @@ def test_grading_gives_one_result_per_prediction_and_a_leaderboard(nights: TwoNi
     assert set(results["prediction_id"]) == set(nights.first_table["prediction_id"])
     board = shown(graded, "system_performance")
     assert all(f"| {system} |" in board["leaderboard"] for system in SYSTEMS)
-    assert pictures(board) == ["error_by_date", "calibration"]
+    assert pictures(board) == ["error_by_date"]
     of_date = shown(graded, "prediction_results")
     assert all(f"| {system} |" in of_date["by_system"] for system in SYSTEMS)
     assert pictures(of_date) == ["error_by_system"]
