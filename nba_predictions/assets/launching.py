@@ -25,6 +25,8 @@ class Mode(Enum):
 MODE_TAG = "nba_predictions/mode"
 #: Dagster marks with it every run of a backfill that was launched from its UI.
 BACKFILL_TAG = "dagster/backfill"
+#: Of a run that repeats another: the first of them.
+ROOT_RUN_TAG = "dagster/root_run_id"
 
 
 class FanOutConfig(dg.Config):

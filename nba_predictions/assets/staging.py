@@ -4,7 +4,7 @@ The player is the unit of staging, completion, dead letter and partition. The op
 about as much as predicting a hundred players, so each takes a chunk of them (docs/design.md).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -14,7 +14,13 @@ import dagster as dg
 import polars as pl
 
 from nba_predictions.assets import showing
-from nba_predictions.assets.launching import FanOutConfig, Mode, StageConfig
+from nba_predictions.assets.launching import (
+    BACKFILL_TAG,
+    ROOT_RUN_TAG,
+    FanOutConfig,
+    Mode,
+    StageConfig,
+)
 from nba_predictions.batches.port import BatchStore
 from nba_predictions.domain.batch import RESUMABLE, Batch
 from nba_predictions.domain.clock import utc_now
@@ -82,6 +88,19 @@ class Chunk:
     replay: bool = False
 
 
+def _tags_of_backfill(context: dg.OpExecutionContext) -> Mapping[str, str]:
+    """Return the run's tags, with that of the backfill whose run it repeats.
+
+    Dagster takes the tag off a run that is executed again once its backfill is over.
+    """
+    tags = context.run_tags
+    root = tags.get(ROOT_RUN_TAG)
+    first = context.instance.get_run_by_id(root) if root else None
+    if first is None or BACKFILL_TAG not in first.tags:
+        return tags
+    return {**tags, BACKFILL_TAG: first.tags[BACKFILL_TAG]}
+
+
 @dg.op(out=dg.DynamicOut(Chunk), retry_policy=RETRY)
 def open_batch_and_fan_out(
     context: dg.OpExecutionContext,
@@ -129,7 +148,7 @@ def open_batch_and_fan_out(
                 source=league.name,
                 run_id=context.run_id,
                 completion_threshold=settings.completion_threshold,
-                announce=config.announces(context.run_tags),
+                announce=config.announces(_tags_of_backfill(context)),
             )
             players = players_to_stage(batch, slate, batches, warehouse)
     # A materialization of a partition that is not registered would be accepted, and not be seen.

@@ -112,9 +112,15 @@ def test_a_night_of_a_backfill_from_the_ui_is_not_announced_until_a_normal_run(
     pipeline: Pipeline,
 ) -> None:
     night = GAME_DATE.isoformat()
-    assert pipeline.run("nightly_predictions", night, {"dagster/backfill": "abcdefgh"}).success
+    first = pipeline.run("nightly_predictions", night, {"dagster/backfill": "abcdefgh"})
+    assert first.success
+    # Executed again, it has lost the tag of its backfill, and is of it all the same.
+    again = {"dagster/root_run_id": first.run_id, "dagster/parent_run_id": first.run_id}
+    before = pipeline.batch()
+    assert pipeline.run("nightly_predictions", night, again).success
     quiet = pipeline.batch()
-    assert not quiet.announce
+    assert quiet.batch_id != before.batch_id
+    assert (before.announce, quiet.announce) == (False, False)
     assert pipeline.tick() == []
     assert pipeline.judgement().verdict is Verdict.COMPLETE
     assert pipeline.predict().success
