@@ -206,7 +206,9 @@ def test_a_run_is_a_pod_like_the_others_of_the_image_of_its_code(
     assert container["securityContext"] == alike["securityContext"]
     assert pod["serviceAccountName"] == other["serviceAccountName"]
     assert pod["automountServiceAccountToken"] is False
-    assert container["envFrom"] == alike["envFrom"]
+    # Sensors tell people, runs do not: the addresses of alerts are not for them.
+    alerts = {"secretRef": {"name": "nba-predictions-alerts", "optional": True}}
+    assert [*container["envFrom"], alerts] == alike["envFrom"]
     assert [v for v in other["volumes"] if v["name"] == "home"] == pod["volumes"]
     assert [m for m in alike["volumeMounts"] if m["name"] == "home"] == container["volumeMounts"]
     assert set(container["resources"]["requests"]) == {"cpu", "memory"}

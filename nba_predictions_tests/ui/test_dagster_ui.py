@@ -172,7 +172,7 @@ def test_the_launchpad_of_the_nightly_job_shows_its_configuration_without_an_err
     screen.page.get_by_role("menuitem").filter(has_text="Open launchpad").click()
     launchpad = screen.page.get_by_role("dialog").filter(has_text="configure assets")
     expect(launchpad).to_contain_text("chunk_size: 100")
-    expect(launchpad).to_contain_text("replay: false")
+    expect(launchpad).to_contain_text("refresh_past: false")
     for fine in ("No errors", "No missing config", "No extra config to remove"):
         expect(launchpad).to_contain_text(fine)
 
