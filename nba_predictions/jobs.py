@@ -13,7 +13,7 @@ from nba_predictions.assets.grading import (
 )
 from nba_predictions.assets.ingestion import game_logs
 from nba_predictions.assets.launching import MODE_TAG, Mode, fan_out
-from nba_predictions.assets.models import prediction_models
+from nba_predictions.assets.models import models_in_force, prediction_models
 from nba_predictions.assets.publication import phase5_completion
 from nba_predictions.assets.staging import staged_predictions
 
@@ -70,6 +70,7 @@ grade_predictions = dg.define_asset_job(
 
 train_models = dg.define_asset_job(
     "train_models",
-    selection=dg.AssetSelection.assets(game_logs, prediction_models),
-    description="Train the models that serve the week of a game date, or find them trained.",
+    selection=dg.AssetSelection.assets(game_logs, prediction_models, models_in_force),
+    description="Train the models of the week of a game date, or find them trained, and let those "
+    "of the week before challenge those in force.",
 )

@@ -27,7 +27,7 @@ NIGHT = {
 }
 FROM_STAGING = {"staged_predictions", "player_prop_predictions", "staging_cleanup"}
 GRADING = {"prediction_results", "system_performance", "calibration", "system_drift"}
-ASSETS = NIGHT | GRADING | {"player_staging", "phase5_completion"}
+ASSETS = NIGHT | GRADING | {"player_staging", "phase5_completion", "models_in_force"}
 
 
 def assets_of(job: str) -> set[str]:
@@ -62,7 +62,7 @@ def test_every_asset_has_a_group_an_owner_a_description_and_partitions(name: str
         ("finish_batch", FROM_STAGING),
         ("publish_phase5_completion", {"phase5_completion"}),
         ("grade_predictions", GRADING),
-        ("train_models", {"game_logs", "prediction_models"}),
+        ("train_models", {"game_logs", "prediction_models", "models_in_force"}),
     ],
 )
 def test_a_job_materializes_its_assets(job: str, assets: set[str]) -> None:

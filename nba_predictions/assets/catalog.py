@@ -21,6 +21,8 @@ FRESH_EACH_MORNING = dg.FreshnessPolicy.cron(
 GRADED_LATELY = dg.FreshnessPolicy.time_window(
     fail_window=timedelta(days=8), warn_window=timedelta(days=3)
 )
+#: Models are decided on once a week.
+DECIDED_LATELY = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=8))
 #: By group. The partitions of players have none: they come and go with their dates.
 FRESHNESS: Mapping[str, dg.FreshnessPolicy] = {
     **dict.fromkeys(
@@ -56,6 +58,9 @@ def _catalogued(asset: Any, code_url: str | None) -> Any:
             spec = spec.replace_attributes(tags={**spec.tags, "phase": phase})
         policy = FRESHNESS.get(spec.group_name or "")
         if policy is None or isinstance(spec.partitions_def, dg.DynamicPartitionsDefinition):
+            return spec
+        if spec.freshness_policy is not None:
+            # An asset may have a rhythm of its own.
             return spec
         return spec.replace_attributes(freshness_policy=policy)
 

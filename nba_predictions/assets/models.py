@@ -4,9 +4,13 @@ import dagster as dg
 import polars as pl
 
 from nba_predictions.assets import showing
+from nba_predictions.assets.catalog import DECIDED_LATELY
 from nba_predictions.assets.ingestion import League
+from nba_predictions.backtest.challenge import challenge
 from nba_predictions.models.store import ModelStore, models_of_date
 from nba_predictions.partitions import game_date_of, game_dates
+
+Models = dg.ResourceParam[ModelStore]
 
 
 @dg.asset(
@@ -19,7 +23,7 @@ from nba_predictions.partitions import game_date_of, game_dates
 def prediction_models(
     context: dg.AssetExecutionContext,
     game_logs: pl.DataFrame,
-    model_store: dg.ResourceParam[ModelStore],
+    model_store: Models,
     league: League,
 ) -> str:
     """The models of the systems: promoted ones, else those trained on the games before the week.
@@ -39,3 +43,33 @@ def prediction_models(
         }
     )
     return found.name
+
+
+@dg.asset(
+    deps=[prediction_models],
+    partitions_def=game_dates,
+    group_name="models",
+    kinds={"xgboost"},
+    owners=["team:data-science"],
+    freshness_policy=DECIDED_LATELY,
+)
+def models_in_force(
+    context: dg.AssetExecutionContext, model_store: Models, league: League
+) -> dg.MaterializeResult:
+    """Which models serve from the date on: a week's old models, if they beat those that served.
+
+    Both are compared on the games of the past week or longer, which neither has seen; in a tie
+    those in force stay. If it fails, those in force go on serving: materialize it again.
+    `nba-predictions models rollback` takes a promotion back.
+    """
+    ended = challenge(league, model_store, game_date_of(context.partition_key))
+    decision = ended.decision
+    return dg.MaterializeResult(
+        metadata={
+            "in_force": ended.in_force or "of each week its own",
+            "challenger": ended.challenger or "none",
+            "promoted": ended.promoted,
+            "reason": ended.reason,
+            **({"player_games": decision.player_games} if decision else {}),
+        }
+    )

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import argparse
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
 from nba_predictions.cli.common import Commands, add_command
 from nba_predictions.cli.output import print_frame
 from nba_predictions.domain.clock import utc_now
-from nba_predictions.domain.errors import ModelError
 from nba_predictions.domain.games import eastern_date
-from nba_predictions.domain.promotion import decide
 from nba_predictions.logs import milestone
-from nba_predictions.models.current import Promotion, Promotions
+from nba_predictions.models.current import Promotions
 from nba_predictions.settings import Settings
-
-if TYPE_CHECKING:
-    from nba_predictions.models.store import ModelStore
-    from nba_predictions.systems.models import TrainedModels
 
 
 def add_commands(commands: Commands) -> None:
@@ -83,47 +77,20 @@ _LISTED = {
 }
 
 
-def _load(store: ModelStore, name: str) -> TrainedModels:
-    try:
-        found = store.load(name) if name in store.names() else None
-    except ValueError as error:
-        raise ModelError(f"{name}: {error}") from error
-    if found is None:
-        there = ", ".join(store.names()) or "none yet; predict a date first"
-        raise ModelError(f"{name}: there are no such models in {store.folder}; there are: {there}")
-    return found
-
-
 def promote(settings: Settings, options: argparse.Namespace) -> int:
     """Put models in force; 1 when the comparison keeps those that are."""
-    from nba_predictions.backtest.challenge import compare
+    from nba_predictions.backtest.challenge import challenge
     from nba_predictions.definitions import league_source
     from nba_predictions.models.store import ModelStore
 
     store = ModelStore(settings.home / "models")
-    promotions = Promotions(store.folder)
-    challenger, present = _load(store, options.name), promotions.in_force()
-    if present is not None and present.name == options.name:
-        raise ModelError(f"{options.name} are in force already")
-    if options.force:
-        reason = "promoted by force, without a comparison"
-    elif present is None:
-        reason = "the first to be promoted: none were in force to compare them with"
-    else:
-        until = options.until or eastern_date(utc_now())
-        nights = compare(league_source(settings), _load(store, present.name), challenger, until)
-        decision = decide(nights)
-        reason = decision.reason
-        if not decision.promote:
-            milestone("models_kept", reason, models=present.name, challenger=options.name)
-            print(f"KEPT {present.name}: of {options.name}, {reason}")
-            return 1
-    promotions.promote(
-        Promotion(options.name, challenger.version, utc_now().isoformat(timespec="seconds"), reason)
-    )
-    milestone("models_promoted", reason, models=options.name, before=present and present.name)
-    print(f"PROMOTED {options.name}: {reason}")
-    return 0
+    until = options.until or eastern_date(utc_now())
+    ended = challenge(league_source(settings), store, until, options.name, force=options.force)
+    if ended.promoted:
+        print(f"PROMOTED {options.name}: {ended.reason}")
+        return 0
+    print(f"KEPT {ended.in_force}: of {options.name}, {ended.reason}")
+    return 1
 
 
 def rollback(settings: Settings, options: argparse.Namespace) -> int:

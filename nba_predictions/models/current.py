@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Final
 
+from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.errors import ModelError
 
 _FILE: Final = "promotions.json"
@@ -16,12 +17,16 @@ _FILE: Final = "promotions.json"
 
 @dataclass(frozen=True)
 class Promotion:
-    """Models that were put in force: by name, with their cutoff, when (ISO, UTC), and why."""
+    """Models that were put in force: by name, with their cutoff, when (ISO, UTC), and why.
+
+    `rolled_back_at` is when that was taken back (ISO, UTC), if it was.
+    """
 
     name: str
     cutoff: str
     promoted_at: str
     reason: str
+    rolled_back_at: str | None = None
 
     def knows(self, game_date: date) -> bool:
         """Whether these models may have seen games of the date: then they must not predict it."""
@@ -30,12 +35,16 @@ class Promotion:
 
 @dataclass(frozen=True)
 class Promotions:
-    """What was promoted, in order, in a file beside the models. The last one is in force."""
+    """What was promoted, in order, in a file beside the models.
+
+    The last one that was not rolled back is in force. What was rolled back stays in the record: no
+    comparison of errors puts it in force again, only a person.
+    """
 
     folder: Path
 
-    def read(self) -> list[Promotion]:
-        """All promotions that were not rolled back.
+    def record(self) -> list[Promotion]:
+        """Everything that was ever promoted.
 
         Raises:
             ModelError: the file cannot be read.
@@ -50,6 +59,14 @@ class Promotions:
                 f"{path} cannot be read ({error}); delete it, and each week's own models serve"
             ) from error
 
+    def read(self) -> list[Promotion]:
+        """All promotions that were not rolled back. Errors as in `record`."""
+        return [p for p in self.record() if p.rolled_back_at is None]
+
+    def rolled_back(self) -> set[str]:
+        """The names of models that were taken back. Errors as in `record`."""
+        return {p.name for p in self.record() if p.rolled_back_at is not None}
+
     def in_force(self) -> Promotion | None:
         """The promotion that serves the nights; None while each week's own models do."""
         return next(reversed(self.read()), None)
@@ -60,19 +77,21 @@ class Promotions:
 
     def promote(self, promotion: Promotion) -> None:
         """Put models in force."""
-        self._write([*self.read(), promotion])
+        self._write([*self.record(), promotion])
 
     def roll_back(self) -> Promotion:
         """Take back the last promotion, and return it; what was in force before it is again.
 
         Raises:
-            ModelError: nothing was promoted.
+            ModelError: nothing is promoted.
         """
-        promotions = self.read()
-        if not promotions:
+        record = self.record()
+        at = next((n for n in reversed(range(len(record))) if not record[n].rolled_back_at), None)
+        if at is None:
             raise ModelError("nothing was promoted: each week's own models serve already")
-        self._write(promotions[:-1])
-        return promotions[-1]
+        now = utc_now().isoformat(timespec="seconds")
+        self._write([*record[:at], replace(record[at], rolled_back_at=now), *record[at + 1 :]])
+        return record[at]
 
     def _write(self, promotions: list[Promotion]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from nba_predictions import cli
+from nba_predictions.backtest.challenge import challenge
 from nba_predictions.domain.errors import ModelError
+from nba_predictions.domain.promotion import LEAST_PLAYER_GAMES
 from nba_predictions.models.current import Promotion, Promotions
 from nba_predictions.models.store import ModelStore, models_of_date
 from nba_predictions.systems.base import Calibration, LeaguePrior
@@ -202,3 +204,61 @@ def test_what_cannot_be_done_is_said(
     code, _, error = desk.run(*asked)
     assert code == 2
     assert says in error
+
+
+# ------------------------------------------------------------------------ the challenge of a week
+
+MONDAY = UNTIL
+
+
+def test_the_first_models_are_put_in_force_without_a_comparison(tmp_path: Path) -> None:
+    store = ModelStore(tmp_path)
+    assert challenge(LEAGUE, store, MONDAY).in_force is None
+    store.save("2025-10-27-aa", models(EARLY))
+    store.save("2025-11-10-bb", models(date(2025, 11, 10)))
+    # Those of the week to come may have seen games of this one.
+    ended = challenge(LEAGUE, store, MONDAY)
+    assert (ended.in_force, ended.promoted) == ("2025-10-27-aa", True)
+
+
+@pytest.mark.parametrize(("scale", "promoted"), [(1.0, True), (2.0, False)])
+def test_a_weeks_old_models_take_over_only_when_they_did_better_since(
+    tmp_path: Path, scale: float, promoted: bool
+) -> None:
+    store = ModelStore(tmp_path)
+    store.save("2025-10-27-aa", models(EARLY, scale=1.3))
+    Promotions(tmp_path).promote(promotion("2025-10-27-aa", EARLY))
+    store.save("2025-10-30-bb", models(LATE, scale=scale))
+    # Trained this very week: of games that it has not seen there is none.
+    store.save("2025-11-06-cc", models(date(2025, 11, 6), scale=scale))
+    ended = challenge(LEAGUE, store, MONDAY)
+    assert (ended.challenger, ended.promoted) == ("2025-10-30-bb", promoted)
+    assert ended.in_force == ("2025-10-30-bb" if promoted else "2025-10-27-aa")
+    assert ended.decision is not None
+    assert ended.decision.player_games >= LEAST_PLAYER_GAMES
+    again = challenge(LEAGUE, store, MONDAY)
+    assert (again.in_force, again.promoted) == (ended.in_force, False)
+
+
+def test_what_a_person_has_taken_back_does_not_come_back_by_itself(tmp_path: Path) -> None:
+    store, promotions = ModelStore(tmp_path), Promotions(tmp_path)
+    store.save("2025-10-27-aa", models(EARLY, scale=1.3))
+    store.save("2025-10-30-bb", models(LATE))
+    promotions.promote(promotion("2025-10-27-aa", EARLY))
+    assert challenge(LEAGUE, store, MONDAY).in_force == "2025-10-30-bb"
+    promotions.roll_back()
+    assert challenge(LEAGUE, store, MONDAY).in_force == "2025-10-27-aa"
+    # A person may.
+    assert challenge(LEAGUE, store, MONDAY, "2025-10-30-bb", force=True).promoted
+    assert [p.name for p in promotions.record()] == [
+        *("2025-10-27-aa", "2025-10-30-bb", "2025-10-30-bb"),
+    ]
+
+
+def test_models_in_force_that_cannot_serve_any_more_are_replaced(tmp_path: Path) -> None:
+    store = ModelStore(tmp_path)
+    Promotions(tmp_path).promote(promotion("2025-10-27-gone", EARLY))
+    store.save("2025-10-30-bb", models(LATE))
+    ended = challenge(LEAGUE, store, MONDAY)
+    assert (ended.in_force, ended.promoted) == ("2025-10-30-bb", True)
+    assert "2025-10-27-gone cannot serve any more" in ended.reason

@@ -30,7 +30,7 @@ SENSOR_SECONDS = 240
 GROUPS = {
     "ingestion": ("game_logs", "injuries", "prop_lines", "schedule"),
     "features": ("player_features", "slate"),
-    "models": ("prediction_models",),
+    "models": ("prediction_models", "models_in_force"),
     "predictions": (
         *("player_prop_predictions", "player_staging", "staged_predictions", "staging_cleanup"),
     ),
