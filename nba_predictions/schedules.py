@@ -7,6 +7,7 @@ from datetime import timedelta
 import dagster as dg
 import polars as pl
 
+from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.games import EASTERN, eastern_date
 from nba_predictions.io_managers import stored_frame
 from nba_predictions.jobs import (
@@ -90,6 +91,9 @@ def refresh_when_inputs_changed(
     """
     moment = context.scheduled_execution_time
     game_date = eastern_date(moment)
+    if game_date < eastern_date(utc_now()):
+        # A daemon that was away makes up for its last tick; what is said now was not known then.
+        return dg.SkipReason(f"{game_date} is over; this tick comes too late to refresh it")
     league = open_league()
     now = {
         "prop_lines": league.prop_lines(game_date),

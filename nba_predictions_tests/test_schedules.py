@@ -15,6 +15,7 @@ import polars as pl
 import pytest
 from dagster._utils.schedules import schedule_execution_time_iterator
 
+from nba_predictions import schedules
 from nba_predictions.definitions import build_resources, defs, league_source
 from nba_predictions.jobs import (
     grade_predictions,
@@ -218,16 +219,22 @@ class Afternoon:
         lines = pl.read_parquet(path)
         lines.with_columns(pl.col("line") + 1).write_parquet(path)
 
-    def tick(self, resources: dict[str, Any], hour: int = 16) -> dg.RunRequest | str:
+    def tick(
+        self, resources: dict[str, Any], hour: int = 16, late: timedelta = timedelta(0)
+    ) -> dg.RunRequest | str:
         """Return what the schedule asks for, or why it does not."""
         moment = datetime.combine(GAME_DATE, time(hour, 30), EASTERN)
         wanted = refresh_when_inputs_changed.required_resource_keys
-        with dg.build_schedule_context(
-            instance=self.instance,
-            scheduled_execution_time=moment,
-            resources={key: resources[key] for key in wanted},
-            repository_def=defs.get_repository_def(),
-        ) as context:
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            dg.build_schedule_context(
+                instance=self.instance,
+                scheduled_execution_time=moment,
+                resources={key: resources[key] for key in wanted},
+                repository_def=defs.get_repository_def(),
+            ) as context,
+        ):
+            patch.setattr(schedules, "utc_now", lambda: (moment + late).astimezone(UTC))
             data = refresh_when_inputs_changed.evaluate_tick(context)
         if data.skip_message:
             return data.skip_message
@@ -262,6 +269,13 @@ def test_a_date_is_refreshed_once_what_the_source_says_has_changed(afternoon: Af
     assert isinstance(again, dg.RunRequest)
     assert len({r.run_key for r in (first, early, late, again)}) == 3
     assert again.run_key == late.run_key
+
+
+def test_a_tick_that_comes_when_its_date_is_over_refreshes_nothing(afternoon: Afternoon) -> None:
+    resources = build_resources(afternoon.settings)
+    assert isinstance(afternoon.tick(resources, late=timedelta(hours=7)), dg.RunRequest)
+    said = afternoon.tick(resources, late=timedelta(hours=8))
+    assert said == f"{GAME_DATE} is over; this tick comes too late to refresh it"
 
 
 @pytest.mark.parametrize(("status", "asked"), [("FAILURE", True), ("SUCCESS", False)])
