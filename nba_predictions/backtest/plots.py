@@ -1,20 +1,12 @@
-"""Plots as PNG bytes. matplotlib is imported when one is drawn, and draws without a display."""
+"""The pictures of a backtest, and of how the systems stand."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-import numpy as np
 import polars as pl
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-#: Okabe and Ito's colours, which people with colour blindness can tell apart.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999")
+from nba_predictions.report import drawing
 
 
 def reliability(table: pl.DataFrame, title: str) -> bytes:
@@ -23,22 +15,24 @@ def reliability(table: pl.DataFrame, title: str) -> bytes:
     Args:
         table: system, forecast, observed, and observed_se where it is known, one row per bin.
     """
-    figure, axes = _figure(6.0, 6.0)
-    axes.plot((0, 1), (0, 1), color="#999999", linestyle="--", linewidth=1, label="perfect")
-    for number, (name, own) in enumerate(_by(table, "system")):
+    figure, (axes,) = drawing.figure(6.0, 6.0)
+    axes.plot((0, 1), (0, 1), color=drawing.GREY, linestyle="--", linewidth=1, label="perfect")
+    for name, own, (colour, mark) in _by(table, "system"):
         axes.errorbar(
             own["forecast"].to_list(),
             own["observed"].to_list(),
             yerr=_errors(own, "observed_se"),
-            color=COLOURS[number % len(COLOURS)],
-            marker="o",
+            color=colour,
+            marker=mark,
             markersize=4,
             linewidth=1.2,
             capsize=2,
             label=name,
         )
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="forecast share of overs", ylabel="observed share")
-    return _png(figure, axes, title)
+    axes.set_title(title)
+    axes.legend(fontsize=8)
+    return drawing.png(figure)
 
 
 def errors_by_month(table: pl.DataFrame) -> bytes:
@@ -47,19 +41,21 @@ def errors_by_month(table: pl.DataFrame) -> bytes:
     Args:
         table: forecaster, slice (month), mae, mae_se.
     """
-    figure, axes = _figure(8.0, 4.5)
-    for number, (name, own) in enumerate(_by(table, "forecaster")):
+    figure, (axes,) = drawing.figure(8.0, 4.5)
+    for name, own, (colour, mark) in _by(table, "forecaster"):
         axes.plot(
             own["slice"].to_list(),
             own["mae"].to_list(),
-            color=COLOURS[number % len(COLOURS)],
-            marker="o",
+            color=colour,
+            marker=mark,
             markersize=3,
             linewidth=1.2,
             label=name,
         )
-    axes.set(ylabel="mean absolute error, points")
-    return _png(figure, axes, "Error by month, the same rows for all")
+    axes.set_ylabel("mean absolute error, points")
+    axes.set_title("Error by month, the same rows for all")
+    axes.legend(fontsize=8)
+    return drawing.png(figure)
 
 
 def rolling_errors(
@@ -74,61 +70,33 @@ def rolling_errors(
     parts = _by(table, "system")
     columns = min(len(parts), 3)
     rows = -(-len(parts) // columns)
-    figure = _canvas(3.6 * columns, 2.7 * rows)
-    panels = [*figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat]
-    for number, (panel, (name, own)) in enumerate(zip(panels, parts, strict=False)):
+    figure, panels = drawing.figure(3.6 * columns, 2.7 * rows, rows, columns)
+    # One scale for all: a panel alone would not tell which system misses by more.
+    for panel in panels[1:]:
+        panel.sharex(panels[0])
+        panel.sharey(panels[0])
+    for panel, (name, own, (colour, _)) in zip(panels, parts, strict=False):
         low, high = bands.get(name, (None, None))
         if low is not None and high is not None:
-            panel.axhspan(low, high, color="#999999", alpha=0.2, linewidth=0)
-        colour = COLOURS[number % len(COLOURS)]
+            panel.axhspan(low, high, color=drawing.GREY, alpha=0.2, linewidth=0)
         panel.plot(own["game_date"].to_list(), own["error"].to_list(), color=colour, linewidth=1.2)
-        panel.set_title(name, fontsize=9)
-        panel.grid(alpha=0.25)
+        panel.set_title(name)
         panel.tick_params(axis="x", rotation=45, labelsize=7)
     for panel in panels[len(parts) :]:
         panel.set_visible(False)
     figure.supylabel("mean absolute error, points", fontsize=9)
-    return _bytes(figure)
+    return drawing.png(figure)
 
 
-def _by(table: pl.DataFrame, name: str) -> list[tuple[str, pl.DataFrame]]:
+def _by(table: pl.DataFrame, name: str) -> list[tuple[str, pl.DataFrame, tuple[str, str]]]:
+    """Return the parts of a table by name, each with the colour and mark of that name."""
     parts = table.partition_by(name, maintain_order=True)
-    return [(str(own[name][0]), own) for own in parts]
+    named = [(str(own[name][0]), own) for own in parts]
+    looks = drawing.styles(key for key, _ in named)
+    return [(key, own, looks[key]) for key, own in named]
 
 
 def _errors(own: pl.DataFrame, name: str) -> list[float] | None:
     if name not in own.columns:
         return None
     return [float(v) for v in own[name].fill_nan(0.0).fill_null(0.0)]
-
-
-def _canvas(width: float, height: float) -> Figure:
-    # The object-oriented interface: pyplot keeps figures in a global, and looks for a display.
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), dpi=90, layout="constrained")
-
-
-def _figure(width: float, height: float) -> tuple[Figure, Axes]:
-    figure = _canvas(width, height)
-    return figure, figure.add_subplot()
-
-
-def _png(figure: Figure, axes: Axes, title: str) -> bytes:
-    axes.set_title(title)
-    axes.grid(alpha=0.25)
-    axes.legend(fontsize=8)
-    return _bytes(figure)
-
-
-def _bytes(figure: Figure) -> bytes:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from PIL import Image
-
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    out = io.BytesIO()
-    # A plot has few colours: with a palette of them it is a third as large, and looks the same.
-    drawn.quantize(128).save(out, "png", optimize=True)
-    return out.getvalue()

@@ -1,37 +1,17 @@
-"""The pictures of a night, as small PNGs: the same for the Dagster UI and for the page.
-
-Figures are made without pyplot, which keeps state for the whole process: any thread may draw. The
-library is imported when something is drawn; a sensor or a command that draws nothing does not pay.
-Colours are told apart by colour-blind readers (Okabe and Ito), and systems by their marks as well.
-"""
+"""The pictures of a night, as small PNGs: the same for the Dagster UI and for the page."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import lru_cache
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
+from nba_predictions.report import drawing
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from PIL import Image
 
-_STYLES = {
-    "ensemble": ("#000000", "o"),
-    "market_blend": ("#E69F00", "P"),
-    "moving_average": ("#0072B2", "s"),
-    "similarity": ("#009E73", "^"),
-    "xgboost": ("#D55E00", "D"),
-    "zone_matchup": ("#CC79A7", "v"),
-}
-#: For systems that are not among those.
-_SPARE = (("#56B4E9", "X"), ("#999999", "*"))
-_GREY, _FAINT = "#595959", "#d9d9d9"
-_DPI = 90
 _FEWEST_ROWS = 10
 #: From so many dates on, single ones are noise: means of a week of them are drawn.
 _MANY_DATES, _WEEK = 15, 7
@@ -43,29 +23,29 @@ def distributions(at_base: pl.DataFrame) -> bytes:
     Args:
         at_base: a row per player and system, as `night_at_base_line` gives it.
     """
-    figure, (points, over) = _figure(9.0, 3.6, columns=2)
+    figure, (points, over) = drawing.figure(9.0, 3.6, columns=2)
     title = "Predicted points of the players"
     _ridges(points, at_base, "predicted_points", title, "points")
     with_line = at_base.filter(pl.col("over_probability").is_not_null())
     title = "Probability of more points than the base line"
     _ridges(over, with_line, "over_probability", title, "probability", bounds=(0.0, 1.0))
-    return _png(figure)
+    return drawing.png(figure)
 
 
 def against_the_line(at_base: pl.DataFrame, system: str = "ensemble") -> bytes:
     """Draw one system's predicted points of each player against his base line."""
-    figure, (axes,) = _figure(5.6, 4.2)
+    figure, (axes,) = drawing.figure(5.6, 4.2)
     axes.set_title(f"Where {system} disagrees with the line")
     axes.set_xlabel("base line, points")
     axes.set_ylabel("predicted points")
     found = at_base.filter((pl.col("system_id") == system) & pl.col("base_line").is_not_null())
     if found.is_empty():
-        _nothing(axes, f"{system} has no player with a line")
-        return _png(figure)
+        drawing.nothing(axes, f"{system} has no player with a line")
+        return drawing.png(figure)
     lines = found["base_line"].cast(pl.Float64).to_numpy()
     predicted = found["predicted_points"].to_numpy()
     top = float(max(lines.max(), predicted.max())) * 1.06 + 1.0
-    axes.plot([0, top], [0, top], color=_GREY, linewidth=1, linestyle="--")
+    axes.plot([0, top], [0, top], color=drawing.GREY, linewidth=1, linestyle="--")
     for called, (colour, mark) in {
         "OVER": ("#0072B2", "^"),
         "UNDER": ("#D55E00", "v"),
@@ -83,7 +63,7 @@ def against_the_line(at_base: pl.DataFrame, system: str = "ensemble") -> bytes:
     axes.set_xlim(0, top)
     axes.set_ylim(0, top)
     axes.legend(frameon=False, loc="upper left", fontsize=8)
-    return _png(figure)
+    return drawing.png(figure)
 
 
 def calibration(buckets: pl.DataFrame, when: str) -> bytes:
@@ -95,15 +75,15 @@ def calibration(buckets: pl.DataFrame, when: str) -> bytes:
         buckets: as `calibration` gives them: system_id, bucket, row_count, said, came.
         when: the dates that they are of, in words.
     """
-    figure, (curve, counts) = _figure(5.6, 4.2, rows=2, heights=(3, 1))
+    figure, (curve, counts) = drawing.figure(5.6, 4.2, rows=2, heights=(3, 1))
     curve.set_title(f"Calibration, {when}")
     curve.set_ylabel("were above the line, share")
     counts.set_xlabel("probability of more points than the line, as predicted")
     if buckets.is_empty():
         figure.delaxes(counts)
-        _nothing(curve, "no graded prediction with a line")
-        return _png(figure)
-    curve.plot([0, 1], [0, 1], color=_GREY, linewidth=1, linestyle="--", label="perfect")
+        drawing.nothing(curve, "no graded prediction with a line")
+        return drawing.png(figure)
+    curve.plot([0, 1], [0, 1], color=drawing.GREY, linewidth=1, linestyle="--", label="perfect")
     systems = _systems(buckets)
     for system, (colour, mark) in systems.items():
         of_system = buckets.filter(
@@ -123,8 +103,8 @@ def calibration(buckets: pl.DataFrame, when: str) -> bytes:
         (rows["bucket"] / 10 + 0.05).to_numpy(),
         (rows["row_count"] / len(systems)).to_numpy(),
         width=0.09,
-        color=_FAINT,
-        edgecolor=_GREY,
+        color=drawing.FAINT,
+        edgecolor=drawing.GREY,
         linewidth=0.5,
     )
     counts.set_ylabel("rows of a\nsystem, mean")
@@ -132,7 +112,7 @@ def calibration(buckets: pl.DataFrame, when: str) -> bytes:
     curve.set_xlim(0, 1)
     curve.set_ylim(0, 1)
     curve.legend(frameon=False, loc="lower right", fontsize=7)
-    return _png(figure)
+    return drawing.png(figure)
 
 
 def error_by_system(graded: pl.DataFrame, when: str) -> bytes:
@@ -142,16 +122,16 @@ def error_by_system(graded: pl.DataFrame, when: str) -> bytes:
         graded: as `graded_night` gives it.
         when: the dates that it is of, in words.
     """
-    figure, (axes,) = _figure(6.4, 2.8)
+    figure, (axes,) = drawing.figure(6.4, 2.8)
     axes.set_title(f"Error by system, players with a line, {when}")
     axes.set_xlabel("mean absolute error, points")
     found = graded.filter(pl.col("error_with_line").is_not_null())
     if found.is_empty():
-        _nothing(axes, "no graded player with a line")
-        return _png(figure)
+        drawing.nothing(axes, "no graded player with a line")
+        return drawing.png(figure)
     found = found.sort("error_with_line", descending=True)
     line = _mean_of_line(found)
-    axes.axvline(line, color=_GREY, linestyle="--", linewidth=1)
+    axes.axvline(line, color=drawing.GREY, linestyle="--", linewidth=1)
     names, errors = found["system_id"].to_list(), found["error_with_line"].to_list()
     for place, (name, error) in enumerate(zip(names, errors, strict=True)):
         colour, mark = _systems(found)[name]
@@ -171,7 +151,7 @@ def error_by_system(graded: pl.DataFrame, when: str) -> bytes:
     axes.set_xlim(min([*errors, line]) - room, max([*errors, line]) + room)
     axes.set_xlabel(f"mean absolute error, points; dashed: the line itself, {line:.2f}")
     axes.tick_params(axis="y", length=0)
-    return _png(figure)
+    return drawing.png(figure)
 
 
 def error_by_date(errors: pl.DataFrame) -> bytes:
@@ -182,15 +162,15 @@ def error_by_date(errors: pl.DataFrame) -> bytes:
     Args:
         errors: as `error_by_date` gives them.
     """
-    figure, (axes,) = _figure(6.4, 3.2)
+    figure, (axes,) = drawing.figure(6.4, 3.2)
     dates = errors["game_date"].unique().sort().to_list()
     many = len(dates) >= _MANY_DATES
     means = f", mean of {_WEEK} dates" if many else ""
     axes.set_title(f"Error by system, players with a line{means}")
     axes.set_ylabel("mean absolute error, points")
     if errors.is_empty():
-        _nothing(axes, "no graded date with lines")
-        return _png(figure)
+        drawing.nothing(axes, "no graded date with lines")
+        return drawing.png(figure)
     # Dates without games take no room: the dates are numbered.
     number = {day: place for place, day in enumerate(dates)}
     for system, (colour, mark) in _systems(errors).items():
@@ -208,7 +188,7 @@ def error_by_date(errors: pl.DataFrame) -> bytes:
     axes.plot(
         [number[day] for day in line["game_date"]],
         _smooth(line["error_of_line"], many),
-        color=_GREY,
+        color=drawing.GREY,
         linestyle="--",
         marker="" if many else ".",
         linewidth=1.5,
@@ -222,7 +202,7 @@ def error_by_date(errors: pl.DataFrame) -> bytes:
     # Room for the legend, and no mountains made of a hundredth of a point.
     axes.set_ylim(max(0.0, low - 0.1 - 0.35 * max(high - low, 0.4)), high + 0.1)
     axes.legend(frameon=False, fontsize=7, ncols=3, loc="lower left")
-    return _png(figure)
+    return drawing.png(figure)
 
 
 def _smooth(errors: pl.Series, many: bool) -> pl.Series:
@@ -235,11 +215,8 @@ def _mean_of_line(graded: pl.DataFrame) -> float:
 
 
 def _systems(frame: pl.DataFrame) -> dict[str, tuple[str, str]]:
-    """Return colour and mark of each system of a frame; a system always has the same."""
-    names = frame["system_id"].unique().sort().to_list()
-    strangers = [name for name in names if name not in _STYLES]
-    spare = {name: _SPARE[place % len(_SPARE)] for place, name in enumerate(strangers)}
-    return {name: _STYLES.get(name) or spare[name] for name in names}
+    """Return colour and mark of each system of a frame."""
+    return drawing.styles(frame["system_id"].unique().to_list())
 
 
 def _ridges(
@@ -254,7 +231,7 @@ def _ridges(
     axes.set_title(title)
     axes.set_xlabel(unit)
     if frame.is_empty():
-        _nothing(axes, "no row")
+        drawing.nothing(axes, "no row")
         return
     values = frame[column].to_numpy()
     low, high = bounds or (
@@ -270,78 +247,10 @@ def _ridges(
         top = place + 0.85 * heights[system] / tallest
         axes.stairs(top, edges, baseline=place, fill=True, color=colour, alpha=0.65)
         middle = float(np.median(of_system[system]))
-        axes.plot([middle, middle], [place, place + 0.85], color=_GREY, linewidth=1)
+        axes.plot([middle, middle], [place, place + 0.85], color=drawing.GREY, linewidth=1)
         digits = 2 if bounds else 1
-        axes.text(middle, place + 0.72, f" {middle:.{digits}f}", fontsize=8, color=_GREY)
+        axes.text(middle, place + 0.72, f" {middle:.{digits}f}", fontsize=8, color=drawing.GREY)
     axes.set_yticks([place + 0.3 for place in range(len(systems))], list(reversed(systems)))
     axes.tick_params(axis="y", length=0)
     axes.set_xlim(low, high)
     axes.set_ylim(0, len(systems))
-
-
-def _figure(
-    width: float,
-    height: float,
-    rows: int = 1,
-    columns: int = 1,
-    heights: Sequence[float] | None = None,
-) -> tuple[Figure, list[Axes]]:
-    """Return an empty figure of so many inches, and its axes row by row."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), dpi=_DPI, layout="tight", facecolor="white")
-    grid = figure.subplots(rows, columns, squeeze=False, height_ratios=heights)
-    every = [axes for row in grid for axes in row]
-    for axes in every:
-        axes.grid(color=_FAINT, linewidth=0.5)
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.tick_params(labelsize=8)
-    return figure, every
-
-
-def _nothing(axes: Axes, why: str) -> None:
-    """Say in the middle of the axes that there is nothing to draw, and why."""
-    axes.grid(visible=False)
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center", color=_GREY)
-
-
-@lru_cache(maxsize=1)
-def _palette() -> Image.Image:
-    """Return every colour that is drawn with, thinned towards white, and all greys between.
-
-    A palette found in the picture itself would give up the colour of a single small mark.
-    """
-    from PIL import Image
-
-    names = {colour for colour, _ in (*_STYLES.values(), *_SPARE)}
-    shades = np.linspace(0.0, 0.9, 12)
-    # Not too many greys: Pillow looks for the nearest in coarse steps, and white has to stay white.
-    colours = [(level, level, level) for level in range(255, -1, -15)]
-    for name in sorted(names - {"#000000"}):
-        red, green, blue = (int(name[at : at + 2], 16) for at in (1, 3, 5))
-        for shade in shades:
-            colours.append(tuple(round(c + (255 - c) * shade) for c in (red, green, blue)))
-    palette = Image.new("P", (1, 1))
-    palette.putpalette([part for colour in colours for part in colour])
-    return palette
-
-
-def _png(figure: Figure) -> bytes:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from PIL import Image
-
-    for axes in figure.axes:
-        axes.title.set(fontsize=10, fontweight="bold")
-        for label in (axes.xaxis.label, axes.yaxis.label):
-            label.set_fontsize(8.5)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    buffer = BytesIO()
-    # A plot has few colours: with a palette of them it is a third as large, and looks the same.
-    few = drawn.quantize(palette=_palette(), dither=Image.Dither.NONE)
-    few.save(buffer, "png", optimize=True)
-    return buffer.getvalue()

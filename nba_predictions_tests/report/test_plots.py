@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from nba_predictions.report import plots
+from nba_predictions.report import drawing, plots
 from nba_predictions_tests.report import frames
 
 #: A materialization carries two pictures at most, and its event stays small.
@@ -110,6 +110,6 @@ def test_white_stays_white_and_a_single_mark_keeps_its_colour() -> None:
     drawn = Image.open(io.BytesIO(plots.error_by_date(frames.by_date(1)))).convert("RGB")
     pixels = np.asarray(drawn).reshape(-1, 3).astype(int)
     assert pixels[0].tolist() == [255, 255, 255]
-    for colour, _ in plots._STYLES.values():
+    for colour, _ in drawing._STYLES.values():
         wanted = [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
         assert np.abs(pixels - wanted).sum(axis=1).min() < 12
