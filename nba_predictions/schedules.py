@@ -7,6 +7,7 @@ from datetime import timedelta
 import dagster as dg
 import polars as pl
 
+from nba_predictions.assets.launching import fan_out
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.games import EASTERN, eastern_date
 from nba_predictions.io_managers import stored_frame
@@ -29,9 +30,18 @@ from nba_predictions.sources.port import LeagueSource
     description="Predicts the games of the Eastern date on which it fires.",
 )
 def predict_today_at_7_eastern(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """At 07:00 US Eastern, predict the games of that Eastern date."""
-    game_date = eastern_date(context.scheduled_execution_time).isoformat()
-    return dg.RunRequest(run_key=game_date, partition_key=game_date)
+    """At 07:00 US Eastern, predict the games of that Eastern date.
+
+    A scheduler that was away makes up for its last tick. When the date is over by then, its rows
+    are worth having and grading, and nobody is told that there is something to be read tonight.
+    """
+    game_date = eastern_date(context.scheduled_execution_time)
+    over = game_date < eastern_date(utc_now())
+    return dg.RunRequest(
+        run_key=game_date.isoformat(),
+        partition_key=game_date.isoformat(),
+        run_config=fan_out(announce=False) if over else None,
+    )
 
 
 @dg.schedule(

@@ -16,6 +16,7 @@ import pytest
 from dagster._utils.schedules import schedule_execution_time_iterator
 
 from nba_predictions import schedules
+from nba_predictions.assets.launching import fan_out
 from nba_predictions.definitions import build_resources, defs, league_source
 from nba_predictions.jobs import (
     grade_predictions,
@@ -88,6 +89,17 @@ def test_the_night_is_predicted_once_at_7_eastern_for_the_same_eastern_date(
     request = asked_for(predict_today_at_7_eastern, moment)
     assert request.partition_key == day.isoformat()
     assert request.run_key == day.isoformat()
+
+
+@pytest.mark.parametrize(("hours_late", "announced"), [(0, True), (16, True), (18, False)])
+def test_a_night_that_is_made_up_for_when_its_date_is_over_is_announced_to_nobody(
+    monkeypatch: pytest.MonkeyPatch, hours_late: int, announced: bool
+) -> None:
+    (moment,) = fires_on(predict_today_at_7_eastern, date(2026, 1, 15))
+    monkeypatch.setattr(schedules, "utc_now", lambda: moment + timedelta(hours=hours_late))
+    request = asked_for(predict_today_at_7_eastern, moment)
+    assert request.partition_key == "2026-01-15"
+    assert request.run_config == ({} if announced else fan_out(announce=False))
 
 
 @pytest.mark.parametrize(("day", "hour"), DAYS)

@@ -129,7 +129,7 @@ def judge(evidence: Evidence) -> Judgement:
             return Judgement(Verdict.PARTIAL, tuple(facts))
         if batch.state is BatchState.CLEANED and not batch.announce:
             facts.append(
-                f"not announced: made by a backfill; `nba-predictions publish "
+                f"not announced: made by a backfill, or after its date; `nba-predictions publish "
                 f"--batch {batch.batch_id}` announces it"
             )
             whole = counted.status in (BatchStatus.SUCCESS, BatchStatus.NO_DATA)

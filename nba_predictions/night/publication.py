@@ -139,7 +139,7 @@ def publish_completion(
         )
     if not present.announce:
         raise BatchStateError(
-            f"{batch.batch_id} is not to be announced, a backfill made it; "
+            f"{batch.batch_id} is not to be announced, it is of a backfill or was made too late; "
             f"`nba-predictions publish --batch {batch.batch_id}` announces it"
         )
     done = batch_progress(batch, store)
