@@ -317,8 +317,7 @@ def test_every_judgement_states_its_evidence() -> None:
         ("staged, not merged", "nothing was merged yet"),
         (
             "cleaned, and not to be announced",
-            "not announced: made by a backfill, or after its date; `nba-predictions publish "
-            "--batch batch_1`",
+            "or after its date; `nba-predictions publish --batch batch_1`",
         ),
         ("merged, but rows got lost on the way", "the merge affected 40"),
         ("consolidated below the threshold", "75.0% is below the threshold"),
