@@ -12,10 +12,11 @@ from nba_predictions.assets.grading import (
     system_performance,
 )
 from nba_predictions.assets.ingestion import game_logs
-from nba_predictions.assets.launching import MODE_TAG, Mode, fan_out
+from nba_predictions.assets.launching import Mode, fan_out
 from nba_predictions.assets.models import models_in_force, prediction_models
 from nba_predictions.assets.publication import phase5_completion
 from nba_predictions.assets.staging import staged_predictions
+from nba_predictions.run_tags import MODE_TAG
 
 nightly_predictions = dg.define_asset_job(
     "nightly_predictions",

@@ -31,11 +31,11 @@ from nba_predictions.logs import milestone
 from nba_predictions.models.current import Promotions
 from nba_predictions.models.store import ModelStore
 from nba_predictions.night.expiry import expire_staging
-from nba_predictions.partitions import game_date_of, parse_player_night, player_nights
+from nba_predictions.partitions import date_in, game_date_of, parse_player_night, player_nights
+from nba_predictions.run_tags import PARTITION_TAG
 from nba_predictions.settings import Settings
 from nba_predictions.warehouse.port import Warehouse
 
-_PARTITION_TAG = "dagster/partition"
 #: Runs are deleted in portions of this many; the oldest first.
 _PORTION = 200
 
@@ -176,12 +176,9 @@ def _running(instance: dg.DagsterInstance) -> set[date]:
             dg.DagsterRunStatus.CANCELED,
         )
     ]
-    found = set()
-    for run in instance.get_runs(dg.RunsFilter(statuses=unfinished)):
-        key = run.tags.get(_PARTITION_TAG, "").partition("|")[0]
-        with suppress(ValueError):
-            found.add(game_date_of(key))
-    return found
+    runs = instance.get_runs(dg.RunsFilter(statuses=unfinished))
+    dates = (date_in(run.tags.get(PARTITION_TAG)) for run in runs)
+    return {day for day in dates if day is not None}
 
 
 def _forget_runs(

@@ -19,7 +19,7 @@ from nba_predictions.domain.reconciliation import last_entry
 from nba_predictions.messaging.port import Publisher
 from nba_predictions.models.store import ModelStore
 from nba_predictions.night.batches import newest_batch
-from nba_predictions.sensors.batches import BATCH_TAG
+from nba_predictions.run_tags import BATCH_TAG
 from nba_predictions.settings import Settings
 from nba_predictions.sources.port import LeagueSource
 from nba_predictions.step_errors import raised

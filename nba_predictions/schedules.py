@@ -18,6 +18,7 @@ from nba_predictions.jobs import (
     train_models,
 )
 from nba_predictions.maintenance import maintenance
+from nba_predictions.run_tags import PARTITION_TAG
 from nba_predictions.settings import Settings
 from nba_predictions.sources.port import LeagueSource
 
@@ -128,7 +129,7 @@ def _last_run_failed(instance: dg.DagsterInstance, partition: str) -> bool:
         record
         for job in (nightly_predictions, refresh_predictions)
         for record in instance.get_run_records(
-            dg.RunsFilter(job_name=job.name, tags={"dagster/partition": partition}), limit=1
+            dg.RunsFilter(job_name=job.name, tags={PARTITION_TAG: partition}), limit=1
         )
     ]
     newest = max(runs, key=lambda record: record.create_timestamp, default=None)

@@ -13,9 +13,10 @@ from pydantic import ValidationError
 
 from nba_predictions.assets import features
 from nba_predictions.assets.catalog import catalogued
-from nba_predictions.assets.launching import MODE_TAG, FanOutConfig, Mode, fan_out
+from nba_predictions.assets.launching import FanOutConfig, Mode, fan_out
 from nba_predictions.definitions import defs
 from nba_predictions.domain.errors import BatchStateError
+from nba_predictions.run_tags import MODE_TAG
 
 JOBS = sorted(
     job.name for job in defs.get_repository_def().get_all_jobs() if not job.name.startswith("__")

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 
 import dagster as dg
-from dagster._core.storage.tags import PARTITION_NAME_TAG
 
 from nba_predictions.alerts.batches import published_after
 from nba_predictions.batches.port import BatchStore
@@ -16,6 +15,7 @@ from nba_predictions.domain.verdict import some_of
 from nba_predictions.jobs import publish_phase5_completion
 from nba_predictions.night.publication import unpublished
 from nba_predictions.partitions import date_in
+from nba_predictions.run_tags import BATCH_TAG, PARTITION_TAG
 from nba_predictions.step_errors import raised
 
 _R = dg.DagsterRunStatus
@@ -47,7 +47,7 @@ class _Attempt:
         assets = jobs.get(run.job_name, frozenset())
         if run.asset_selection is not None:
             assets = frozenset(key.to_user_string() for key in run.asset_selection)
-        return cls(run.job_name, assets, run.tags.get(PARTITION_NAME_TAG))
+        return cls(run.job_name, assets, run.tags.get(PARTITION_TAG))
 
     def covers(self, other: _Attempt) -> bool:
         """Return whether this does all that the other was to do, as whichever job."""
@@ -117,7 +117,7 @@ def _made_good(
         dg.RunsFilter(
             job_name=None if attempt.assets else attempt.job,
             statuses=[_R.SUCCESS],
-            tags={PARTITION_NAME_TAG: attempt.partition} if attempt.partition else {},
+            tags={PARTITION_TAG: attempt.partition} if attempt.partition else {},
             # Some storages know the second only; which came later is in their numbers.
             created_after=_utc(record.create_timestamp) - timedelta(seconds=1),
         ),
@@ -184,7 +184,7 @@ def _failure(
         if game_date
         else "mend the cause, and run it again",
         game_date=game_date,
-        batch_id=run.tags.get("nba_predictions/batch_id"),
+        batch_id=run.tags.get(BATCH_TAG),
         run_id=run.run_id,
         facts=facts,
     )
@@ -207,7 +207,7 @@ def _hanging(instance: dg.DagsterInstance, jobs: Jobs, now: datetime) -> Iterato
             since = datetime.fromtimestamp(record.start_time, timezone.utc)
         if now - since < limits[run.status]:
             continue
-        partition = run.tags.get(PARTITION_NAME_TAG)
+        partition = run.tags.get(PARTITION_TAG)
         game_date: date | None = date_in(partition)
         yield Condition(
             key=f"hangs:{run.run_id}",
@@ -218,7 +218,7 @@ def _hanging(instance: dg.DagsterInstance, jobs: Jobs, now: datetime) -> Iterato
             since=since,
             to_do="look whether it works; terminate it in the Dagster UI, and run it again",
             game_date=game_date,
-            batch_id=run.tags.get("nba_predictions/batch_id"),
+            batch_id=run.tags.get(BATCH_TAG),
             run_id=run.run_id,
             facts={
                 "status": run.status.value,

@@ -15,11 +15,11 @@ from dagster._core.scheduler.instigation import (
     SensorInstigatorData,
     TickStatus,
 )
-from dagster._core.storage.tags import PARTITION_NAME_TAG
 from dagster._utils.schedules import schedule_execution_time_iterator
 
 from nba_predictions.domain.alerts import WATCHED, Condition, Kind, Severity
 from nba_predictions.partitions import date_in
+from nba_predictions.run_tags import PARTITION_TAG
 
 #: A tick may be late by so much.
 GRACE = timedelta(minutes=15)
@@ -201,7 +201,7 @@ def _succeeded(instance: dg.DagsterInstance, job: str, partition: str) -> bool:
             dg.RunsFilter(
                 job_name=job,
                 statuses=[dg.DagsterRunStatus.SUCCESS],
-                tags={PARTITION_NAME_TAG: partition},
+                tags={PARTITION_TAG: partition},
             ),
             limit=1,
         )

@@ -8,6 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from nba_predictions.domain.errors import BatchStateError
+from nba_predictions.run_tags import BACKFILL_TAG, MODE_TAG
 
 
 class Mode(Enum):
@@ -17,16 +18,6 @@ class Mode(Enum):
     refresh = "bring the finished batch up to the inputs of now: predict who is affected"
     replay = "predict players again into the batch that is staged already"
     finish = "predict nobody: dead-letter who is not done, and go on with the others"
-
-
-#: The tag of a job that says what its runs do, unless their configuration does. A configuration
-#: takes the place of a job's own as a whole, and the launchpad begins with the defaults: were it
-#: not for the tag, a replay that is launched from there would predict everybody.
-MODE_TAG = "nba_predictions/mode"
-#: Dagster marks with it every run of a backfill that was launched from its UI.
-BACKFILL_TAG = "dagster/backfill"
-#: Of a run that repeats another: the first of them.
-ROOT_RUN_TAG = "dagster/root_run_id"
 
 
 class FanOutConfig(dg.Config):

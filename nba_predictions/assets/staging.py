@@ -15,8 +15,6 @@ import polars as pl
 
 from nba_predictions.assets import showing
 from nba_predictions.assets.launching import (
-    BACKFILL_TAG,
-    ROOT_RUN_TAG,
     FanOutConfig,
     Mode,
     StageConfig,
@@ -54,6 +52,7 @@ from nba_predictions.partitions import (
     player_nights,
 )
 from nba_predictions.report.night import reasons_table
+from nba_predictions.run_tags import BACKFILL_TAG, ROOT_RUN_TAG
 from nba_predictions.settings import Settings
 from nba_predictions.sources.port import LeagueSource
 from nba_predictions.warehouse.port import Warehouse

@@ -1,6 +1,6 @@
 """Walk forward: each past date is predicted as its night would have, by what was known before it.
 
-Nothing here computes in a way of its own. Slates and base lines are the night's (`load_slate`), the
+Nothing here computes in a way of its own. Slates and base lines are the night's (`slate_of`), the
 features are the night's (`training_features` and `build_features` are one code path), the models
 come from the night's store, and `predict_all` predicts. Only the company differs: a night asks for
 one date and one player, a backtest for all rows of a span at once.
@@ -24,7 +24,7 @@ from nba_predictions.domain.lines import tested_lines
 from nba_predictions.domain.slate import Slate
 from nba_predictions.features.build import KEYS, build_features, training_features
 from nba_predictions.models.store import ModelsOfDate, ModelStore, models_before
-from nba_predictions.night.slate import SLATE_FRAME, load_slate
+from nba_predictions.night.slate import SLATE_FRAME, slate_of
 from nba_predictions.sources.port import LeagueSource
 from nba_predictions.systems.base import Floats, Forecast
 from nba_predictions.systems.distribution import over_probability, push_probability
@@ -148,7 +148,7 @@ def rows_of(
         dates = list(of_season)
         slates = []
         for day in dates:
-            slates.append(_slate(league, day))
+            slates.append(slate_of(league, day))
             done += 1
             progress("slates and lines", done, len(played))
         rows, missing = described(league.game_logs(dates[-1] + timedelta(days=1)), slates)
@@ -250,16 +250,6 @@ def described(history: pl.DataFrame, slates: Sequence[Slate]) -> tuple[pl.DataFr
         rows = pl.concat([rows.join(own, on=who, how="anti"), own])
     on_slate = pl.col("line_source").is_not_null().alias("on_slate")
     return rows.with_columns(on_slate).sort(KEYS), did_not_play
-
-
-def _slate(league: LeagueSource, day: date) -> Slate:
-    return load_slate(
-        day,
-        league.game_logs(day),
-        league.schedule(day),
-        league.prop_lines(day),
-        league.injuries(day),
-    )
 
 
 def _used(span: Span, models: ModelsOfDate) -> SpanOfModels:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_FLOOR, Decimal
 from statistics import median
+from typing import Any
 
 HALF = Decimal("0.5")
 _OFFSETS = (Decimal(-2), Decimal(-1), Decimal(0), Decimal(1), Decimal(2))
@@ -22,6 +23,12 @@ class Quote:
     price: int | None
     line_source: str
     quoted_on: date | None = None
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Quote:
+        """Return the quote of a row of PROP_LINES (sources/port.py)."""
+        names = ("book", "side", "line", "price", "line_source", "quoted_on")
+        return cls(**{name: row[name] for name in names})
 
 
 @dataclass(frozen=True)

@@ -39,16 +39,7 @@ def past_lines(source: Lines, history: pl.DataFrame, cutoff: date) -> pl.DataFra
             if quoted not in known:
                 known[quoted] = resolve_lookup(quoted, names)
             if (lookup := known[quoted]) is not None:
-                by_player.setdefault(lookup, []).append(
-                    Quote(
-                        row["book"],
-                        row["side"],
-                        row["line"],
-                        row["price"],
-                        row["line_source"],
-                        row["quoted_on"],
-                    )
-                )
+                by_player.setdefault(lookup, []).append(Quote.of(row))
         for lookup, quotes in by_player.items():
             base = base_line(quotes)
             if base is not None:

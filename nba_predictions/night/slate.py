@@ -16,6 +16,7 @@ from nba_predictions.domain.slate import (
     Slate,
     build_slate,
 )
+from nba_predictions.sources.port import LeagueSource
 
 #: The slate as the feature builder takes it: who plays where, and nothing of lines.
 SLATE_FRAME: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -46,20 +47,24 @@ def load_slate(
             row["player_name"],
             row["away_team"],
             row["home_team"],
-            Quote(
-                row["book"],
-                row["side"],
-                row["line"],
-                row["price"],
-                row["line_source"],
-                row["quoted_on"],
-            ),
+            Quote.of(row),
         )
         for row in prop_lines.iter_rows(named=True)
     )
     statuses = dict(injuries.select("player_lookup", "status").iter_rows())
     forms = player_forms(game_logs, season_of(game_date))
     return build_slate(game_date, games, forms, quotes, statuses, features_as_of(game_logs))
+
+
+def slate_of(league: LeagueSource, game_date: date) -> Slate:
+    """Return the slate of `game_date` as a source has it now."""
+    return load_slate(
+        game_date,
+        league.game_logs(game_date),
+        league.schedule(game_date),
+        league.prop_lines(game_date),
+        league.injuries(game_date),
+    )
 
 
 def player_forms(game_logs: pl.DataFrame, season: str) -> list[PlayerForm]:

@@ -10,8 +10,8 @@ from nba_predictions.domain.clock import utc_now
 from nba_predictions.jobs import finish_batch, publish_phase5_completion
 from nba_predictions.night.publication import unpublished
 from nba_predictions.night.stalls import settle_stalls
+from nba_predictions.run_tags import BATCH_TAG
 
-BATCH_TAG = "nba_predictions/batch_id"
 #: A run that has not ended after this long is taken for dead, and followed by another.
 RUN_TIMEOUT = timedelta(minutes=10)
 #: Between two attempts at the same batch a sensor waits, twice as long each time, up to this.

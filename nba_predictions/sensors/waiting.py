@@ -19,11 +19,10 @@ from nba_predictions.domain.gates import GATES, GATES_TAG, deadline
 from nba_predictions.jobs import nightly_predictions
 from nba_predictions.logs import milestone
 from nba_predictions.partitions import game_date_of
+from nba_predictions.run_tags import PARTITION_TAG
 
 #: How long a night waits for its inputs before it looks at them again.
 LOOK_AGAIN_AFTER = timedelta(minutes=15)
-#: Dagster's own tag of the partition that a run is for.
-_PARTITION_TAG = "dagster/partition"
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ def _stopped(instance: dg.DagsterInstance, batches: BatchStore, game_date: date)
     """Return what stopped the newest run of a date; None when no gate did, or a batch stands."""
     runs = instance.get_run_records(
         dg.RunsFilter(
-            job_name=nightly_predictions.name, tags={_PARTITION_TAG: game_date.isoformat()}
+            job_name=nightly_predictions.name, tags={PARTITION_TAG: game_date.isoformat()}
         )
     )
     newest = max(runs, key=lambda run: run.create_timestamp, default=None)

@@ -14,27 +14,16 @@ import pytest
 
 from nba_predictions.backtest.walk import described, lines_around, spans_of, walk
 from nba_predictions.domain.errors import BacktestError
-from nba_predictions.domain.slate import Slate
 from nba_predictions.features.build import FEATURES, build_features
 from nba_predictions.models.store import ModelStore, models_of_date
 from nba_predictions.night.predicting import player_predictor
-from nba_predictions.night.slate import load_slate, slate_frame
+from nba_predictions.night.slate import load_slate, slate_frame, slate_of
 from nba_predictions.sources.files import FilesSource
 from nba_predictions.sources.port import SCHEDULE, LeagueSource, Provenance
 from nba_predictions.systems.models import TrainedModels
 from nba_predictions.systems.registry import SYSTEMS
 from nba_predictions_tests.backtest.conftest import LAST, LEAGUE, NIGHT, Walked
 from nba_predictions_tests.systems.league import play_league
-
-
-def slate_of(league: LeagueSource, day: date) -> Slate:
-    return load_slate(
-        day,
-        league.game_logs(day),
-        league.schedule(day),
-        league.prop_lines(day),
-        league.injuries(day),
-    )
 
 
 def night_rows(league: LeagueSource, day: date, models: TrainedModels) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from nba_predictions.domain.batch import BatchState, BatchStatus
 from nba_predictions.domain.gates import GATES
 from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.domain.verdict import Verdict
-from nba_predictions.sensors.batches import BATCH_TAG
+from nba_predictions.run_tags import BATCH_TAG
 from nba_predictions_tests.e2e.conftest import MakePipeline
 from nba_predictions_tests.e2e.pipeline import (
     GAME_DATE,
