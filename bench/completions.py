@@ -18,8 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 from google.api_core.exceptions import GoogleAPICallError
 from google.cloud import firestore
 
-from nba_predictions.batches.firestore_store import FirestoreBatchStore
-from nba_predictions.domain.batch import Completion
+from nba_predictions.batch_store.firestore_store import FirestoreBatchStore
+from nba_predictions.domain.batches.batch import Completion
 from nba_predictions.domain.clock import utc_now
 
 

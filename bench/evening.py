@@ -21,10 +21,10 @@ from pathlib import Path
 import dagster as dg
 
 from nba_predictions.cli.common import prepare_dagster_home
+from nba_predictions.cli.in_process import Pipeline
+from nba_predictions.domain.batches.retention import Retention
 from nba_predictions.domain.clock import utc_now
-from nba_predictions.domain.maintenance import Retention
-from nba_predictions.maintenance import House, maintain
-from nba_predictions.pipeline import Pipeline
+from nba_predictions.orchestration.maintenance import House, maintain
 from nba_predictions.settings import Settings
 
 _SENSORS = ("publish_cleaned_batches", "settle_stalled_batches", "predict_waiting_nights")

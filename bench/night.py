@@ -19,16 +19,16 @@ from typing import Any
 
 import dagster as dg
 
-from nba_predictions.assets.staging import player_staging
 from nba_predictions.definitions import build_definitions, build_resources
-from nba_predictions.domain.slate import Slate
+from nba_predictions.domain.betting.slate import Slate
 from nba_predictions.features.build import build_features
-from nba_predictions.models.store import models_of_date
-from nba_predictions.night.predicting import player_predictor
-from nba_predictions.night.slate import load_slate, slate_frame
-from nba_predictions.partitions import player_night, player_nights
+from nba_predictions.inputs.simulated import SimulatedLeague
+from nba_predictions.nightly.predicting import player_predictor
+from nba_predictions.nightly.slate import load_slate, slate_frame
+from nba_predictions.orchestration.assets.staging import player_staging
+from nba_predictions.orchestration.partitions import player_night, player_nights
 from nba_predictions.settings import Settings
-from nba_predictions.sources.simulated import SimulatedLeague
+from nba_predictions.training.model_store import models_of_date
 
 GAME_DATE = date(2026, 1, 13)
 _QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
-from nba_predictions.sources.files import FilesSource
+from nba_predictions.inputs.files import FilesSource
 
 
 def main() -> None:

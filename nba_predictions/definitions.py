@@ -9,29 +9,29 @@ from typing import Any
 
 import dagster as dg
 
-from nba_predictions import jobs, maintenance, schedules
 from nba_predictions.alerts.apprise_notifier import AppriseNotifier
-from nba_predictions.assets import (
-    consolidation,
+from nba_predictions.batch_store.sqlite_store import SQLiteBatchStore
+from nba_predictions.domain.errors import SettingsError
+from nba_predictions.inputs.files import FilesSource
+from nba_predictions.inputs.port import LeagueSource
+from nba_predictions.inputs.simulated import SimulatedLeague
+from nba_predictions.messaging.outbox import OutboxPublisher
+from nba_predictions.orchestration import jobs, maintenance, schedules
+from nba_predictions.orchestration.assets import (
     features,
     grading,
     ingestion,
-    models,
+    merge,
     publication,
     staging,
+    training,
 )
-from nba_predictions.assets.catalog import catalogued
-from nba_predictions.batches.sqlite_store import SQLiteBatchStore
-from nba_predictions.checks import gates, promises
-from nba_predictions.domain.errors import SettingsError
-from nba_predictions.io_managers import assets_folder, io_managers
-from nba_predictions.messaging.outbox import OutboxPublisher
-from nba_predictions.models.store import ModelStore
-from nba_predictions.sensors import alerting, batches, waiting
+from nba_predictions.orchestration.catalog import catalogued
+from nba_predictions.orchestration.checks import batch_checks, input_gates
+from nba_predictions.orchestration.io_managers import assets_folder, io_managers
+from nba_predictions.orchestration.sensors import alerting, batch_followup, gate_retry
 from nba_predictions.settings import Settings
-from nba_predictions.sources.files import FilesSource
-from nba_predictions.sources.port import LeagueSource
-from nba_predictions.sources.simulated import SimulatedLeague
+from nba_predictions.training.model_store import ModelStore
 from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
 
 
@@ -57,7 +57,7 @@ def gcp(settings: Settings) -> dict[str, Any]:
     Nothing is connected before it is used.
     """
     # Here, because these clients take two seconds to import that an embedded night does not have.
-    from nba_predictions.batches.firestore_store import FirestoreBatchStore
+    from nba_predictions.batch_store.firestore_store import FirestoreBatchStore
     from nba_predictions.messaging.pubsub import PubSubPublisher
     from nba_predictions.warehouse.bigquery_warehouse import BigQueryConnection, BigQueryWarehouse
 
@@ -94,11 +94,11 @@ def build_definitions(resources: dict[str, Any]) -> dg.Definitions:
     return dg.Definitions(
         assets=catalogued(
             dg.load_assets_from_modules(
-                [ingestion, features, models, staging, consolidation, publication, grading]
+                [ingestion, features, training, staging, merge, publication, grading]
             ),
             resources["settings"].code_url,
         ),
-        asset_checks=dg.load_asset_checks_from_modules([promises, gates]),
+        asset_checks=dg.load_asset_checks_from_modules([batch_checks, input_gates]),
         jobs=[
             jobs.nightly_predictions,
             jobs.refresh_predictions,
@@ -117,9 +117,9 @@ def build_definitions(resources: dict[str, Any]) -> dg.Definitions:
             schedules.maintain_on_sunday_at_4_eastern,
         ],
         sensors=[
-            batches.publish_cleaned_batches,
-            batches.settle_stalled_batches,
-            waiting.predict_waiting_nights,
+            batch_followup.publish_cleaned_batches,
+            batch_followup.settle_stalled_batches,
+            gate_retry.predict_waiting_nights,
             *alerting.ALERT_SENSORS,
         ],
         resources=resources,

@@ -35,10 +35,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nba_predictions.domain.batch import DEFAULT_COMPLETION_THRESHOLD
-from nba_predictions.domain.completion_message import TOPIC
+from nba_predictions.domain.batches.batch import DEFAULT_COMPLETION_THRESHOLD
 from nba_predictions.domain.errors import SettingsError
-from nba_predictions.domain.gates import GATES, MODES, Bars
+from nba_predictions.domain.messages.completion import TOPIC
+from nba_predictions.domain.policies.input_gates import GATES, MODES, Bars
 
 PROFILES = ("embedded", "gcp")
 SOURCES = ("simulated", "files")

@@ -16,11 +16,11 @@ import duckdb
 import pytest
 from google.cloud.pubsub_v1 import SubscriberClient
 
-from nba_predictions.batches.firestore_store import FirestoreBatchStore
-from nba_predictions.batches.port import BatchStore
-from nba_predictions.batches.sqlite_store import SQLiteBatchStore
-from nba_predictions.domain.completion_message import CompletionMessage
-from nba_predictions.domain.dead_letter_message import DeadLetterMessage
+from nba_predictions.batch_store.firestore_store import FirestoreBatchStore
+from nba_predictions.batch_store.port import BatchStore
+from nba_predictions.batch_store.sqlite_store import SQLiteBatchStore
+from nba_predictions.domain.messages.completion import CompletionMessage
+from nba_predictions.domain.messages.dead_letter import DeadLetterMessage
 from nba_predictions.domain.tables import Table
 from nba_predictions.messaging.outbox import OutboxPublisher
 from nba_predictions.messaging.port import Publisher

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nba_predictions.sources.simulated import SimulatedLeague
+from nba_predictions.inputs.simulated import SimulatedLeague
 
 # What tests break is not to be told to the people of whoever runs them, by any process of theirs.
 os.environ.pop("NBA_PREDICTIONS_ALERT_URLS", None)

@@ -7,11 +7,17 @@ from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
-from nba_predictions.domain.batch import Batch, BatchState, BatchStatus, Completion, DeadLetter
-from nba_predictions.domain.completion_message import CompletionMessage, CompletionMetadata
-from nba_predictions.domain.games import make_game_id
-from nba_predictions.domain.predictions import PlayerForecast, prediction_rows
-from nba_predictions.domain.slate import Game, Skip, Slate, SlatePlayer
+from nba_predictions.domain.batches.batch import (
+    Batch,
+    BatchState,
+    BatchStatus,
+    Completion,
+    DeadLetter,
+)
+from nba_predictions.domain.betting.predictions import PlayerForecast, prediction_rows
+from nba_predictions.domain.betting.slate import Game, Skip, Slate, SlatePlayer
+from nba_predictions.domain.league.games import make_game_id
+from nba_predictions.domain.messages.completion import CompletionMessage, CompletionMetadata
 
 GAME_DATE = date(2026, 1, 1)
 NOON = datetime(2026, 1, 1, 17, tzinfo=timezone.utc)

@@ -16,25 +16,25 @@ import pytest
 from google.cloud.pubsub_v1 import SubscriberClient
 from tenacity import wait_none
 
-from nba_predictions.audit import gather_evidence
-from nba_predictions.batches.port import BatchStore
+from nba_predictions.batch_store.port import BatchStore
 from nba_predictions.definitions import PROFILES
-from nba_predictions.domain.batch import Batch
-from nba_predictions.domain.completion_message import CompletionMessage
+from nba_predictions.domain.batches.batch import Batch
+from nba_predictions.domain.batches.verdict import Judgement, judge
+from nba_predictions.domain.betting.slate import Slate
 from nba_predictions.domain.errors import PublishError
-from nba_predictions.domain.slate import Slate
+from nba_predictions.domain.messages.completion import CompletionMessage
 from nba_predictions.domain.tables import PREDICTIONS
-from nba_predictions.domain.verdict import Judgement, judge
 from nba_predictions.messaging.outbox import OutboxPublisher
 from nba_predictions.messaging.port import Publisher
-from nba_predictions.night.batches import current_batch
-from nba_predictions.night.consolidation import clean_up, consolidate
-from nba_predictions.night.publication import (
+from nba_predictions.nightly.audit import gather_evidence
+from nba_predictions.nightly.current_batch import current_batch
+from nba_predictions.nightly.merge import clean_up, consolidate
+from nba_predictions.nightly.publication import (
     announce_dead_letters,
     publish_completion,
     unpublished,
 )
-from nba_predictions.night.staging import (
+from nba_predictions.nightly.staging import (
     close_staging,
     open_batch,
     players_to_stage,

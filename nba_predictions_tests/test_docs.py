@@ -7,8 +7,8 @@ import re
 import pytest
 
 from nba_predictions import cli, settings
+from nba_predictions.domain.batches.verdict import Verdict
 from nba_predictions.domain.tables import TABLES, Table
-from nba_predictions.domain.verdict import Verdict
 from nba_predictions_tests.conftest import REPOSITORY
 
 

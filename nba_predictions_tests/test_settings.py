@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from nba_predictions.domain.batch import DEFAULT_COMPLETION_THRESHOLD
+from nba_predictions.domain.batches.batch import DEFAULT_COMPLETION_THRESHOLD
 from nba_predictions.domain.errors import SettingsError
-from nba_predictions.domain.gates import Bars
+from nba_predictions.domain.policies.input_gates import Bars
 from nba_predictions.settings import GoogleCloud, Settings
 
 HERE = Path(__file__).resolve().parent

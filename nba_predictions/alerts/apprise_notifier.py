@@ -12,8 +12,8 @@ from apprise import Apprise, NotifyBase, NotifyFormat, NotifyType
 from apprise.common import OverflowMode
 
 from nba_predictions.alerts.port import Notifier
-from nba_predictions.domain.alerts import Message, Severity
 from nba_predictions.domain.errors import SettingsError
+from nba_predictions.domain.policies.alerting import Message, Severity
 
 #: A destination that has not answered by then is taken for away.
 _PATIENCE_SECONDS = 10.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from nba_predictions.domain.alerts import Message
+from nba_predictions.domain.policies.alerting import Message
 
 
 class Notifier(Protocol):

@@ -10,16 +10,16 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from nba_predictions.backtest.walk import dates_played, forecasts_of, rows_of
+from nba_predictions.backtest.walk_forward import dates_played, forecasts_of, rows_of
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.errors import ModelError
-from nba_predictions.domain.promotion import DateComparison, Decision, decide
+from nba_predictions.domain.policies.promotion import DateComparison, Decision, decide
+from nba_predictions.inputs.port import LeagueSource
 from nba_predictions.logs import milestone
-from nba_predictions.models.current import Promotion, Promotions
-from nba_predictions.models.store import ModelStore
-from nba_predictions.sources.port import LeagueSource
 from nba_predictions.systems.ensemble import ENSEMBLE
-from nba_predictions.systems.models import TrainedModels
+from nba_predictions.systems.trained_models import TrainedModels
+from nba_predictions.training.model_store import ModelStore
+from nba_predictions.training.promotions import Promotion, Promotions
 
 
 def compare(

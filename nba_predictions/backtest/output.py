@@ -15,7 +15,7 @@ import polars as pl
 
 from nba_predictions.backtest import plots
 from nba_predictions.backtest.report import AVERAGES, LINE, Report, tier_names
-from nba_predictions.domain.predictions import MIN_EDGE, STANDARD_PRICE
+from nba_predictions.domain.betting.predictions import MIN_EDGE, STANDARD_PRICE
 
 _ERROR = "absolute error"
 

@@ -16,7 +16,7 @@ import polars as pl
 
 from nba_predictions.backtest import scores
 from nba_predictions.backtest.scores import Bools, Labels
-from nba_predictions.backtest.walk import Walk, lines_around
+from nba_predictions.backtest.walk_forward import Walk, lines_around
 from nba_predictions.domain.errors import BacktestError
 from nba_predictions.systems.base import Floats
 from nba_predictions.systems.registry import SYSTEMS

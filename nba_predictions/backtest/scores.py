@@ -15,8 +15,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from nba_predictions.domain.lines import implied_probability
-from nba_predictions.domain.predictions import MIN_EDGE, STANDARD_PRICE
+from nba_predictions.domain.betting.lines import implied_probability
+from nba_predictions.domain.betting.predictions import MIN_EDGE, STANDARD_PRICE
 from nba_predictions.systems.base import Floats
 from nba_predictions.systems.distribution import cumulative
 

@@ -11,11 +11,11 @@ from nba_predictions.cli import (
     alerts,
     backfill,
     backtest,
-    maintaining,
-    mending,
+    initialize,
+    maintenance,
     models,
     nights,
-    preparing,
+    repair,
     report,
 )
 from nba_predictions.cli.common import DEFAULT_GAME_DATE, prepare_dagster_home
@@ -44,8 +44,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(profile=None)
     commands = parser.add_subparsers(required=True)
     for module in (
-        *(nights, backfill, report, mending, backtest, models),
-        *(maintaining, alerts, preparing),
+        *(nights, backfill, report, repair, backtest, models),
+        *(maintenance, alerts, initialize),
     ):
         module.add_commands(commands)
     return parser

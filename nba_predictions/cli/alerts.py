@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from nba_predictions.cli.common import Commands, add_command, open_pipeline
-from nba_predictions.domain.alerts import Kind, Message, Severity, link, read_cursor
 from nba_predictions.domain.clock import utc_now
+from nba_predictions.domain.policies.alerting import Kind, Message, Severity, link, read_cursor
 from nba_predictions.settings import Settings
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ def test(settings: Settings, options: argparse.Namespace) -> int:
 def status(settings: Settings, options: argparse.Namespace) -> int:
     """List what is open now; 1 when anything is, or when something cannot be looked at."""
     night = open_pipeline(settings)
-    from nba_predictions.alerts.ticks import kept_by
-    from nba_predictions.sensors.alerting import FIND, SENSORS, Scene
+    from nba_predictions.orchestration.conditions.ticks import kept_by
+    from nba_predictions.orchestration.sensors.alerting import FIND, SENSORS, Scene
 
     errors = warnings = blind = 0
     with dg.DagsterInstance.get() as instance:

@@ -21,14 +21,14 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from nba_predictions.audit import gather_evidence, report
 from nba_predictions.cli.common import Commands, add_command, open_pipeline
 from nba_predictions.cli.output import print_steps, print_verdict
 from nba_predictions.domain.errors import SettingsError
+from nba_predictions.nightly.audit import gather_evidence, report
 from nba_predictions.settings import Settings
 
 if TYPE_CHECKING:
-    from nba_predictions.backfill import DateReport
+    from nba_predictions.cli.backfill_runner import DateReport
 
 #: How a shell names the end by Ctrl-C.
 INTERRUPTED = 130
@@ -63,7 +63,7 @@ def add_commands(commands: Commands) -> None:
 def run_backfill(settings: Settings, options: argparse.Namespace) -> int:
     """Predict a range of dates; the last line counts them, the exit code is 0 when none failed."""
     # Imported here, when DAGSTER_HOME and the settings are known to be right.
-    from nba_predictions.backfill import Backfill, Outcome, backfill, dates_with_games
+    from nba_predictions.cli.backfill_runner import Backfill, Outcome, backfill, dates_with_games
 
     if options.first > options.last:
         raise SettingsError(f"--from {options.first} is after --to {options.last}; turn them round")
@@ -139,7 +139,7 @@ def _line(done: DateReport) -> str:
 
 def publish(settings: Settings, options: argparse.Namespace) -> int:
     """Announce a batch to its readers, and say how it stands."""
-    from nba_predictions.backfill import announce_batch
+    from nba_predictions.cli.backfill_runner import announce_batch
 
     night = open_pipeline(settings)
     batch = night.batches.get(options.batch)

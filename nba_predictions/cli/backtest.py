@@ -58,10 +58,10 @@ def backtest(settings: Settings, options: argparse.Namespace) -> int:
     # Here, because these take a second to import that other commands do not have.
     from nba_predictions.backtest import output
     from nba_predictions.backtest.report import Scope, judge, systems_named
-    from nba_predictions.backtest.walk import walk
+    from nba_predictions.backtest.walk_forward import walk
     from nba_predictions.definitions import league_source
     from nba_predictions.domain.errors import BacktestError
-    from nba_predictions.models.store import ModelStore
+    from nba_predictions.training.model_store import ModelStore
 
     if options.first > options.last:
         raise BacktestError(f"--from {options.first} is after --to {options.last}; exchange them")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from nba_predictions.settings import Settings
 
 if TYPE_CHECKING:
-    from nba_predictions.pipeline import Pipeline
+    from nba_predictions.cli.in_process import Pipeline
 
 #: A date in the middle of the simulated season, on which there is something to see.
 DEFAULT_GAME_DATE = date(2026, 1, 15)
@@ -49,6 +49,6 @@ def prepare_dagster_home(settings: Settings) -> Path:
 
 def open_pipeline(settings: Settings) -> Pipeline:
     # Imported here, when DAGSTER_HOME and the settings are known to be right.
-    from nba_predictions.pipeline import Pipeline
+    from nba_predictions.cli.in_process import Pipeline
 
     return Pipeline(settings)

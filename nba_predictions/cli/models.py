@@ -11,10 +11,10 @@ import polars as pl
 from nba_predictions.cli.common import Commands, add_command
 from nba_predictions.cli.output import print_frame
 from nba_predictions.domain.clock import utc_now
-from nba_predictions.domain.games import eastern_date
+from nba_predictions.domain.league.games import eastern_date
 from nba_predictions.logs import milestone
-from nba_predictions.models.current import Promotions
 from nba_predictions.settings import Settings
+from nba_predictions.training.promotions import Promotions
 
 
 def add_commands(commands: Commands) -> None:
@@ -37,7 +37,7 @@ def add_commands(commands: Commands) -> None:
 
 def show(settings: Settings, options: argparse.Namespace) -> int:
     """List the stored models with what their cards say."""
-    from nba_predictions.models.store import ModelStore
+    from nba_predictions.training.model_store import ModelStore
 
     store = ModelStore(settings.home / "models")
     in_force = Promotions(store.folder).in_force()
@@ -81,7 +81,7 @@ def promote(settings: Settings, options: argparse.Namespace) -> int:
     """Put models in force; 1 when the comparison keeps those that are."""
     from nba_predictions.backtest.challenge import challenge
     from nba_predictions.definitions import league_source
-    from nba_predictions.models.store import ModelStore
+    from nba_predictions.training.model_store import ModelStore
 
     store = ModelStore(settings.home / "models")
     until = options.until or eastern_date(utc_now())

@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import polars as pl
 
-from nba_predictions.assets.launching import fan_out
-from nba_predictions.audit import gather_evidence, report
 from nba_predictions.cli.common import DEFAULT_GAME_DATE, Commands, add_command, open_pipeline
 from nba_predictions.cli.output import print_frame, print_leaderboard, print_steps, print_verdict
+from nba_predictions.domain.batches.verdict import Evidence, Verdict
 from nba_predictions.domain.clock import utc_now
-from nba_predictions.domain.gates import GATES_TAG, MODES
+from nba_predictions.domain.policies.input_gates import GATES_TAG, MODES
 from nba_predictions.domain.tables import PREDICTIONS, RESULTS
-from nba_predictions.domain.verdict import Evidence, Verdict
-from nba_predictions.night.refresh import refuse_the_past
+from nba_predictions.nightly.audit import gather_evidence, report
+from nba_predictions.nightly.refresh import refuse_the_past
+from nba_predictions.orchestration.run_config import fan_out
 from nba_predictions.settings import Settings
 from nba_predictions.warehouse.port import Warehouse
 
 if TYPE_CHECKING:
-    from nba_predictions.pipeline import Pipeline
+    from nba_predictions.cli.in_process import Pipeline
 
 
 def add_commands(commands: Commands) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from nba_predictions.domain.verdict import Evidence, Verdict
+from nba_predictions.domain.batches.verdict import Evidence, Verdict
 
 
 def print_steps(game_date: date, told: Mapping[str, Any]) -> None:

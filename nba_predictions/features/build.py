@@ -169,7 +169,7 @@ def training_features(history: pl.DataFrame, similar_since: date | None = None) 
 def _require(frame: pl.DataFrame, columns: tuple[str, ...], name: str) -> None:
     missing = [c for c in columns if c not in frame.columns]
     if missing:
-        raise ValueError(f"the {name} frame lacks the columns {missing}; see sources/port.py")
+        raise ValueError(f"the {name} frame lacks the columns {missing}; see inputs/port.py")
     if frame.schema["game_date"] != pl.Date:
         raise ValueError(
             f"game_date of the {name} frame is {frame.schema['game_date']}; "

@@ -11,9 +11,9 @@ from datetime import datetime
 from pathlib import Path
 
 from nba_predictions.domain.clock import utc_now
-from nba_predictions.domain.completion_message import TOPIC, CompletionMessage
-from nba_predictions.domain.dead_letter_message import DeadLetterMessage
 from nba_predictions.domain.errors import PublishError
+from nba_predictions.domain.messages.completion import TOPIC, CompletionMessage
+from nba_predictions.domain.messages.dead_letter import DeadLetterMessage
 from nba_predictions.messaging.port import Message, topic_of
 
 _SCHEMA = """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from nba_predictions.domain.completion_message import CompletionMessage
-from nba_predictions.domain.dead_letter_message import DeadLetterMessage
+from nba_predictions.domain.messages.completion import CompletionMessage
+from nba_predictions.domain.messages.dead_letter import DeadLetterMessage
 
 Message = CompletionMessage | DeadLetterMessage
 

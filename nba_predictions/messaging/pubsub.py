@@ -13,9 +13,9 @@ from google.cloud.pubsub_v1 import PublisherClient
 from google.pubsub_v1 import PublisherClient as UnaryPublisher
 from google.pubsub_v1.types import PubsubMessage
 
-from nba_predictions.domain.completion_message import CompletionMessage
-from nba_predictions.domain.dead_letter_message import DeadLetterMessage
 from nba_predictions.domain.errors import CloudAccessError, PublishError
+from nba_predictions.domain.messages.completion import CompletionMessage
+from nba_predictions.domain.messages.dead_letter import DeadLetterMessage
 from nba_predictions.google_cloud import ONCE, connect, persist
 from nba_predictions.messaging.port import Message, topic_of
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import polars as pl
 
-from nba_predictions.audit import gather_evidence, report
-from nba_predictions.batches.port import BatchStore
-from nba_predictions.domain.batch import Batch
-from nba_predictions.domain.reconciliation import Reconciliation, last_entry
+from nba_predictions.batch_store.port import BatchStore
+from nba_predictions.domain.batches.batch import Batch
+from nba_predictions.domain.batches.reconciliation import Reconciliation, last_entry
 from nba_predictions.domain.tables import PREDICTIONS, RESULTS
+from nba_predictions.nightly.audit import gather_evidence, report
 from nba_predictions.report.tables import Schema
 from nba_predictions.warehouse.port import Warehouse
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from nba_predictions.systems.market import BaseLines, MarketUpdate, with_line
 
 if TYPE_CHECKING:
-    from nba_predictions.systems.models import TrainedModels
+    from nba_predictions.systems.trained_models import TrainedModels
 
 Floats = NDArray[np.float64]
 

@@ -15,7 +15,7 @@ from nba_predictions.systems.similarity import SIMILARITY
 from nba_predictions.systems.zone_matchup import ZONE_MATCHUP
 
 if TYPE_CHECKING:
-    from nba_predictions.systems.models import TrainedModels
+    from nba_predictions.systems.trained_models import TrainedModels
 
 MEMBERS = (MOVING_AVERAGE, ZONE_MATCHUP, SIMILARITY, XGBOOST)
 

@@ -18,7 +18,7 @@ from nba_predictions.features.build import FEATURES
 from nba_predictions.systems.base import Floats, Forecast, System, column, shrink_to_prior
 
 if TYPE_CHECKING:
-    from nba_predictions.systems.models import TrainedModels
+    from nba_predictions.systems.trained_models import TrainedModels
 
 #: Below this many rows no trees are grown.
 FEWEST_ROWS: Final = 300

@@ -15,7 +15,7 @@ from nba_predictions.systems.base import Floats, Forecast, System
 from nba_predictions.systems.ensemble import ENSEMBLE
 
 if TYPE_CHECKING:
-    from nba_predictions.systems.models import TrainedModels
+    from nba_predictions.systems.trained_models import TrainedModels
 
 
 def estimate(

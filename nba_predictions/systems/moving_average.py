@@ -16,7 +16,7 @@ import polars as pl
 from nba_predictions.systems.base import Floats, Forecast, System, column, shrink_to_prior
 
 if TYPE_CHECKING:
-    from nba_predictions.systems.models import TrainedModels
+    from nba_predictions.systems.trained_models import TrainedModels
 
 FAST_WEIGHT = 0.75  # half-life 8 games; the rest is half-life 30
 MINUTES_LAST_5 = 0.29  # share of a change of minutes that is taken to last

@@ -13,7 +13,7 @@ from nba_predictions.systems.market import BaseLines
 from nba_predictions.systems.market_blend import MARKET_BLEND
 
 if TYPE_CHECKING:
-    from nba_predictions.systems.models import TrainedModels
+    from nba_predictions.systems.trained_models import TrainedModels
 
 #: In the order of the tables and reports; a combination comes after what it combines.
 SYSTEMS: Final[tuple[System, ...]] = (*MEMBERS, ENSEMBLE, MARKET_BLEND)

@@ -15,7 +15,7 @@ import polars as pl
 from nba_predictions.systems.base import Floats, Forecast, System, column, shrink_to_prior
 
 if TYPE_CHECKING:
-    from nba_predictions.systems.models import TrainedModels
+    from nba_predictions.systems.trained_models import TrainedModels
 
 #: Games of "nothing special" mixed in. A surplus of 20 games carries mostly chance (its standard
 #: error is 1.4 points), and least absolute error on 2021-24 wants about a tenth to a fifth of it.

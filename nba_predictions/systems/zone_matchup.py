@@ -16,7 +16,7 @@ import polars as pl
 from nba_predictions.systems.base import Floats, Forecast, System, column, shrink_to_prior
 
 if TYPE_CHECKING:
-    from nba_predictions.systems.models import TrainedModels
+    from nba_predictions.systems.trained_models import TrainedModels
 
 #: How much of the opponent's relative concession passes on to a player, per zone.
 TWOS, THREES, FREE_THROWS = 0.95, 0.70, 0.55

@@ -36,10 +36,10 @@ from pydantic import PrivateAttr
 from requests.adapters import HTTPAdapter
 
 from nba_predictions import google_cloud
+from nba_predictions.domain.batches.reconciliation import MergeCounts, TargetCounts
+from nba_predictions.domain.batches.verdict import STAGING_KEPT
 from nba_predictions.domain.errors import SettingsError
-from nba_predictions.domain.reconciliation import MergeCounts, TargetCounts
 from nba_predictions.domain.tables import TABLES, Column, Table
-from nba_predictions.domain.verdict import STAGING_KEPT
 from nba_predictions.google_cloud import connect, persist
 from nba_predictions.sql import (
     count_staged_statement,

@@ -29,7 +29,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from nba_predictions.domain.reconciliation import MergeCounts, TargetCounts
+from nba_predictions.domain.batches.reconciliation import MergeCounts, TargetCounts
 from nba_predictions.domain.tables import TABLES, Table
 from nba_predictions.sql import (
     count_staged_statement,

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from nba_predictions.domain.reconciliation import MergeCounts, TargetCounts
+from nba_predictions.domain.batches.reconciliation import MergeCounts, TargetCounts
 from nba_predictions.domain.tables import Table
 
 Rows = Sequence[Mapping[str, Any]]

@@ -10,8 +10,8 @@ from apprise import Apprise
 from apprise.plugins.custom_json import NotifyJSON
 
 from nba_predictions.alerts.apprise_notifier import AppriseNotifier
-from nba_predictions.domain.alerts import Message, Severity
 from nba_predictions.domain.errors import SettingsError
+from nba_predictions.domain.policies.alerting import Message, Severity
 from nba_predictions_tests.alerts.receiver import SECRET, Receiver
 
 MESSAGE = Message("[nba_predictions files] ERROR: broken", "rows_staged: 455\n<b>&", Severity.ERROR)

@@ -11,12 +11,12 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
 
-from nba_predictions.alerts.checks import failed_checks
-from nba_predictions.alerts.runs import failed_runs
-from nba_predictions.batches.sqlite_store import SQLiteBatchStore
-from nba_predictions.domain.alerts import Condition
+from nba_predictions.batch_store.sqlite_store import SQLiteBatchStore
 from nba_predictions.domain.clock import utc_now
-from nba_predictions.partitions import game_dates
+from nba_predictions.domain.policies.alerting import Condition
+from nba_predictions.orchestration.conditions.checks import failed_checks
+from nba_predictions.orchestration.conditions.runs import failed_runs
+from nba_predictions.orchestration.partitions import game_dates
 
 DATE = "2026-01-15"
 JOB = "nightly_predictions"

@@ -7,9 +7,9 @@ from datetime import date
 
 import pytest
 
-from nba_predictions.backtest.walk import Walk, walk
-from nba_predictions.models.store import ModelStore
-from nba_predictions.sources.simulated import SimulatedLeague
+from nba_predictions.backtest.walk_forward import Walk, walk
+from nba_predictions.inputs.simulated import SimulatedLeague
+from nba_predictions.training.model_store import ModelStore
 
 LEAGUE = SimulatedLeague(players_per_team=8, line_share=0.5, seasons_of_history=0)
 #: Two weeks into the season there are games enough for trees.

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nba_predictions.backtest import scores
-from nba_predictions.domain.predictions import recommend
+from nba_predictions.domain.betting.predictions import recommend
 from nba_predictions.systems.base import Floats
 
 

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from nba_predictions.batches.port import BatchStore
-from nba_predictions.domain.batch import (
+from nba_predictions.batch_store.port import BatchStore
+from nba_predictions.domain.batches.batch import (
     RESUMABLE,
     TRANSITIONS,
     Batch,

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from nba_predictions.domain.dead_letter_message import DeadLetterMessage
 from nba_predictions.domain.errors import PublishError
+from nba_predictions.domain.messages.dead_letter import DeadLetterMessage
 from nba_predictions_tests.backends import BrokerBackend
 from nba_predictions_tests.examples import batch, dead_letter, message
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from nba_predictions.domain.batches.reconciliation import MergeCounts, TargetCounts
+from nba_predictions.domain.betting.grading import BoxScore, grade
 from nba_predictions.domain.errors import SchemaMismatchError
-from nba_predictions.domain.games import make_game_id
-from nba_predictions.domain.grading import BoxScore, grade
-from nba_predictions.domain.reconciliation import MergeCounts, TargetCounts
+from nba_predictions.domain.league.games import make_game_id
 from nba_predictions.domain.tables import PREDICTIONS, RESULTS, Column, Table
 from nba_predictions.warehouse.port import StagingTable, Warehouse
 from nba_predictions_tests.backends import WarehouseBackend

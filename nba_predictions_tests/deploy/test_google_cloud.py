@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from nba_predictions.batches import firestore_store
+from nba_predictions.batch_store import firestore_store
 
 GCP = Path(__file__).resolve().parents[2] / "deploy" / "gcp"
 

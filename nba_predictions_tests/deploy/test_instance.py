@@ -14,7 +14,7 @@ import dagster as dg
 import pytest
 from dagster_postgres import PostgresEventLogStorage, PostgresRunStorage, utils
 
-from nba_predictions.domain.verdict import Verdict
+from nba_predictions.domain.batches.verdict import Verdict
 from nba_predictions_tests.conftest import REPOSITORY
 from nba_predictions_tests.deploy.conftest import OpenInstance
 from nba_predictions_tests.deploy.containers import (

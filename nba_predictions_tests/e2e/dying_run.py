@@ -17,7 +17,7 @@ from unittest import mock
 
 import dagster as dg
 
-from nba_predictions.night import leases
+from nba_predictions.nightly import leases
 from nba_predictions_tests.e2e.pipeline import Pipeline, small_league
 from nba_predictions_tests.faults.strikes import SHORT_LEASE, Boundary, watched
 from nba_predictions_tests.nights import Parts

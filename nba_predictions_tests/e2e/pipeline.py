@@ -14,28 +14,28 @@ import duckdb
 import polars as pl
 import pytest
 
-from nba_predictions.assets import (
-    consolidation,
+from nba_predictions.batch_store.sqlite_store import SQLiteBatchStore
+from nba_predictions.definitions import build_definitions, build_resources
+from nba_predictions.domain.batches.batch import Batch, LedgerEntry
+from nba_predictions.domain.batches.verdict import Judgement, judge
+from nba_predictions.inputs.port import LeagueSource, Provenance
+from nba_predictions.inputs.simulated import SimulatedLeague
+from nba_predictions.messaging.outbox import OutboxMessage, OutboxPublisher
+from nba_predictions.nightly import predicting
+from nba_predictions.nightly.audit import gather_evidence
+from nba_predictions.nightly.current_batch import current_batch
+from nba_predictions.orchestration.assets import (
     features,
     grading,
     ingestion,
-    models,
+    merge,
     publication,
     staging,
+    training,
 )
-from nba_predictions.audit import gather_evidence
-from nba_predictions.batches.sqlite_store import SQLiteBatchStore
-from nba_predictions.checks import gates, promises
-from nba_predictions.definitions import build_definitions, build_resources
-from nba_predictions.domain.batch import Batch, LedgerEntry
-from nba_predictions.domain.verdict import Judgement, judge
-from nba_predictions.messaging.outbox import OutboxMessage, OutboxPublisher
-from nba_predictions.models.store import ModelStore
-from nba_predictions.night import predicting
-from nba_predictions.night.batches import current_batch
+from nba_predictions.orchestration.checks import batch_checks, input_gates
 from nba_predictions.settings import Settings
-from nba_predictions.sources.port import LeagueSource, Provenance
-from nba_predictions.sources.simulated import SimulatedLeague
+from nba_predictions.training.model_store import ModelStore
 from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
 from nba_predictions_tests.conftest import GAME_DATE
 
@@ -204,9 +204,9 @@ class Pipeline:
             selection = selection.without_checks()
         everything: list[Any] = [
             *dg.load_assets_from_modules(
-                [ingestion, features, models, staging, consolidation, publication, grading]
+                [ingestion, features, training, staging, merge, publication, grading]
             ),
-            *dg.load_asset_checks_from_modules([promises, gates]),
+            *dg.load_asset_checks_from_modules([batch_checks, input_gates]),
         ]
         return dg.materialize(
             everything,

@@ -11,10 +11,10 @@ import dagster as dg
 import pytest
 
 from nba_predictions.alerts.apprise_notifier import AppriseNotifier
-from nba_predictions.batches import sqlite_store
+from nba_predictions.batch_store import sqlite_store
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.errors import PublishError
-from nba_predictions.sensors.alerting import ALERT_SENSORS
+from nba_predictions.orchestration.sensors.alerting import ALERT_SENSORS
 from nba_predictions_tests.alerts.receiver import SECRET, Receiver
 from nba_predictions_tests.e2e.pipeline import GAME_DATE, Pipeline
 from nba_predictions_tests.e2e.test_merge_faults import loses_a_table

@@ -12,16 +12,16 @@ import polars as pl
 import pytest
 
 from nba_predictions import cli
-from nba_predictions.audit import gather_evidence
-from nba_predictions.batches.sqlite_store import SQLiteBatchStore
+from nba_predictions.batch_store.sqlite_store import SQLiteBatchStore
+from nba_predictions.domain.batches.reconciliation import MergeCounts
+from nba_predictions.domain.batches.verdict import Judgement, Verdict, judge
 from nba_predictions.domain.errors import SchemaMismatchError
-from nba_predictions.domain.reconciliation import MergeCounts
 from nba_predictions.domain.tables import Table
-from nba_predictions.domain.verdict import Judgement, Verdict, judge
+from nba_predictions.inputs.simulated import SimulatedLeague
 from nba_predictions.messaging.outbox import OutboxPublisher
-from nba_predictions.night.batches import current_batch
-from nba_predictions.night.publication import unpublished
-from nba_predictions.sources.simulated import SimulatedLeague
+from nba_predictions.nightly.audit import gather_evidence
+from nba_predictions.nightly.current_batch import current_batch
+from nba_predictions.nightly.publication import unpublished
 from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
 from nba_predictions_tests.conftest import GAME_DATE
 from nba_predictions_tests.e2e.pipeline import Pipeline

@@ -8,11 +8,11 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from nba_predictions.assets.launching import fan_out
-from nba_predictions.domain.batch import BatchState, BatchStatus
+from nba_predictions.domain.batches.batch import BatchState, BatchStatus
+from nba_predictions.domain.batches.verdict import Verdict
 from nba_predictions.domain.errors import CleanupRefusedError
-from nba_predictions.domain.verdict import Verdict
-from nba_predictions.night.staging import MAX_ATTEMPTS
+from nba_predictions.nightly.staging import MAX_ATTEMPTS
+from nba_predictions.orchestration.run_config import fan_out
 from nba_predictions_tests.e2e.conftest import MakePipeline
 from nba_predictions_tests.e2e.pipeline import (
     GAME_DATE,

@@ -13,13 +13,14 @@ import polars as pl
 import pytest
 from dagster._core.test_utils import freeze_time
 
-from nba_predictions import cli, pipeline
-from nba_predictions.checks import gates
+from nba_predictions import cli
+from nba_predictions.cli import in_process
+from nba_predictions.domain.batches.verdict import Verdict
 from nba_predictions.domain.errors import SourceDataError
-from nba_predictions.domain.gates import GATES_TAG
-from nba_predictions.domain.verdict import Verdict
-from nba_predictions.sensors import waiting
-from nba_predictions.sensors.waiting import LOOK_AGAIN_AFTER
+from nba_predictions.domain.policies.input_gates import GATES_TAG
+from nba_predictions.orchestration.checks import input_gates
+from nba_predictions.orchestration.sensors import gate_retry
+from nba_predictions.orchestration.sensors.gate_retry import LOOK_AGAIN_AFTER
 from nba_predictions_tests.e2e.conftest import MakePipeline
 from nba_predictions_tests.e2e.pipeline import (
     GAME_DATE,
@@ -45,7 +46,7 @@ class Evening:
     cursor: str | None = None
 
     def __post_init__(self) -> None:
-        for module in (gates, waiting):
+        for module in (input_gates, gate_retry):
             self.patch.setattr(module, "utc_now", lambda: self.now)
 
     def predict(self, tags: dict[str, str] | None = None) -> dg.ExecuteInProcessResult:
@@ -180,7 +181,7 @@ def test_a_run_of_another_version_is_waited_for_like_any_other(
     make_pipeline: MakePipeline, league: FramesLeague, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     evening = Evening(make_pipeline(league=of_one_game(league)), monkeypatch)
-    monkeypatch.setattr(gates, "REASON", "another name")
+    monkeypatch.setattr(input_gates, "REASON", "another name")
     assert not evening.predict().success
     evening.now += LOOK_AGAIN_AFTER
     assert len(evening.tick()) == 1
@@ -252,7 +253,7 @@ def test_the_command_line_says_which_gate_stopped_the_night_and_how_to_go_on(
     (lines,) = files.glob("points_lines*")
     whole = pl.read_parquet(lines)
     whole.filter(pl.col("home_team") == whole["home_team"][0]).write_parquet(lines)
-    monkeypatch.setattr(gates, "utc_now", lambda: MORNING)
+    monkeypatch.setattr(input_gates, "utc_now", lambda: MORNING)
     assert cli.main(["run", "--game-date", NIGHT]) == 1
     said = capsys.readouterr().err
     assert "slate:every_game_has_lines: 7 of 8 games have lines of fewer than 3 players" in said
@@ -269,7 +270,7 @@ def test_the_command_line_hands_its_gates_to_the_run(
         asked.append(given)
         return False
 
-    monkeypatch.setattr(pipeline.Pipeline, "execute", execute)
+    monkeypatch.setattr(in_process.Pipeline, "execute", execute)
     assert cli.main(["run", "--game-date", NIGHT, "--gates", "warn"]) == 1
     ((job, partition, _, tags),) = asked
     assert (job, partition, tags) == ("nightly_predictions", NIGHT, {GATES_TAG: "warn"})

@@ -11,12 +11,12 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from nba_predictions.audit import gather_evidence
 from nba_predictions.definitions import build_definitions, build_resources
+from nba_predictions.domain.batches.verdict import Verdict, judge
 from nba_predictions.domain.tables import PREDICTIONS
-from nba_predictions.domain.verdict import Verdict, judge
-from nba_predictions.models.store import ModelStore
+from nba_predictions.nightly.audit import gather_evidence
 from nba_predictions.settings import GoogleCloud, Settings
+from nba_predictions.training.model_store import ModelStore
 from nba_predictions.warehouse.bigquery_warehouse import BigQueryWarehouse, exact
 from nba_predictions_tests.e2e.compare_profiles import COLUMNS, differences
 from nba_predictions_tests.e2e.pipeline import GAME_DATE, FramesLeague, Pipeline, errors, facts

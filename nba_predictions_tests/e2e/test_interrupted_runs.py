@@ -13,12 +13,12 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from nba_predictions.domain.batch import BatchState
+from nba_predictions.domain.batches.batch import BatchState
+from nba_predictions.domain.batches.verdict import Verdict
 from nba_predictions.domain.clock import utc_now
-from nba_predictions.domain.verdict import Verdict
-from nba_predictions.night import leases
-from nba_predictions.sensors import batches as batch_sensors
-from nba_predictions.sensors.batches import RUN_TIMEOUT
+from nba_predictions.nightly import leases
+from nba_predictions.orchestration.sensors import batch_followup as batch_sensors
+from nba_predictions.orchestration.sensors.batch_followup import RUN_TIMEOUT
 from nba_predictions_tests.e2e.conftest import MakePipeline
 from nba_predictions_tests.e2e.pipeline import GAME_DATE, Pipeline, errors, facts
 from nba_predictions_tests.faults.strikes import SHORT_LEASE

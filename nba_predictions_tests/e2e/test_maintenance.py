@@ -10,12 +10,12 @@ import polars as pl
 import pytest
 
 from nba_predictions import cli
+from nba_predictions.domain.batches.retention import Retention
+from nba_predictions.domain.batches.verdict import Verdict
 from nba_predictions.domain.clock import utc_now
-from nba_predictions.domain.maintenance import Retention
-from nba_predictions.domain.verdict import Verdict
-from nba_predictions.maintenance import House, Maintained, maintain
-from nba_predictions.models.current import Promotion, Promotions
-from nba_predictions.partitions import player_night
+from nba_predictions.orchestration.maintenance import House, Maintained, maintain
+from nba_predictions.orchestration.partitions import player_night
+from nba_predictions.training.promotions import Promotion, Promotions
 from nba_predictions_tests.e2e.conftest import MakePipeline
 from nba_predictions_tests.e2e.pipeline import GAME_DATE, Pipeline
 

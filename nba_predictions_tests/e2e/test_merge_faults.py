@@ -10,10 +10,10 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from nba_predictions.domain.batch import BatchState
+from nba_predictions.domain.batches.batch import BatchState
+from nba_predictions.domain.batches.reconciliation import MergeCounts
+from nba_predictions.domain.batches.verdict import Verdict
 from nba_predictions.domain.errors import CleanupRefusedError
-from nba_predictions.domain.reconciliation import MergeCounts
-from nba_predictions.domain.verdict import Verdict
 from nba_predictions_tests.e2e.conftest import MakePipeline
 from nba_predictions_tests.e2e.pipeline import (
     SYSTEMS,

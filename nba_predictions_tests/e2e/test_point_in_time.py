@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from nba_predictions.sources.files import FilesSource
-from nba_predictions.sources.simulated import SimulatedLeague
+from nba_predictions.inputs.files import FilesSource
+from nba_predictions.inputs.simulated import SimulatedLeague
 from nba_predictions_tests.e2e.pipeline import GAME_DATE, Pipeline, errors, facts
 
 LOGS = "player_game_logs_2025-26.parquet"

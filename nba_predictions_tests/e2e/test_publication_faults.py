@@ -8,10 +8,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from nba_predictions.domain.batch import BatchState
+from nba_predictions.domain.batches.batch import BatchState
+from nba_predictions.domain.batches.verdict import Verdict
 from nba_predictions.domain.clock import utc_now
-from nba_predictions.domain.verdict import Verdict
-from nba_predictions.sensors import batches as batch_sensors
+from nba_predictions.orchestration.sensors import batch_followup as batch_sensors
 from nba_predictions_tests.e2e.pipeline import GAME_DATE, Pipeline, check_results, errors, facts
 
 

@@ -12,9 +12,9 @@ import polars as pl
 import pytest
 
 from nba_predictions.definitions import build_definitions, build_resources
-from nba_predictions.domain.games import start_of_eastern_day
+from nba_predictions.domain.league.games import start_of_eastern_day
+from nba_predictions.inputs.files import FilesSource
 from nba_predictions.settings import Settings
-from nba_predictions.sources.files import FilesSource
 from nba_predictions_tests.e2e.pipeline import QUIET
 
 pytestmark = pytest.mark.real_data

@@ -8,9 +8,9 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from nba_predictions.assets.launching import fan_out
-from nba_predictions.assets.staging import player_staging
-from nba_predictions.domain.verdict import Verdict
+from nba_predictions.domain.batches.verdict import Verdict
+from nba_predictions.orchestration.assets.staging import player_staging
+from nba_predictions.orchestration.run_config import fan_out
 from nba_predictions_tests.conftest import GAME_DATE
 from nba_predictions_tests.e2e.conftest import MakePipeline
 from nba_predictions_tests.e2e.pipeline import BOOKKEEPING, FramesLeague, Pipeline

@@ -17,7 +17,7 @@ import polars as pl
 import pytest
 
 from nba_predictions import cli
-from nba_predictions.sources.simulated import SimulatedLeague
+from nba_predictions.inputs.simulated import SimulatedLeague
 from nba_predictions_tests.e2e.pipeline import GAME_DATE, facts, systems_raising
 
 NIGHT = GAME_DATE.isoformat()

@@ -8,12 +8,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from nba_predictions.batches import sqlite_store
-from nba_predictions.domain.batch import BatchState
+from nba_predictions.batch_store import sqlite_store
+from nba_predictions.domain.batches.batch import BatchState
+from nba_predictions.domain.batches.verdict import STALL_WINDOW, Verdict
 from nba_predictions.domain.clock import utc_now
-from nba_predictions.domain.verdict import STALL_WINDOW, Verdict
-from nba_predictions.night import staging
-from nba_predictions.sensors import batches as batch_sensors
+from nba_predictions.nightly import staging
+from nba_predictions.orchestration.sensors import batch_followup as batch_sensors
 from nba_predictions_tests.e2e.conftest import MakePipeline
 from nba_predictions_tests.e2e.pipeline import Pipeline, facts
 

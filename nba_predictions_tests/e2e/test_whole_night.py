@@ -12,11 +12,11 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from nba_predictions.domain.batch import BatchState, BatchStatus
-from nba_predictions.domain.gates import GATES
+from nba_predictions.domain.batches.batch import BatchState, BatchStatus
+from nba_predictions.domain.batches.verdict import Verdict
+from nba_predictions.domain.policies.input_gates import GATES
 from nba_predictions.domain.tables import PREDICTIONS
-from nba_predictions.domain.verdict import Verdict
-from nba_predictions.run_tags import BATCH_TAG
+from nba_predictions.orchestration.run_tags import BATCH_TAG
 from nba_predictions_tests.e2e.conftest import MakePipeline
 from nba_predictions_tests.e2e.pipeline import (
     GAME_DATE,

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from google.cloud.pubsub_v1 import SubscriberClient
 
-from nba_predictions.batches.firestore_store import FirestoreBatchStore
+from nba_predictions.batch_store.firestore_store import FirestoreBatchStore
 from nba_predictions.messaging.pubsub import PubSubPublisher
-from nba_predictions.night import leases
+from nba_predictions.nightly import leases
 from nba_predictions.warehouse.bigquery_warehouse import BigQueryWarehouse
 from nba_predictions_tests.faults.grpc_proxy import GrpcProxy
 from nba_predictions_tests.faults.http_proxy import HttpProxy

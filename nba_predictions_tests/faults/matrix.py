@@ -18,9 +18,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from unittest import mock
 
-from nba_predictions.domain.batch import BatchState
-from nba_predictions.domain.verdict import Verdict
-from nba_predictions.night import leases
+from nba_predictions.domain.batches.batch import BatchState
+from nba_predictions.domain.batches.verdict import Verdict
+from nba_predictions.nightly import leases
 from nba_predictions_tests.examples import GAME_DATE
 from nba_predictions_tests.faults.strikes import (
     SHORT_LEASE,

@@ -17,7 +17,7 @@ from unittest import mock
 
 from tenacity import stop_after_delay
 
-from nba_predictions.night import leases
+from nba_predictions.nightly import leases
 from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
 from nba_predictions_tests.nights import Home, Parts, whole_night
 

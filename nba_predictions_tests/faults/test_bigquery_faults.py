@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from google.api_core.exceptions import GoogleAPIError
 
-from nba_predictions.domain.reconciliation import MergeCounts, TargetCounts
+from nba_predictions.domain.batches.reconciliation import MergeCounts, TargetCounts
 from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.warehouse.port import StagingTable
 from nba_predictions_tests.examples import GAME_DATE, NOON, rows_of, slate_player

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from google.api_core.exceptions import ServiceUnavailable
 
-from nba_predictions.batches.firestore_store import FirestoreBatchStore
-from nba_predictions.domain.batch import BatchState, LedgerEntry
+from nba_predictions.batch_store.firestore_store import FirestoreBatchStore
+from nba_predictions.domain.batches.batch import BatchState, LedgerEntry
 from nba_predictions_tests.examples import (
     GAME_DATE,
     NOON,

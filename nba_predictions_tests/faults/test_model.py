@@ -24,24 +24,24 @@ from hypothesis.stateful import (
 )
 from tenacity import wait_none
 
-from nba_predictions.domain.batch import MERGED, RESUMABLE, Batch, BatchState, Completion
+from nba_predictions.domain.batches.batch import MERGED, RESUMABLE, Batch, BatchState, Completion
+from nba_predictions.domain.batches.reconciliation import unmerged_staging
+from nba_predictions.domain.batches.verdict import STALL_WINDOW, Verdict
+from nba_predictions.domain.betting.slate import SlatePlayer
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.errors import BatchStateError, NbaPredictionsError
-from nba_predictions.domain.reconciliation import unmerged_staging
-from nba_predictions.domain.slate import SlatePlayer
 from nba_predictions.domain.tables import PREDICTIONS
-from nba_predictions.domain.verdict import STALL_WINDOW, Verdict
-from nba_predictions.night.batches import newest_batch
-from nba_predictions.night.leases import date_lease
-from nba_predictions.night.publication import publish_completion
-from nba_predictions.night.replay import batch_to_replay, players_to_replay
-from nba_predictions.night.staging import (
+from nba_predictions.nightly.current_batch import newest_batch
+from nba_predictions.nightly.leases import date_lease
+from nba_predictions.nightly.publication import publish_completion
+from nba_predictions.nightly.replay import batch_to_replay, players_to_replay
+from nba_predictions.nightly.staging import (
     close_staging,
     open_batch,
     players_to_stage,
     stage_players,
 )
-from nba_predictions.night.stalls import settle_stalls
+from nba_predictions.nightly.stalls import settle_stalls
 from nba_predictions_tests.examples import GAME_DATE, Skip, rows_of, slate_of, slate_player
 from nba_predictions_tests.faults.strikes import SHORT_LEASE, InjectedError
 from nba_predictions_tests.nights import (

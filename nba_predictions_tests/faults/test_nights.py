@@ -11,8 +11,8 @@ from threading import Barrier
 
 from google.cloud.pubsub_v1 import SubscriberClient
 
+from nba_predictions.domain.batches.verdict import Verdict
 from nba_predictions.domain.tables import PREDICTIONS
-from nba_predictions.domain.verdict import Verdict
 from nba_predictions_tests.examples import GAME_DATE
 from nba_predictions_tests.faults.grpc_proxy import GrpcProxy
 from nba_predictions_tests.faults.http_proxy import HttpProxy

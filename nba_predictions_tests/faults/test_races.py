@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from tenacity import wait_none
 
+from nba_predictions.domain.batches.verdict import Verdict
 from nba_predictions.domain.tables import PREDICTIONS
-from nba_predictions.domain.verdict import Verdict
-from nba_predictions.night.leases import date_lease
-from nba_predictions.night.replay import batch_to_replay, players_to_replay
-from nba_predictions.night.staging import stage_players
+from nba_predictions.nightly.leases import date_lease
+from nba_predictions.nightly.replay import batch_to_replay, players_to_replay
+from nba_predictions.nightly.staging import stage_players
 from nba_predictions_tests.examples import GAME_DATE, rows_of
 from nba_predictions_tests.faults.matrix import healed_by
 from nba_predictions_tests.faults.strikes import in_another_process

@@ -363,7 +363,7 @@ def test_a_game_date_with_a_time_is_refused() -> None:
 
 @pytest.mark.real_data
 def test_training_and_the_night_agree_on_real_games(real_data_dir: Path) -> None:
-    from nba_predictions.sources.files import FilesSource
+    from nba_predictions.inputs.files import FilesSource
 
     day = date(2024, 1, 26)
     history = FilesSource(real_data_dir).game_logs(day + timedelta(days=1))

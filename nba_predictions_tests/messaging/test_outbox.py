@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from nba_predictions.domain.completion_message import TOPIC
 from nba_predictions.domain.errors import PublishError
+from nba_predictions.domain.messages.completion import TOPIC
 from nba_predictions.messaging.outbox import OutboxPublisher
 from nba_predictions_tests.examples import message
 

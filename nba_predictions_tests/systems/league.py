@@ -7,8 +7,8 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
-from nba_predictions.domain.games import make_game_id, season_of
-from nba_predictions.sources.port import GAME_LOGS
+from nba_predictions.domain.league.games import make_game_id, season_of
+from nba_predictions.inputs.port import GAME_LOGS
 
 START = date(2023, 10, 24)
 SLATE_COLUMNS = ("game_date", "game_id", "player_lookup", "team", "opponent", "is_home")

@@ -13,11 +13,11 @@ import pytest
 import nba_predictions
 from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.features.build import build_features
-from nba_predictions.night.predicting import player_predictor
+from nba_predictions.nightly.predicting import player_predictor
 from nba_predictions.systems import registry
 from nba_predictions.systems.base import System
 from nba_predictions.systems.registry import predict_all
-from nba_predictions.systems.training import train
+from nba_predictions.training.train import train
 from nba_predictions_tests.examples import slate_player
 from nba_predictions_tests.systems.league import play_league, slate_of
 from nba_predictions_tests.systems.test_systems import player

@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 
 from nba_predictions.features.build import build_features, training_features
-from nba_predictions.systems import training
-from nba_predictions.systems.models import TrainedModels
 from nba_predictions.systems.registry import SYSTEMS, predict_all
-from nba_predictions.systems.training import train
+from nba_predictions.systems.trained_models import TrainedModels
+from nba_predictions.training import train as train_module
+from nba_predictions.training.train import train
 from nba_predictions_tests.systems.league import play_league, slate_of
 
 HISTORY = play_league(21, dates=110)
@@ -110,7 +110,7 @@ def test_an_error_far_below_the_books_is_reported_as_a_leak() -> None:
     leaky = good | {"absolute_error_with_line": 4.2}
     few = leaky | {"lines": 40.0}
     scores = {"good": good, "leaky": leaky, "few": few, "no_lines": {}}
-    assert training._too_good(scores) == ["leaky"]
+    assert train_module._too_good(scores) == ["leaky"]
 
 
 def test_the_card_tells_of_systems_that_are_too_good_to_be_true(
@@ -123,5 +123,5 @@ def test_the_card_tells_of_systems_that_are_too_good_to_be_true(
         base_line=pl.col("points") + 30.5,
         fair_over=pl.lit(None, pl.Float64),
     )
-    monkeypatch.setattr(training, "TOO_GOOD_LINES", 50)
+    monkeypatch.setattr(train_module, "TOO_GOOD_LINES", 50)
     assert train(HISTORY, CUTOFF, wild).card["suspected_leaks"] == SYSTEM_IDS

@@ -15,11 +15,11 @@ from nba_predictions.features.build import build_features
 from nba_predictions.systems.base import Forecast, LeaguePrior
 from nba_predictions.systems.distribution import over_probability
 from nba_predictions.systems.market import BaseLines, MarketUpdate, market_centre, with_line
-from nba_predictions.systems.market_fit import PAST_LINES, LinedRows, fit_update
-from nba_predictions.systems.models import TrainedModels
 from nba_predictions.systems.registry import SYSTEMS, predict_all
-from nba_predictions.systems.scoring import calibration_error, line_metrics, log_loss
-from nba_predictions.systems.training import DEFAULT_WEIGHTS, train, training_fingerprint
+from nba_predictions.systems.trained_models import TrainedModels
+from nba_predictions.training.market_fit import PAST_LINES, LinedRows, fit_update
+from nba_predictions.training.scoring import calibration_error, line_metrics, log_loss
+from nba_predictions.training.train import DEFAULT_WEIGHTS, train, training_fingerprint
 from nba_predictions_tests.systems.league import play_league, slate_of
 
 HISTORY = play_league(11, dates=100)

@@ -11,15 +11,15 @@ import polars as pl
 import pytest
 
 from nba_predictions.features.build import training_features
-from nba_predictions.models.past_lines import past_lines
-from nba_predictions.sources.files import FilesSource
+from nba_predictions.inputs.files import FilesSource
 from nba_predictions.systems.base import Floats, Forecast
 from nba_predictions.systems.market import BaseLines, with_line
-from nba_predictions.systems.market_fit import LinedRows, fit_update
-from nba_predictions.systems.models import TrainedModels
 from nba_predictions.systems.registry import SYSTEMS, predict_all
-from nba_predictions.systems.scoring import line_metrics, metrics
-from nba_predictions.systems.training import train
+from nba_predictions.systems.trained_models import TrainedModels
+from nba_predictions.training.market_fit import LinedRows, fit_update
+from nba_predictions.training.past_lines import past_lines
+from nba_predictions.training.scoring import line_metrics, metrics
+from nba_predictions.training.train import train
 
 pytestmark = pytest.mark.real_data
 CUTOFF = date(2024, 10, 1)

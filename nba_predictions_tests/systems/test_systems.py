@@ -15,9 +15,9 @@ from nba_predictions.features.build import FEATURES, KEYS, SIMILAR, build_featur
 from nba_predictions.systems.base import Calibration, Forecast, LeaguePrior, System
 from nba_predictions.systems.ensemble import learn_weights, nearer_to_the_best
 from nba_predictions.systems.gradient_boosting import DIRECTIONS
-from nba_predictions.systems.models import TrainedModels
 from nba_predictions.systems.registry import SYSTEMS, predict_all
-from nba_predictions.systems.training import DEFAULT_WEIGHTS, train
+from nba_predictions.systems.trained_models import TrainedModels
+from nba_predictions.training.train import DEFAULT_WEIGHTS, train
 from nba_predictions_tests.systems.league import play_league, slate_of
 
 HISTORY = play_league(3, dates=90)

@@ -11,8 +11,8 @@ import dagster as dg
 import pytest
 from playwright.sync_api import Error
 
-from nba_predictions.sources.files import FilesSource
-from nba_predictions.sources.simulated import SimulatedLeague
+from nba_predictions.inputs.files import FilesSource
+from nba_predictions.inputs.simulated import SimulatedLeague
 from nba_predictions_tests.conftest import GAME_DATE
 from nba_predictions_tests.e2e.pipeline import Pipeline
 from nba_predictions_tests.ui.screen import Screen, browser_page, find_browser

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from nba_predictions.batches.sqlite_store import SQLiteBatchStore
-from nba_predictions.domain.batch import CLEANED_UP
+from nba_predictions.batch_store.sqlite_store import SQLiteBatchStore
+from nba_predictions.domain.batches.batch import CLEANED_UP
+from nba_predictions.domain.batches.verdict import Verdict
 from nba_predictions.domain.tables import PREDICTIONS
-from nba_predictions.domain.verdict import Verdict
 from nba_predictions.report.html import render_page
 from nba_predictions.report.night import gather_night
 from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
@@ -156,7 +156,7 @@ def test_the_page_of_an_asset_says_what_it_is_who_owns_it_and_of_what_kind_it_is
     for kind in kinds:
         screen.shows(kind)
     code = screen.page.get_by_role("link").filter(has_text="in editor")
-    expect(code).to_have_attribute("href", re.compile(r"/nba_predictions/assets/\w+\.py:\d+"))
+    expect(code).to_have_attribute("href", re.compile(r"/nba_predictions/orchestration/assets/\w+\.py:\d+"))
 
 
 def test_an_asset_says_by_when_it_has_to_be_fresh(screen: Screen) -> None:

@@ -10,7 +10,7 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from nba_predictions.domain.reconciliation import TargetCounts
+from nba_predictions.domain.batches.reconciliation import TargetCounts
 from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.warehouse import duckdb_warehouse
 from nba_predictions.warehouse.arrow import staging_schema

@@ -1,0 +1,420 @@
+"""The embedded batch store: SQLite in WAL mode, each write one statement or one transaction.
+
+`synchronous=NORMAL` survives a killed process. A power cut may take the last commits; the steps
+that made them are then done again, to the same end.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta, timezone
+from functools import cached_property
+from pathlib import Path
+
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_random_exponential
+
+from nba_predictions.domain.batches.batch import (
+    RESUMABLE,
+    REVISABLE,
+    Batch,
+    BatchState,
+    Completion,
+    DeadLetter,
+    Lease,
+    LedgerEntry,
+    Tally,
+    lease_held,
+    lease_lost,
+    second_unfinished,
+    states_before,
+    transition_refused,
+)
+from nba_predictions.domain.clock import utc_now
+from nba_predictions.domain.errors import BatchStateError
+
+#: How long a call waits for another process to end its transaction.
+_TIMEOUT_SECONDS = 60
+
+_SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS batches (
+  batch_id TEXT PRIMARY KEY, game_date TEXT NOT NULL, state TEXT NOT NULL,
+  expected_players INTEGER NOT NULL, games INTEGER NOT NULL, slate_fingerprint TEXT NOT NULL,
+  created_at TEXT NOT NULL, run_id TEXT NOT NULL, source TEXT NOT NULL,
+  completion_threshold REAL NOT NULL, reason TEXT, announce INTEGER NOT NULL DEFAULT 1
+);
+CREATE INDEX IF NOT EXISTS batches_by_date ON batches (game_date, created_at);
+-- Two unfinished batches of one date cannot be written down.
+CREATE UNIQUE INDEX IF NOT EXISTS one_unfinished_batch ON batches (game_date)
+  WHERE state IN ({", ".join(f"'{state.value}'" for state in sorted(RESUMABLE))});
+CREATE TABLE IF NOT EXISTS batch_times (
+  batch_id TEXT NOT NULL, state TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (batch_id, state)
+);
+CREATE TABLE IF NOT EXISTS completions (
+  batch_id TEXT NOT NULL, player_lookup TEXT NOT NULL, row_count INTEGER NOT NULL,
+  recorded_at TEXT NOT NULL, run_id TEXT NOT NULL, staging_table TEXT, skip_reason TEXT,
+  fingerprint TEXT,
+  PRIMARY KEY (batch_id, player_lookup)
+);
+CREATE TABLE IF NOT EXISTS dead_letters (
+  batch_id TEXT NOT NULL, player_lookup TEXT NOT NULL, error_class TEXT NOT NULL,
+  message TEXT NOT NULL, traceback TEXT NOT NULL, attempts INTEGER NOT NULL,
+  recorded_at TEXT NOT NULL, run_id TEXT NOT NULL, PRIMARY KEY (batch_id, player_lookup)
+);
+CREATE TABLE IF NOT EXISTS leases (
+  game_date TEXT PRIMARY KEY, holder TEXT, token INTEGER NOT NULL, expires_at TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS ledger (
+  entry INTEGER PRIMARY KEY AUTOINCREMENT, batch_id TEXT NOT NULL, event TEXT NOT NULL,
+  at TEXT NOT NULL, run_id TEXT NOT NULL, counts TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS ledger_by_batch ON ledger (batch_id, entry);
+"""
+
+#: Columns that an existing file may lack, with what to add. A row made before has the default.
+_ADDED = {
+    "batches": {"announce": "INTEGER NOT NULL DEFAULT 1"},
+    "completions": {"fingerprint": "TEXT"},
+}
+
+
+@dataclass(frozen=True)
+class SQLiteBatchStore:
+    """`path` is the SQLite file. One connection serves all threads of a process."""
+
+    path: Path
+    _lock: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
+
+    def prepare(self) -> list[str]:
+        new = not self.path.exists()
+        with self._lock:
+            self._connection.execute("SELECT 1 FROM batches LIMIT 1")
+        return [f"batch store {self.path}"] if new else []
+
+    def now(self) -> datetime:
+        return utc_now()
+
+    def create(self, batch: Batch) -> bool:
+        try:
+            with self._transaction() as connection:
+                connection.execute(
+                    "INSERT INTO batches (batch_id, game_date, state, expected_players, games, "
+                    "slate_fingerprint, created_at, run_id, source, completion_threshold, reason, "
+                    "announce) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        batch.batch_id,
+                        batch.game_date.isoformat(),
+                        batch.state.value,
+                        batch.expected_players,
+                        batch.games,
+                        batch.slate_fingerprint,
+                        _text(batch.created_at),
+                        batch.run_id,
+                        batch.source,
+                        batch.completion_threshold,
+                        batch.reason,
+                        batch.announce,
+                    ),
+                )
+                self._stamp(connection, batch.batch_id, batch.state)
+        except sqlite3.IntegrityError:
+            return False
+        return True
+
+    def get(self, batch_id: str) -> Batch:
+        found = self._batches("batch_id = ?", (batch_id,))
+        if not found:
+            raise BatchStateError(f"there is no batch {batch_id!r}")
+        return found[0]
+
+    def of_date(self, game_date: date) -> list[Batch]:
+        return self._batches("game_date = ? ORDER BY created_at DESC", (game_date.isoformat(),))
+
+    def in_states(self, states: Collection[BatchState]) -> list[Batch]:
+        marks = ", ".join("?" for _ in states)
+        return self._batches(
+            f"state IN ({marks}) ORDER BY created_at", tuple(s.value for s in states)
+        )
+
+    def move(self, batch_id: str, to: BatchState, reason: str | None = None) -> bool:
+        allowed = sorted(state.value for state in states_before(to))
+        marks = ", ".join("?" for _ in allowed)
+        try:
+            with self._transaction() as connection:
+                moved = connection.execute(
+                    "UPDATE batches SET state = ?, reason = ? "
+                    f"WHERE batch_id = ? AND state IN ({marks})",
+                    (to.value, reason, batch_id, *allowed),
+                ).rowcount
+                if moved:
+                    self._stamp(connection, batch_id, to)
+                    return True
+        except sqlite3.IntegrityError as error:
+            raise second_unfinished(batch_id, to) from error
+        state = self.get(batch_id).state
+        if state is to:
+            return False
+        raise transition_refused(batch_id, state, to)
+
+    def revise(self, present: Batch, revised: Batch) -> bool:
+        changes = ", ".join(f"{name} = ?" for name in REVISABLE)
+        unchanged = " AND ".join(f"{name} = ?" for name in REVISABLE)
+        with self._transaction() as connection:
+            return bool(
+                connection.execute(
+                    f"UPDATE batches SET {changes} "
+                    f"WHERE batch_id = ? AND state = ? AND {unchanged}",
+                    (
+                        *(getattr(revised, name) for name in REVISABLE),
+                        present.batch_id,
+                        present.state.value,
+                        *(getattr(present, name) for name in REVISABLE),
+                    ),
+                ).rowcount
+            )
+
+    def complete(self, batch_id: str, completion: Completion, *, replace: bool = False) -> bool:
+        verb = "INSERT OR REPLACE" if replace else "INSERT OR IGNORE"
+        with self._transaction() as connection:
+            return bool(
+                connection.execute(
+                    f"{verb} INTO completions (batch_id, player_lookup, row_count, recorded_at, "
+                    "run_id, staging_table, skip_reason, fingerprint) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        batch_id,
+                        completion.player_lookup,
+                        completion.rows,
+                        _text(completion.recorded_at),
+                        completion.run_id,
+                        completion.staging_table,
+                        completion.skip_reason,
+                        completion.fingerprint,
+                    ),
+                ).rowcount
+            )
+
+    def completions(self, batch_id: str) -> list[Completion]:
+        return [
+            Completion(
+                player_lookup=row["player_lookup"],
+                rows=row["row_count"],
+                recorded_at=_time(row["recorded_at"]),
+                run_id=row["run_id"],
+                staging_table=row["staging_table"],
+                skip_reason=row["skip_reason"],
+                fingerprint=row["fingerprint"],
+            )
+            for row in self._select(
+                "SELECT * FROM completions WHERE batch_id = ? ORDER BY player_lookup", (batch_id,)
+            )
+        ]
+
+    def add_dead_letter(self, batch_id: str, letter: DeadLetter) -> None:
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO dead_letters VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    batch_id,
+                    letter.player_lookup,
+                    letter.error_class,
+                    letter.message,
+                    letter.traceback,
+                    letter.attempts,
+                    _text(letter.recorded_at),
+                    letter.run_id,
+                ),
+            )
+
+    def dead_letters(self, batch_id: str) -> list[DeadLetter]:
+        return [
+            DeadLetter(
+                player_lookup=row["player_lookup"],
+                error_class=row["error_class"],
+                message=row["message"],
+                traceback=row["traceback"],
+                attempts=row["attempts"],
+                recorded_at=_time(row["recorded_at"]),
+                run_id=row["run_id"],
+            )
+            for row in self._select(
+                "SELECT * FROM dead_letters WHERE batch_id = ? ORDER BY player_lookup", (batch_id,)
+            )
+        ]
+
+    def tally(self, batch_id: str) -> Tally:
+        (row,) = self._select(
+            "SELECT COUNT(*) FILTER (WHERE row_count > 0) AS completed, "
+            "COUNT(*) FILTER (WHERE row_count = 0) AS skipped, "
+            "(SELECT COUNT(*) FROM dead_letters AS d WHERE d.batch_id = :batch_id "
+            " AND NOT EXISTS (SELECT 1 FROM completions AS c WHERE c.batch_id = d.batch_id"
+            "  AND c.player_lookup = d.player_lookup)) AS failed "
+            "FROM completions WHERE batch_id = :batch_id",
+            {"batch_id": batch_id},
+        )
+        return Tally(row["completed"], row["skipped"], row["failed"])
+
+    def acquire_lease(self, game_date: date, holder: str, ttl: timedelta) -> Lease:
+        now = utc_now()
+        expires = now + ttl
+        with self._transaction() as connection:
+            row = connection.execute(
+                # A free lease keeps its token, so that the next holder's is higher than any before.
+                "INSERT INTO leases VALUES (?, ?, 1, ?) ON CONFLICT (game_date) DO UPDATE SET "
+                "holder = excluded.holder, token = token + 1, expires_at = excluded.expires_at "
+                "WHERE leases.holder IS NULL OR leases.expires_at <= ? RETURNING token",
+                (game_date.isoformat(), holder, _text(expires), _text(now)),
+            ).fetchone()
+            if row is not None:
+                return Lease(game_date, holder, row["token"], expires)
+            held = connection.execute(
+                "SELECT holder, expires_at FROM leases WHERE game_date = ?",
+                (game_date.isoformat(),),
+            ).fetchone()
+        raise lease_held(game_date, held["holder"], _time(held["expires_at"]))
+
+    def lease(self, game_date: date) -> Lease | None:
+        for row in self._select(
+            "SELECT * FROM leases WHERE game_date = ? AND holder IS NOT NULL",
+            (game_date.isoformat(),),
+        ):
+            return Lease(game_date, row["holder"], row["token"], _time(row["expires_at"]))
+        return None
+
+    def release_lease(self, lease: Lease) -> None:
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE leases SET holder = NULL WHERE game_date = ? AND token = ?",
+                (lease.game_date.isoformat(), lease.token),
+            )
+
+    def append(self, batch_id: str, entry: LedgerEntry, lease: Lease | None = None) -> None:
+        with self._transaction() as connection:
+            if lease is not None:
+                row = connection.execute(
+                    "SELECT token FROM leases WHERE game_date = ?", (lease.game_date.isoformat(),)
+                ).fetchone()
+                if row is None or row["token"] != lease.token:
+                    raise lease_lost(lease, row and row["token"], entry)
+            connection.execute(
+                "INSERT INTO ledger (batch_id, event, at, run_id, counts) VALUES (?, ?, ?, ?, ?)",
+                (batch_id, entry.event, _text(entry.at), entry.run_id, json.dumps(entry.counts)),
+            )
+
+    def ledger(self, batch_id: str) -> list[LedgerEntry]:
+        return [
+            LedgerEntry(row["event"], _time(row["at"]), row["run_id"], json.loads(row["counts"]))
+            for row in self._select(
+                "SELECT * FROM ledger WHERE batch_id = ? ORDER BY entry", (batch_id,)
+            )
+        ]
+
+    @cached_property
+    def _connection(self) -> sqlite3.Connection:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        return _open(self.path)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            # IMMEDIATE waits its turn at the beginning; a transaction that only turns into a
+            # writer later can be refused with "database is locked".
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def _select(self, sql: str, parameters: tuple[str, ...] | dict[str, str]) -> list[sqlite3.Row]:
+        with self._lock:
+            return self._connection.execute(sql, parameters).fetchall()
+
+    def _batches(self, where: str, parameters: tuple[str, ...]) -> list[Batch]:
+        return [
+            Batch(
+                batch_id=row["batch_id"],
+                game_date=date.fromisoformat(row["game_date"]),
+                state=BatchState(row["state"]),
+                expected_players=row["expected_players"],
+                games=row["games"],
+                slate_fingerprint=row["slate_fingerprint"],
+                created_at=_time(row["created_at"]),
+                run_id=row["run_id"],
+                source=row["source"],
+                completion_threshold=row["completion_threshold"],
+                reason=row["reason"],
+                announce=bool(row["announce"]),
+                times={
+                    at["state"]: _time(at["at"])
+                    for at in self._select(
+                        "SELECT state, at FROM batch_times WHERE batch_id = ?", (row["batch_id"],)
+                    )
+                },
+            )
+            for row in self._select(f"SELECT * FROM batches WHERE {where}", parameters)
+        ]
+
+    @staticmethod
+    def _stamp(connection: sqlite3.Connection, batch_id: str, state: BatchState) -> None:
+        connection.execute(
+            "INSERT OR REPLACE INTO batch_times VALUES (?, ?, ?)",
+            (batch_id, state.value, _text(utc_now())),
+        )
+
+
+def _is_busy(error: BaseException) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
+
+
+# Of several processes that open a new file at once only one can turn WAL on; the others are told
+# "database is locked" at once, whatever the timeout.
+@retry(
+    retry=retry_if_exception(_is_busy),
+    wait=wait_random_exponential(multiplier=0.01, max=1),
+    stop=stop_after_delay(_TIMEOUT_SECONDS),
+    reraise=True,
+)
+def _open(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        path, timeout=_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
+    )
+    try:
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.executescript(_SCHEMA)
+        _add_columns(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _add_columns(connection: sqlite3.Connection) -> None:
+    """Add what a file of an earlier version lacks; of several processes one adds it."""
+    for table, columns in _ADDED.items():
+        there = {row["name"] for row in connection.execute(f"PRAGMA table_info({table})")}
+        for name, definition in columns.items():
+            if name in there:
+                continue
+            try:
+                connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {definition}")
+            except sqlite3.OperationalError as error:
+                if "duplicate column" not in str(error):
+                    raise
+
+
+def _text(moment: datetime) -> str:
+    """ISO 8601 in UTC with microseconds always written, so that texts order like times."""
+    return moment.astimezone(timezone.utc).isoformat(timespec="microseconds")
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)

@@ -1,0 +1,145 @@
+"""The pipeline in this process: its jobs and sensors, run as the daemon would run them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from nba_predictions.alerts.port import Notifier
+from nba_predictions.batch_store.port import BatchStore
+from nba_predictions.definitions import build_definitions, build_resources
+from nba_predictions.domain.batches.batch import CLEANED_UP, Batch, BatchState
+from nba_predictions.domain.batches.reconciliation import last_entry
+from nba_predictions.domain.errors import NbaPredictionsError
+from nba_predictions.inputs.port import LeagueSource
+from nba_predictions.messaging.port import Publisher
+from nba_predictions.nightly.current_batch import newest_batch
+from nba_predictions.orchestration.run_config import fan_out
+from nba_predictions.orchestration.run_tags import BATCH_TAG
+from nba_predictions.orchestration.step_errors import raised
+from nba_predictions.settings import Settings
+from nba_predictions.training.model_store import ModelStore
+from nba_predictions.warehouse.port import Warehouse
+
+#: Dagster's own account of each event stays in its event log; stdout is for the milestones, and
+#: what failed is said once, on stderr.
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+class Pipeline:
+    """The pipeline's jobs and sensors, run in this process as the daemon would run them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._resources = build_resources(settings)
+        self._definitions = build_definitions(self._resources)
+        self.batches: BatchStore = self._resources["batches"]
+        self.publisher: Publisher = self._resources["publisher"]
+        self.warehouse: Warehouse = self._resources["warehouse"]
+        self.notifier: Notifier = self._resources["notifier"]
+        self.model_store: ModelStore = self._resources["model_store"]
+        self.league: LeagueSource = self._resources["league"]
+
+    @property
+    def repository(self) -> dg.RepositoryDefinition:
+        return self._definitions.get_repository_def()
+
+    def execute(
+        self,
+        job: str,
+        partition: str,
+        instance: dg.DagsterInstance,
+        tags: Mapping[str, str] | None = None,
+        config: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """Run a job for a partition; say what failed, and return whether it succeeded."""
+        result = self._definitions.resolve_job_def(job).execute_in_process(
+            partition_key=partition,
+            instance=instance,
+            run_config={**_QUIET, **(config or {})},
+            tags=dict(tags or {}),
+            raise_on_error=False,
+        )
+        explain_failures(result)
+        return result.success
+
+    def replay(
+        self,
+        game_date: date,
+        instance: dg.DagsterInstance,
+        players: Sequence[str],
+        batch_id: str,
+    ) -> bool:
+        """Predict players of a batch again, by default those who are not done; merge, clean up."""
+        config = fan_out(players=list(players), batch_id=batch_id)
+        return self.execute("replay_players", game_date.isoformat(), instance, config=config)
+
+    def publish(self, game_date: date, instance: dg.DagsterInstance) -> bool:
+        """Publish the batch of a date, if it waits for that; return whether nothing failed."""
+        batch = newest_batch(self.batches, game_date)
+        if batch is None or batch.state not in CLEANED_UP or not batch.announce:
+            return True
+        if self.told_of(batch):
+            return True
+        tags = {BATCH_TAG: batch.batch_id}
+        return self.execute("publish_phase5_completion", game_date.isoformat(), instance, tags)
+
+    def told_of(self, batch: Batch) -> bool:
+        """Return whether a batch, as it is now, has been published."""
+        told = last_entry(self.batches.ledger(batch.batch_id), "published")
+        return told is not None and batch.state is BatchState.PUBLISHED
+
+    def tick(self, sensor: str, instance: dg.DagsterInstance) -> None:
+        """Evaluate a sensor once and run what it asks for."""
+        definition = self._definitions.resolve_sensor_def(sensor)
+        wanted = {key: self._resources[key] for key in definition.required_resource_keys}
+        with dg.build_sensor_context(
+            instance=instance,
+            repository_def=self._definitions.get_repository_def(),
+            resources=wanted,
+        ) as context:
+            requests = definition.evaluate_tick(context).run_requests or []
+        for request in requests:
+            job = request.job_name or str(definition.job_name)
+            self.execute(job, str(request.partition_key), instance, request.tags)
+
+
+#: Errors whose message says it all; of others the traceback is wanted.
+_PLAIN = frozenset(
+    {c.__name__ for c in NbaPredictionsError.__subclasses__()}
+    | {"Failure", "DagsterAssetCheckFailedError"}
+)
+
+
+def explain_failures(result: dg.ExecuteInProcessResult) -> None:
+    """Say on stderr which steps failed or were tried again, and why; the same reason once."""
+    steps: dict[tuple[str, str], list[str]] = {}
+    checks = {}
+    for event in result.all_events:
+        if event.is_step_failure:
+            error, what = event.step_failure_data.error, "failed"
+        elif event.is_step_up_for_retry:
+            error, what = event.step_retry_data.error, "failed and was tried again"
+        elif event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            found = event.asset_check_evaluation_data
+            if not found.passed and found.severity is dg.AssetCheckSeverity.ERROR:
+                checks[found.asset_check_key.to_user_string()] = found.description
+            continue
+        else:
+            continue
+        error = raised(error)
+        if error is None:
+            reason = "no reason was recorded"
+        elif error.cls_name in _PLAIN:
+            reason = error.message.partition(": ")[2].strip()
+        else:
+            reason = error.to_string()
+        steps.setdefault((what, reason), []).append(str(event.step_key))
+    for (what, reason), keys in steps.items():
+        print(f"nba-predictions: {', '.join(keys)} {what}: {reason}", file=sys.stderr)
+    # The step that failed names its checks only.
+    for name, description in checks.items():
+        print(f"nba-predictions: {name}: {description}", file=sys.stderr)

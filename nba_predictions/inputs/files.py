@@ -1,0 +1,211 @@
+"""A folder of parquet or csv files as the league's source.
+
+The layout is described for users in `docs/input-files.md`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from nba_predictions.domain.errors import SourceDataError
+from nba_predictions.inputs import box_scores, markets
+from nba_predictions.inputs.box_scores import no_homes, normalise_game_logs
+from nba_predictions.inputs.port import INJURIES, PROP_LINES, SCHEDULE, Provenance
+from nba_predictions.inputs.rows import reject_second_game
+from nba_predictions.inputs.tables import (
+    FILE,
+    ROW,
+    Parsed,
+    RawTable,
+    conform,
+    find_tables,
+    read_table,
+)
+
+_Normaliser = Callable[[Sequence[RawTable]], Parsed]
+_KINDS: dict[str, tuple[_Normaliser, tuple[str, ...]]] = {
+    "player_game_logs": (
+        box_scores.normalise_game_logs,
+        (*box_scores.REQUIRED, *box_scores.OPTIONAL),
+    ),
+    "points_lines": (
+        markets.normalise_lines,
+        (*markets.LINES_REQUIRED, *markets.LINES_OPTIONAL),
+    ),
+    "schedule": (
+        markets.normalise_schedule,
+        (*markets.SCHEDULE_REQUIRED, *markets.SCHEDULE_OPTIONAL),
+    ),
+    "injuries": (
+        markets.normalise_injuries,
+        (*markets.INJURIES_REQUIRED, *markets.INJURIES_OPTIONAL),
+    ),
+}
+_TEAMS = ("away_team", "home_team")
+
+
+class FilesSource:
+    """Answers from the files of one folder, as they were when first asked for.
+
+    Nothing is read before the first question; then each file is read once. Every method raises
+    SourceDataError, which names file, row and column, if a file it needs cannot be trusted.
+    """
+
+    name = "files"
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        self._parsed: dict[str, Parsed | None] = {}
+        self._lock = threading.RLock()
+
+    def game_logs(self, before: date) -> pl.DataFrame:
+        """All rows (GAME_LOGS) of games played strictly before `before`, oldest first."""
+        return self._logs().filter(pl.col("game_date") < before)
+
+    def box_scores(self, game_date: date) -> pl.DataFrame:
+        """The rows (GAME_LOGS) of the games of `game_date`; empty while the files lack them."""
+        return self._logs().filter(pl.col("game_date") == game_date)
+
+    def schedule(self, game_date: date) -> pl.DataFrame:
+        """The games (SCHEDULE) of `game_date`.
+
+        Without schedule files they are the games that the logs of the date are of, or, if there
+        are none yet, the games that the date's lines name. Either way the logs give nothing away
+        but which teams meet, and where.
+
+        Raises:
+            SourceDataError: lines are all there is, and they have a team in two games.
+        """
+        given = self._read("schedule")
+        if given is not None:
+            return given.frame.filter(pl.col("game_date") == game_date)
+        return self._derived_schedule(game_date)
+
+    def prop_lines(self, game_date: date) -> pl.DataFrame:
+        """The quotes (PROP_LINES) for `game_date`; empty where no book has any.
+
+        Where a book and the schedule differ on who is at home (a neutral court), the schedule's
+        word is taken, so that the quotes find their game.
+        """
+        lines = self._read("points_lines")
+        if lines is None:
+            return pl.DataFrame(schema=PROP_LINES)
+        quoted = lines.frame.filter(pl.col("game_date") == game_date)
+        games = self.schedule(game_date).select(
+            away_team="home_team", home_team="away_team", turned=pl.lit(True)
+        )
+        quoted = quoted.join(
+            games, on=["away_team", "home_team"], how="left", maintain_order="left"
+        )
+        turned = pl.col("turned").fill_null(False)
+        quoted = quoted.with_columns(
+            pl.when(turned).then("home_team").otherwise("away_team").alias("away_team"),
+            pl.when(turned).then("away_team").otherwise("home_team").alias("home_team"),
+        )
+        return conform(quoted, PROP_LINES)
+
+    def injuries(self, game_date: date) -> pl.DataFrame:
+        """The report (INJURIES) for `game_date`.
+
+        A row without a game_date holds for every date, unless the player has one with it.
+        """
+        report = self._read("injuries")
+        if report is None:
+            return pl.DataFrame(schema=INJURIES)
+        dated = report.frame.filter(pl.col("game_date") == game_date)
+        undated = report.frame.filter(pl.col("game_date").is_null())
+        undated = undated.join(dated, on="player_lookup", how="anti")
+        undated = undated.with_columns(pl.lit(game_date, pl.Date).alias("game_date"))
+        return pl.concat([dated, undated]).sort("player_lookup")
+
+    def provenance(self, game_date: date) -> Provenance:
+        """Whether there are schedule files, to which date they reach, and of when the report is.
+
+        A report of `game_date` is of that day; of when its rows without a date are, nobody knows.
+        """
+        schedule, report = self._read("schedule"), self._read("injuries")
+        reported: date | None = None
+        if report is not None:
+            days = report.frame["game_date"]
+            reported = game_date if (days == game_date).any() and not days.has_nulls() else None
+        last = None if schedule is None else schedule.frame["game_date"].max()
+        return Provenance(
+            schedule_is_given=schedule is not None,
+            schedule_until=last if isinstance(last, date) else None,
+            injuries_made_on=reported,
+        )
+
+    @property
+    def notes(self) -> dict[str, int]:
+        """Counts of what the files hold and the frames do not, over all files.
+
+        `did_not_play_rows`, `duplicate_rows_collapsed`, `lines_other_markets`,
+        `lines_price_sentinel`, `lines_after_tipoff`, `players_renamed`.
+        """
+        total: Counter[str] = Counter()
+        for kind in _KINDS:
+            parsed = self._read(kind)
+            # update() keeps the zeros: a count that is there and 0 says that it was looked at.
+            total.update(parsed.notes if parsed is not None else {})
+        return dict(sorted(total.items()))
+
+    def _logs(self) -> pl.DataFrame:
+        logs = self._read("player_game_logs")
+        if logs is None:
+            there = ", ".join(sorted(p.name for p in self.folder.iterdir())[:10])
+            raise SourceDataError(
+                f"{self.folder}: there is no player_game_logs*.parquet or .csv (but {there}); "
+                "box scores are needed, put them there under such a name"
+            )
+        return logs.frame
+
+    def _read(self, kind: str) -> Parsed | None:
+        """Return the parsed files of one kind, None if there are none."""
+        with self._lock:
+            if kind not in self._parsed:
+                normalise, columns = _KINDS[kind]
+                tables = [read_table(p, columns) for p in find_tables(self.folder, kind)]
+                if tables and kind == "player_game_logs":
+                    self._parsed[kind] = normalise_game_logs(tables, self._designated_homes)
+                else:
+                    self._parsed[kind] = normalise(tables) if tables else None
+            return self._parsed[kind]
+
+    def _designated_homes(self) -> pl.DataFrame:
+        """Who counts as the home team by the schedule, then by the lines in the files' order."""
+        keys = ["game_date", "away_team", "home_team"]
+        said = [no_homes().select(keys)]
+        for kind in ("schedule", "points_lines"):
+            parsed = self._read(kind)
+            if parsed is not None:
+                order = [c for c in (FILE, ROW) if c in parsed.frame.columns]
+                frame = parsed.frame.sort(order) if order else parsed.frame
+                said.append(frame.select(keys))
+        return pl.concat(said)
+
+    def _derived_schedule(self, game_date: date) -> pl.DataFrame:
+        games = box_scores.games_of(self._logs(), game_date)
+        lines = self._read("points_lines")
+        if lines is None:
+            return _with_tipoff(games, pl.DataFrame(schema=markets.LINES_AND_GAMES))
+        quoted = lines.frame.filter(pl.col("game_date") == game_date).sort(FILE, ROW)
+        if games.is_empty():
+            # Two books may name a game's home team differently; the first one is believed.
+            one, two = pl.min_horizontal(_TEAMS), pl.max_horizontal(_TEAMS)
+            games = quoted.filter(pl.struct(one.alias("one"), two.alias("two")).is_first_distinct())
+            reject_second_game(games, "home_team")
+        return _with_tipoff(games, quoted)
+
+
+def _with_tipoff(games: pl.DataFrame, quoted: pl.DataFrame) -> pl.DataFrame:
+    """Return SCHEDULE: the games with the newest tip-off among the lines quoted for them."""
+    newest = quoted.sort("quoted_on").group_by("game_id").agg(pl.col("tipoff").drop_nulls().last())
+    games = games.select("game_date", "game_id", "away_team", "home_team")
+    games = games.join(newest, on="game_id", how="left")
+    return conform(games, SCHEDULE).sort("tipoff", "game_id")

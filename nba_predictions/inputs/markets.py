@@ -1,0 +1,323 @@
+"""Points lines, schedules and injury reports, brought to PROP_LINES, SCHEDULE and INJURIES.
+
+Files and the simulated league pass through here alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from nba_predictions.domain.errors import SourceDataError
+from nba_predictions.domain.league.games import EASTERN, team_abbreviation
+from nba_predictions.inputs.port import INJURIES, INJURY_STATUSES, PROP_LINES, SCHEDULE
+from nba_predictions.inputs.rows import (
+    collapse_duplicates,
+    reject_second_game,
+    with_game_id,
+    with_lookup,
+    with_mapped,
+)
+from nba_predictions.inputs.tables import (
+    FILE,
+    ROW,
+    Cell,
+    Parsed,
+    RawTable,
+    calendar_date,
+    cell_error,
+    conform,
+    moment,
+    number,
+    parse,
+    reject,
+    require_columns,
+    text,
+    whole,
+)
+
+LINES_REQUIRED = (
+    *("player", "market", "bookmaker", "side", "line", "price", "home_team", "away_team"),
+)
+LINES_OPTIONAL = ("commence_time", "snap")
+SCHEDULE_REQUIRED = ("game_date", "away_team", "home_team")
+SCHEDULE_OPTIONAL = ("tipoff", "commence_time")
+INJURIES_REQUIRED = ("player", "status")
+INJURIES_OPTIONAL = ("game_date", "reason")
+
+#: PROP_LINES, and what the lines tell of the games.
+LINES_AND_GAMES = {
+    **PROP_LINES,
+    "game_id": pl.String,
+    "tipoff": SCHEDULE["tipoff"],
+    FILE: pl.String,
+    ROW: pl.Int64,
+}
+
+POINTS_MARKET = "player_points"
+#: From this price on, up or down, a quote is a placeholder that nobody can bet on.
+SENTINEL_PRICE = 10_000
+#: Fantasy operators, by their names' letters and digits: what they quote is a game's threshold,
+#: paid as part of a slip, not a line with a price.
+DFS_BOOKS = frozenset(
+    {
+        *("prizepicks", "underdog", "underdogfantasy", "sleeper", "sleeperfantasy"),
+        *("pick6", "draftkingspick6", "betr", "betrpicks", "betrusdfs", "dabble", "parlayplay"),
+        *("chalkboard", "boomfantasy", "hotstreak", "thrivefantasy", "vividpicks", "ownersbox"),
+    }
+)
+
+_MOST_POINTS = 200
+_SNAP_FORMAT = "%m_%d_%Y"
+_TEAM_MEND = "write the full name as in Los Angeles Lakers, or the abbreviation as in LAL"
+_TIME_MEND = "write UTC as in 2025-01-11T00:10:00Z, or with the offset"
+_DATE_MEND = "write the day of the game in US Eastern time, as in 2025-01-10"
+
+
+def normalise_lines(tables: Sequence[RawTable]) -> Parsed:
+    """Return all tables as one frame of LINES_AND_GAMES.
+
+    The game_date is the day of `commence_time` in US Eastern time or, without one, the day in
+    `snap`. Notes count what is left out: `lines_other_markets`, `lines_price_sentinel`,
+    `lines_after_tipoff` (quoted on a later UTC day than the tip-off's) and identical rows.
+
+    Raises:
+        SourceDataError: a cell cannot be trusted, or a row has neither of the two times.
+    """
+    parts = [_typed_lines(table) for table in tables]
+    rows = pl.concat([rows for rows, _ in parts])
+    rows = _with_teams(rows)
+    rows = with_game_id(rows, "home_team")
+    rows = with_lookup(rows, "player")
+    content = [c for c in rows.columns if c not in (FILE, ROW)]
+    distinct = rows.unique(content, keep="first", maintain_order=True)
+    late = (pl.col("quoted_on") > pl.col("tipoff").dt.date()).fill_null(False)
+    timely = distinct.filter(~late)
+    notes = {
+        "lines_other_markets": sum(n["other"] for _, n in parts),
+        "lines_price_sentinel": sum(n["sentinel"] for _, n in parts),
+        "lines_after_tipoff": distinct.height - timely.height,
+        "duplicate_rows_collapsed": rows.height - distinct.height,
+    }
+    order = ["game_date", "game_id", "player_lookup", "book", "quoted_on", "line", "side", "price"]
+    return Parsed(conform(timely.sort(order), LINES_AND_GAMES), notes)
+
+
+def _typed_lines(table: RawTable) -> tuple[pl.DataFrame, dict[str, int]]:
+    require_columns(table, LINES_REQUIRED)
+    if not {"commence_time", "snap"} & set(table.frame.columns):
+        raise cell_error(
+            table.name,
+            f"1 to {table.frame.height}",
+            "commence_time",
+            "is missing, and so is snap: the lines have no date",
+            f"add commence_time ({_TIME_MEND}) or snap (the quote's UTC day as in 01_10_2025)",
+        )
+    raw = table.addressed()
+    for column in LINES_OPTIONAL:
+        if column not in raw.columns:
+            raw = raw.with_columns(pl.lit(None, pl.String).alias(column))
+    market = Cell("market", text(raw, "market"), "a market", f"write {POINTS_MARKET}")
+    points = raw.filter(parse(raw, {"market": market})["market"] == POINTS_MARKET)
+    price = Cell(
+        "price",
+        whole(points, "price", -(10**9), 10**9),
+        "a price",
+        "write American odds as in -110 or 105, or nothing",
+        optional=True,
+    )
+    prices = parse(points, {"price": price})["price"]
+    quoted = points.filter((prices.abs() < SENTINEL_PRICE).fill_null(True))
+    counts = {
+        "other": raw.height - points.height,
+        "sentinel": points.height - quoted.height,
+    }
+    return _parse_lines(quoted), counts
+
+
+def _parse_lines(raw: pl.DataFrame) -> pl.DataFrame:
+    side = text(raw, "side").str.to_titlecase()
+    line = number(raw, "line")
+    cells = {
+        "player_name": Cell("player", text(raw, "player"), "a name", "write the player's name"),
+        "book": Cell("bookmaker", text(raw, "bookmaker"), "a name", "write the book's name"),
+        "side": Cell(
+            "side", pl.when(side.is_in(["Over", "Under"])).then(side), "a side", "Over or Under"
+        ),
+        "line": Cell(
+            "line",
+            pl.when((line > 0) & (line <= _MOST_POINTS) & (line * 2 == (line * 2).floor()))
+            .then(line)
+            .cast(pl.Decimal(5, 1)),
+            f"a points line (a multiple of 0.5 above 0, at most {_MOST_POINTS})",
+            "write the line as the book has it, as in 24.5, or take the row out",
+        ),
+        "price": Cell("price", whole(raw, "price", -(10**9), 10**9), "a price", "", optional=True),
+        "home_team": Cell("home_team", text(raw, "home_team"), "a team", _TEAM_MEND),
+        "away_team": Cell("away_team", text(raw, "away_team"), "a team", _TEAM_MEND),
+        "tipoff": Cell(
+            "commence_time",
+            moment(raw, "commence_time"),
+            "a time with a time zone",
+            _TIME_MEND,
+            optional=True,
+        ),
+        "quoted_on": Cell(
+            "snap",
+            calendar_date(raw, "snap", [_SNAP_FORMAT]),
+            "a day",
+            "write the quote's UTC day as in 01_10_2025",
+            optional=True,
+        ),
+    }
+    rows = parse(raw, cells)
+    reject(
+        rows,
+        pl.col("price").abs() < 100,
+        "price",
+        pl.format("{} is no American price", "price"),
+        "write odds of at most -100 or at least 100; decimal odds have to be converted",
+    )
+    reject(
+        rows,
+        pl.col("tipoff").is_null() & pl.col("quoted_on").is_null(),
+        "commence_time",
+        pl.lit("is empty, and so is snap: the line has no date"),
+        f"fill in commence_time ({_TIME_MEND}) or snap (the quote's UTC day as in 01_10_2025)",
+    )
+    key = pl.col("book").str.to_lowercase().str.replace_all("[^a-z0-9]", "")
+    return rows.with_columns(
+        _eastern_date("tipoff").fill_null(pl.col("quoted_on")).alias("game_date"),
+        pl.when(key.is_in(sorted(DFS_BOOKS)))
+        .then(pl.lit("dfs"))
+        .otherwise(pl.lit("sportsbook"))
+        .alias("line_source"),
+    )
+
+
+def _eastern_date(column: str) -> pl.Expr:
+    return pl.col(column).dt.convert_time_zone(EASTERN.key).dt.date()
+
+
+def _with_teams(rows: pl.DataFrame) -> pl.DataFrame:
+    """Bring both teams to their abbreviations."""
+    for column in ("away_team", "home_team"):
+        rows = with_mapped(rows, [column], "__team", team_abbreviation, (column, _TEAM_MEND))
+        rows = rows.with_columns(pl.col("__team").alias(column)).drop("__team")
+    return rows
+
+
+def normalise_schedule(tables: Sequence[RawTable]) -> Parsed:
+    """Return all tables as one frame of SCHEDULE; identical rows once, the note counts them.
+
+    Raises:
+        SourceDataError: a cell cannot be trusted, a tip-off is on another day than its game_date,
+            or a team has two games on a date.
+    """
+    rows = pl.concat([_typed_games(table) for table in tables])
+    reject(
+        rows,
+        _eastern_date("tipoff") != pl.col("game_date"),
+        "tipoff",
+        pl.format("{} is not on {} in US Eastern time", "tipoff", "game_date"),
+        "correct the time, which is UTC, or the date, which is Eastern",
+    )
+    rows = with_game_id(_with_teams(rows), "home_team")
+    rows, collapsed = collapse_duplicates(rows, ("game_id",), _two_tipoffs)
+    reject_second_game(rows, "home_team")
+    frame = conform(rows, SCHEDULE).sort("game_date", "tipoff", "game_id")
+    return Parsed(frame, {"duplicate_rows_collapsed": collapsed})
+
+
+def _typed_games(table: RawTable) -> pl.DataFrame:
+    require_columns(table, SCHEDULE_REQUIRED)
+    raw = table.addressed()
+    cells = {
+        "game_date": Cell("game_date", calendar_date(raw, "game_date"), "a date", _DATE_MEND),
+        "away_team": Cell("away_team", text(raw, "away_team"), "a team", _TEAM_MEND),
+        "home_team": Cell("home_team", text(raw, "home_team"), "a team", _TEAM_MEND),
+    }
+    column = next((c for c in SCHEDULE_OPTIONAL if c in raw.columns), None)
+    if column is not None:
+        cells["tipoff"] = Cell(
+            column, moment(raw, column), "a time with a time zone", _TIME_MEND, optional=True
+        )
+        return parse(raw, cells)
+    unknown = pl.lit(None, pl.Datetime("us", "UTC")).alias("tipoff")
+    return parse(raw, cells).with_columns(unknown)
+
+
+def _two_tipoffs(first: dict[str, Any], second: dict[str, Any]) -> SourceDataError:
+    return cell_error(
+        second[FILE],
+        second[ROW],
+        "tipoff",
+        f"{second['game_id']} is also in {first[FILE]}, row {first[ROW]}, with the tip-off "
+        f"{first['tipoff']} instead of {second['tipoff']}",
+        "keep the right one",
+    )
+
+
+def normalise_injuries(tables: Sequence[RawTable]) -> Parsed:
+    """Return all tables as one frame of INJURIES.
+
+    `game_date` is null in rows that state none: they hold for whatever date is asked for.
+
+    Raises:
+        SourceDataError: a cell cannot be trusted, a status is not one of INJURY_STATUSES, or a
+            player has two of them for a date.
+    """
+    rows = with_lookup(pl.concat([_typed_injuries(table) for table in tables]), "player")
+    # A name spelled in two ways and two wordings of a reason are no contradiction.
+    reasons = rows.select("game_date", "player_lookup", "player_name", "reason")
+    rows = rows.drop("player_name", "reason")
+    rows, collapsed = collapse_duplicates(rows, ("game_date", "player_lookup"), _two_statuses)
+    rows = rows.join(
+        reasons.unique(["game_date", "player_lookup"], keep="first", maintain_order=True),
+        on=["game_date", "player_lookup"],
+        how="left",
+        nulls_equal=True,
+        maintain_order="left",
+    )
+    frame = conform(rows, INJURIES).sort("game_date", "player_lookup")
+    return Parsed(frame, {"duplicate_rows_collapsed": collapsed})
+
+
+def _typed_injuries(table: RawTable) -> pl.DataFrame:
+    require_columns(table, INJURIES_REQUIRED)
+    raw = table.addressed()
+    for column in INJURIES_OPTIONAL:
+        if column not in raw.columns:
+            raw = raw.with_columns(pl.lit(None, pl.String).alias(column))
+    status = text(raw, "status").str.to_uppercase()
+    known = ", ".join(INJURY_STATUSES)
+    cells = {
+        "game_date": Cell(
+            "game_date", calendar_date(raw, "game_date"), "a date", _DATE_MEND, optional=True
+        ),
+        "player_name": Cell("player", text(raw, "player"), "a name", "write the player's name"),
+        "status": Cell(
+            "status",
+            pl.when(status.is_in(INJURY_STATUSES)).then(status),
+            "a status of the injury report",
+            f"write one of {known}",
+        ),
+        "reason": Cell(
+            "reason", text(raw, "reason"), "text", "write words, or nothing", optional=True
+        ),
+    }
+    return parse(raw, cells)
+
+
+def _two_statuses(first: dict[str, Any], second: dict[str, Any]) -> SourceDataError:
+    day = f"on {second['game_date']}" if second["game_date"] else "without a game_date"
+    return cell_error(
+        second[FILE],
+        second[ROW],
+        "status",
+        f"{second['player_lookup']} is {second['status']} {day}, but {first['status']} by "
+        f"{first[FILE]}, row {first[ROW]}",
+        "keep the newest",
+    )

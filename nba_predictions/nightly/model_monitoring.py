@@ -1,0 +1,136 @@
+"""How the systems stand, from the graded nights in the warehouse: reliability and drift."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import polars as pl
+
+from nba_predictions.domain.policies.drift import (
+    DateErrors,
+    DriftJudgement,
+    judge_drift,
+    rolling_errors,
+)
+from nba_predictions.domain.tables import RESULTS
+from nba_predictions.logs import milestone
+from nba_predictions.warehouse.port import Warehouse
+
+#: Dates that drift looks back at: a season, in which the windows find their game dates.
+LOOK_BACK = timedelta(days=250)
+
+
+def calibration_of(game_date: date, warehouse: Warehouse) -> pl.DataFrame:
+    """Forecast and observed share of overs, per system and tenth of probability, up to a date.
+
+    Returns:
+        system, from, to, n, forecast, observed, observed_se: the standard error is clustered by
+        date, null with fewer than two dates.
+    """
+    by_date = pl.DataFrame(warehouse.query("calibration_by_date", RESULTS, partition=game_date))
+    if by_date.is_empty():
+        return pl.DataFrame(schema=_CALIBRATION)
+    keys = ["system_id", "bin"]
+    whole = by_date.group_by(keys).agg(
+        pl.col("row_count").sum().alias("n"),
+        (pl.col("overs").sum() / pl.col("row_count").sum()).alias("observed"),
+        (pl.col("forecast").sum() / pl.col("row_count").sum()).alias("forecast_mean"),
+        pl.len().alias("dates"),
+    )
+    residual = pl.col("overs") - pl.col("observed") * pl.col("row_count")
+    spread = (
+        by_date.join(whole, on=keys)
+        .group_by(keys)
+        .agg((residual**2).sum().sqrt().alias("residual"))
+        .join(whole, on=keys)
+    )
+    share = pl.col("dates") / (pl.col("dates") - 1)
+    error = pl.col("residual") * share.sqrt() / pl.col("n")
+    return spread.sort(keys).select(
+        pl.col("system_id").alias("system"),
+        (pl.col("bin") / 10).alias("from"),
+        ((pl.col("bin") + 1) / 10).alias("to"),
+        pl.col("n").cast(pl.Int64),
+        pl.col("forecast_mean").alias("forecast"),
+        "observed",
+        pl.when(pl.col("dates") > 1).then(error).alias("observed_se"),
+    )
+
+
+_CALIBRATION = {
+    "system": pl.String,
+    "from": pl.Float64,
+    "to": pl.Float64,
+    "n": pl.Int64,
+    "forecast": pl.Float64,
+    "observed": pl.Float64,
+    "observed_se": pl.Float64,
+}
+
+
+@dataclass(frozen=True)
+class DriftReport:
+    """A judgement per system, and the rolling errors behind them (system, game_date, error)."""
+
+    judgements: Sequence[DriftJudgement]
+    rolling: pl.DataFrame
+
+    @property
+    def alarming(self) -> list[DriftJudgement]:
+        return [j for j in self.judgements if j.alarming]
+
+    def table(self) -> pl.DataFrame:
+        """The judgements as a table, errors rounded to a hundredth of a point."""
+        return pl.DataFrame(
+            {
+                "system": j.system_id,
+                "drift": j.drift.value,
+                "recent_error": j.recent_error,
+                "usual_error": j.usual_error,
+                "band_low": j.band_low,
+                "band_high": j.band_high,
+                "recent_dates": j.recent_dates,
+                "band_dates": j.band_dates,
+                "recent_player_games": j.recent_player_games,
+            }
+            for j in self.judgements
+        ).with_columns(pl.selectors.float().round(2))
+
+
+def drift_of(game_date: date, warehouse: Warehouse, *, run_id: str) -> DriftReport:
+    """Judge the recent error of every system up to a date; log those that have left their band."""
+    found = warehouse.query(
+        "drift_by_date", RESULTS, partition=game_date, since=game_date - LOOK_BACK
+    )
+    by_system: dict[str, list[DateErrors]] = {}
+    for row in found.to_pylist():
+        nights = by_system.setdefault(row["system_id"], [])
+        nights.append(DateErrors(row["game_date"], row["player_games"], row["total_error"]))
+    report = DriftReport(
+        [judge_drift(system, nights) for system, nights in by_system.items()],
+        pl.DataFrame(
+            [
+                {"system": system, "game_date": day, "error": error}
+                for system, nights in by_system.items()
+                for day, error in rolling_errors(nights)
+            ],
+            schema={"system": pl.String, "game_date": pl.Date, "error": pl.Float64},
+        ),
+    )
+    for judgement in report.alarming:
+        milestone(
+            "system_drifted",
+            judgement.says(),
+            severity=logging.WARNING,
+            game_date=game_date,
+            run_id=run_id,
+            system_id=judgement.system_id,
+            drift=judgement.drift.value,
+            recent_error=judgement.recent_error,
+            band_low=judgement.band_low,
+            band_high=judgement.band_high,
+        )
+    return report

@@ -1,0 +1,118 @@
+"""From the frames of the sources to the slate."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+import polars as pl
+
+from nba_predictions.domain.betting.lines import Quote
+from nba_predictions.domain.betting.slate import (
+    RECENT_GAMES,
+    Game,
+    PlayerForm,
+    PlayerQuote,
+    Slate,
+    build_slate,
+)
+from nba_predictions.domain.league.games import end_of_eastern_day, season_of
+from nba_predictions.inputs.port import LeagueSource
+
+#: The slate as the feature builder takes it: who plays where, and nothing of lines.
+SLATE_FRAME: dict[str, pl.DataType | type[pl.DataType]] = {
+    "game_date": pl.Date,
+    "game_id": pl.String,
+    "player_lookup": pl.String,
+    "team": pl.String,
+    "opponent": pl.String,
+    "is_home": pl.Boolean,
+}
+
+
+def load_slate(
+    game_date: date,
+    game_logs: pl.DataFrame,
+    schedule: pl.DataFrame,
+    prop_lines: pl.DataFrame,
+    injuries: pl.DataFrame,
+) -> Slate:
+    """Return the slate of `game_date` from the frames of `nba_predictions.inputs.port`."""
+    games = [
+        Game(row["game_id"], row["game_date"], row["away_team"], row["home_team"], row["tipoff"])
+        for row in schedule.iter_rows(named=True)
+    ]
+    quotes = (
+        PlayerQuote(
+            row["player_lookup"],
+            row["player_name"],
+            row["away_team"],
+            row["home_team"],
+            Quote.of(row),
+        )
+        for row in prop_lines.iter_rows(named=True)
+    )
+    statuses = dict(injuries.select("player_lookup", "status").iter_rows())
+    forms = player_forms(game_logs, season_of(game_date))
+    return build_slate(game_date, games, forms, quotes, statuses, features_as_of(game_logs))
+
+
+def slate_of(league: LeagueSource, game_date: date) -> Slate:
+    """Return the slate of `game_date` as a source has it now."""
+    return load_slate(
+        game_date,
+        league.game_logs(game_date),
+        league.schedule(game_date),
+        league.prop_lines(game_date),
+        league.injuries(game_date),
+    )
+
+
+def player_forms(game_logs: pl.DataFrame, season: str) -> list[PlayerForm]:
+    """Return the form of every player in the logs, as it is after the last of them.
+
+    `season` is the present one (`2024-25`), of which the logs may hold no game yet.
+    """
+    latest = (
+        game_logs.sort("game_date")
+        .group_by("player_lookup", maintain_order=True)
+        .agg(
+            pl.col("player_name").last(),
+            pl.col("team").last(),
+            pl.len().alias("games"),
+            pl.col("minutes").tail(RECENT_GAMES).mean().alias("recent_minutes"),
+            pl.col("game_date").last().alias("last_played"),
+            pl.col("season").last().alias("last_season"),
+        )
+    )
+    team_games = game_logs.select("team", "game_date", "season").unique()
+    missed = (
+        latest.select("player_lookup", "team", "last_played")
+        .join(team_games, on="team")
+        .filter(pl.col("game_date") > pl.col("last_played"))
+        .group_by("player_lookup")
+        .agg(
+            pl.len().alias("team_games_missed"),
+            (pl.col("season") == season).sum().alias("season_games_missed"),
+        )
+    )
+    forms = latest.join(missed, on="player_lookup", how="left").with_columns(
+        pl.col("team_games_missed").fill_null(0),
+        pl.when(pl.col("last_season") == season)
+        .then(0)
+        .otherwise(pl.col("season_games_missed").fill_null(0))
+        .alias("season_games_missed"),
+    )
+    names = PlayerForm.__dataclass_fields__
+    return [PlayerForm(**row) for row in forms.select(*names).iter_rows(named=True)]
+
+
+def slate_frame(slate: Slate) -> pl.DataFrame:
+    """Return the players to predict as a frame for the feature builder."""
+    columns = {name: [getattr(p, name) for p in slate.players] for name in SLATE_FRAME}
+    return pl.DataFrame(columns, schema=SLATE_FRAME)
+
+
+def features_as_of(game_logs: pl.DataFrame) -> datetime | None:
+    """Return when the newest box score was complete: midnight Eastern after its games, in UTC."""
+    newest = game_logs["game_date"].max()
+    return end_of_eastern_day(newest) if isinstance(newest, date) else None

@@ -1,0 +1,77 @@
+"""Who plays, with which line, and what is known of each."""
+
+import dagster as dg
+import polars as pl
+
+from nba_predictions.domain.betting.slate import Slate
+from nba_predictions.features.build import FEATURES, build_features
+from nba_predictions.nightly.slate import load_slate, slate_frame
+from nba_predictions.orchestration import display
+from nba_predictions.orchestration.partitions import game_date_of, game_dates
+from nba_predictions.report.night import reasons_table
+
+
+@dg.asset(
+    partitions_def=game_dates,
+    group_name="features",
+    io_manager_key="values",
+    kinds={"python"},
+    owners=["team:data-engineering"],
+)
+def slate(
+    context: dg.AssetExecutionContext,
+    game_logs: pl.DataFrame,
+    schedule: pl.DataFrame,
+    prop_lines: pl.DataFrame,
+    injuries: pl.DataFrame,
+) -> Slate:
+    """Who is expected to play, each with his base line; who is skipped, with the reason.
+
+    If it fails, the inputs contradict each other; the error says where. A slate that looks too
+    short is explained by its own metadata: games, players by game, lines, skips.
+    """
+    game_date = game_date_of(context.partition_key)
+    tonight = load_slate(game_date, game_logs, schedule, prop_lines, injuries)
+    context.add_output_metadata(
+        {
+            "games": len(tonight.games),
+            "players": len(tonight.players),
+            "with_line": tonight.with_line,
+            "without_line": len(tonight.players) - tonight.with_line,
+            "skipped": len(tonight.skips),
+            "skips": display.table(
+                reasons_table({skip.player_lookup: skip.reason for skip in tonight.skips})
+            ),
+            "by_game": display.table(display.slate_by_game(tonight)),
+            "quotes_off_slate": tonight.quotes_off_slate,
+        }
+    )
+    return tonight
+
+
+@dg.asset(
+    partitions_def=game_dates,
+    group_name="features",
+    io_manager_key="frames",
+    kinds={"polars"},
+    owners=["team:data-science"],
+)
+def player_features(
+    context: dg.AssetExecutionContext, game_logs: pl.DataFrame, slate: Slate
+) -> pl.DataFrame:
+    """One row per player of the slate, from games before the date only.
+
+    If it fails, look at `slate` and `game_logs` of the date first, and materialize it again.
+    Features that nobody has are told in the metadata; systems do without what is missing.
+    """
+    features = build_features(game_logs, slate_frame(slate), slate.absent)
+    missing = display.missing_values(features, FEATURES)
+    context.add_output_metadata(
+        {
+            "dagster/row_count": len(features),
+            "features": len(FEATURES),
+            "features_known_of_everybody": len(FEATURES) - missing.height,
+            "missing_values": display.table(missing),
+        }
+    )
+    return features

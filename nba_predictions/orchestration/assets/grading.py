@@ -1,0 +1,191 @@
+"""The morning after: predictions against results, and how the systems stand."""
+
+import warnings
+from datetime import date
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from nba_predictions.backtest import plots as backtest_plots
+from nba_predictions.domain.tables import RESULTS
+from nba_predictions.nightly.grading import grade_date
+from nba_predictions.nightly.model_monitoring import calibration_of, drift_of
+from nba_predictions.orchestration import display
+from nba_predictions.orchestration.assets.ingestion import League
+from nba_predictions.orchestration.assets.merge import player_prop_predictions
+from nba_predictions.orchestration.assets.staging import TheWarehouse
+from nba_predictions.orchestration.partitions import game_date_of, game_dates
+from nba_predictions.report import plots
+from nba_predictions.report.night import Graded, gather_graded, with_hit_rate
+
+_GRADED, _IN_BAND = "every_game_has_box_scores", "recent_error_is_in_its_band"
+
+with warnings.catch_warnings():
+    # Partitioned checks are in preview, see checks/promises.py.
+    warnings.simplefilter("ignore", dg.PreviewWarning)
+    _GRADED_SPEC = dg.AssetCheckSpec(
+        _GRADED,
+        asset="prediction_results",
+        description="A game without any box score was postponed, or its box score is late: its "
+        "players are void until the date is graded again.",
+        partitions_def=game_dates,
+    )
+    _IN_BAND_SPEC = dg.AssetCheckSpec(
+        _IN_BAND,
+        asset="system_drift",
+        description="No system's error of late is outside what its errors before let expect.",
+        partitions_def=game_dates,
+    )
+
+
+@dg.asset(
+    deps=[player_prop_predictions],
+    partitions_def=game_dates,
+    group_name="grading",
+    kinds={"sql", "table"},
+    owners=["team:data-science"],
+    metadata={"dagster/table_name": RESULTS.name},
+    check_specs=[_GRADED_SPEC],
+)
+def prediction_results(
+    context: dg.AssetExecutionContext, league: League, warehouse: TheWarehouse
+) -> dg.MaterializeResult:
+    """Each prediction of the date with what the player scored; void for who did not play.
+
+    If it fails, most often the box scores of the date are not there yet: grade again when the
+    games are over and the source has them. Grading again is harmless.
+    """
+    warehouse.prepare()
+    game_date = game_date_of(context.partition_key)
+    box_scores = league.box_scores(game_date)
+    games = league.schedule(game_date).height
+    graded = grade_date(game_date, box_scores, warehouse, run_id=context.run.run_id, games=games)
+    if graded is None:
+        raise dg.Failure(
+            f"no box score of {game_date} yet; grade when the games are over", allow_retries=False
+        )
+    missing = graded.games_without_box_scores
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/partition_row_count": sum(graded.outcomes.values()),
+            "inserted": graded.merge.inserted,
+            "updated": graded.merge.updated,
+            "superseded": graded.merge.superseded,
+            **graded.outcomes,
+            **_how_it_came_out(gather_graded(game_date, warehouse), game_date),
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name=_GRADED,
+                passed=not missing,
+                severity=dg.AssetCheckSeverity.WARN,
+                description=f"no box score of {', '.join(missing)}" if missing else None,
+                metadata={"games_without_box_scores": len(missing)},
+            )
+        ],
+    )
+
+
+@dg.asset(
+    deps=[prediction_results],
+    partitions_def=game_dates,
+    group_name="grading",
+    kinds={"sql"},
+    owners=["team:data-science"],
+)
+def system_performance(
+    context: dg.AssetExecutionContext, warehouse: TheWarehouse
+) -> dg.MaterializeResult:
+    """The leaderboard of the systems over all graded nights up to the date.
+
+    If it fails, materialize it again: it only reads `prediction_results`.
+    """
+    game_date = game_date_of(context.partition_key)
+    table = warehouse.query("system_performance", RESULTS, partition=game_date)
+    board = with_hit_rate(pl.DataFrame(table))
+    past = gather_graded(game_date, warehouse)
+    metadata: dict[str, Any] = {"leaderboard": display.table(board)}
+    if past is not None:
+        metadata |= {
+            "graded_dates": past.by_date["game_date"].n_unique(),
+            "error_by_date": display.picture(
+                lambda: plots.error_by_date(past.by_date), "mean absolute error by system and date"
+            ),
+        }
+    return dg.MaterializeResult(metadata=metadata)
+
+
+@dg.asset(
+    deps=[prediction_results],
+    partitions_def=game_dates,
+    group_name="grading",
+    kinds={"sql"},
+    owners=["team:data-science"],
+)
+def calibration(context: dg.AssetExecutionContext, warehouse: TheWarehouse) -> dg.MaterializeResult:
+    """How often an over came that was given 60%, 70%, ...: all graded nights up to the date.
+
+    If it fails, materialize it again: it only reads `prediction_results`.
+    """
+    found = calibration_of(game_date_of(context.partition_key), warehouse)
+    metadata: dict[str, Any] = {
+        "calibration": display.table(found),
+        "graded_rows": int(found["n"].sum()),
+    }
+    if found.height:
+        metadata["reliability"] = display.picture(
+            lambda: backtest_plots.reliability(found, "Overs at the tested lines"),
+            "observed against forecast share of overs",
+        )
+    return dg.MaterializeResult(metadata=metadata)
+
+
+@dg.asset(
+    deps=[prediction_results],
+    partitions_def=game_dates,
+    group_name="grading",
+    kinds={"sql"},
+    owners=["team:data-science"],
+    check_specs=[_IN_BAND_SPEC],
+)
+def system_drift(
+    context: dg.AssetExecutionContext, warehouse: TheWarehouse
+) -> dg.MaterializeResult:
+    """The error of each system over the last dates, against the band of the dates before them.
+
+    If it fails, materialize it again: it only reads `prediction_results`.
+    """
+    game_date = game_date_of(context.partition_key)
+    found = drift_of(game_date, warehouse, run_id=context.run.run_id)
+    metadata: dict[str, Any] = {"drift": display.table(found.table())}
+    if found.rolling.height:
+        bands = {j.system_id: (j.band_low, j.band_high) for j in found.judgements}
+        metadata["rolling_error"] = display.picture(
+            lambda: backtest_plots.rolling_errors(found.rolling, bands),
+            "rolling error by system, and its band",
+        )
+    return dg.MaterializeResult(
+        metadata=metadata,
+        check_results=[
+            dg.AssetCheckResult(
+                check_name=_IN_BAND,
+                passed=not found.alarming,
+                severity=dg.AssetCheckSeverity.WARN,
+                description="; ".join(j.says() for j in found.alarming or found.judgements),
+                metadata={"systems_out_of_band": [j.system_id for j in found.alarming]},
+            )
+        ],
+    )
+
+
+def _how_it_came_out(graded: Graded | None, game_date: date) -> dict[str, Any]:
+    if graded is None:
+        return {}
+    return {
+        "by_system": display.table(graded.by_system),
+        "error_by_system": display.picture(
+            lambda: plots.error_by_system(graded.by_system, game_date.isoformat()),
+            "mean absolute error by system, and of the line",
+        ),
+    }

@@ -1,0 +1,112 @@
+"""What a night promises. A promise that is broken stops the clean-up of staging."""
+
+import warnings
+from collections.abc import Iterator
+
+import dagster as dg
+
+from nba_predictions.domain.batches.batch import BatchStatus
+from nba_predictions.domain.batches.reconciliation import Reconciliation, last_entry
+from nba_predictions.domain.batches.verdict import Verdict
+from nba_predictions.domain.tables import PREDICTIONS
+from nba_predictions.nightly.audit import gather_evidence, report
+from nba_predictions.nightly.current_batch import batch_progress, current_batch
+from nba_predictions.orchestration import display
+from nba_predictions.orchestration.assets.merge import player_prop_predictions
+from nba_predictions.orchestration.assets.publication import phase5_completion
+from nba_predictions.orchestration.assets.staging import Batches, TheWarehouse
+from nba_predictions.orchestration.partitions import game_date_of, game_dates
+from nba_predictions.report.night import steps_table
+
+_PROMISES = {
+    "merged_rows_match_staged": "Every staged row is in the target, counted there.",
+    "no_duplicate_keys": "No business key stands twice on the date.",
+    "batch_is_complete": "Enough players are accounted for; a warning when not all are.",
+}
+
+
+with warnings.catch_warnings():
+    # Partitioned checks are in preview; without partitions_def a check's record of a partition
+    # stays "planned" for ever.
+    warnings.simplefilter("ignore", dg.PreviewWarning)
+    _SPECS = [
+        dg.AssetCheckSpec(
+            name,
+            asset=player_prop_predictions,
+            description=promise,
+            blocking=True,
+            partitions_def=game_dates,
+        )
+        for name, promise in _PROMISES.items()
+    ]
+    _AUDIT = dg.AssetCheckSpec(
+        "the_night_is_whole",
+        asset=phase5_completion,
+        description="The audit of the batch, from batch store, staging, table and ledger.",
+        partitions_def=game_dates,
+    )
+
+
+@dg.multi_asset_check(specs=[_AUDIT])
+def the_night_is_whole(
+    context: dg.AssetCheckExecutionContext, batches: Batches, warehouse: TheWarehouse
+) -> dg.AssetCheckResult:
+    """Give the verdict on the date after each publication; `PARTIAL` is a warning."""
+    game_date = game_date_of(context.partition_key)
+    told = report(gather_evidence(game_date, batches, warehouse))
+    partial = told["verdict"] == Verdict.PARTIAL.value
+    return dg.AssetCheckResult(
+        passed=told["verdict"] == Verdict.COMPLETE.value,
+        severity=dg.AssetCheckSeverity.WARN if partial else dg.AssetCheckSeverity.ERROR,
+        description=f"{told['verdict']}: {'; '.join(told['facts'])}",
+        metadata={
+            "batch_id": told.get("batch_id"),
+            "verdict": told["verdict"],
+            "steps": display.table(steps_table(told)),
+        },
+    )
+
+
+@dg.multi_asset_check(specs=_SPECS)
+def night_keeps_its_promises(
+    context: dg.AssetCheckExecutionContext, batches: Batches, warehouse: TheWarehouse
+) -> Iterator[dg.AssetCheckResult]:
+    """Judge the newest batch of the date by its ledger, its completions and the target itself."""
+    batch = current_batch(batches, game_date_of(context.partition_key))
+    target = warehouse.count(PREDICTIONS, batch.game_date, batch.batch_id)
+    merged = last_entry(batches.ledger(batch.batch_id), "merged")
+    problems, numbers = ["the ledger has no merge of this batch"], {}
+    if merged is not None:
+        reconciliation = Reconciliation.from_numbers(merged.counts)
+        problems, numbers = reconciliation.merge_problems(), reconciliation.numbers()
+        if target.batch_rows != reconciliation.batch_rows_in_target:
+            problems.append(f"the target holds {target.batch_rows} rows of this batch now")
+    yield dg.AssetCheckResult(
+        check_name="merged_rows_match_staged",
+        passed=not problems,
+        description="; ".join(problems) or None,
+        metadata={"batch_id": batch.batch_id, **numbers},
+    )
+
+    yield dg.AssetCheckResult(
+        check_name="no_duplicate_keys",
+        passed=not target.duplicate_keys,
+        metadata={"batch_id": batch.batch_id, "duplicate_keys": target.duplicate_keys},
+    )
+
+    done = batch_progress(batch, batches)
+    yield dg.AssetCheckResult(
+        check_name="batch_is_complete",
+        passed=done.status in (BatchStatus.SUCCESS, BatchStatus.NO_DATA),
+        severity=dg.AssetCheckSeverity.WARN if done.may_go_out else dg.AssetCheckSeverity.ERROR,
+        description=f"{done.status.value}: {done.completion_pct}% of {done.expected} players",
+        metadata={
+            "batch_id": batch.batch_id,
+            "expected_players": done.expected,
+            "completed": done.completed,
+            "skipped": done.skipped,
+            "failed": done.failed,
+            "completion_pct": done.completion_pct,
+            "threshold_pct": 100 * done.threshold,
+        },
+    )

@@ -1,0 +1,248 @@
+"""The gates on a night's inputs, as asset checks that block: below the bar, nothing is predicted.
+
+An exception in a gate fails its step, and so stops the night too. What is asked of the inputs, and
+what follows, is in `domain/gates.py`; how a night goes on that waits, in `sensors/waiting.py`.
+"""
+
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from nba_predictions.domain.betting.slate import Game, Slate
+from nba_predictions.domain.clock import utc_now
+from nba_predictions.domain.errors import SettingsError
+from nba_predictions.domain.league.games import eastern_date
+from nba_predictions.domain.policies import input_gates
+from nba_predictions.domain.policies.input_gates import GATES, GATES_TAG, MODES, Finding, Outcome
+from nba_predictions.inputs.port import LeagueSource
+from nba_predictions.logs import milestone
+from nba_predictions.orchestration.assets import features, ingestion
+from nba_predictions.orchestration.assets.ingestion import League
+from nba_predictions.orchestration.partitions import game_date_of, game_dates
+from nba_predictions.settings import Settings
+
+#: Where the gate on the schedule tells until when a night may wait.
+FIRST_TIPOFF = "first_tipoff"
+REASON = "reason"
+
+TheSettings = dg.ResourceParam[Settings]
+
+
+def _specs(
+    asset: dg.AssetsDefinition, *names: str, also_reads: tuple[dg.AssetsDefinition, ...] = ()
+) -> list[dg.AssetCheckSpec]:
+    with warnings.catch_warnings():
+        # Partitioned checks are in preview; promises.py says why they are partitioned.
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return [
+            dg.AssetCheckSpec(
+                name,
+                asset=asset,
+                additional_deps=also_reads,
+                description=GATES[name],
+                blocking=True,
+                partitions_def=game_dates,
+            )
+            for name in names
+        ]
+
+
+@dg.multi_asset_check(
+    specs=_specs(ingestion.schedule, "schedule_is_known"), ins={"schedule": dg.AssetIn("schedule")}
+)
+def gate_on_schedule(
+    context: dg.AssetCheckExecutionContext,
+    schedule: pl.DataFrame,
+    league: League,
+    settings: TheSettings,
+) -> dg.AssetCheckResult:
+    """Judge the games of the date; the metadata has the first tip-off: a night waits until then."""
+    game_date = game_date_of(context.partition_key)
+    told = league.provenance(game_date)
+    finding = input_gates.schedule_is_known(
+        game_date, len(schedule), is_given=told.schedule_is_given, until=told.schedule_until
+    )
+    first = schedule["tipoff"].min()
+    return _result(
+        context,
+        settings,
+        finding,
+        tipoffs_unknown=schedule["tipoff"].null_count(),
+        **{FIRST_TIPOFF: dg.MetadataValue.timestamp(first)} if isinstance(first, datetime) else {},
+    )
+
+
+@dg.multi_asset_check(
+    specs=_specs(ingestion.game_logs, "no_game_is_missing"),
+    ins={"game_logs": dg.AssetIn("game_logs")},
+)
+def gate_on_game_logs(
+    context: dg.AssetCheckExecutionContext,
+    game_logs: pl.DataFrame,
+    league: League,
+    settings: TheSettings,
+) -> dg.AssetCheckResult:
+    """Look for the games that the schedule of the days before has, in the box scores."""
+    game_date = game_date_of(context.partition_key)
+    since = input_gates.oldest_result(game_date)
+    recent = game_logs.filter(pl.col("game_date") >= since).group_by("game_id", "team").len()
+    newest = game_logs["game_date"].max()
+    is_given = league.provenance(game_date).schedule_is_given
+    finding = input_gates.no_game_is_missing(
+        game_date,
+        # A schedule that was drawn from the box scores has just their games.
+        _games_before(game_date, league) if is_given else (),
+        {(game, team): players for game, team, players in recent.iter_rows()},
+        newest if isinstance(newest, date) else None,
+        settings.bars,
+        is_given=is_given,
+    )
+    return _result(context, settings, finding)
+
+
+@dg.multi_asset_check(
+    specs=_specs(ingestion.injuries, "injury_report_is_there"),
+    ins={"injuries": dg.AssetIn("injuries")},
+)
+def gate_on_injuries(
+    context: dg.AssetCheckExecutionContext,
+    injuries: pl.DataFrame,
+    league: League,
+    settings: TheSettings,
+) -> dg.AssetCheckResult:
+    """Judge whether there is an injury report, and of when."""
+    game_date = game_date_of(context.partition_key)
+    finding = input_gates.injury_report_is_there(
+        game_date,
+        len(league.schedule(game_date)),
+        len(injuries),
+        league.provenance(game_date).injuries_made_on,
+    )
+    return _result(context, settings, finding)
+
+
+@dg.multi_asset_check(
+    specs=_specs(ingestion.prop_lines, "lines_are_fresh"),
+    ins={"prop_lines": dg.AssetIn("prop_lines")},
+)
+def gate_on_prop_lines(
+    context: dg.AssetCheckExecutionContext,
+    prop_lines: pl.DataFrame,
+    league: League,
+    settings: TheSettings,
+) -> dg.AssetCheckResult:
+    """Judge the age of the lines, game by game."""
+    game_date = game_date_of(context.partition_key)
+    newest = prop_lines.group_by("away_team", "home_team").agg(pl.col("quoted_on").max())
+    finding = input_gates.lines_are_fresh(
+        game_date,
+        len(league.schedule(game_date)),
+        {f"{away} @ {home}": quoted_on for away, home, quoted_on in newest.iter_rows()},
+        settings.bars,
+    )
+    return _result(context, settings, finding)
+
+
+@dg.multi_asset_check(
+    specs=_specs(
+        features.slate,
+        "every_game_has_players",
+        "every_game_has_lines",
+        "enough_players_have_lines",
+        "lines_are_of_the_games",
+        # The slate was made of these lines: where it is, they are.
+        also_reads=(ingestion.prop_lines,),
+    ),
+    ins={"slate": dg.AssetIn("slate"), "prop_lines": dg.AssetIn("prop_lines")},
+)
+def gate_on_slate(
+    context: dg.AssetCheckExecutionContext,
+    slate: Slate,
+    prop_lines: pl.DataFrame,
+    settings: TheSettings,
+) -> Iterator[dg.AssetCheckResult]:
+    """Judge the slate against the schedule, and the lines against the slate."""
+    for finding in (
+        input_gates.every_game_has_players(slate),
+        input_gates.every_game_has_lines(slate, settings.bars),
+        input_gates.enough_players_have_lines(slate, settings.bars),
+        input_gates.lines_are_of_the_games(slate, len(prop_lines)),
+    ):
+        yield _result(context, settings, finding)
+
+
+def _games_before(game_date: date, league: LeagueSource) -> Iterator[Game]:
+    for days in range(1, input_gates.RESULT_DAYS + 1):
+        day = game_date - timedelta(days=days)
+        for row in league.schedule(day).iter_rows(named=True):
+            yield Game(row["game_id"], day, row["away_team"], row["home_team"])
+
+
+def _mode(tags: Mapping[str, str], settings: Settings) -> tuple[str, str]:
+    """Return the mode of a run, and who says so.
+
+    Raises:
+        SettingsError: the run's tag is no mode.
+    """
+    tag = tags.get(GATES_TAG)
+    if tag is None:
+        return settings.gates, "NBA_PREDICTIONS_GATES"
+    if tag not in MODES:
+        raise SettingsError(f"the tag {GATES_TAG}={tag} is unknown; choose {' or '.join(MODES)}")
+    return tag, f"the run's tag {GATES_TAG}"
+
+
+def _result(
+    context: dg.AssetCheckExecutionContext, settings: Settings, finding: Finding, **more: Any
+) -> dg.AssetCheckResult:
+    game_date = game_date_of(context.partition_key)
+    mode, said_by = _mode(context.run.tags, settings)
+    past = game_date < eastern_date(utc_now())
+    follows = input_gates.outcome(finding, mode, past=past, only_warn=settings.gates_only_warn)
+    sentence = finding.sentence
+    if follows is Outcome.WAITS:
+        sentence += (
+            f". {game_date} waits for it; to predict it as it is: --gates warn, or a run with the "
+            f"tag {GATES_TAG}=warn"
+        )
+    elif follows is Outcome.WARNS and past:
+        sentence += ". The date is past, nothing more will come: a warning only"
+    if follows is not Outcome.PASSES:
+        milestone(
+            "gate_failed",
+            f"{finding.gate}: {sentence}",
+            severity=logging.ERROR if follows is Outcome.WAITS else logging.WARNING,
+            gate=finding.gate,
+            outcome=follows.value,
+            game_date=game_date,
+            run_id=context.run.run_id,
+            **finding.numbers,
+        )
+    return dg.AssetCheckResult(
+        check_name=finding.gate,
+        passed=follows is Outcome.PASSES,
+        severity=dg.AssetCheckSeverity.ERROR
+        if follows is Outcome.WAITS
+        else dg.AssetCheckSeverity.WARN,
+        description=sentence,
+        metadata={
+            **{name: _shown(value) for name, value in finding.numbers.items()},
+            **more,
+            # What is to be done about it belongs to the description only.
+            REASON: finding.sentence,
+            "finding": finding.level.name.lower(),
+            "outcome": follows.value,
+            "gates": mode,
+            "gates_set_by": said_by,
+            "date_is_past": past,
+        },
+    )
+
+
+def _shown(value: Any) -> Any:
+    return dg.MetadataValue.json(value) if isinstance(value, (list, dict)) else value

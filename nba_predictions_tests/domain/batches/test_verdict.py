@@ -1,0 +1,340 @@
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from nba_predictions.domain.batches.batch import (
+    Batch,
+    BatchState,
+    Completion,
+    DeadLetter,
+    Lease,
+    LedgerEntry,
+)
+from nba_predictions.domain.batches.reconciliation import MergeCounts, TargetCounts, reconcile
+from nba_predictions.domain.batches.verdict import STALL_WINDOW, Evidence, Judgement, Verdict, judge
+from nba_predictions_tests.examples import (
+    NOON,
+    SECOND,
+    batch,
+    completion,
+    dead_letter,
+    skipped,
+)
+
+ALL = (completion("a"), completion("b"), skipped("c"))
+MERGED_AT, CLEANED_AT, PUBLISHED_AT = (NOON + n * SECOND for n in (10, 20, 30))
+
+
+def merged(
+    done: Sequence[Completion] = ALL, *, lost: int = 0, at: datetime = MERGED_AT, **changed: Any
+) -> LedgerEntry:
+    rows = sum(c.rows for c in done)
+    pending = [c for c in done if c.rows]
+    counts = MergeCounts(len(pending), rows, rows, rows - lost, 0, 0)
+    numbers = reconcile(batch(**changed), done, pending, counts, TargetCounts(rows - lost, 0))
+    return LedgerEntry("merged", at, "run", numbers.numbers())
+
+
+CLEANED = LedgerEntry("cleaned", CLEANED_AT, "run")
+PUBLISHED = LedgerEntry("published", PUBLISHED_AT, "run", {"message_id": "m"})
+
+
+def verdict(
+    state: BatchState | None,
+    *,
+    done: Sequence[Completion] = (),
+    letters: Sequence[DeadLetter] = (),
+    ledger: Sequence[LedgerEntry] = (),
+    rows: int = 0,
+    now: datetime = NOON + 60 * SECOND,
+    duplicates: int = 0,
+    gone: Collection[str] = (),
+    successor: str | None = None,
+    lease: Lease | None = None,
+    **changed: Any,
+) -> Judgement:
+    subject: Batch | None = None if state is None else batch(state=state, **changed)
+    there = {c.staging_table for c in done if c.staging_table and c.player_lookup not in gone}
+    target = TargetCounts(rows, duplicates, created=10, last_updated_at=MERGED_AT)
+    evidence = Evidence(subject, done, letters, ledger, there, target, now, successor, lease)
+    return judge(evidence)
+
+
+S, V = BatchState, Verdict
+MINUTE = timedelta(minutes=1)
+PARTIAL_NIGHT: dict[str, Any] = {"letters": [dead_letter("d")], "expected_players": 4}
+HALF: dict[str, Any] = {"completion_threshold": 0.5}
+
+CASES: dict[str, tuple[Verdict, Judgement]] = {
+    "no batch": (V.NOT_STARTED, verdict(None)),
+    "just created": (V.IN_PROGRESS, verdict(S.CREATED)),
+    "staging, a player a moment ago": (V.IN_PROGRESS, verdict(S.STAGING, done=ALL[:1])),
+    "staging, nothing for the whole window": (
+        V.IN_PROGRESS,
+        verdict(S.STAGING, done=ALL[:1], now=NOON + STALL_WINDOW),
+    ),
+    "staging, nothing for longer than the window": (
+        V.STALLED,
+        verdict(S.STAGING, done=ALL[:1], now=NOON + STALL_WINDOW + SECOND),
+    ),
+    "created long ago and never begun": (V.STALLED, verdict(S.CREATED, now=NOON + 11 * MINUTE)),
+    "a late dead letter is progress": (
+        V.IN_PROGRESS,
+        verdict(
+            S.STAGING,
+            letters=[dead_letter("d", at=NOON + 9 * MINUTE)],
+            now=NOON + 11 * MINUTE,
+        ),
+    ),
+    "a run that takes it up is progress": (
+        V.IN_PROGRESS,
+        verdict(
+            S.STAGING,
+            ledger=[LedgerEntry("resumed", NOON + 9 * MINUTE, "run")],
+            now=NOON + 11 * MINUTE,
+        ),
+    ),
+    "entering a state is progress": (
+        V.IN_PROGRESS,
+        verdict(S.STAGING, times={"staging": NOON + 9 * MINUTE}, now=NOON + 11 * MINUTE),
+    ),
+    "declared stalled": (V.STALLED, verdict(S.STALLED, done=ALL[:1])),
+    "staged, not merged": (V.STAGED_NOT_MERGED, verdict(S.STAGED, done=ALL)),
+    "staged, long ago": (V.STAGED_NOT_MERGED, verdict(S.STAGED, done=ALL, now=NOON + 60 * MINUTE)),
+    "merged, but rows got lost on the way": (
+        V.STAGED_NOT_MERGED,
+        verdict(S.STAGED, done=ALL, ledger=[merged(lost=10)], rows=40),
+    ),
+    "consolidated": (
+        V.CONSOLIDATED_NOT_PUBLISHED,
+        verdict(S.CONSOLIDATED, done=ALL, ledger=[merged()], rows=50),
+    ),
+    "consolidated, then rows vanish before the clean-up": (
+        V.ROWS_MISSING,
+        verdict(S.CONSOLIDATED, done=ALL, ledger=[merged()], rows=49),
+    ),
+    "cleaned": (
+        V.CONSOLIDATED_NOT_PUBLISHED,
+        verdict(S.CLEANED, done=ALL, ledger=[merged(), CLEANED], rows=50),
+    ),
+    "cleaned, publishing fails": (
+        V.CONSOLIDATED_NOT_PUBLISHED,
+        verdict(
+            S.CLEANED,
+            done=ALL,
+            ledger=[merged(), CLEANED, LedgerEntry("publish_failed", PUBLISHED_AT, "run")],
+            rows=50,
+        ),
+    ),
+    "cleaned, acknowledged, not recorded as published": (
+        V.CONSOLIDATED_NOT_PUBLISHED,
+        verdict(S.CLEANED, done=ALL, ledger=[merged(), CLEANED, PUBLISHED], rows=50),
+    ),
+    "published": (
+        V.COMPLETE,
+        verdict(S.PUBLISHED, done=ALL, ledger=[merged(), CLEANED, PUBLISHED], rows=50),
+    ),
+    "published, long ago": (
+        V.COMPLETE,
+        verdict(
+            S.PUBLISHED,
+            done=ALL,
+            ledger=[merged(), CLEANED, PUBLISHED],
+            rows=50,
+            now=NOON + timedelta(days=90),
+        ),
+    ),
+    "published, then rows vanish": (
+        V.ROWS_MISSING,
+        verdict(S.PUBLISHED, done=ALL, ledger=[merged(), CLEANED, PUBLISHED], rows=49),
+    ),
+    "published, then all rows vanish": (
+        V.ROWS_MISSING,
+        verdict(S.PUBLISHED, done=ALL, ledger=[merged(), CLEANED, PUBLISHED], rows=0),
+    ),
+    "cleaned, then rows vanish": (
+        V.ROWS_MISSING,
+        verdict(S.CLEANED, done=ALL, ledger=[merged(), CLEANED], rows=0),
+    ),
+    "published without one player": (
+        V.PARTIAL,
+        verdict(
+            S.PUBLISHED,
+            done=ALL,
+            ledger=[merged(**HALF), CLEANED, PUBLISHED],
+            rows=50,
+            **PARTIAL_NIGHT,
+            **HALF,
+        ),
+    ),
+    "published, then keys stand twice": (
+        V.DUPLICATE_KEYS,
+        verdict(
+            S.PUBLISHED, done=ALL, ledger=[merged(), CLEANED, PUBLISHED], rows=60, duplicates=10
+        ),
+    ),
+    "published, but no message was ever sent": (
+        V.CONSOLIDATED_NOT_PUBLISHED,
+        verdict(S.PUBLISHED, done=ALL, ledger=[merged(), CLEANED], rows=50),
+    ),
+    "published, then a completion appears that nobody staged": (
+        V.STAGED_NOT_MERGED,
+        verdict(
+            S.PUBLISHED,
+            done=[*ALL, completion("d", at=NOON + 40 * SECOND)],
+            ledger=[merged(), CLEANED, PUBLISHED],
+            rows=50,
+            gone={"d"},
+        ),
+    ),
+    "published, and followed by another batch that was merged": (
+        V.COMPLETE,
+        verdict(
+            S.PUBLISHED,
+            done=ALL,
+            ledger=[merged(), CLEANED, PUBLISHED],
+            successor="batch_2",
+        ),
+    ),
+    "staged, and never merged for longer than staging is kept": (
+        V.STAGED_NOT_MERGED,
+        verdict(S.STAGED, done=ALL, gone={"a", "b"}, now=NOON + timedelta(days=31)),
+    ),
+    "staged, and a dead worker's lease": (
+        V.STAGED_NOT_MERGED,
+        verdict(S.STAGED, done=ALL, lease=Lease(NOON.date(), "run_9", 3, NOON + 5 * SECOND)),
+    ),
+    "staged, and a worker at it": (
+        V.STAGED_NOT_MERGED,
+        verdict(S.STAGED, done=ALL, lease=Lease(NOON.date(), "run_9", 3, NOON + 90 * SECOND)),
+    ),
+    "consolidated below the threshold": (
+        V.PARTIAL,
+        verdict(S.CONSOLIDATED, done=ALL, ledger=[merged()], rows=50, **PARTIAL_NIGHT),
+    ),
+    "no games, published": (
+        V.COMPLETE,
+        verdict(
+            S.PUBLISHED,
+            ledger=[merged((), expected_players=0, games=0), CLEANED, PUBLISHED],
+            expected_players=0,
+            games=0,
+        ),
+    ),
+    "cleaned, and not to be announced": (
+        V.COMPLETE,
+        verdict(S.CLEANED, done=ALL, ledger=[merged(), CLEANED], rows=50, announce=False),
+    ),
+    "consolidated, and not to be announced": (
+        V.CONSOLIDATED_NOT_PUBLISHED,
+        verdict(S.CONSOLIDATED, done=ALL, ledger=[merged()], rows=50, announce=False),
+    ),
+    "cleaned without one player, and not to be announced": (
+        V.PARTIAL,
+        verdict(
+            S.CLEANED,
+            done=ALL,
+            ledger=[merged(**HALF), CLEANED],
+            rows=50,
+            announce=False,
+            **PARTIAL_NIGHT,
+            **HALF,
+        ),
+    ),
+    "given up before anything was staged": (
+        V.PARTIAL,
+        verdict(S.FAILED, reason="superseded: the slate changed"),
+    ),
+    "given up with players staged": (V.STAGED_NOT_MERGED, verdict(S.FAILED, done=ALL)),
+    "a player is replayed into a published night": (
+        V.IN_PROGRESS,
+        verdict(S.STAGING, done=ALL, ledger=[merged(), CLEANED, PUBLISHED], rows=50),
+    ),
+    "a refresh was broken off after it skipped somebody": (
+        V.STAGED_NOT_MERGED,
+        verdict(
+            S.PUBLISHED,
+            done=[ALL[0], skipped("b", at=NOON + 40 * SECOND), ALL[2]],
+            ledger=[merged(), CLEANED, PUBLISHED],
+            rows=50,
+        ),
+    ),
+    "a replayed player is staged and waits for the merge": (
+        V.STAGED_NOT_MERGED,
+        verdict(
+            S.STAGED,
+            done=[*ALL, completion("d", at=NOON + 40 * SECOND)],
+            ledger=[merged(), CLEANED, PUBLISHED],
+            rows=50,
+            expected_players=4,
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_verdict(name: str) -> None:
+    expected, judgement = CASES[name]
+    assert judgement.verdict is expected, judgement.facts
+
+
+def test_every_verdict_has_a_case() -> None:
+    assert {expected for expected, _ in CASES.values()} == set(Verdict)
+
+
+def test_every_judgement_states_its_evidence() -> None:
+    facts = " | ".join(CASES["published, then rows vanish"][1].facts)
+    assert "batch_1 is published" in facts
+    assert "3 expected, 2 completed, 1 skipped, 0 failed" in facts
+    assert "holds 49 rows of this batch, 50 were recorded" in facts
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("just created", "no staging table was ever written"),
+        ("staged, not merged", "2 staging tables wait to be merged and cleaned, 2 are there"),
+        ("published", "staging was merged and cleaned at 2026-01-01 17:00:20 UTC"),
+        ("published", "10 were created and 40 updated, the last at 2026-01-01 17:00:10 UTC"),
+        ("published, then keys stand twice", "10 keys of the date stand twice"),
+        (
+            "published, then a completion appears that nobody staged",
+            "1 staging tables wait to be merged and cleaned, 0 are there; gone are those of d",
+        ),
+        ("published, and followed by another batch that was merged", "taken over by batch_2"),
+        (
+            "staged, and never merged for longer than staging is kept",
+            "0 are there; gone are those of a, b, staged more than 30 days ago: expired",
+        ),
+        ("staged, and a dead worker's lease", "run_9 never gave back the lease of the date"),
+        (
+            "staged, and a worker at it",
+            "run_9 holds the lease of the date until 2026",
+        ),
+        ("published", "published at 2026-01-01 17:00:30 UTC"),
+        ("staged, not merged", "nothing was merged yet"),
+        (
+            "cleaned, and not to be announced",
+            "or after its date; `nba-predictions publish --batch batch_1`",
+        ),
+        ("merged, but rows got lost on the way", "the merge affected 40"),
+        ("consolidated below the threshold", "75.0% is below the threshold"),
+        ("given up before anything was staged", "failed: superseded: the slate changed"),
+        (
+            "a refresh was broken off after it skipped somebody",
+            "skipped since the last merge, which has to take their rows out: b",
+        ),
+        ("created long ago and never begun", "last progress 660 s ago"),
+    ],
+)
+def test_no_staging_tables_is_told_apart_as_never_written_or_merged_and_cleaned(
+    name: str, words: str
+) -> None:
+    assert words in " | ".join(CASES[name][1].facts)
+
+
+def test_staging_that_has_gone_is_counted() -> None:
+    gone = judge(Evidence(batch(state=S.STAGED), ALL, (), (), set(), TargetCounts(0, 0), NOON))
+    assert "2 staging tables wait to be merged and cleaned, 0 are there" in " | ".join(gone.facts)

@@ -1,0 +1,99 @@
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from nba_predictions.domain.betting.grading import BoxScore, grade, outcome
+from nba_predictions.domain.tables import RESULTS
+from nba_predictions_tests.examples import GAME_DATE, NOON
+
+D = Decimal
+
+
+def prediction(
+    line: str | None = "22.5", call: str = "OVER", predicted: str = "24.10"
+) -> dict[str, Any]:
+    return {
+        "prediction_id": "id",
+        "batch_id": "batch_1",
+        "game_date": GAME_DATE,
+        "game_id": "20260101_PHI_DAL",
+        "player_lookup": "paulgeorge",
+        "system_id": "ensemble",
+        "points_line": None if line is None else D(line),
+        "system_version": "1",
+        "predicted_points": D(predicted),
+        "over_probability": None if line is None else 0.6,
+        "recommendation": call,
+    }
+
+
+def graded(points: int | None, **changed: Any) -> dict[str, Any]:
+    boxes = {} if points is None else {"paulgeorge": BoxScore(points, 34.0)}
+    (row,) = grade([prediction(**changed)], boxes)
+    return row
+
+
+@pytest.mark.parametrize(
+    ("line", "points", "came"),
+    [
+        ("22.5", 23, "OVER"),
+        ("22.5", 22, "UNDER"),
+        ("22.0", 22, "PUSH"),
+        ("22.0", 23, "OVER"),
+        ("0.0", 0, "PUSH"),
+        ("-0.5", 0, "OVER"),
+        (None, 23, "NO_LINE"),
+        (None, None, "VOID"),
+        ("22.5", None, "VOID"),
+    ],
+)
+def test_outcome(line: str | None, points: int | None, came: str) -> None:
+    box = None if points is None else BoxScore(points, 30.0)
+    assert outcome(None if line is None else D(line), box) == came
+
+
+@pytest.mark.parametrize(
+    ("call", "points", "correct"),
+    [("OVER", 23, True), ("OVER", 22, False), ("UNDER", 22, True), ("UNDER", 23, False)],
+)
+def test_a_call_is_right_or_wrong(call: str, points: int, correct: bool) -> None:
+    assert graded(points, call=call)["is_correct"] is correct
+
+
+def test_a_push_is_neither_right_nor_wrong() -> None:
+    row = graded(22, line="22.0")
+    assert (row["outcome"], row["is_correct"]) == ("PUSH", None)
+
+
+def test_a_pass_is_not_graded_as_a_call_but_its_error_is_known() -> None:
+    row = graded(23, call="PASS")
+    assert (row["outcome"], row["is_correct"], row["absolute_error"]) == ("OVER", None, 1.1)
+
+
+def test_who_did_not_play_is_void_and_did_not_score_zero() -> None:
+    row = graded(None)
+    assert row["outcome"] == "VOID"
+    assert [row[c] for c in ("actual_points", "minutes", "absolute_error", "is_correct")] == [
+        None
+    ] * 4
+
+
+def test_who_played_and_scored_zero_is_graded() -> None:
+    row = graded(0, call="UNDER")
+    assert (row["actual_points"], row["outcome"], row["is_correct"]) == (0, "UNDER", True)
+    assert row["absolute_error"] == 24.1
+
+
+def test_without_a_line_only_the_error_is_graded() -> None:
+    row = graded(30, line=None, call="NO_LINE")
+    assert (row["outcome"], row["is_correct"]) == ("NO_LINE", None)
+    assert row["absolute_error"] == pytest.approx(5.9)
+
+
+def test_every_prediction_is_graded_and_fits_the_table() -> None:
+    predictions = [prediction(), prediction(line=None, call="NO_LINE"), prediction(line="22.0")]
+    rows = grade(predictions, {"paulgeorge": BoxScore(22, 30.5)})
+    assert len(rows) == 3
+    assert [r["prediction_id"] for r in rows] == ["id"] * 3
+    RESULTS.check_rows([{**row, "staged_at": NOON} for row in rows])

@@ -1,0 +1,121 @@
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+
+from nba_predictions.domain.policies.drift import (
+    BAND_DATES,
+    LEAST_BAND_DATES,
+    RECENT_DATES,
+    DateErrors,
+    Drift,
+    judge_drift,
+    rolling_errors,
+)
+
+START = date(2025, 10, 21)
+
+
+def nights(*means: float, players: int = 100) -> list[DateErrors]:
+    """One date after another with these mean errors."""
+    return [
+        DateErrors(START + timedelta(days=n), players, mean * players)
+        for n, mean in enumerate(means)
+    ]
+
+
+def usual(dates: int, seed: int = 0, mean: float = 5.0, sd: float = 0.4) -> list[float]:
+    return np.random.default_rng(seed).normal(mean, sd, dates).tolist()
+
+
+def test_a_system_that_goes_on_as_before_stays_in_its_band() -> None:
+    judged = judge_drift("ensemble", nights(*usual(80)))
+    assert judged.drift is Drift.IN_BAND
+    assert not judged.alarming
+    assert judged.band_low is not None
+    assert judged.band_high is not None
+    assert judged.recent_error is not None
+    assert judged.band_low < judged.recent_error < judged.band_high
+
+
+def test_larger_errors_of_late_are_worse() -> None:
+    worse = nights(*usual(60), *usual(RECENT_DATES, seed=1, mean=6.0))
+    judged = judge_drift("ensemble", worse)
+    assert (judged.drift, judged.alarming) == (Drift.WORSE, True)
+    assert "WORSE" in judged.says()
+
+
+def test_much_smaller_errors_of_late_are_an_alarm_too() -> None:
+    better = nights(*usual(60), *usual(RECENT_DATES, seed=1, mean=3.0))
+    assert judge_drift("ensemble", better).drift is Drift.BETTER
+
+
+def test_a_single_bad_night_is_no_drift() -> None:
+    assert not judge_drift("ensemble", nights(*usual(60), *usual(13, seed=1), 6.5)).alarming
+
+
+@pytest.mark.parametrize("dates", [0, 1, RECENT_DATES, RECENT_DATES + LEAST_BAND_DATES - 1])
+def test_small_samples_are_never_alarming(dates: int) -> None:
+    means = [5.0] * max(dates - 5, 0) + [50.0] * min(dates, 5)
+    judged = judge_drift("ensemble", nights(*means))
+    assert judged.drift is Drift.TOO_FEW
+    assert not judged.alarming
+    assert judged.band_low is None
+    assert "too few" in judged.says()
+
+
+def test_with_one_date_more_it_is_judged() -> None:
+    means = usual(LEAST_BAND_DATES) + [9.0] * RECENT_DATES
+    assert judge_drift("ensemble", nights(*means)).drift is Drift.WORSE
+
+
+def test_the_recent_dates_do_not_widen_or_move_their_own_band() -> None:
+    before = usual(60)
+    calm = judge_drift("ensemble", nights(*before, *[5.0] * RECENT_DATES))
+    wild = judge_drift("ensemble", nights(*before, *[8.0] * RECENT_DATES))
+    assert (calm.band_low, calm.band_high) == (wild.band_low, wild.band_high)
+
+
+def test_what_is_long_ago_does_not_count() -> None:
+    recent = usual(BAND_DATES + RECENT_DATES)
+    long_ago = judge_drift("ensemble", nights(*[9.0] * 30, *recent))
+    assert long_ago.usual_error == pytest.approx(judge_drift("x", nights(*recent)).usual_error)
+    assert long_ago.band_dates == BAND_DATES
+
+
+def test_fewer_players_make_the_band_wider() -> None:
+    before = nights(*usual(60))
+    last = START + timedelta(days=100)
+
+    def width(players: int) -> float:
+        recent = [
+            DateErrors(last + timedelta(days=n), players, 5.0 * players)
+            for n in range(RECENT_DATES)
+        ]
+        judged = judge_drift("ensemble", [*before, *recent])
+        assert judged.band_high is not None
+        assert judged.band_low is not None
+        return judged.band_high - judged.band_low
+
+    assert width(10) > 1.5 * width(100)
+
+
+def test_the_order_of_dates_and_dates_without_players_do_not_matter() -> None:
+    found = nights(*usual(60))
+    empty = DateErrors(START + timedelta(days=400), 0, 0.0)
+    assert judge_drift("x", [empty, *reversed(found)]) == judge_drift("x", found)
+
+
+def test_chance_alone_rarely_raises_an_alarm() -> None:
+    alarms = sum(judge_drift("x", nights(*usual(74, seed=seed))).alarming for seed in range(300))
+    assert alarms <= 6
+
+
+def test_rolling_errors_weigh_players_and_begin_with_a_full_window() -> None:
+    found = nights(*[4.0] * RECENT_DATES)
+    assert rolling_errors(found[:-1]) == []
+    big = DateErrors(START + timedelta(days=RECENT_DATES), 1300, 1300 * 6.0)
+    (first, second) = rolling_errors([*found, big])
+    assert first == (found[-1].game_date, 4.0)
+    # 13 dates of 100 players at 4, one of 1,300 at 6.
+    assert (second[0], round(second[1], 9)) == (big.game_date, 5.0)

@@ -1,0 +1,388 @@
+"""What the gates make of good and bad inputs, and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nba_predictions.domain.betting.slate import Game, Slate, SlatePlayer
+from nba_predictions.domain.league.games import make_game_id
+from nba_predictions.domain.policies import input_gates
+from nba_predictions.domain.policies.input_gates import GATES, Bars, Finding, Level, Outcome
+
+DAY = date(2026, 1, 15)
+TEAMS = ("ATL", "BOS", "BKN", "CHA", "CHI", "CLE")
+BARS = Bars()
+
+
+def games_of(count: int, day: date = DAY) -> tuple[Game, ...]:
+    pairs = [(TEAMS[2 * n], TEAMS[2 * n + 1]) for n in range(count)]
+    return tuple(Game(make_game_id(day, away, home), day, away, home) for away, home in pairs)
+
+
+def player(game: Game, team: str | None, number: int, line: bool) -> SlatePlayer:
+    return SlatePlayer(
+        game_date=DAY,
+        game_id=game.game_id,
+        player_lookup=f"{team}{number}",
+        player_name=f"{team} {number}",
+        team=team,
+        opponent=None,
+        is_home=None,
+        base_line=Decimal("20.5") if line else None,
+        line_source="sportsbook" if line else "none",
+        books=int(line),
+    )
+
+
+def slate(games: int = 3, per_team: int = 8, with_line: int = 4) -> Slate:
+    """A slate on which `with_line` of each team's players have a line."""
+    on = games_of(games)
+    return Slate(
+        DAY,
+        on,
+        tuple(
+            player(game, team, n, n < with_line)
+            for game in on
+            for team in (game.away_team, game.home_team)
+            for n in range(per_team)
+        ),
+        (),
+    )
+
+
+def without_lines_of(whole: Slate, games: int) -> Slate:
+    """The same slate before the books have quoted its last games."""
+    unquoted = {game.game_id for game in whole.games[len(whole.games) - games :]}
+    return replace(
+        whole,
+        players=tuple(
+            replace(p, base_line=None, line_source="none", books=0) if p.game_id in unquoted else p
+            for p in whole.players
+        ),
+    )
+
+
+# ------------------------------------------------------------------------------ each gate
+
+
+def test_a_slate_with_players_and_lines_in_every_game_passes() -> None:
+    good = slate()
+    assert input_gates.every_game_has_players(good).level is Level.GOOD
+    assert input_gates.every_game_has_lines(good, BARS).level is Level.GOOD
+    assert input_gates.enough_players_have_lines(good, BARS).level is Level.GOOD
+    assert input_gates.lines_are_of_the_games(good, 48).level is Level.GOOD
+
+
+def test_lines_of_one_game_of_three_are_not_taken_as_complete() -> None:
+    finding = input_gates.every_game_has_lines(without_lines_of(slate(), 2), BARS)
+    assert finding.level is Level.BELOW
+    assert finding.numbers["games_without_lines"] == [g.game_id for g in games_of(3)[1:]]
+    assert "2 of 3 games" in finding.sentence
+
+
+def test_lines_for_11_of_104_players_are_too_few() -> None:
+    whole = slate(games=3, per_team=17, with_line=2)
+    finding = input_gates.enough_players_have_lines(whole, BARS)
+    assert finding.level is Level.BELOW
+    assert finding.numbers["with_line"] == 12
+    assert finding.numbers["players"] == 102
+    assert "12 of 102 players have a line (12%), fewer than 35%" in finding.sentence
+
+
+def test_a_share_that_reaches_the_bar_exactly_passes() -> None:
+    half = slate(with_line=4, per_team=8)
+    assert input_gates.enough_players_have_lines(half, Bars(min_line_share=0.5)).level is Level.GOOD
+    assert (
+        input_gates.enough_players_have_lines(half, Bars(min_line_share=0.51)).level is Level.BELOW
+    )
+
+
+def test_who_wants_no_lines_is_not_asked_for_any() -> None:
+    none = slate(with_line=0)
+    unwanted = Bars(min_line_share=0.0)
+    assert input_gates.every_game_has_lines(none, unwanted).level is Level.GOOD
+    assert input_gates.enough_players_have_lines(none, unwanted).level is Level.GOOD
+    assert input_gates.lines_are_fresh(DAY, 3, {}, unwanted).level is Level.GOOD
+
+
+def test_a_team_without_five_players_is_named() -> None:
+    whole = slate()
+    short = replace(whole, players=tuple(p for p in whole.players if p.team != "BOS"))
+    finding = input_gates.every_game_has_players(short)
+    assert finding.level is Level.BELOW
+    assert finding.numbers["teams_too_few"] == ["20260115_ATL_BOS BOS: 0"]
+
+
+def test_a_player_whose_side_is_unknown_counts_for_his_game() -> None:
+    (game,) = games_of(1)
+    four = [player(game, team, n, True) for team in ("ATL", "BOS") for n in range(4)]
+    sides = (*four, player(game, None, 9, True))
+    assert input_gates.every_game_has_players(Slate(DAY, (game,), sides, ())).level is Level.GOOD
+
+
+def test_games_on_which_nobody_is_expected_are_a_fault() -> None:
+    nobody = Slate(DAY, games_of(2), (), ())
+    assert input_gates.every_game_has_players(nobody).level is Level.BELOW
+    assert input_gates.enough_players_have_lines(nobody, BARS).level is Level.BELOW
+
+
+def test_a_day_off_needs_nothing() -> None:
+    off = Slate(DAY, (), (), ())
+    findings = [
+        input_gates.schedule_is_known(DAY, 0, is_given=True),
+        input_gates.every_game_has_players(off),
+        input_gates.every_game_has_lines(off, BARS),
+        input_gates.enough_players_have_lines(off, BARS),
+        input_gates.lines_are_of_the_games(off, 0),
+        input_gates.lines_are_fresh(DAY, 0, {}, BARS),
+        input_gates.injury_report_is_there(DAY, 0, 0, None),
+    ]
+    assert {f.level for f in findings} == {Level.GOOD}
+
+
+def test_quotes_on_a_day_off_say_that_the_schedule_is_wrong() -> None:
+    finding = input_gates.lines_are_of_the_games(Slate(DAY, (), (), ()), 200)
+    assert finding.level is Level.BELOW
+    assert "by the schedule there is none" in finding.sentence
+
+
+@pytest.mark.parametrize(("off", "level"), [(0, Level.GOOD), (18, Level.UNSURE), (80, Level.BELOW)])
+def test_a_postponed_game_is_told_from_lines_of_another_date(off: int, level: Level) -> None:
+    some = replace(slate(), quotes_off_slate=off)
+    assert input_gates.lines_are_of_the_games(some, 100).level is level
+
+
+@pytest.mark.parametrize(
+    ("games", "is_given", "until", "level"),
+    [
+        (7, True, None, Level.GOOD),
+        (7, True, DAY, Level.GOOD),
+        (0, True, DAY, Level.GOOD),
+        (7, False, None, Level.UNSURE),
+        (0, False, None, Level.BELOW),
+        (0, True, DAY - timedelta(days=1), Level.BELOW),
+    ],
+)
+def test_a_schedule_that_cannot_know_better_does_not_pass(
+    games: int, is_given: bool, until: date | None, level: Level
+) -> None:
+    assert input_gates.schedule_is_known(DAY, games, is_given=is_given, until=until).level is level
+
+
+def test_a_schedule_that_has_ended_is_no_fault_in_summer() -> None:
+    ended = input_gates.schedule_is_known(
+        date(2026, 8, 1), 0, is_given=True, until=date(2026, 6, 20)
+    )
+    assert ended.level is Level.UNSURE
+
+
+@pytest.mark.parametrize(
+    ("newest", "level"),
+    [
+        ([DAY, DAY], Level.GOOD),
+        ([DAY - timedelta(days=1), DAY + timedelta(days=1)], Level.GOOD),
+        ([DAY, DAY - timedelta(days=2)], Level.BELOW),
+        ([DAY, None], Level.UNSURE),
+        ([None, DAY - timedelta(days=9)], Level.BELOW),
+        ([], Level.BELOW),
+    ],
+)
+def test_lines_are_as_old_as_those_of_the_game_that_is_furthest_behind(
+    newest: list[date | None], level: Level
+) -> None:
+    by_game = {f"game {n}": quoted_on for n, quoted_on in enumerate(newest)}
+    assert input_gates.lines_are_fresh(DAY, 2, by_game, BARS).level is level
+
+
+@pytest.mark.parametrize(
+    ("games", "reported", "made_on", "level"),
+    [
+        (8, 20, DAY, Level.GOOD),
+        (8, 20, DAY - timedelta(days=1), Level.BELOW),
+        (8, 20, None, Level.UNSURE),
+        (8, 0, None, Level.BELOW),
+        (8, 0, DAY, Level.BELOW),
+        (1, 0, DAY, Level.UNSURE),
+    ],
+)
+def test_an_injury_report_has_to_be_there_and_of_the_day(
+    games: int, reported: int, made_on: date | None, level: Level
+) -> None:
+    assert input_gates.injury_report_is_there(DAY, games, reported, made_on).level is level
+
+
+YESTERDAY = DAY - timedelta(days=1)
+
+
+def results(missing: int, *, is_given: bool = True, newest: date | None = YESTERDAY) -> Finding:
+    """Three games yesterday, of which the last `missing` have no box score."""
+    played = games_of(3, YESTERDAY)
+    there = {
+        (game.game_id, team): 9
+        for game in played[: 3 - missing]
+        for team in (game.away_team, game.home_team)
+    }
+    return input_gates.no_game_is_missing(DAY, played, there, newest, BARS, is_given=is_given)
+
+
+@pytest.mark.parametrize(
+    ("missing", "level"),
+    [(0, Level.GOOD), (1, Level.UNSURE), (2, Level.BELOW), (3, Level.BELOW)],
+)
+def test_one_postponed_game_warns_and_a_day_of_results_not_in_yet_does_not_pass(
+    missing: int, level: Level
+) -> None:
+    finding = results(missing)
+    assert finding.level is level
+    assert finding.numbers["games_missing"] == missing
+
+
+def test_a_box_score_of_one_team_only_is_a_missing_game() -> None:
+    (game,) = games_of(1, YESTERDAY)
+    half = {(game.game_id, game.home_team): 10, (game.game_id, game.away_team): 2}
+    finding = input_gates.no_game_is_missing(DAY, [game], half, YESTERDAY, BARS, is_given=True)
+    assert finding.numbers["missing"] == [game.game_id]
+
+
+def test_without_a_schedule_of_the_days_before_completeness_is_not_claimed() -> None:
+    assert results(0, is_given=False).level is Level.UNSURE
+    nothing = input_gates.no_game_is_missing(DAY, [], {}, YESTERDAY, BARS, is_given=True)
+    assert nothing.level is Level.UNSURE
+
+
+def test_box_scores_that_ended_weeks_ago_in_the_same_season_do_not_pass() -> None:
+    assert results(0, is_given=False, newest=DAY - timedelta(days=11)).level is Level.BELOW
+    opening = date(2026, 10, 20)
+    first = input_gates.no_game_is_missing(opening, [], {}, date(2026, 4, 12), BARS, is_given=True)
+    assert first.level is Level.UNSURE
+    none = input_gates.no_game_is_missing(DAY, [], {}, None, BARS, is_given=True)
+    assert none.level is Level.BELOW
+
+
+# --------------------------------------------------------------------------- what follows
+
+
+@pytest.mark.parametrize("level", Level)
+@pytest.mark.parametrize("mode", input_gates.MODES)
+@pytest.mark.parametrize("past", [True, False])
+@pytest.mark.parametrize("only_warns", [True, False])
+def test_only_what_is_below_the_bar_tonight_waits_and_only_what_is_good_passes(
+    level: Level, mode: str, past: bool, only_warns: bool
+) -> None:
+    finding = Finding("lines_are_fresh", level, "so it is")
+    only_warn = {"lines_are_fresh"} if only_warns else {"no_game_is_missing"}
+    follows = input_gates.outcome(finding, mode, past=past, only_warn=only_warn)
+    assert (follows is Outcome.PASSES) == (level is Level.GOOD)
+    waits = level is Level.BELOW and mode == "wait" and not past and not only_warns
+    assert (follows is Outcome.WAITS) == waits
+
+
+@pytest.mark.parametrize(
+    ("day", "tipoff", "until"),
+    [
+        (date(2026, 1, 15), None, datetime(2026, 1, 16, 0, tzinfo=timezone.utc)),
+        (date(2026, 7, 15), None, datetime(2026, 7, 15, 23, tzinfo=timezone.utc)),
+        (date(2026, 3, 8), None, datetime(2026, 3, 8, 23, tzinfo=timezone.utc)),
+        (date(2026, 11, 1), None, datetime(2026, 11, 2, 0, tzinfo=timezone.utc)),
+        (
+            date(2026, 1, 15),
+            datetime(2026, 1, 15, 18, tzinfo=timezone.utc),
+            datetime(2026, 1, 15, 18, tzinfo=timezone.utc),
+        ),
+    ],
+)
+def test_a_night_waits_until_its_first_tip_off_or_19_eastern(
+    day: date, tipoff: datetime | None, until: datetime
+) -> None:
+    assert input_gates.deadline(day, tipoff) == until
+
+
+# ------------------------------------------------------------------------------ properties
+
+
+def of_slate(whole: Slate) -> tuple[Level, ...]:
+    findings = (
+        input_gates.every_game_has_players(whole),
+        input_gates.every_game_has_lines(whole, BARS),
+        input_gates.enough_players_have_lines(whole, BARS),
+    )
+    return tuple(f.level for f in findings)
+
+
+Worsen = Callable[[Slate, int], Slate]
+
+
+def lose_a_line(whole: Slate, at: int) -> Slate:
+    players = list(whole.players)
+    players[at % len(players)] = replace(players[at % len(players)], base_line=None, books=0)
+    return replace(whole, players=tuple(players))
+
+
+@given(
+    st.integers(1, 3),
+    st.integers(5, 10),
+    st.integers(0, 10),
+    st.lists(st.integers(0, 1000), max_size=40),
+)
+def test_losing_lines_never_makes_a_slate_pass_that_did_not(
+    games: int, per_team: int, with_line: int, losses: list[int]
+) -> None:
+    worse = slate(games, per_team, with_line)
+    levels = of_slate(worse)
+    for at in losses:
+        worse = lose_a_line(worse, at)
+        now = of_slate(worse)
+        assert all(a.value >= b.value for a, b in zip(now, levels, strict=True))
+        levels = now
+
+
+@given(st.integers(1, 3), st.integers(0, 9), st.lists(st.sampled_from(TEAMS), max_size=40))
+def test_losing_players_never_fills_a_team(games: int, per_team: int, teams: list[str]) -> None:
+    worse = slate(games, per_team)
+    level = input_gates.every_game_has_players(worse).level
+    for team in teams:
+        gone = next((p for p in worse.players if p.team == team), None)
+        worse = replace(worse, players=tuple(p for p in worse.players if p is not gone))
+        now = input_gates.every_game_has_players(worse).level
+        assert now.value >= level.value
+        level = now
+
+
+@given(
+    st.lists(st.integers(-1, 5), min_size=1, max_size=6),
+    st.integers(0, 5),
+    st.integers(0, 5),
+)
+def test_older_lines_and_more_missing_games_never_pass_where_newer_and_fewer_did_not(
+    ages: list[int], at: int, older: int
+) -> None:
+    def level(days: list[int]) -> int:
+        newest = {str(n): DAY - timedelta(days=age) for n, age in enumerate(days)}
+        return input_gates.lines_are_fresh(DAY, len(days), newest, BARS).level.value
+
+    worse = list(ages)
+    worse[at % len(worse)] += older
+    assert level(worse) >= level(ages)
+    missing = [results(n).level.value for n in range(4)]
+    assert missing == sorted(missing)
+
+
+def test_every_finding_is_of_a_gate_that_is_described() -> None:
+    found = {
+        input_gates.schedule_is_known(DAY, 1, is_given=True).gate,
+        results(0).gate,
+        input_gates.injury_report_is_there(DAY, 1, 1, DAY).gate,
+        input_gates.lines_are_fresh(DAY, 1, {"g": DAY}, BARS).gate,
+        input_gates.every_game_has_players(slate()).gate,
+        input_gates.every_game_has_lines(slate(), BARS).gate,
+        input_gates.enough_players_have_lines(slate(), BARS).gate,
+        input_gates.lines_are_of_the_games(slate(), 1).gate,
+    }
+    assert found == set(GATES)

@@ -1,0 +1,698 @@
+"""FilesSource: what it reads, what it leaves out, what it refuses."""
+
+import re
+import threading
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from nba_predictions.domain.errors import SourceDataError
+from nba_predictions.inputs.files import FilesSource
+from nba_predictions.inputs.port import (
+    GAME_LOGS,
+    INJURIES,
+    PROP_LINES,
+    SCHEDULE,
+    LeagueSource,
+    Provenance,
+)
+
+DAY = date(2025, 1, 10)
+STATS = ("FGM", "FGA", "FG3M", "FG3A", "FTM", "FTA", "OREB", "DREB", "AST", "STL", "BLK", "TOV")
+
+Row = dict[str, Any]
+
+
+def log_row(**changes: object) -> Row:
+    row: Row = dict.fromkeys(STATS, "0")
+    row |= {
+        "SEASON_ID": "22024",
+        "PLAYER_ID": "1",
+        "PLAYER_NAME": "Luka Dončić",
+        "TEAM_ABBREVIATION": "DAL",
+        "GAME_ID": "0022400001",
+        "GAME_DATE": "2025-01-08",
+        "MATCHUP": "DAL @ ATL",
+        "MIN": "36",
+        "FGM": "9",
+        "FGA": "20",
+        "FG3M": "3",
+        "FG3A": "8",
+        "FTM": "4",
+        "FTA": "5",
+        "PF": "2",
+        "PTS": "25",
+    }
+    return row | changes
+
+
+def line_row(**changes: object) -> Row:
+    return {
+        "snap": "01_10_2025",
+        "player": "Luka Doncic",
+        "market": "player_points",
+        "bookmaker": "FanDuel",
+        "side": "Over",
+        "line": "28.5",
+        "price": "-110",
+        "home_team": "Atlanta Hawks",
+        "away_team": "Dallas Mavericks",
+        "game_id": "92cf7db6",
+        "commence_time": "2025-01-11T00:10:00Z",
+    } | changes
+
+
+def write(folder: Path, **tables: list[Row]) -> FilesSource:
+    for name, rows in tables.items():
+        pl.DataFrame(rows, infer_schema_length=None).write_csv(folder / f"{name}.csv")
+    return FilesSource(folder)
+
+
+def error_of(source: FilesSource, kind: str = "player_game_logs") -> str:
+    with pytest.raises(SourceDataError) as caught:
+        if kind == "player_game_logs":
+            source.game_logs(DAY)
+        elif kind == "points_lines":
+            source.prop_lines(DAY)
+        elif kind == "schedule":
+            source.schedule(DAY)
+        else:
+            source.injuries(DAY)
+    return str(caught.value)
+
+
+# --- game logs
+
+
+def test_a_row_is_normalised(tmp_path: Path) -> None:
+    source: LeagueSource = write(tmp_path, player_game_logs=[log_row(MIN="36:30")])
+    assert source.name == "files"
+    assert source.game_logs(DAY).row(0, named=True) == {
+        "game_date": date(2025, 1, 8),
+        "game_id": "20250108_DAL_ATL",
+        "season": "2024-25",
+        "player_lookup": "lukadoncic",
+        "player_name": "Luka Dončić",
+        "team": "DAL",
+        "opponent": "ATL",
+        "is_home": False,
+        "minutes": 36.5,
+        "points": 25,
+        "fgm": 9,
+        "fga": 20,
+        "fg3m": 3,
+        "fg3a": 8,
+        "ftm": 4,
+        "fta": 5,
+        "oreb": 0,
+        "dreb": 0,
+        "ast": 0,
+        "stl": 0,
+        "blk": 0,
+        "tov": 0,
+        "pf": 2,
+    }
+    assert dict(source.game_logs(DAY).schema) == GAME_LOGS
+
+
+def test_home_game(tmp_path: Path) -> None:
+    source = write(
+        tmp_path, player_game_logs=[log_row(MATCHUP="PHI vs. SAS", TEAM_ABBREVIATION="PHI")]
+    )
+    row = source.game_logs(DAY).row(0, named=True)
+    assert (row["game_id"], row["opponent"], row["is_home"]) == ("20250108_SAS_PHI", "SAS", True)
+
+
+def test_strictly_before_and_oldest_first(tmp_path: Path) -> None:
+    days = ["2025-01-10", "2025-01-08", "2025-01-11", "2025-01-09"]
+    source = write(tmp_path, player_game_logs=[log_row(GAME_DATE=d) for d in days])
+    assert source.game_logs(DAY)["game_date"].to_list() == [date(2025, 1, 8), date(2025, 1, 9)]
+    assert source.box_scores(DAY)["game_date"].to_list() == [DAY]
+    assert source.box_scores(date(2025, 3, 1)).is_empty()
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        pl.Series([date(2025, 1, 8)]),
+        pl.Series([datetime(2025, 1, 8)]),  # noqa: DTZ001
+        pl.Series(["2025-01-08T00:00:00"]),
+        pl.Series([" 2025-01-08 "]),
+        pl.Series(["2025-01-08"], dtype=pl.Categorical),
+    ],
+)
+def test_forms_of_a_date(tmp_path: Path, written: pl.Series) -> None:
+    frame = pl.DataFrame([log_row()]).with_columns(written.alias("GAME_DATE"))
+    frame.write_parquet(tmp_path / "player_game_logs.parquet")
+    assert FilesSource(tmp_path).game_logs(DAY)["game_date"].to_list() == [date(2025, 1, 8)]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "read"),
+    [("24", 24.0), ("24.5", 24.5), ("24:30", 24.5), ("0:30", 0.5), (" 7 ", 7.0)],
+)
+def test_forms_of_minutes(tmp_path: Path, minutes: str, read: float) -> None:
+    source = write(tmp_path, player_game_logs=[log_row(MIN=minutes)])
+    assert source.game_logs(DAY)["minutes"].to_list() == [read]
+
+
+def test_typed_and_text_files_of_one_kind_are_one_table(tmp_path: Path) -> None:
+    text = pl.DataFrame([log_row(GAME_DATE="2025-01-07")])
+    typed = pl.DataFrame([log_row()]).with_columns(
+        pl.col("PTS", "FGM", "FGA", "PLAYER_ID").cast(pl.Int32),
+        pl.col("FTM").cast(pl.Float64),
+        pl.col("GAME_DATE").str.to_date(),
+    )
+    text.write_csv(tmp_path / "player_game_logs_1.csv")
+    typed.drop("SEASON_ID").write_parquet(tmp_path / "player_game_logs_2.parquet")
+    logs = FilesSource(tmp_path).game_logs(DAY)
+    assert logs["points"].to_list() == [25, 25]
+    assert logs["season"].to_list() == ["2024-25", "2024-25"]
+
+
+def test_the_season_that_a_file_states_wins_over_the_date(tmp_path: Path) -> None:
+    bubble = {"GAME_DATE": "2020-08-05", "SEASON_ID": "22019"}
+    source = write(tmp_path, player_game_logs=[log_row(**bubble)])
+    assert source.game_logs(DAY)["season"].to_list() == ["2019-20"]
+
+
+def test_who_did_not_play_is_left_out_and_counted(tmp_path: Path) -> None:
+    absent = log_row(PLAYER_ID="2", PLAYER_NAME="A B", MIN="", **dict.fromkeys(STATS, ""), PTS="")
+    zero = log_row(PLAYER_ID="3", PLAYER_NAME="C D", MIN="0", PTS="0", FTM="0")
+    clock = log_row(PLAYER_ID="4", PLAYER_NAME="E F", MIN="0:00", PTS="0", FTM="0")
+    source = write(tmp_path, player_game_logs=[log_row(), absent, zero, clock])
+    assert source.game_logs(DAY)["player_lookup"].to_list() == ["lukadoncic"]
+    assert source.notes["did_not_play_rows"] == 3
+
+
+def test_identical_rows_are_collapsed_also_between_files(tmp_path: Path) -> None:
+    source = write(
+        tmp_path, player_game_logs=[log_row(), log_row()], player_game_logs_again=[log_row()]
+    )
+    assert source.game_logs(DAY).height == 1
+    assert source.notes["duplicate_rows_collapsed"] == 2
+
+
+@pytest.mark.parametrize("sign", ["@", "vs."])
+def test_neutral_court(tmp_path: Path, sign: str) -> None:
+    rows = [
+        log_row(MATCHUP=f"DAL {sign} ATL"),
+        log_row(
+            MATCHUP=f"ATL {sign} DAL", TEAM_ABBREVIATION="ATL", PLAYER_ID="2", PLAYER_NAME="T Y"
+        ),
+    ]
+    logs = write(tmp_path, player_game_logs=rows).game_logs(DAY)
+    assert logs["is_home"].to_list() == [False, False]
+    assert set(logs["game_id"]) == {"20250108_ATL_DAL"}, "the later in the alphabet"
+    # The lines know better, and the same game has one id in all frames.
+    quoted = line_row(commence_time="2025-01-09T00:10:00Z", snap="01_08_2025")
+    reversed_book = quoted | {
+        "bookmaker": "Other",
+        "home_team": quoted["away_team"],
+        "away_team": quoted["home_team"],
+    }
+    source = write(tmp_path, points_lines=[quoted, reversed_book])
+    assert set(source.game_logs(DAY)["game_id"]) == {"20250108_DAL_ATL"}
+    day = date(2025, 1, 8)
+    assert source.schedule(day)["game_id"].to_list() == ["20250108_DAL_ATL"]
+    assert set(source.prop_lines(day)["home_team"]) == {"ATL"}
+
+
+def test_namesakes_of_different_times(tmp_path: Path) -> None:
+    old = log_row(GAME_DATE="1999-01-08", SEASON_ID="21998", PLAYER_ID="9")
+    assert write(tmp_path, player_game_logs=[old, log_row()]).game_logs(DAY).height == 2
+
+
+def test_a_renamed_player_is_counted(tmp_path: Path) -> None:
+    other = log_row(GAME_DATE="2025-01-06", PLAYER_NAME="Luka D")
+    assert write(tmp_path, player_game_logs=[other, log_row()]).notes["players_renamed"] == 1
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("PLAYER_ID", "", "is empty"),
+        ("PLAYER_ID", "x7", "'x7' is not"),
+        ("PLAYER_NAME", " ", "is empty"),
+        ("PLAYER_NAME", "...", "no letter or digit"),
+        ("TEAM_ABBREVIATION", "Dallas", "'Dallas' is not"),
+        ("TEAM_ABBREVIATION", "", "is empty"),
+        ("GAME_DATE", "", "is empty"),
+        ("GAME_DATE", "2025-02-30", "'2025-02-30' is not a date"),
+        ("GAME_DATE", "01/08/2025", "is not a date"),
+        ("GAME_DATE", "2025-01-08T19:30:00", "is not a date"),
+        ("GAME_DATE", "0025-01-08", "is not a date"),
+        ("GAME_DATE", "2021-01-08", "is not in the season 2024-25"),
+        ("SEASON_ID", "2024", "is not a season"),
+        ("MATCHUP", "", "is empty"),
+        ("MATCHUP", "DAL-ATL", "is not two teams"),
+        ("MATCHUP", "ATL vs. DAL", "does not fit a player of DAL"),
+        ("MATCHUP", "DAL @ DAL", "does not fit a player of DAL"),
+        ("MIN", "", "is empty, but PTS is 25"),
+        ("MIN", "24:75", "'24:75' is not"),
+        ("MIN", "-3", "'-3' is not"),
+        ("MIN", "2160", "'2160' is not"),
+        ("MIN", "DNP", "'DNP' is not"),
+        ("PTS", "", "is empty"),
+        ("PTS", "-2", "'-2' is not a whole number"),
+        ("PTS", "25.5", "'25.5' is not a whole number"),
+        ("PTS", "nan", "'nan' is not a whole number"),
+        ("PTS", "inf", "'inf' is not a whole number"),
+        ("PTS", "1e9", "'1e9' is not a whole number"),
+        ("AST", "two", "'two' is not a whole number"),
+        ("FGM", "21", "21 is more than FGA 20"),
+        ("FG3M", "9", "9 is more than FG3A 8"),
+        ("FTM", "6", "6 is more than FTA 5"),
+        ("FG3A", "21", "21 is more than FGA 20"),
+    ],
+)
+def test_a_bad_log_cell_is_named(tmp_path: Path, column: str, value: str, said: str) -> None:
+    good = log_row(GAME_DATE="2025-01-06")
+    message = error_of(write(tmp_path, player_game_logs=[good, log_row(**{column: value})]))
+    assert message.startswith(f"player_game_logs.csv, row 2, column {column}: ")
+    assert said in message
+    assert re.search(r"; \w", message), "says how to mend it"
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("PTS", pl.Series([[1], [2]])),
+        ("PTS", pl.Series([True, False])),
+        ("PTS", pl.Series([float("nan"), 1.0])),
+        ("PTS", pl.Series([float("inf"), 1.0])),
+        ("PTS", pl.Series([2**63, 1], dtype=pl.UInt64)),
+        ("GAME_DATE", pl.Series([20250108, 20250106])),
+        ("GAME_DATE", pl.Series([datetime(2025, 1, 8, 19), None])),  # noqa: DTZ001
+        ("PLAYER_NAME", pl.Series([7, 8])),
+        ("MIN", pl.Series([timedelta(minutes=24), timedelta(minutes=25)])),
+        ("MIN", pl.Series([float("nan"), 1.0])),
+        ("MATCHUP", pl.Series([b"DAL @ ATL", b"DAL @ ATL"])),
+    ],
+)
+def test_a_wrong_type_is_named(tmp_path: Path, column: str, values: pl.Series) -> None:
+    rows = [log_row(), log_row(GAME_DATE="2025-01-06")]
+    frame = pl.DataFrame(rows).with_columns(values.alias(column))
+    frame.write_parquet(tmp_path / "player_game_logs.parquet")
+    message = error_of(FilesSource(tmp_path))
+    assert message.startswith(f"player_game_logs.parquet, row 1, column {column}: ")
+
+
+@pytest.mark.parametrize("column", ["PLAYER_ID", "MATCHUP", "MIN", "PTS", "PF"])
+def test_a_missing_column_is_named(tmp_path: Path, column: str) -> None:
+    row = log_row()
+    del row[column]
+    message = error_of(write(tmp_path, player_game_logs=[row]))
+    assert message.startswith(f"player_game_logs.csv: column {column} is missing")
+
+
+def test_the_same_game_twice_with_other_content(tmp_path: Path) -> None:
+    message = error_of(write(tmp_path, player_game_logs=[log_row(), log_row(PTS="26")]))
+    assert message.startswith("player_game_logs.csv, row 2, column PTS: Luka Dončić (PLAYER_ID 1)")
+    assert "player_game_logs.csv, row 1" in message
+
+
+def test_two_players_with_one_key(tmp_path: Path) -> None:
+    rows = [
+        log_row(GAME_DATE="2025-01-02"),
+        log_row(GAME_DATE="2025-01-06"),
+        log_row(GAME_DATE="2025-01-04", PLAYER_ID="2", PLAYER_NAME="Luka Doncic"),
+    ]
+    message = error_of(write(tmp_path, player_game_logs=rows))
+    assert message.startswith("player_game_logs.csv, row 3, column PLAYER_ID: Luka Doncic")
+    assert "PLAYER_ID 2," in message
+    assert "Luka Dončić (PLAYER_ID 1," in message
+    assert "'lukadoncic'" in message
+
+
+def test_a_team_plays_once_a_day(tmp_path: Path) -> None:
+    other = {"PLAYER_ID": "2", "PLAYER_NAME": "T Y"}
+    rows = [log_row(), log_row(MATCHUP="DAL @ BOS", **other)]
+    message = error_of(write(tmp_path, player_game_logs=rows))
+    assert message.startswith("player_game_logs.csv, row 2, column MATCHUP: DAL plays two games")
+    rows = [log_row(), log_row(MATCHUP="BOS @ ATL", TEAM_ABBREVIATION="BOS", **other)]
+    message = error_of(write(tmp_path, player_game_logs=rows))
+    assert message.startswith("player_game_logs.csv, row 2, column MATCHUP: ")
+    assert "ATL plays" in message
+
+
+# --- the folder
+
+
+def test_no_folder(tmp_path: Path) -> None:
+    assert "there is no such folder" in error_of(FilesSource(tmp_path / "nowhere"))
+
+
+def test_an_empty_folder(tmp_path: Path) -> None:
+    assert "the folder is empty" in error_of(FilesSource(tmp_path))
+
+
+def test_no_game_logs(tmp_path: Path) -> None:
+    (tmp_path / "player_game_logs.xlsx").write_bytes(b"x")
+    message = error_of(FilesSource(tmp_path))
+    assert "there is no player_game_logs*.parquet or .csv (but player_game_logs.xlsx)" in message
+
+
+@pytest.mark.parametrize("name", ["player_game_logs.csv", "player_game_logs.parquet"])
+def test_an_empty_file(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    assert error_of(FilesSource(tmp_path)).startswith(f"{name}: the file is empty")
+
+
+def test_a_file_with_a_header_only(tmp_path: Path) -> None:
+    (tmp_path / "player_game_logs.csv").write_text(",".join(log_row()) + "\n")
+    assert "there is not one row" in error_of(FilesSource(tmp_path))
+
+
+def test_damaged_files(tmp_path: Path) -> None:
+    (tmp_path / "player_game_logs.parquet").write_bytes(b"PAR1 not really")
+    assert "cannot be read as parquet" in error_of(FilesSource(tmp_path))
+    (tmp_path / "player_game_logs.parquet").unlink()
+    (tmp_path / "player_game_logs.csv").write_bytes("PLAYER_NAME\nDončić\n".encode("latin2"))
+    assert "cannot be read as csv in UTF-8" in error_of(FilesSource(tmp_path))
+
+
+def test_a_row_that_is_too_long(tmp_path: Path) -> None:
+    rows = ",".join(log_row()), ",".join(log_row().values()), ",".join(log_row().values()) + ",7"
+    (tmp_path / "player_game_logs.csv").write_text("\n".join(rows) + "\n")
+    message = error_of(FilesSource(tmp_path))
+    assert message.startswith(f"player_game_logs.csv, row 2, column {len(log_row()) + 1}: '7'")
+
+
+def test_files_are_read_once(tmp_path: Path) -> None:
+    source = write(tmp_path, player_game_logs=[log_row()])
+    first = source.game_logs(DAY)
+    (tmp_path / "player_game_logs.csv").unlink()
+    assert source.game_logs(DAY).equals(first)
+
+
+def test_threads_share_one_reading(tmp_path: Path) -> None:
+    source = write(tmp_path, player_game_logs=[log_row(), log_row()], points_lines=[line_row()])
+    seen: list[tuple[int, int]] = []
+
+    def ask() -> None:
+        seen.append((source.game_logs(DAY).height, source.prop_lines(DAY).height))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == [(1, 1)] * 8
+    assert source.notes["duplicate_rows_collapsed"] == 1
+
+
+# --- lines
+
+
+def lines_source(folder: Path, *rows: Row) -> FilesSource:
+    return write(folder, player_game_logs=[log_row()], points_lines=list(rows))
+
+
+def test_a_quote_is_normalised(tmp_path: Path) -> None:
+    lines = lines_source(tmp_path, line_row()).prop_lines(DAY)
+    assert dict(lines.schema) == PROP_LINES
+    assert lines.row(0, named=True) == {
+        "game_date": DAY,
+        "player_lookup": "lukadoncic",
+        "player_name": "Luka Doncic",
+        "book": "FanDuel",
+        "line_source": "sportsbook",
+        "side": "Over",
+        "line": Decimal("28.5"),
+        "price": -110,
+        "away_team": "DAL",
+        "home_team": "ATL",
+        "quoted_on": DAY,
+    }
+
+
+@pytest.mark.parametrize(
+    ("commence", "day"),
+    [
+        ("2025-01-11T00:10:00Z", date(2025, 1, 10)),
+        ("2025-01-11 04:59:59+00:00", date(2025, 1, 10)),
+        ("2025-01-11T05:00:00.000000+0000", date(2025, 1, 11)),
+        ("2025-01-10T19:10:00-05:00", date(2025, 1, 10)),
+        ("2025-01-10T23:59Z", date(2025, 1, 10)),
+        ("", date(2025, 1, 10)),
+    ],
+)
+def test_game_date_of_a_line(tmp_path: Path, commence: str, day: date) -> None:
+    source = lines_source(tmp_path, line_row(commence_time=commence))
+    assert source.prop_lines(day)["game_date"].to_list() == [day]
+    assert source.prop_lines(day + timedelta(days=1)).is_empty()
+
+
+def test_commence_time_as_parquet_timestamp(tmp_path: Path) -> None:
+    write(tmp_path, player_game_logs=[log_row()])
+    moment = datetime(2025, 1, 11, 0, 10, tzinfo=timezone.utc)
+    pl.DataFrame([line_row(commence_time=moment, line=28.5, price=-110)]).write_parquet(
+        tmp_path / "points_lines.parquet"
+    )
+    assert FilesSource(tmp_path).prop_lines(DAY).height == 1
+
+
+def test_rows_left_out_are_counted(tmp_path: Path) -> None:
+    source = lines_source(
+        tmp_path,
+        line_row(),
+        line_row(),
+        line_row(market="player_rebounds", line="x", price="even"),
+        line_row(price="-10000"),
+        line_row(price="10000"),
+        line_row(snap="01_12_2025"),
+        line_row(side="under", price=""),
+    )
+    lines = source.prop_lines(DAY)
+    assert sorted(lines.select("side", "price").rows()) == [("Over", -110), ("Under", None)]
+    assert source.notes == {
+        "did_not_play_rows": 0,
+        "duplicate_rows_collapsed": 1,
+        "lines_after_tipoff": 1,
+        "lines_other_markets": 1,
+        "lines_price_sentinel": 2,
+        "players_renamed": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("book", "source"),
+    [
+        ("PrizePicks", "dfs"),
+        ("prizepicks", "dfs"),
+        ("UNDERDOG FANTASY", "dfs"),
+        ("Sleeper", "dfs"),
+        ("DraftKings Pick6", "dfs"),
+        ("DraftKings", "sportsbook"),
+        ("Pinnacle", "sportsbook"),
+    ],
+)
+def test_line_source(tmp_path: Path, book: str, source: str) -> None:
+    lines = lines_source(tmp_path, line_row(bookmaker=book)).prop_lines(DAY)
+    assert lines["line_source"].to_list() == [source]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("player", "", "is empty"),
+        ("market", "", "is empty"),
+        ("bookmaker", "", "is empty"),
+        ("side", "Both", "'Both' is not a side"),
+        ("line", "", "is empty"),
+        ("line", "28.25", "'28.25' is not a points line"),
+        ("line", "0", "'0' is not a points line"),
+        ("line", "-1.5", "'-1.5' is not a points line"),
+        ("line", "nan", "'nan' is not a points line"),
+        ("line", "285", "'285' is not a points line"),
+        ("price", "1.91", "'1.91' is not a price"),
+        ("price", "50", "50 is no American price"),
+        ("home_team", "Hawks", "'Hawks' is not known"),
+        ("home_team", "DAL", "no game can be made"),
+        ("away_team", "", "is empty"),
+        ("commence_time", "2025-01-11T00:10:00", "is not a time with a time zone"),
+        ("commence_time", "tonight", "'tonight' is not a time"),
+        ("snap", "2025-13-01", "'2025-13-01' is not a day"),
+    ],
+)
+def test_a_bad_line_cell_is_named(tmp_path: Path, column: str, value: str, said: str) -> None:
+    source = lines_source(tmp_path, line_row(), line_row(**{column: value}))
+    message = error_of(source, "points_lines")
+    assert message.startswith(f"points_lines.csv, row 2, column {column}: ")
+    assert said in message
+
+
+def test_the_row_is_counted_before_rows_are_left_out(tmp_path: Path) -> None:
+    source = lines_source(tmp_path, line_row(market="other"), line_row(), line_row(line="x"))
+    assert error_of(source, "points_lines").startswith("points_lines.csv, row 3, column line")
+
+
+def test_a_line_without_any_date(tmp_path: Path) -> None:
+    source = lines_source(tmp_path, line_row(), line_row(commence_time="", snap=""))
+    message = error_of(source, "points_lines")
+    assert message.startswith("points_lines.csv, row 2, column commence_time: is empty, and so is")
+    assert "fill in commence_time" in message
+    row = line_row()
+    del row["commence_time"], row["snap"]
+    message = error_of(lines_source(tmp_path, row), "points_lines")
+    assert message.startswith("points_lines.csv, row 1 to 1, column commence_time: is missing")
+
+
+def test_a_naive_timestamp_column(tmp_path: Path) -> None:
+    write(tmp_path, player_game_logs=[log_row()])
+    naive = datetime(2025, 1, 11, 0, 10)  # noqa: DTZ001
+    frame = pl.DataFrame([line_row(commence_time=naive)])
+    frame.write_parquet(tmp_path / "points_lines.parquet")
+    message = error_of(FilesSource(tmp_path), "points_lines")
+    assert message.startswith("points_lines.parquet, row 1, column commence_time")
+
+
+# --- schedule
+
+
+def test_schedule_file(tmp_path: Path) -> None:
+    rows = [
+        {"game_date": "2025-01-10", "away_team": "BOS", "home_team": "New York Knicks"},
+        {"game_date": "2025-01-11", "away_team": "DAL", "home_team": "ATL"},
+    ]
+    rows[0]["tipoff"] = "2025-01-11T00:40:00Z"
+    source = write(tmp_path, player_game_logs=[log_row(GAME_DATE="2025-01-10")], schedule=rows)
+    games = source.schedule(DAY)
+    assert dict(games.schema) == SCHEDULE
+    assert games.rows() == [
+        (
+            DAY,
+            "20250110_BOS_NYK",
+            "BOS",
+            "NYK",
+            datetime(2025, 1, 11, 0, 40, tzinfo=timezone.utc),
+        )
+    ]
+    assert source.schedule(date(2025, 1, 11))["tipoff"].to_list() == [None]
+    assert source.schedule(date(2025, 1, 12)).is_empty()
+
+
+def test_schedule_from_logs_and_from_lines(tmp_path: Path) -> None:
+    source = write(
+        tmp_path,
+        player_game_logs=[log_row(GAME_DATE="2025-01-10"), log_row()],
+        points_lines=[
+            line_row(),
+            line_row(home_team="BOS", away_team="NYK"),
+            line_row(commence_time="2025-01-12T01:00:00Z", snap="01_11_2025"),
+        ],
+    )
+    played = source.schedule(DAY)
+    assert played["game_id"].to_list() == ["20250110_DAL_ATL"], "a game that was put off is not on"
+    assert played["tipoff"].to_list() == [datetime(2025, 1, 11, 0, 10, tzinfo=timezone.utc)]
+    coming = source.schedule(date(2025, 1, 11))
+    assert coming["game_id"].to_list() == ["20250111_DAL_ATL"]
+    unquoted = source.schedule(date(2025, 1, 8))
+    assert unquoted["tipoff"].to_list() == [None]
+    assert dict(unquoted.schema) == SCHEDULE
+
+
+def test_lines_that_put_a_team_into_two_games(tmp_path: Path) -> None:
+    source = lines_source(tmp_path, line_row(), line_row(home_team="BOS"))
+    with pytest.raises(SourceDataError, match=r"points_lines\.csv, row 2, column home_team: .*DAL"):
+        source.schedule(DAY)
+
+
+@pytest.mark.parametrize(
+    ("column", "row", "said"),
+    [
+        ("game_date", {"game_date": "soon"}, "'soon' is not a date"),
+        ("away_team", {"away_team": "Nowhere"}, "'Nowhere' is not known"),
+        ("tipoff", {"tipoff": "19:00"}, "'19:00' is not a time"),
+        ("tipoff", {"tipoff": "2025-01-10T00:10:00Z"}, "is not on 2025-01-10 in US Eastern"),
+        ("tipoff", {}, "is also in schedule.csv, row 1"),
+        ("home_team", {"away_team": "NYK"}, "ATL plays"),
+    ],
+)
+def test_a_bad_game_is_named(tmp_path: Path, column: str, row: Row, said: str) -> None:
+    good = {
+        "game_date": "2025-01-10",
+        "away_team": "DAL",
+        "home_team": "ATL",
+        "tipoff": "2025-01-11T00:10:00Z",
+    }
+    bad = good | {"tipoff": "2025-01-11T00:40:00Z"} | row
+    source = write(tmp_path, player_game_logs=[log_row()], schedule=[good, bad])
+    message = error_of(source, "schedule")
+    assert message.startswith(f"schedule.csv, row 2, column {column}: ")
+    assert said in message
+
+
+# --- injuries
+
+
+def test_injury_report(tmp_path: Path) -> None:
+    source = write(
+        tmp_path,
+        player_game_logs=[log_row()],
+        injuries=[
+            {"player": "A B", "status": "Out", "game_date": "2025-01-10", "reason": "Knee"},
+            {"player": "A B", "status": "PROBABLE", "game_date": "", "reason": ""},
+            {"player": "C D", "status": "questionable", "game_date": "", "reason": ""},
+            {"player": "C D", "status": "questionable", "game_date": "", "reason": "Ankle"},
+        ],
+    )
+    report = source.injuries(DAY)
+    assert dict(report.schema) == INJURIES
+    assert report.rows() == [
+        (DAY, "ab", "A B", "OUT", "Knee"),
+        (DAY, "cd", "C D", "QUESTIONABLE", None),
+    ]
+    assert source.injuries(date(2025, 1, 11))["status"].to_list() == ["PROBABLE", "QUESTIONABLE"]
+
+
+@pytest.mark.parametrize(
+    ("column", "row", "said"),
+    [
+        ("status", {"status": "GTD"}, "'GTD' is not a status"),
+        ("status", {"status": ""}, "is empty"),
+        ("player", {"player": ""}, "is empty"),
+        ("status", {"player": "a-b"}, "ab is OUT without a game_date, but DOUBTFUL by"),
+    ],
+)
+def test_a_bad_report_is_named(tmp_path: Path, column: str, row: Row, said: str) -> None:
+    rows = [{"player": "A B", "status": "DOUBTFUL"}, {"player": "C D", "status": "OUT"} | row]
+    source = write(tmp_path, player_game_logs=[log_row()], injuries=rows)
+    message = error_of(source, "injuries")
+    assert message.startswith(f"injuries.csv, row 2, column {column}: ")
+    assert said in message
+
+
+def test_optional_files_may_be_absent(tmp_path: Path) -> None:
+    source = write(tmp_path, player_game_logs=[log_row()])
+    assert dict(source.prop_lines(DAY).schema) == PROP_LINES
+    assert dict(source.injuries(DAY).schema) == INJURIES
+    assert dict(source.schedule(DAY).schema) == SCHEDULE
+    assert source.prop_lines(DAY).is_empty()
+    assert source.injuries(DAY).is_empty()
+    assert source.schedule(DAY).is_empty()
+
+
+# --- provenance
+
+
+def test_a_source_says_whether_its_schedule_is_one_and_of_when_its_report_is(
+    tmp_path: Path,
+) -> None:
+    drawn = write(tmp_path, player_game_logs=[log_row(GAME_DATE="2025-01-10")])
+    assert drawn.provenance(DAY) == Provenance(False, None, None)
+    reported = [{"player": "A B", "status": "Out", "game_date": "2025-01-10"}]
+    games = [
+        {"game_date": "2025-01-10", "away_team": "BOS", "home_team": "NYK"},
+        {"game_date": "2025-01-12", "away_team": "DAL", "home_team": "ATL"},
+    ]
+    given = write(tmp_path, schedule=games, injuries=reported)
+    assert given.provenance(DAY) == Provenance(True, date(2025, 1, 12), DAY)
+    assert given.provenance(date(2025, 1, 11)).injuries_made_on is None
+    undated = [*reported, {"player": "C D", "status": "Out", "game_date": ""}]
+    assert write(tmp_path, injuries=undated).provenance(DAY).injuries_made_on is None

@@ -1,0 +1,243 @@
+"""FilesSource under whatever a csv may hold, under a changed future, and on real data."""
+
+import tempfile
+from datetime import date, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nba_predictions.domain.errors import SourceDataError
+from nba_predictions.inputs.files import FilesSource
+from nba_predictions.inputs.port import GAME_LOGS, INJURIES, PROP_LINES, SCHEDULE
+from nba_predictions.inputs.simulated import SimulatedLeague
+from nba_predictions_tests.inputs.test_files import line_row, log_row
+
+DAY = date(2025, 1, 10)
+KINDS = ("player_game_logs", "points_lines", "schedule", "injuries")
+
+_cells = st.one_of(
+    st.text(max_size=12),
+    st.text(alphabet="0123456789.-+eE:T Z/_@", max_size=20),
+    st.sampled_from(
+        [
+            *("", " ", "nan", "NaN", "inf", "-inf", "null", "None", "0", "-0", "1e308", "1e-9"),
+            *("99999999999999999999", "0x1F", "1_000", "12:60", "٣", "2025-02-29", "9999-12-31"),
+            *("2025-01-11T24:00:00Z", "2025-01-11T00:00:00+99:99", "DAL @ ATL", "ATL @ DAL"),
+            *('"', "'", ",", "\n", "\r\n", "\x00", "\ufeff", "OUT", "Over", "10000", "-0.5"),
+        ]
+    ),
+    st.integers().map(str),
+    st.floats().map(str),
+    st.dates().map(str),
+    st.datetimes().map(str),
+)
+
+
+def _tables() -> dict[str, list[dict[str, Any]]]:
+    return {
+        "player_game_logs": [
+            log_row(),
+            log_row(PLAYER_ID="2", PLAYER_NAME="Kyrie Irving"),
+            log_row(GAME_DATE="2025-01-10"),
+        ],
+        "points_lines": [line_row(), line_row(side="Under"), line_row(player="Kyrie Irving")],
+        "schedule": [
+            {
+                "game_date": "2025-01-10",
+                "away_team": "DAL",
+                "home_team": "ATL",
+                "tipoff": "2025-01-11T00:10:00Z",
+            },
+            {"game_date": "2025-01-11", "away_team": "BOS", "home_team": "NYK", "tipoff": ""},
+        ],
+        "injuries": [
+            {"game_date": "2025-01-10", "player": "A B", "status": "OUT", "reason": ""},
+            {"game_date": "", "player": "C D", "status": "PROBABLE", "reason": "Knee"},
+        ],
+    }
+
+
+@settings(max_examples=120, deadline=None)
+@given(st.data())
+def test_any_cells_give_valid_frames_or_a_source_data_error(data: st.DataObject) -> None:
+    tables = _tables()
+    kind = data.draw(st.sampled_from(KINDS))
+    for _ in range(data.draw(st.integers(1, 3))):
+        row = data.draw(st.sampled_from(tables[kind]))
+        column = data.draw(st.sampled_from(sorted(row)))
+        row[column] = data.draw(_cells)
+    with tempfile.TemporaryDirectory() as folder:
+        for name, rows in tables.items():
+            pl.DataFrame(rows).write_csv(Path(folder) / f"{name}.csv")
+        source = FilesSource(Path(folder))
+        try:
+            _check_frames(source)
+        except SourceDataError as error:
+            assert kind in str(error)
+            assert "row " in str(error)
+            assert "column" in str(error)
+
+
+def _check_frames(source: FilesSource) -> None:
+    logs, scores = source.game_logs(DAY), source.box_scores(DAY)
+    games, lines, report = source.schedule(DAY), source.prop_lines(DAY), source.injuries(DAY)
+    for frame, schema, nullable in (
+        (logs, GAME_LOGS, ()),
+        (scores, GAME_LOGS, ()),
+        (games, SCHEDULE, ("tipoff",)),
+        (lines, PROP_LINES, ("price", "quoted_on")),
+        (report, INJURIES, ("reason",)),
+    ):
+        assert dict(frame.schema) == schema
+        assert frame.drop(nullable).null_count().sum_horizontal().sum() == 0
+    for frame in (scores, games, lines, report):
+        assert (frame["game_date"] == DAY).all()
+    assert (logs["game_date"] < DAY).all()
+    assert (logs["minutes"] > 0).all()
+    assert (logs["minutes"].is_finite()).all()
+    assert (logs["points"] >= 0).all()
+    assert ((lines["line"].cast(pl.Float64) * 2) % 1 == 0).all()
+    assert (lines["price"].drop_nulls().abs() >= 100).all()
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.binary(max_size=200), st.sampled_from(["csv", "parquet"]))
+def test_any_bytes_give_a_source_data_error(content: bytes, suffix: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / f"player_game_logs.{suffix}").write_bytes(content)
+        with pytest.raises(SourceDataError, match=r"player_game_logs"):
+            FilesSource(Path(folder)).game_logs(DAY)
+
+
+@pytest.fixture(scope="module")
+def season() -> dict[str, pl.DataFrame]:
+    league = SimulatedLeague(seed=3)
+    return {
+        "player_game_logs": league.league_game_log("2025-26").filter(
+            pl.col("GAME_DATE") < date(2026, 2, 1)
+        ),
+        "points_lines": league.league_lines("2025-26"),
+        "injuries": league.league_injuries("2025-26"),
+    }
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    st.dates(date(2025, 11, 1), date(2026, 1, 25)),
+    st.sampled_from(["other points", "no rows", "other players"]),
+)
+def test_nothing_of_the_date_or_later_changes_the_past(
+    season: dict[str, pl.DataFrame], day: date, change: str
+) -> None:
+    logs = season["player_game_logs"]
+    past, future = logs.filter(pl.col("GAME_DATE") < day), logs.filter(pl.col("GAME_DATE") >= day)
+    if change == "other points":
+        future = future.with_columns(pl.col("PTS", "AST") + 7, MIN=pl.lit(11, pl.Int64))
+    elif change == "no rows":
+        future = future.clear()
+    else:
+        future = future.group_by("GAME_ID", "TEAM_ABBREVIATION", maintain_order=True).head(3)
+        future = future.select(logs.columns)
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
+        for folder, frame in ((Path(one), logs), (Path(two), pl.concat([past, future]))):
+            frame.write_parquet(folder / "player_game_logs.parquet")
+            season["points_lines"].write_parquet(folder / "points_lines.parquet")
+            season["injuries"].write_parquet(folder / "injuries.parquet")
+        told, changed = FilesSource(Path(one)), FilesSource(Path(two))
+        assert told.game_logs(day).equals(changed.game_logs(day))
+        assert told.prop_lines(day).equals(changed.prop_lines(day))
+        assert told.injuries(day).equals(changed.injuries(day))
+        # Which teams meet is all that the logs of the date tell, and here the lines tell it too.
+        assert told.schedule(day).equals(changed.schedule(day))
+
+
+def test_without_lines_the_logs_of_the_date_tell_the_games_only(
+    season: dict[str, pl.DataFrame], tmp_path: Path
+) -> None:
+    day = date(2026, 1, 15)
+    season["player_game_logs"].write_parquet(tmp_path / "player_game_logs.parquet")
+    games = FilesSource(tmp_path).schedule(day)
+    expected = SimulatedLeague(seed=3).schedule(day)
+    assert set(games["game_id"]) == set(expected["game_id"])
+    assert games["tipoff"].null_count() == games.height
+
+
+def test_order_of_rows_and_files_does_not_matter(
+    season: dict[str, pl.DataFrame], tmp_path: Path
+) -> None:
+    day = date(2026, 1, 15)
+    logs, lines = season["player_game_logs"], season["points_lines"]
+    for name, shuffled in (("a", False), ("b", True)):
+        (tmp_path / name).mkdir()
+        for kind, frame in (("player_game_logs", logs), ("points_lines", lines)):
+            mixed = frame.sample(fraction=1.0, shuffle=True, seed=1) if shuffled else frame
+            half = mixed.height // 2
+            mixed.tail(mixed.height - half).write_parquet(tmp_path / name / f"{kind}_1.parquet")
+            mixed.head(half).write_csv(tmp_path / name / f"{kind}_2.csv")
+    one, two = FilesSource(tmp_path / "a"), FilesSource(tmp_path / "b")
+    assert one.game_logs(day).equals(two.game_logs(day))
+    assert one.prop_lines(day).equals(two.prop_lines(day))
+    assert one.schedule(day).equals(two.schedule(day))
+
+
+# --- real data
+
+
+@lru_cache(maxsize=1)
+def _source(folder: Path) -> FilesSource:
+    return FilesSource(folder)
+
+
+@pytest.fixture
+def real(real_data_dir: Path) -> FilesSource:
+    return _source(real_data_dir)
+
+
+@pytest.mark.real_data
+def test_real_logs(real: FilesSource) -> None:
+    logs = real.game_logs(date(2030, 1, 1))
+    # 104,641 rows in the file; those with MIN 0 did not play.
+    assert logs.height + real.notes["did_not_play_rows"] == 104_641
+    assert real.notes["duplicate_rows_collapsed"] == 14
+    games = logs.group_by("season").agg(pl.col("game_id").n_unique())
+    assert games["game_id"].to_list() == [1230] * 4
+    teams = logs.group_by("season", "team").agg(pl.col("game_id").n_unique())
+    assert teams.height == 120
+    assert set(teams["game_id"]) == {82}
+    doncic = logs.filter(
+        (pl.col("player_lookup") == "lukadoncic") & (pl.col("game_date") == date(2024, 1, 26))
+    )
+    assert doncic["points"].to_list() == [73]
+    # Mexico City: a neutral court, for which the log has no home team; the lines have.
+    neutral = logs.filter(pl.col("game_id") == "20241102_MIA_WAS")
+    assert set(neutral["team"]) == {"MIA", "WAS"}
+    assert not neutral["is_home"].any()
+
+
+@pytest.mark.real_data
+def test_real_nights(real: FilesSource) -> None:
+    assert real.schedule(DAY).height == 7
+    assert real.schedule(DAY)["tipoff"].null_count() == 0
+    lines = real.prop_lines(DAY)
+    assert lines["player_lookup"].n_unique() == 91
+    assert set(lines["line_source"]) == {"dfs"}
+    assert real.schedule(date(2024, 4, 14)).height == 15
+    assert real.notes["lines_price_sentinel"] == 28
+
+
+@pytest.mark.real_data
+def test_real_lines_find_their_games(real: FilesSource) -> None:
+    day, off = date(2024, 10, 22), set()
+    while day <= date(2025, 1, 12):
+        lines = real.prop_lines(day)
+        games = real.schedule(day).select("away_team", "home_team")
+        strays = lines.join(games, on=["away_team", "home_team"], how="anti")
+        off |= set(strays.select("game_date", "away_team", "home_team").rows())
+        day += timedelta(days=1)
+    # The one game that was quoted and put off, because of snow.
+    assert off == {(date(2025, 1, 11), "HOU", "ATL")}

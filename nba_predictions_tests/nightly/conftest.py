@@ -1,0 +1,177 @@
+"""A night without Dagster: the embedded backends in a temporary folder, and three players."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from tenacity import wait_none
+
+from nba_predictions.batch_store.sqlite_store import SQLiteBatchStore
+from nba_predictions.domain.batches.batch import Batch, BatchState, Progress
+from nba_predictions.domain.batches.verdict import Judgement, judge
+from nba_predictions.domain.betting.slate import Slate, SlatePlayer
+from nba_predictions.domain.tables import PREDICTIONS
+from nba_predictions.messaging.outbox import OutboxPublisher
+from nba_predictions.nightly.audit import gather_evidence
+from nba_predictions.nightly.merge import Cleanup, Consolidation, clean_up, consolidate
+from nba_predictions.nightly.publication import publish_completion
+from nba_predictions.nightly.staging import (
+    PredictPlayer,
+    StagedPlayer,
+    close_staging,
+    open_batch,
+    players_to_stage,
+    stage_players,
+)
+from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
+from nba_predictions_tests.examples import GAME_DATE, Skip, rows_of, slate_of, slate_player
+
+SLATE = slate_of(
+    [slate_player("lukadoncic", "31.5"), slate_player(), slate_player("zachcollins", None)],
+    [Skip("joelembiid", "injury_report: OUT")],
+)
+#: 25 rows for each of two players with a line, 5 for the one without.
+ROWS = 55
+
+
+@dataclass
+class Night:
+    """The backends, and the steps of a night with everything filled in that a test leaves open."""
+
+    store: SQLiteBatchStore
+    warehouse: DuckDBWarehouse
+    publisher: OutboxPublisher
+
+    def open(
+        self,
+        slate: Slate = SLATE,
+        run_id: str = "run_1",
+        threshold: float = 0.9,
+        announce: bool = True,
+    ) -> Batch:
+        return open_batch(
+            self.store,
+            slate,
+            source="test",
+            run_id=run_id,
+            completion_threshold=threshold,
+            announce=announce,
+        )
+
+    def stage(
+        self,
+        batch: Batch,
+        players: Sequence[SlatePlayer] = SLATE.players,
+        predict: PredictPlayer | None = None,
+        **changed: Any,
+    ) -> list[StagedPlayer]:
+        options: dict[str, Any] = {"run_id": "run_1", "wait": wait_none(), **changed}
+        return list(
+            stage_players(
+                batch,
+                players,
+                predict or predictor(batch),
+                self.store,
+                options.pop("warehouse", self.warehouse),
+                **options,
+            )
+        )
+
+    def close(self, batch: Batch) -> Progress:
+        return close_staging(batch, self.store, run_id="run_1")
+
+    def staged(
+        self,
+        slate: Slate = SLATE,
+        predict: PredictPlayer | None = None,
+        threshold: float = 0.9,
+        run_id: str = "run_1",
+        announce: bool = True,
+    ) -> Batch:
+        """A batch of the slate with everybody staged, and closed."""
+        batch = self.open(slate, run_id, threshold, announce)
+        todo = players_to_stage(batch, slate, self.store, self.warehouse)
+        self.stage(batch, todo, predict)
+        self.close(batch)
+        return batch
+
+    def consolidate(self, batch: Batch, **changed: Any) -> Consolidation:
+        options: dict[str, Any] = {"run_id": "run_1", "lease_wait_seconds": 20.0, **changed}
+        warehouse = options.pop("warehouse", self.warehouse)
+        return consolidate(batch, options.pop("store", self.store), warehouse, **options)
+
+    def clean(self, batch: Batch) -> Cleanup:
+        return clean_up(batch, self.store, self.warehouse, run_id="run_1")
+
+    def publish(self, batch: Batch, publisher: Any = None) -> str:
+        return publish_completion(batch, self.store, publisher or self.publisher, run_id="run_1")
+
+    def cleaned(self, **changed: Any) -> Batch:
+        batch = self.staged(**changed)
+        self.consolidate(batch)
+        self.clean(batch)
+        return batch
+
+    def published(self, **changed: Any) -> Batch:
+        batch = self.cleaned(**changed)
+        self.publish(batch)
+        return batch
+
+    def state(self, batch: Batch) -> BatchState:
+        return self.store.get(batch.batch_id).state
+
+    def events(self, batch: Batch) -> list[str]:
+        return [entry.event for entry in self.store.ledger(batch.batch_id)]
+
+    def staging(self, batch: Batch) -> list[Path]:
+        return sorted((self.warehouse.staging_dir / batch.batch_id).glob("*.parquet"))
+
+    def verdict(self) -> Judgement:
+        return judge(gather_evidence(GAME_DATE, self.store, self.warehouse))
+
+    def rows(self) -> list[dict[str, Any]]:
+        with duckdb.connect(str(self.warehouse.path)) as connection:
+            found = connection.sql(f"SELECT * FROM {PREDICTIONS.name}").to_arrow_table()
+        return [dict(row) for row in found.to_pylist()]
+
+    def delete_rows(self, where: str) -> None:
+        with duckdb.connect(str(self.warehouse.path)) as connection:
+            connection.execute(f"DELETE FROM {PREDICTIONS.name} WHERE {where}")
+
+
+@pytest.fixture
+def night(tmp_path: Path) -> Night:
+    night = Night(
+        SQLiteBatchStore(tmp_path / "batches.sqlite"),
+        DuckDBWarehouse(tmp_path / "warehouse.duckdb", tmp_path / "staging"),
+        OutboxPublisher(tmp_path / "outbox.sqlite"),
+    )
+    night.warehouse.prepare()
+    return night
+
+
+def predictor(batch: Batch, mean: float = 21.37) -> PredictPlayer:
+    return lambda player: rows_of(player, batch.batch_id, mean=mean)
+
+
+def failing(batch: Batch, *lookups: str, error: Exception | None = None) -> PredictPlayer:
+    """Predict everybody but the named players."""
+
+    def predict(player: SlatePlayer) -> list[dict[str, Any]]:
+        if player.player_lookup in lookups:
+            raise error or RuntimeError(f"no luck with {player.player_lookup}")
+        return rows_of(player, batch.batch_id)
+
+    return predict
+
+
+@pytest.fixture
+def milestones(capsys: pytest.CaptureFixture[str]) -> Callable[[], list[dict[str, Any]]]:
+    """Return the lines logged since the last call."""
+    return lambda: [json.loads(line) for line in capsys.readouterr().out.splitlines()]

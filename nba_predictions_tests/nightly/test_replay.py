@@ -1,0 +1,90 @@
+"""Players predicted again into a batch that was staged, and batches brought to their end."""
+
+import pytest
+
+from nba_predictions.domain.batches.batch import BatchState
+from nba_predictions.domain.batches.verdict import Verdict
+from nba_predictions.domain.betting.slate import SlatePlayer
+from nba_predictions.domain.errors import BatchStateError, PermanentPredictionError
+from nba_predictions.nightly.replay import (
+    STALLED,
+    batch_to_replay,
+    give_up_the_rest,
+    players_to_replay,
+)
+from nba_predictions_tests.examples import slate_of, slate_player
+from nba_predictions_tests.nightly.conftest import SLATE, Night, failing
+
+S = BatchState
+
+
+def names(players: list[SlatePlayer]) -> list[str]:
+    return [p.player_lookup for p in players]
+
+
+@pytest.mark.parametrize("state", [S.STAGED, S.CLEANED, S.PUBLISHED])
+def test_a_batch_that_was_staged_to_its_end_can_be_replayed(
+    night: Night, state: BatchState
+) -> None:
+    batch = getattr(night, state.value)()
+    assert batch_to_replay(night.store, SLATE).batch_id == batch.batch_id
+    assert batch_to_replay(night.store, SLATE, batch.batch_id).batch_id == batch.batch_id
+
+
+def test_a_batch_that_is_being_staged_belongs_to_its_run(night: Night) -> None:
+    night.open()
+    with pytest.raises(BatchStateError, match=r"is staging, .* run the night of 2026-01-01 again"):
+        batch_to_replay(night.store, SLATE)
+
+
+def test_a_batch_that_was_followed_by_another_is_not_replayed(night: Night) -> None:
+    first = night.published()
+    second = night.published(run_id="run_2")
+    with pytest.raises(BatchStateError, match=f"{second.batch_id} does; replay that one"):
+        batch_to_replay(night.store, SLATE, first.batch_id)
+
+
+def test_a_slate_that_has_changed_since_is_not_mixed_into_a_batch(night: Night) -> None:
+    night.published()
+    moved = slate_of([slate_player("lukadoncic", "30.5")])
+    with pytest.raises(BatchStateError, match=r"has changed since .* begins a new batch"):
+        batch_to_replay(night.store, moved)
+
+
+def test_without_names_those_are_replayed_who_are_not_done(night: Night) -> None:
+    batch = night.open()
+    night.stage(batch, predict=failing(batch, "paulgeorge"))
+    night.close(batch)
+    assert names(players_to_replay(batch, SLATE, night.store)) == ["paulgeorge"]
+    night.stage(batch, [SLATE.players[1]], replay=True)
+    assert players_to_replay(batch, SLATE, night.store) == []
+
+
+def test_named_players_are_replayed_each_once_and_unknown_ones_are_named(night: Night) -> None:
+    batch = night.staged()
+    twice = ["zachcollins", "lukadoncic", "zachcollins"]
+    assert names(players_to_replay(batch, SLATE, night.store, twice)) == twice[:2]
+    with pytest.raises(PermanentPredictionError, match="Luka Doncic, joelembiid is not among"):
+        players_to_replay(batch, SLATE, night.store, ["lukadoncic", "Luka Doncic", "joelembiid"])
+
+
+def test_who_never_came_is_dead_lettered_and_the_others_go_on(night: Night) -> None:
+    batch = night.open(threshold=0.7)
+    night.stage(batch, SLATE.players[:2])
+    assert give_up_the_rest(batch, SLATE, night.store, run_id="sensor") == 1
+    assert give_up_the_rest(batch, SLATE, night.store, run_id="sensor") == 0
+    (letter,) = night.store.dead_letters(batch.batch_id)
+    assert (letter.player_lookup, letter.error_class) == ("zachcollins", STALLED)
+    assert night.close(batch).failed == 1
+    night.consolidate(batch)
+    night.clean(batch)
+    night.publish(batch)
+    assert night.verdict().verdict is Verdict.PARTIAL
+
+
+def test_a_failure_with_a_reason_of_its_own_keeps_it(night: Night) -> None:
+    batch = night.open()
+    night.stage(batch, SLATE.players[:2], failing(batch, "paulgeorge"))
+    assert give_up_the_rest(batch, SLATE, night.store, run_id="sensor") == 1
+    classes = {d.player_lookup: d.error_class for d in night.store.dead_letters(batch.batch_id)}
+    assert classes == {"paulgeorge": "RuntimeError", "zachcollins": STALLED}

@@ -1,0 +1,129 @@
+from datetime import date, datetime, timezone
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+import pytest
+
+from nba_predictions.domain.betting.slate import RECENT_GAMES
+from nba_predictions.inputs.port import GAME_LOGS, INJURIES, PROP_LINES, SCHEDULE
+from nba_predictions.nightly.slate import features_as_of, load_slate, player_forms, slate_frame
+from nba_predictions_tests.examples import GAME_DATE
+
+
+def log(
+    day: int, lookup: str = "paulgeorge", team: str = "PHI", minutes: float = 30.0, **changed: Any
+) -> dict[str, Any]:
+    values = {
+        "game_date": date(2025, 12, day),
+        "game_id": f"202512{day:02}_X_{team}",
+        "season": "2025-26",
+        "player_lookup": lookup,
+        "player_name": lookup.title(),
+        "team": team,
+        "minutes": minutes,
+        "points": 20,
+    }
+    return {**values, **changed}
+
+
+def logs(*rows: dict[str, Any]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=GAME_LOGS)
+
+
+def form(game_logs: pl.DataFrame, lookup: str = "paulgeorge") -> Any:
+    (found,) = [f for f in player_forms(game_logs, "2025-26") if f.player_lookup == lookup]
+    return found
+
+
+def test_recent_minutes_are_the_mean_of_the_last_games_in_any_row_order() -> None:
+    rows = [log(day, minutes=float(day)) for day in range(1, 16)]
+    found = form(logs(*rows[::-1]))
+    assert found.games == 15
+    assert found.recent_minutes == pytest.approx(sum(range(6, 16)) / RECENT_GAMES)
+
+
+def test_the_team_is_the_latest_one() -> None:
+    assert form(logs(log(1, team="LAC"), log(9), log(5, team="LAC"))).team == "PHI"
+
+
+def test_missed_games_are_those_of_the_latest_team_since_he_last_played() -> None:
+    rows = [log(1), log(3)]
+    rows += [log(day, "mate") for day in (1, 3, 5, 7)]
+    rows += [log(day, "stranger", "DAL") for day in (5, 6, 7, 8)]
+    found = form(logs(*rows))
+    assert (found.team_games_missed, found.season_games_missed) == (2, 0)
+
+
+def test_who_has_not_played_this_season_misses_its_games() -> None:
+    old = log(1, game_date=date(2025, 4, 1), season="2024-25")
+    missed_then = log(2, "mate", game_date=date(2025, 4, 3), season="2024-25")
+    found = form(logs(old, missed_then, log(1, "mate"), log(3, "mate")))
+    assert (found.team_games_missed, found.season_games_missed) == (3, 2)
+
+
+def test_an_empty_history_has_no_forms() -> None:
+    assert player_forms(logs(), "2025-26") == []
+    assert features_as_of(logs()) is None
+
+
+def test_features_are_as_of_the_end_of_the_newest_game_day() -> None:
+    expected = datetime(2025, 12, 10, 5, tzinfo=timezone.utc)
+    assert features_as_of(logs(log(9), log(3))) == expected
+
+
+def test_the_frames_of_the_sources_become_a_slate_and_its_frame() -> None:
+    schedule = pl.DataFrame(
+        [
+            {
+                "game_date": GAME_DATE,
+                "game_id": "20260101_PHI_DAL",
+                "away_team": "PHI",
+                "home_team": "DAL",
+            }
+        ],
+        schema=SCHEDULE,
+    )
+    quotes = pl.DataFrame(
+        [
+            {
+                "game_date": GAME_DATE,
+                "player_lookup": "paulgeorge",
+                "player_name": "Paul George",
+                "book": "book",
+                "line_source": "sportsbook",
+                "side": side,
+                "line": Decimal("22.5"),
+                "price": -110,
+                "away_team": "PHI",
+                "home_team": "DAL",
+            }
+            for side in ("Over", "Under")
+        ],
+        schema=PROP_LINES,
+    )
+    injuries = pl.DataFrame(
+        [{"game_date": GAME_DATE, "player_lookup": "joelembiid", "status": "OUT"}], schema=INJURIES
+    )
+    history = logs(log(30), log(30, "joelembiid"), log(30, "lukadoncic", "DAL"))
+    slate = load_slate(GAME_DATE, history, schedule, quotes, injuries)
+    assert [(p.player_lookup, p.base_line) for p in slate.players] == [
+        ("lukadoncic", None),
+        ("paulgeorge", Decimal("22.5")),
+    ]
+    assert [s.player_lookup for s in slate.skips] == ["joelembiid"]
+    frame = slate_frame(slate)
+    assert frame["player_lookup"].to_list() == ["lukadoncic", "paulgeorge"]
+    assert frame["is_home"].to_list() == [True, False]
+
+
+def test_the_frame_of_an_empty_slate_still_has_its_columns() -> None:
+    empty = load_slate(
+        GAME_DATE,
+        logs(),
+        pl.DataFrame(schema=SCHEDULE),
+        pl.DataFrame(schema=PROP_LINES),
+        pl.DataFrame(schema=INJURIES),
+    )
+    assert slate_frame(empty).height == 0
+    assert "player_lookup" in slate_frame(empty).columns

@@ -1,0 +1,139 @@
+"""Batches without progress, on a clock that the test holds."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from nba_predictions.domain.batches.batch import BatchState
+from nba_predictions.domain.batches.verdict import STALL_WINDOW, Verdict
+from nba_predictions.nightly.staging import players_to_stage
+from nba_predictions.nightly.stalls import Stall, settle_stalls
+from nba_predictions_tests.examples import slate_of
+from nba_predictions_tests.nightly.conftest import SLATE, Night
+
+S = BatchState
+MINUTE = timedelta(minutes=1)
+
+
+def settle(night: Night, after: timedelta) -> list[Stall]:
+    return settle_stalls(night.store, run_id="sensor", now=night.store.now() + after)
+
+
+def test_within_the_window_nothing_is_stalled(night: Night) -> None:
+    batch = night.open()
+    night.stage(batch, SLATE.players[:2])
+    assert settle(night, STALL_WINDOW - MINUTE) == []
+    assert night.state(batch) is S.STAGING
+
+
+def test_enough_players_and_the_batch_is_to_be_finished_with_them(night: Night) -> None:
+    batch = night.open(threshold=0.7)
+    night.stage(batch, SLATE.players[:2])
+    (stall,) = settle(night, STALL_WINDOW + MINUTE)
+    assert stall.may_be_finished
+    assert night.state(batch) is S.STALLED
+    assert night.verdict().verdict is Verdict.STALLED
+
+
+def test_too_few_players_and_the_next_run_takes_it_up_where_it_was_left(night: Night) -> None:
+    batch = night.open()
+    night.stage(batch, SLATE.players[:1])
+    (stall,) = settle(night, STALL_WINDOW + MINUTE)
+    assert not stall.may_be_finished
+    stored = night.store.get(batch.batch_id)
+    assert stored.state is S.FAILED
+    assert stored.reason == "stalled: nothing was recorded for 11 minutes"
+
+    again = night.open(run_id="run_2")
+    assert again.batch_id == batch.batch_id
+    todo = players_to_stage(again, SLATE, night.store, night.warehouse)
+    assert [p.player_lookup for p in todo] == ["paulgeorge", "zachcollins"]
+    night.stage(again, todo)
+    night.close(again)
+    night.consolidate(again)
+    night.clean(again)
+    night.publish(again)
+    assert night.verdict().verdict is Verdict.COMPLETE
+
+
+def test_a_failed_batch_of_another_slate_is_not_taken_up(night: Night) -> None:
+    batch = night.open()
+    settle(night, STALL_WINDOW + MINUTE)
+    other = night.open(slate_of(SLATE.players[:2]), run_id="run_2")
+    assert other.batch_id != batch.batch_id
+    assert night.state(batch) is S.FAILED
+
+
+def test_it_is_said_once(night: Night, milestones: Callable[[], list[dict[str, Any]]]) -> None:
+    batch = night.open(threshold=0.7)
+    night.stage(batch, SLATE.players[:2])
+    milestones()
+    for minutes in (11, 12, 60):
+        assert len(settle(night, minutes * MINUTE)) == 1
+    (line,) = milestones()
+    assert (line["event"], line["severity"]) == ("batch_stalled", "ERROR")
+    assert line["batch_id"] == batch.batch_id
+    assert line["idle_seconds"] in (659, 660)
+    assert line["completion_pct"] == 75.0
+    assert night.events(batch).count("stalled") == 1
+
+
+def test_a_batch_that_stalls_a_second_time_is_told_of_again(night: Night) -> None:
+    batch = night.open()
+    settle(night, STALL_WINDOW + MINUTE)
+    night.open(run_id="run_2")
+    settle(night, STALL_WINDOW + MINUTE)
+    assert night.events(batch) == ["created", "stalled", "resumed", "stalled"]
+
+
+@pytest.mark.parametrize("reached", [S.STAGED, S.CONSOLIDATED])
+def test_a_batch_whose_run_died_later_is_to_be_finished_too(night: Night, reached: S) -> None:
+    batch = night.staged()
+    if reached is S.CONSOLIDATED:
+        night.consolidate(batch)
+    (stall,) = settle(night, STALL_WINDOW + MINUTE)
+    assert stall.may_be_finished
+    # Its state is true: what follows is to be done as if nothing had happened.
+    assert night.state(batch) is reached
+
+
+def test_a_replay_that_died_before_its_merge_is_to_be_finished(night: Night) -> None:
+    batch = night.cleaned()
+    night.stage(batch, SLATE.players[:1], replay=True, run_id="replay")
+    (stall,) = settle(night, STALL_WINDOW + MINUTE)
+    assert stall.may_be_finished
+    assert night.state(batch) is S.CLEANED
+    night.consolidate(batch)
+    night.clean(batch)
+    assert settle(night, STALL_WINDOW + MINUTE) == []
+
+
+@pytest.mark.parametrize("done", ["cleaned", "published"])
+def test_what_is_done_does_not_stall(night: Night, done: str) -> None:
+    getattr(night, done)()
+    assert settle(night, 24 * 60 * MINUTE) == []
+
+
+def test_a_batch_that_was_followed_by_another_does_not_stall(night: Night) -> None:
+    night.consolidate(night.staged())
+    night.published(slate=slate_of(SLATE.players[:2]), run_id="run_2")
+    assert settle(night, 60 * MINUTE) == []
+
+
+def test_a_run_that_was_faster_keeps_its_batch(night: Night) -> None:
+    batch = night.open()
+
+    class Faster:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(night.store, name)
+
+        def move(self, *arguments: Any) -> bool:
+            night.close(batch)
+            return night.store.move(*arguments)
+
+    store: Any = Faster()
+    late = night.store.now() + 11 * MINUTE
+    settle_stalls(store, run_id="sensor", now=late)
+    assert night.state(batch) in (S.STAGED, S.FAILED)

@@ -1,0 +1,237 @@
+"""Which batches the publishing sensor asks for, how often, and when it waits."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from nba_predictions.batch_store.sqlite_store import SQLiteBatchStore
+from nba_predictions.definitions import defs
+from nba_predictions.domain.batches.batch import Batch, BatchState, Completion, LedgerEntry
+from nba_predictions.domain.clock import utc_now
+from nba_predictions.orchestration.run_config import Mode, fan_out
+from nba_predictions.orchestration.sensors import batch_followup as batch_sensors
+from nba_predictions.orchestration.sensors.batch_followup import (
+    BATCH_TAG,
+    LONGEST_BACKOFF,
+    RUN_TIMEOUT,
+    publish_cleaned_batches,
+    settle_stalled_batches,
+)
+
+NIGHT = date(2026, 1, 15)
+LONG_AGO = datetime(2026, 1, 15, 12, tzinfo=timezone.utc)
+JOB = "publish_phase5_completion"
+
+
+class House:
+    """A batch store, an instance with runs, and a clock that can be put ahead of them."""
+
+    def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
+        self.store = SQLiteBatchStore(folder / "batches.sqlite")
+        self.instance = dg.DagsterInstance.ephemeral()
+        self.ahead = timedelta()
+        patch.setattr(batch_sensors, "utc_now", lambda: utc_now() + self.ahead)
+
+    def batch(self, batch_id: str, state: BatchState, game_date: date = NIGHT) -> None:
+        created = datetime(2026, 1, 15, 12, tzinfo=timezone.utc)
+        number = len(self.store.of_date(game_date))
+        assert self.store.create(
+            Batch(
+                batch_id=batch_id,
+                game_date=game_date,
+                state=state,
+                expected_players=10,
+                games=1,
+                slate_fingerprint="f",
+                created_at=created + timedelta(minutes=number),
+                run_id="r",
+                source="test",
+            )
+        )
+
+    def run(self, batch_id: str, status: dg.DagsterRunStatus, job: str = JOB) -> None:
+        self.instance.add_run(
+            dg.DagsterRun(job_name=job, status=status, tags={BATCH_TAG: batch_id})
+        )
+
+    def silence(self, batch_id: str) -> None:
+        """Put everything that a batch has recorded an hour back."""
+        long_ago = LONG_AGO.isoformat(timespec="microseconds")
+        with self.store._transaction() as connection:
+            for table, column in (("completions", "recorded_at"), ("batch_times", "at")):
+                connection.execute(
+                    f"UPDATE {table} SET {column} = ? WHERE batch_id = ?", (long_ago, batch_id)
+                )
+
+    def tick(self, sensor: dg.SensorDefinition = publish_cleaned_batches) -> list[dg.RunRequest]:
+        resources: dict[str, Any] = {"batches": self.store}
+        with dg.build_sensor_context(
+            instance=self.instance,
+            repository_def=defs.get_repository_def(),
+            resources=resources,
+        ) as context:
+            data = sensor.evaluate_tick(context)
+        requests = list(data.run_requests or [])
+        assert bool(requests) != bool(data.skip_message)
+        return requests
+
+
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
+    return House(tmp_path, monkeypatch)
+
+
+FAILURE, STARTED, STARTING = (
+    dg.DagsterRunStatus.FAILURE,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.STARTING,
+)
+
+
+def test_a_cleaned_batch_is_asked_for_with_its_date_and_its_id(house: House) -> None:
+    house.batch("batch_a", BatchState.CLEANED)
+    (request,) = house.tick()
+    assert request.partition_key == NIGHT.isoformat()
+    assert request.tags[BATCH_TAG] == "batch_a"
+    assert request.run_key == "batch_a:0"
+
+
+@pytest.mark.parametrize("state", [s for s in BatchState if s is not BatchState.CLEANED])
+def test_a_batch_in_any_other_state_is_not_asked_for(house: House, state: BatchState) -> None:
+    house.batch("batch_a", state)
+    assert house.tick() == []
+
+
+def test_every_waiting_date_is_asked_for_in_one_tick(house: House) -> None:
+    days = [NIGHT + timedelta(days=n) for n in range(3)]
+    for day in days:
+        house.batch(f"batch_{day}", BatchState.CLEANED, day)
+    assert [r.partition_key for r in house.tick()] == [day.isoformat() for day in days]
+
+
+def test_only_the_newest_batch_of_a_date_is_asked_for(house: House) -> None:
+    house.batch("batch_old", BatchState.CLEANED)
+    house.batch("batch_new", BatchState.CLEANED)
+    assert [r.tags[BATCH_TAG] for r in house.tick()] == ["batch_new"]
+
+
+def test_a_cleaned_batch_waits_while_a_newer_one_of_its_date_is_at_work(house: House) -> None:
+    house.batch("batch_old", BatchState.CLEANED)
+    house.batch("batch_new", BatchState.STAGING)
+    assert house.tick() == []
+
+
+def test_a_newer_batch_that_was_given_up_does_not_hold_the_older_back(house: House) -> None:
+    house.batch("batch_old", BatchState.CLEANED)
+    house.batch("batch_new", BatchState.FAILED)
+    assert [r.tags[BATCH_TAG] for r in house.tick()] == ["batch_old"]
+
+
+@pytest.mark.parametrize("status", [STARTING, STARTED])
+def test_while_a_run_is_publishing_no_other_is_asked_for(
+    house: House, status: dg.DagsterRunStatus
+) -> None:
+    house.batch("batch_a", BatchState.CLEANED)
+    house.run("batch_a", status)
+    assert house.tick() == []
+    house.ahead = RUN_TIMEOUT - timedelta(seconds=30)
+    assert house.tick() == []
+
+
+def test_a_publishing_run_that_never_ends_is_followed_by_another(house: House) -> None:
+    house.batch("batch_a", BatchState.CLEANED)
+    house.run("batch_a", STARTED)
+    house.ahead = RUN_TIMEOUT
+    (request,) = house.tick()
+    assert request.run_key == "batch_a:1"
+
+
+@pytest.mark.parametrize(
+    ("failures", "wait"),
+    [
+        (1, timedelta(seconds=30)),
+        (2, timedelta(seconds=60)),
+        (4, timedelta(minutes=4)),
+        (7, LONGEST_BACKOFF),
+        (12, LONGEST_BACKOFF),
+    ],
+)
+def test_after_failures_the_sensor_waits_longer_each_time_up_to_half_an_hour(
+    house: House, failures: int, wait: timedelta
+) -> None:
+    house.batch("batch_a", BatchState.CLEANED)
+    for _ in range(failures):
+        house.run("batch_a", FAILURE)
+    house.ahead = wait - timedelta(seconds=10)
+    assert house.tick() == []
+    house.ahead = wait
+    (request,) = house.tick()
+    assert request.run_key == f"batch_a:{failures}"
+
+
+def test_a_broker_that_is_away_for_days_does_not_break_the_sensor(house: House) -> None:
+    house.batch("batch_a", BatchState.CLEANED)
+    house.batch("batch_b", BatchState.CLEANED, NIGHT + timedelta(days=1))
+    for _ in range(60):
+        house.run("batch_a", FAILURE)
+    assert [r.tags[BATCH_TAG] for r in house.tick()] == ["batch_b"]
+    house.ahead = LONGEST_BACKOFF
+    assert [r.run_key for r in house.tick()] == ["batch_a:60", "batch_b:0"]
+
+
+def test_runs_of_other_batches_and_jobs_do_not_count(house: House) -> None:
+    house.batch("batch_a", BatchState.CLEANED)
+    house.run("batch_b", FAILURE)
+    house.run("batch_a", STARTED, job="nightly_predictions")
+    (request,) = house.tick()
+    assert request.run_key == "batch_a:0"
+
+
+def test_the_sensor_is_on_from_the_beginning_and_launches_the_publishing_job() -> None:
+    assert publish_cleaned_batches.default_status is dg.DefaultSensorStatus.RUNNING
+    assert publish_cleaned_batches.job_name == JOB
+
+
+# ---------------------------------------------------------------------------------- stalls
+
+
+def test_a_stalled_batch_that_may_go_out_is_asked_to_be_finished(house: House) -> None:
+    house.batch("batch_a", BatchState.STAGING)
+    for number in range(9):
+        skip = Completion(f"player{number}", 0, utc_now(), "r", skip_reason="OUT")
+        house.store.complete("batch_a", skip)
+    staged = Completion("player9", 25, LONG_AGO, "r", staging_table="batch_a/player9")
+    house.store.complete("batch_a", staged)
+    house.silence("batch_a")
+    (request,) = house.tick(settle_stalled_batches)
+    assert request.partition_key == NIGHT.isoformat()
+    assert request.tags[BATCH_TAG] == "batch_a"
+    # Of its own the job is configured so.
+    assert request.run_config == fan_out(Mode.finish)
+    assert house.store.get("batch_a").state is BatchState.STALLED
+    house.run("batch_a", STARTED, job="finish_batch")
+    assert house.tick(settle_stalled_batches) == []
+
+
+def test_a_stalled_batch_with_too_few_players_waits_for_the_next_run(house: House) -> None:
+    house.batch("batch_a", BatchState.STAGING)
+    house.silence("batch_a")
+    assert house.tick(settle_stalled_batches) == []
+    assert house.store.get("batch_a").state is BatchState.FAILED
+
+
+def test_a_batch_with_progress_is_left_alone(house: House) -> None:
+    house.batch("batch_a", BatchState.STAGING)
+    house.store.append("batch_a", LedgerEntry("resumed", utc_now(), "r"))
+    assert house.tick(settle_stalled_batches) == []
+    assert house.store.get("batch_a").state is BatchState.STAGING
+
+
+def test_the_stall_sensor_is_on_from_the_beginning() -> None:
+    assert settle_stalled_batches.default_status is dg.DefaultSensorStatus.RUNNING
+    assert settle_stalled_batches.job_name == "finish_batch"

@@ -1,0 +1,99 @@
+"""What the Dagster UI is given to show."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+
+import polars as pl
+import pytest
+
+from nba_predictions.inputs.port import GAME_LOGS, INJURIES, PROP_LINES, SCHEDULE
+from nba_predictions.orchestration import display
+from nba_predictions_tests.examples import Skip, slate_of, slate_player
+
+
+def test_a_picture_that_cannot_be_drawn_says_so_and_fails_nothing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def broken() -> bytes:
+        raise ZeroDivisionError("no <fonts>")
+
+    shown = display.picture(broken, "distributions")
+    assert shown.md_str == "not drawn: ZeroDivisionError: no &lt;fonts&gt;"
+    line = json.loads(capsys.readouterr().out)
+    assert (line["event"], line["severity"]) == ("plot_failed", "WARNING")
+    assert "ZeroDivisionError" in line["message"]
+
+
+def test_a_picture_carries_itself() -> None:
+    shown = display.picture(lambda: b"png", "an alternative")
+    assert shown.md_str == "![an alternative](data:image/png;base64,cG5n)"
+
+
+def test_a_table_without_rows_is_a_word() -> None:
+    assert display.table(pl.DataFrame(schema={"a": pl.Int64})).md_str == "none"
+    assert display.table(pl.DataFrame({"a": [1]})).md_str == "| a |\n|---:|\n| 1 |"
+
+
+@pytest.mark.parametrize("columns", [GAME_LOGS, SCHEDULE, PROP_LINES, INJURIES])
+def test_every_input_can_be_told_of_when_it_has_no_rows(
+    columns: dict[str, pl.DataType | type[pl.DataType]],
+) -> None:
+    said = display.input_frame(pl.DataFrame(schema=columns))
+    assert said["dagster/row_count"] == 0
+    assert "newest" not in said
+
+
+def test_of_lines_it_is_told_how_many_each_book_has() -> None:
+    lines = pl.DataFrame(
+        [
+            {"game_date": date(2026, 1, 1), "player_lookup": lookup, "book": book, "line_source": s}
+            for lookup, book, s in (
+                ("paulgeorge", "a", "sportsbook"),
+                ("paulgeorge", "b", "dfs"),
+                ("lukadoncic", "a", "sportsbook"),
+            )
+        ],
+        schema=PROP_LINES,
+    )
+    said = display.input_frame(lines)
+    assert (said["dagster/row_count"], said["players"], said["newest"]) == (3, 2, "2026-01-01")
+    by_book = said["by_book"]
+    assert not isinstance(by_book, int | str)
+    assert str(by_book.value).splitlines()[2:] == ["| a | sportsbook | 2 |", "| b | dfs | 1 |"]
+
+
+def test_missing_values_are_counted_by_feature_worst_first() -> None:
+    features = pl.DataFrame({"a": [1.0, None, None, 2.0], "b": [None] * 4, "c": [1.0] * 4})
+    found = display.missing_values(features, ("a", "b", "c", "not_there"))
+    assert found.rows() == [("b", 4, 1.0), ("a", 2, 0.5)]
+
+
+def test_a_model_card_is_a_row_per_system_with_or_without_figures() -> None:
+    card = {"metrics": {"xgboost": {"mean_absolute_error": 4.8}, "ensemble": {"bias": 0.1}}}
+    found = display.model_table(card, {"xgboost": 0.7, "similarity": 0.3})
+    assert found.rows(named=True) == [
+        {
+            "system_id": name,
+            "weight_in_ensemble": weight,
+            "bias": bias,
+            "mean_absolute_error": error,
+        }
+        for name, weight, bias, error in (
+            ("ensemble", None, 0.1, None),
+            ("similarity", 0.3, None, None),
+            ("xgboost", 0.7, None, 4.8),
+        )
+    ]
+    assert display.model_table({}, {}).is_empty()
+
+
+def test_a_slate_is_told_by_game() -> None:
+    players = [
+        slate_player("lukadoncic", "31.5"),
+        slate_player("paulgeorge", "22.5"),
+        slate_player("zachcollins", None),
+    ]
+    found = display.slate_by_game(slate_of(players, [Skip("joelembiid", "OUT")]))
+    assert found.rows() == [("20260101_PHI_DAL", "PHI", "DAL", 3, 2, 27.0)]
