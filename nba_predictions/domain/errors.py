@@ -49,6 +49,10 @@ class AlertBookError(NbaPredictionsError):
     """The record of what was told of alerts cannot be read; it begins anew."""
 
 
+class UnknownMarketError(NbaPredictionsError):
+    """A market has a name that is not registered."""
+
+
 class ReportError(NbaPredictionsError):
     """A report cannot be written where it was wanted."""
 
@@ -65,4 +69,5 @@ PERMANENT = (
     SchemaMismatchError,
     SettingsError,
     SourceDataError,
+    UnknownMarketError,
 )

@@ -124,8 +124,9 @@ def _digest_rows(
 def code_version() -> str:
     """A short hash over the source of features and systems and their libraries' versions."""
     digest = hashlib.sha256(f"{xgb.__version__} {np.__version__} {pl.__version__}".encode())
-    for package in ("nba_predictions.features", "nba_predictions.systems"):
-        for item in sorted(resources.files(package).iterdir(), key=lambda i: i.name):
+    for package in ("features", "systems", "training"):
+        folder = resources.files(f"nba_predictions.{package}")
+        for item in sorted(folder.iterdir(), key=lambda i: i.name):
             if item.name.endswith(".py"):
                 digest.update(item.name.encode() + item.read_bytes())
     return digest.hexdigest()[:16]

@@ -156,7 +156,9 @@ def test_the_page_of_an_asset_says_what_it_is_who_owns_it_and_of_what_kind_it_is
     for kind in kinds:
         screen.shows(kind)
     code = screen.page.get_by_role("link").filter(has_text="in editor")
-    expect(code).to_have_attribute("href", re.compile(r"/nba_predictions/orchestration/assets/\w+\.py:\d+"))
+    expect(code).to_have_attribute(
+        "href", re.compile(r"/nba_predictions/orchestration/assets/\w+\.py:\d+")
+    )
 
 
 def test_an_asset_says_by_when_it_has_to_be_fresh(screen: Screen) -> None:

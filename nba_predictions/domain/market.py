@@ -1,0 +1,54 @@
+"""Markets: the statistics of a player that are predicted and bet on.
+
+A market is part of the business key of a prediction, so the rows of two markets never collide. To
+register a market, add it to `MARKETS`. Each system names the market that it predicts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from nba_predictions.domain.errors import UnknownMarketError
+
+#: Two lines on either side of the base line are tested with it.
+FIVE_LINES = (Decimal(-2), Decimal(-1), Decimal(0), Decimal(1), Decimal(2))
+
+
+@dataclass(frozen=True)
+class Market:
+    """One statistic that is predicted and bet on.
+
+    Attributes:
+        name: the value of the column `market` in tables, lines and messages.
+        statistic: the column of the game logs that settles the market.
+        offsets: distances of the tested lines from the base line, in units of the statistic.
+    """
+
+    name: str
+    statistic: str
+    offsets: tuple[Decimal, ...] = FIVE_LINES
+
+
+POINTS = Market("points", "points")
+
+#: All registered markets, in the order of tables and reports.
+MARKETS: tuple[Market, ...] = (POINTS,)
+
+
+def registered_markets() -> tuple[Market, ...]:
+    """Return all registered markets. Call this; do not import `MARKETS` by name."""
+    return MARKETS
+
+
+def market_named(name: str) -> Market:
+    """Return the registered market of that name.
+
+    Raises:
+        UnknownMarketError: no market has this name.
+    """
+    for market in registered_markets():
+        if market.name == name:
+            return market
+    known = ", ".join(m.name for m in registered_markets())
+    raise UnknownMarketError(f"market {name!r} is not registered; registered markets: {known}")
