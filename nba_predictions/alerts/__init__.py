@@ -1,1 +1,5 @@
-"""What is wrong right now, and who is told of it: conditions, and the destinations of alerts."""
+"""The port for destinations of alerts, its adapter, and the record of what was delivered.
+
+Code here sends alerts and remembers them. It does not find out what is wrong: the conditions are in
+`orchestration/conditions/`, the rules in `domain/policies/`.
+"""

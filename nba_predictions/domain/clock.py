@@ -1,4 +1,4 @@
-"""The one place where the pipeline asks what time it is."""
+"""The clock of the pipeline: the only code that reads the current time."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from datetime import datetime, timezone
 
 
 def utc_now() -> datetime:
-    """Return the present moment, in UTC."""
+    """Return the current time in UTC."""
     return datetime.now(timezone.utc)

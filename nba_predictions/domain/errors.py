@@ -1,4 +1,4 @@
-"""The errors that a user of the pipeline can meet. Each says what is wrong and how to mend it."""
+"""The errors that users of the pipeline see. Each message says what is wrong and how to fix it."""
 
 
 class NbaPredictionsError(Exception):
@@ -6,62 +6,62 @@ class NbaPredictionsError(Exception):
 
 
 class SettingsError(NbaPredictionsError):
-    """A setting is missing or has a value that cannot be used."""
+    """A setting is missing or has an invalid value."""
 
 
 class CloudAccessError(NbaPredictionsError):
-    """Google Cloud does not accept the credentials, or does not allow them what is needed."""
+    """Google Cloud rejected the credentials, or they lack a required permission."""
 
 
 class SourceDataError(NbaPredictionsError):
-    """An input file cannot be trusted: the message names the file, the row and the column."""
+    """An input file contains an invalid value. The message names the file, row and column."""
 
 
 class SchemaMismatchError(NbaPredictionsError):
-    """Rows or tables do not fit the schema of `player_prop_predictions`; nothing was written."""
+    """Rows or tables do not match the schema of the target table. Nothing was written."""
 
 
 class BatchStateError(NbaPredictionsError):
-    """A step was asked of a batch whose state does not allow it."""
+    """The state of a batch does not allow the requested step."""
 
 
 class LeaseLostError(NbaPredictionsError):
-    """The lease of a game_date is held by, or has passed to, somebody else."""
+    """Another worker holds the lease of the game date."""
 
 
 class CleanupRefusedError(NbaPredictionsError):
-    """Staging was left in place, because the evidence of a complete merge is missing."""
+    """Staging tables were kept, because there is no evidence of a complete merge."""
 
 
 class PublishError(NbaPredictionsError):
-    """The completion message could not be handed over; the batch stays unpublished."""
+    """The completion message could not be sent. The batch stays unpublished."""
 
 
 class ModelError(NbaPredictionsError):
-    """Trained models that were named are not there, cannot be read, or may not be put in force."""
+    """The named models do not exist, cannot be read, or may not be promoted."""
 
 
 class BacktestError(NbaPredictionsError):
-    """A backtest was asked for dates, systems or rows that there are not."""
+    """A backtest requested dates, systems or rows that do not exist."""
 
 
 class AlertBookError(NbaPredictionsError):
-    """The record of what was told of alerts cannot be read; it begins anew."""
+    """The record of delivered alerts cannot be read. A new record is started."""
 
 
 class UnknownMarketError(NbaPredictionsError):
-    """A market has a name that is not registered."""
+    """No market is registered under the given name."""
 
 
 class ReportError(NbaPredictionsError):
-    """A report cannot be written where it was wanted."""
+    """A report cannot be written to the requested path."""
 
 
 class PermanentPredictionError(NbaPredictionsError):
-    """A player cannot be predicted, and trying again would not change that."""
+    """A player cannot be predicted, and a retry would fail in the same way."""
 
 
-#: Errors that trying again cannot change: they are recorded at once, and whatever else goes on.
+#: Errors that a retry cannot fix. They are recorded immediately, and other work continues.
 PERMANENT = (
     BatchStateError,
     CloudAccessError,

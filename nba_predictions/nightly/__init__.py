@@ -1,4 +1,5 @@
-"""The steps of a night as plain functions over the ports: what the Dagster assets call.
+"""The steps of a nightly run as plain functions over the ports.
 
-The whole night can be run and tested from here without Dagster.
+The Dagster assets call them, and a whole night can be run and tested without Dagster. Pure rules
+belong in `domain/`, access to a backend belongs in an adapter.
 """

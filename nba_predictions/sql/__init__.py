@@ -1,6 +1,7 @@
-"""The SQL of the warehouse, in files named by what they do, in BigQuery's dialect.
+"""The SQL of the warehouse, in BigQuery's dialect, in files named after what they do.
 
-`${...}` stands for names made from the table definitions; values are always query parameters.
+A file contains `${...}` placeholders for names from the table definitions. Values are always query
+parameters. Executing a statement belongs in `warehouse/`.
 """
 
 from __future__ import annotations

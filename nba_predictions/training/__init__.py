@@ -1,1 +1,4 @@
-"""Trained models: made when they are missing, kept, and found again by what they were made from."""
+"""How models are trained, scored, stored and promoted.
+
+Code here fits models to past games. How a fitted model predicts belongs in `systems/`.
+"""

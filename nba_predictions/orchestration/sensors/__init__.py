@@ -1,1 +1,5 @@
-"""The sensors: batches that wait or stall, nights that wait for inputs, and who is told."""
+"""The sensors: publication, stalled batches, retries of blocked nights, and alerts.
+
+A sensor finds what is due and requests runs or sends alerts. The steps of a run belong in
+`nightly/`.
+"""
