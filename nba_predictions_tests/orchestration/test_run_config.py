@@ -141,7 +141,7 @@ def test_an_asset_says_what_to_do_when_it_fails_who_owns_it_and_where_its_code_i
     assert isinstance(found, dg.CodeReferencesMetadataValue)
     (reference,) = found.code_references
     assert isinstance(reference, dg.LocalFileCodeReference)
-    assert "/nba_predictions/assets/" in reference.file_path
+    assert "/nba_predictions/orchestration/assets/" in reference.file_path
     assert reference.line_number
 
 
