@@ -1,4 +1,4 @@
-"""The documents say what the code does."""
+"""The documentation agrees with the code: tables, settings, commands, log events and links."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def test_every_verdict_has_a_chapter_in_the_debugging_guide() -> None:
     assert all(f"\n## {verdict.value}\n" in text for verdict in Verdict)
 
 
-def test_every_command_is_told_of() -> None:
-    told = "".join(document(f"docs/{name}.md") for name in ("operating", "debugging"))
+def test_every_command_is_described() -> None:
+    text = "".join(document(f"docs/{name}.md") for name in ("operating", "debugging"))
     commands = {
         *("audit", "backfill", "dead-letters", "maintain", "publish"),
         *("refresh", "replay", "repair", "report"),
     }
-    assert {c for c in commands if f"nba-predictions {c}" not in told} == set()
+    assert {c for c in commands if f"nba-predictions {c}" not in text} == set()
 
 
 def test_every_milestone_that_the_code_logs_is_in_the_operating_guide() -> None:
@@ -65,16 +65,24 @@ def test_every_milestone_that_the_code_logs_is_in_the_operating_guide() -> None:
     assert {event for event in logged if f"`{event}`" not in text} == set()
 
 
-def test_the_readme_names_only_files_that_exist() -> None:
-    for name in (
-        "README.md",
-        "CONTRIBUTING.md",
-        *(f"docs/{p.name}" for p in (REPOSITORY / "docs").glob("*.md")),
-    ):
-        folder = (REPOSITORY / name).parent
-        for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", document(name)):
-            if "://" not in target:
-                assert (folder / target).exists(), f"{name} links to {target}"
+def test_links_lead_to_files_and_headings_that_exist() -> None:
+    pages = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+    pages += [f"docs/{path.name}" for path in (REPOSITORY / "docs").glob("*.md")]
+    for page in pages:
+        for target in re.findall(r"\]\(([^)\s]+)\)", document(page)):
+            if "://" in target:
+                continue
+            name, _, anchor = target.partition("#")
+            path = (REPOSITORY / page).parent / name if name else REPOSITORY / page
+            assert path.exists(), f"{page} links to {target}"
+            if anchor:
+                assert anchor in anchors(path.read_text("utf-8")), f"{page} links to {target}"
+
+
+def anchors(text: str) -> set[str]:
+    """Return the anchors that the headings of a page have on GitHub."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_the_default_game_date_is_the_one_of_the_makefile() -> None:
