@@ -45,7 +45,7 @@ def run_that_dies(home: Path, dagster_home: str, models_in: Path, moment: str) -
         "after record {player}, staged",
         "before move the batch to staged",
         "after MERGE",
-        "after enter 'merged' into the ledger",
+        "after append 'merged' to the ledger",
         "after drop staging",
         "after move the batch to cleaned",
         "after publish the message",

@@ -1,10 +1,10 @@
-"""Every write of a night, struck before, during and after, in three ways: docs/fault-matrix.md.
+"""Inject three kinds of faults before, during and after every write of a night.
 
     python -m nba_predictions_tests.faults.matrix
 
-strikes an embedded night at each boundary and prints that document. After a strike only what a
-daemon does is done: the sensor's tick, or the next run of the schedule. The table is then that of
-an undisturbed night, its batch is published once, and no staging is left.
+runs an embedded night for each fault and prints docs/fault-matrix.md. After a fault, only the
+daemon's actions follow: a tick of the sensor, or the next run of the schedule. The table must then
+equal that of an undisturbed night. Its batch is published once, and no staging table is left.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from nba_predictions_tests.faults.strikes import (
 )
 from nba_predictions_tests.nights import ROWS, Scene, embedded_scene, publish, whole_night
 
-#: The writes of a night of two players and a skip, in their order.
+#: The writes of a night with two players and a skip, in order.
 CALLS = (
     "create the batch",
-    "enter 'created' into the ledger",
+    "append 'created' to the ledger",
     "move the batch to staging",
     "record joelembiid, skipped",
     "stage lukadoncic",
@@ -43,23 +43,24 @@ CALLS = (
     "stage zachcollins",
     "record zachcollins, staged",
     "move the batch to staged",
-    "enter 'staged' into the ledger",
-    "take the lease",
+    "append 'staged' to the ledger",
+    "acquire the lease",
     "MERGE",
     "retire rows",
-    "enter 'merged' into the ledger",
+    "append 'merged' to the ledger",
     "move the batch to consolidated",
-    "give the lease back",
-    "take the lease (2)",
+    "release the lease",
+    "acquire the lease (2)",
     "drop staging",
-    "enter 'cleaned' into the ledger",
+    "append 'cleaned' to the ledger",
     "move the batch to cleaned",
-    "give the lease back (2)",
+    "release the lease (2)",
     "publish the message",
-    "enter 'published' into the ledger",
+    "append 'published' to the ledger",
     "move the batch to published",
 )
-#: Writes with an inside: a file without a name, staging read and not merged, one table of two gone.
+#: Writes that a fault can interrupt: the file has no name yet, the staging tables are read but not
+#: merged, or one of two staging tables is dropped.
 WITH_AN_INSIDE = ("stage lukadoncic", "MERGE", "drop staging")
 
 BOUNDARIES = [
@@ -71,7 +72,7 @@ BOUNDARIES = [
 
 
 def disturbed(scene: Scene, boundary: Boundary, kind: Kind) -> None:
-    """Run a night that is struck at a boundary, in whatever way it ends."""
+    """Run a night with a fault at a boundary. Its outcome does not matter."""
     if kind is Kind.KILL:
         assert in_another_process(scene.home, "run_1", boundary) == -signal.SIGKILL
         return
@@ -88,24 +89,24 @@ def disturbed(scene: Scene, boundary: Boundary, kind: Kind) -> None:
     try:
         whole_night(parts, "run_1")
     except Exception as error:
-        """Whatever it was: what counts is what is found, and made of it, afterwards."""
-        assert struck, f"the night failed by itself: {error!r}"
+        # Any error is acceptable: the test examines the state that it left.
+        assert struck, f"the night failed without the fault: {error!r}"
     assert struck == [boundary]
 
 
-def healed_by(scene: Scene) -> str:
-    """Let the daemon do what it does until the night is whole; say what it took."""
+def recovery(scene: Scene) -> str:
+    """Do what the daemon does until the night is complete. Return the actions."""
     parts = scene.home.open()
-    took = []
+    actions = []
     for turn in range(3):
         if scene.judgement().verdict is Verdict.COMPLETE:
             break
         if publish(parts, f"sensor_{turn}"):
-            took.append("sensor")
+            actions.append("sensor")
         else:
             whole_night(parts, f"next_{turn}")
-            took.append("next run")
-    return ", ".join(took) or "itself"
+            actions.append("next run")
+    return ", ".join(actions) or "none"
 
 
 def check(scene: Scene, undisturbed: list[dict[str, Any]]) -> None:
@@ -115,8 +116,8 @@ def check(scene: Scene, undisturbed: list[dict[str, Any]]) -> None:
     assert scene.staging_left() == []
     newest, *earlier = scene.home.open().batches.of_date(GAME_DATE)
     assert {row["batch_id"] for row in scene.whole_table().to_dicts()} == {newest.batch_id}
-    # A run that begins when another has cleaned up is a night of its own, and speaks for both.
-    # One that finds it was not alone when it began is given up, empty.
+    # A run that starts after another has cleaned up creates its own batch, which replaces that one.
+    # A run that finds a concurrent batch abandons its own, which is empty.
     ended = {BatchState.CLEANED, BatchState.PUBLISHED, BatchState.FAILED}
     assert {batch.state for batch in earlier} <= ended
     published = [b.batch_id for b in (newest, *earlier) if b.state is BatchState.PUBLISHED]
@@ -132,7 +133,7 @@ def row_of(boundary: Boundary, outcomes: dict[Kind, str]) -> Row:
 
 
 def documented(text: str) -> dict[tuple[Boundary, Kind], str]:
-    """Read the outcomes back from the document."""
+    """Return the outcomes in the document."""
     found = {}
     for line in text.splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
@@ -144,17 +145,23 @@ def documented(text: str) -> dict[tuple[Boundary, Kind], str]:
 
 _DOCUMENT = """# Fault matrix
 
-A night of two players and a skip, struck at each of its writes: by an exception that nobody knows,
-by `kill -9`, and by another process that runs the whole night to its end while this one stands
-still at that very point. Afterwards nobody mends anything by hand: the sensor ticks, and the
-schedule runs the night again where it is not whole yet. In every cell the table ends as that of an
-undisturbed night, row by row, the batch that holds the rows is published once, and no staging is
-left. The cells say what it took: `itself` means that the night was whole already.
+This page shows what completes a night after a fault at each of its writes. The night has two
+players and a skip. There are three kinds of faults:
 
-`python -m nba_predictions_tests.faults.matrix` prints this document from {cells} struck nights. The
-suite strikes them all on the profile `embedded`. On the profile `gcp`, where BigQuery, Firestore
-and Pub/Sub have stand-ins, it kills after each write, and strikes the other ways after those that
-decide; the outcomes are the same.
+- an exception that the pipeline does not know;
+- `kill -9` of the process;
+- a concurrent run: a second process runs the whole night while the first one is paused at the
+  write.
+
+Nobody fixes anything by hand afterwards. The sensor ticks, and the schedule runs the night again
+if it is incomplete. In every case the table ends in the state of an undisturbed night, row by
+row. The batch with the rows is published once, and no staging table is left. Each cell names the
+action that completed the night. `none` means that the night was complete already.
+
+`python -m nba_predictions_tests.faults.matrix` prints this page from {cells} nights. The test
+suite runs all of them on the profile `embedded`. On the profile `gcp`, with stand-ins for
+BigQuery, Firestore and Pub/Sub, it runs `kill -9` after each write and the other faults after the
+most important writes. The outcomes are the same.
 
 {table}
 """
@@ -162,7 +169,7 @@ decide; the outcomes are the same.
 
 def render(rows: list[Row]) -> str:
     """Return the document."""
-    lines = ["| struck | write | " + " | ".join(kind.value for kind in Kind) + " |"]
+    lines = ["| when | write | " + " | ".join(kind.value for kind in Kind) + " |"]
     lines.append("|---" * (2 + len(Kind)) + "|")
     lines += ["| " + " | ".join(row) + " |" for row in rows]
     return _DOCUMENT.format(cells=len(rows) * len(Kind), table="\n".join(lines))
@@ -172,7 +179,7 @@ def main() -> int:
     rows = []
     with TemporaryDirectory() as folder, mock.patch.object(leases, "LEASE_TTL", SHORT_LEASE):
         whole = embedded_scene(Path(folder) / "undisturbed")
-        # The log of so many nights is not what is wanted here.
+        # The logs of the nights would hide the document.
         with redirect_stdout(io.StringIO()):
             whole_night(whole.home.open(), "run_0")
             for number, boundary in enumerate(BOUNDARIES):
@@ -180,7 +187,7 @@ def main() -> int:
                 for kind in Kind:
                     scene = embedded_scene(Path(folder) / f"{number}-{kind.name}")
                     disturbed(scene, boundary, kind)
-                    outcomes[kind] = healed_by(scene)
+                    outcomes[kind] = recovery(scene)
                     check(scene, whole.table())
                 rows.append(row_of(boundary, outcomes))
     sys.stdout.write(render(rows))

@@ -30,8 +30,8 @@ class Kind(Enum):
 
     EXCEPTION = "exception"
     KILL = "kill -9"
-    #: Another process runs the whole night to its end, while this one stands still.
-    AGAIN = "run again meanwhile"
+    #: Another process runs the whole night while this one is paused.
+    AGAIN = "concurrent run"
 
 
 class InjectedError(Exception):
@@ -56,9 +56,9 @@ _NAMES: dict[str, Callable[..., str]] = {
     "complete": lambda batch_id, completion, replace=False: (
         f"record {completion.player_lookup}, " + ("staged" if completion.rows else "skipped")
     ),
-    "append": lambda batch_id, entry, lease=None: f"enter '{entry.event}' into the ledger",
-    "acquire_lease": lambda *arguments: "take the lease",
-    "release_lease": lambda *arguments: "give the lease back",
+    "append": lambda batch_id, entry, lease=None: f"append '{entry.event}' to the ledger",
+    "acquire_lease": lambda *arguments: "acquire the lease",
+    "release_lease": lambda *arguments: "release the lease",
     "stage": lambda table, batch_id, name, rows: f"stage {name}",
     "merge": lambda *arguments: "MERGE",
     "retire": lambda *arguments: "retire rows",

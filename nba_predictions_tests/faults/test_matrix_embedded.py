@@ -12,7 +12,7 @@ from nba_predictions_tests.faults.matrix import (
     check,
     disturbed,
     documented,
-    healed_by,
+    recovery,
 )
 from nba_predictions_tests.faults.strikes import Boundary, Kind, watched
 from nba_predictions_tests.nights import Scene, embedded_scene, whole_night
@@ -38,5 +38,5 @@ def test_a_struck_night_ends_like_any_other(
 ) -> None:
     scene = embedded_scene(tmp_path)
     disturbed(scene, boundary, kind)
-    assert healed_by(scene) == OUTCOMES[boundary, kind]
+    assert recovery(scene) == OUTCOMES[boundary, kind]
     check(scene, undisturbed)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nba_predictions_tests.conftest import REPOSITORY
-from nba_predictions_tests.faults.matrix import CALLS, check, disturbed, documented, healed_by
+from nba_predictions_tests.faults.matrix import CALLS, check, disturbed, documented, recovery
 from nba_predictions_tests.faults.strikes import Boundary, Kind
 from nba_predictions_tests.nights import Scene
 
@@ -17,7 +17,7 @@ DECISIVE = (
     "stage lukadoncic",
     "move the batch to staged",
     "MERGE",
-    "enter 'merged' into the ledger",
+    "append 'merged' to the ledger",
     "drop staging",
     "publish the message",
 )
@@ -37,5 +37,5 @@ def test_a_struck_night_ends_like_any_other(
 ) -> None:
     boundary = Boundary(call, "after")
     disturbed(gcp_scene, boundary, kind)
-    assert healed_by(gcp_scene) == OUTCOMES[boundary, kind]
+    assert recovery(gcp_scene) == OUTCOMES[boundary, kind]
     check(gcp_scene, undisturbed)

@@ -20,7 +20,7 @@ from nba_predictions.nightly.leases import date_lease
 from nba_predictions.nightly.replay import batch_to_replay, players_to_replay
 from nba_predictions.nightly.staging import stage_players
 from nba_predictions_tests.examples import GAME_DATE, rows_of
-from nba_predictions_tests.faults.matrix import healed_by
+from nba_predictions_tests.faults.matrix import recovery
 from nba_predictions_tests.faults.strikes import in_another_process
 from nba_predictions_tests.nights import (
     ROWS,
@@ -59,7 +59,7 @@ def at_once(*actions: Callable[[], Any]) -> list[Any]:
 
 
 def check(scene: Scene, undisturbed: list[dict[str, Any]]) -> None:
-    healed_by(scene)
+    recovery(scene)
     assert scene.table() == undisturbed
     parts = scene.home.open()
     newest = parts.batches.of_date(GAME_DATE)[0]
