@@ -1,11 +1,11 @@
-"""Reads "Phase 5 complete" from a Pub/Sub subscription, and acts on each night once.
+"""Read "Phase 5 complete" messages from a Pub/Sub subscription and act on each night once.
 
     pip install google-cloud-pubsub
     python subscriber.py PROJECT SUBSCRIPTION [seen.sqlite]
 
-Pub/Sub delivers at least once, and the pipeline publishes at least once. Both are made up for here:
-a message whose dedup_id was acted on before is acknowledged and left alone. The subscription should
-have message ordering switched on: a later message of a game_date then never overtakes an earlier.
+Pub/Sub delivers at least once, and the pipeline publishes at least once. This subscriber
+acknowledges and ignores a message whose dedup_id it has already handled. Enable message ordering
+for the subscription, so that a later message of a game date never arrives before an earlier one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from google.cloud.pubsub_v1.subscriber.message import Message
 
 
 class Once:
-    """Remembers in a file what was acted on, so that a restart does not act again."""
+    """Record handled messages in a file, so that a restart does not repeat an action."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -29,10 +29,10 @@ class Once:
             connection.execute("CREATE TABLE IF NOT EXISTS seen (dedup_id TEXT PRIMARY KEY)")
 
     def act(self, dedup_id: str, action: Callable[[], None]) -> bool:
-        """Act, unless it was done before; return whether it was done now.
+        """Run the action unless it was done before. Return whether it ran.
 
-        An action that raises is not remembered. One that was interrupted is done again: an action
-        that must not be should keep the dedup_id in the same transaction as its effect.
+        An action that raises or is interrupted runs again for the next delivery. If it must not run
+        twice, store the dedup_id in the same transaction as the effect of the action.
         """
         with closing(sqlite3.connect(self._path, timeout=60)) as connection, connection:
             known = "SELECT 1 FROM seen WHERE dedup_id = ?"
@@ -44,7 +44,7 @@ class Once:
 
 
 def start_phase_6(night: dict[str, object]) -> None:
-    """What follows a finished night. A `partial` or `failed` one is for this phase to judge."""
+    """Start the next phase. It decides what to do with a `partial` or `failed` night."""
     print(f"{night['game_date']}: {night['status']}, {night['record_count']} predictions")
 
 
@@ -56,7 +56,7 @@ def main(project: str, subscription: str, seen: str = "seen.sqlite") -> None:
             night = json.loads(message.data)
             once.act(message.attributes["dedup_id"], lambda: start_phase_6(night))
         except Exception:
-            # It comes back, and after too many times goes to the subscription's dead letters.
+            # Pub/Sub delivers it again. After too many attempts it goes to the dead-letter topic.
             message.nack()
             raise
         message.ack()
