@@ -73,3 +73,11 @@ def test_tracked_text_files_are_read_and_others_are_not(
     subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
     subprocess.run(["git", "add", *read, "LICENSE", "image.png"], cwd=tmp_path, check=True)
     assert {path.as_posix() for path in check_words.tracked_files(tmp_path)} == read
+
+
+def test_the_terms_of_the_glossary_are_sorted() -> None:
+    text = (REPOSITORY / "docs" / "glossary.md").read_text("utf-8")
+    table = text.split("## Terms")[1].split("## Plain words")[0]
+    terms = [line.split("|")[1].strip().lower() for line in table.splitlines() if line[:2] == "| "]
+    assert terms[1:] == sorted(terms[1:])
+    assert len(set(terms)) == len(terms)
