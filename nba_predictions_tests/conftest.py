@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nba_predictions.inputs.simulated import SimulatedLeague
+from nba_predictions_tests.leagues import small_league, write_files
 
 # What tests break is not to be told to the people of whoever runs them, by any process of theirs.
 os.environ.pop("NBA_PREDICTIONS_ALERT_URLS", None)
@@ -53,8 +53,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "files"
-    league = SimulatedLeague(players_per_team=8, line_share=0.5, seasons_of_history=0)
-    league.write_files(folder, ["2025-26"], logs_before=GAME_DATE, dates={GAME_DATE})
+    league = small_league()
+    write_files(league, folder, ["2025-26"], logs_before=GAME_DATE, dates={GAME_DATE})
     monkeypatch.setenv("NBA_PREDICTIONS_SOURCE", "files")
     monkeypatch.setenv("NBA_PREDICTIONS_DATA", str(folder))
     return folder

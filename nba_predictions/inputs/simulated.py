@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from nba_predictions.domain.errors import SettingsError
-from nba_predictions.domain.league.games import EASTERN, season_of
+from nba_predictions.domain.league.games import season_of
 from nba_predictions.inputs import simulated_games as games
 from nba_predictions.inputs.box_scores import normalise_game_logs
 from nba_predictions.inputs.markets import (
@@ -32,7 +31,7 @@ from nba_predictions.inputs.port import (
     SCHEDULE,
     Provenance,
 )
-from nba_predictions.inputs.simulated_calendar import make_calendar, season_days
+from nba_predictions.inputs.simulated_calendar import make_calendar
 from nba_predictions.inputs.simulated_frames import (
     game_log_frame,
     injuries_frame,
@@ -114,10 +113,6 @@ class SimulatedLeague:
         """The league's own schedule, without an end, and the report of the day."""
         return Provenance(True, None, game_date)
 
-    def full_slate_dates(self, season: str) -> list[date]:
-        """The dates of `season` (`2025-26`) on which all 30 teams play and nobody is absent."""
-        return season_days(_year(season))[1]
-
     def league_game_log(self, season: str) -> pl.DataFrame:
         """All player rows of a season in the columns of nba_api's `LeagueGameLog`.
 
@@ -155,38 +150,6 @@ class SimulatedLeague:
             return injuries_frame(self._outlook(year))
 
         return self._once("injuries", _existing_year(season), make)
-
-    def write_files(
-        self,
-        folder: Path,
-        seasons: Sequence[str],
-        logs_before: date | None = None,
-        dates: Collection[date] | None = None,
-    ) -> list[Path]:
-        """Write seasons as parquet files that `FilesSource` reads back to the same frames.
-
-        `logs_before` leaves out box scores from that date on; `dates`, where given, are the only
-        ones whose lines, schedule and injury report are written.
-        """
-        folder.mkdir(parents=True, exist_ok=True)
-        written = []
-        for season in seasons:
-            logs = self.league_game_log(season)
-            if logs_before is not None:
-                logs = logs.filter(pl.col("GAME_DATE") < logs_before)
-            frames = {"player_game_logs": logs}
-            eastern = pl.col("commence_time").dt.convert_time_zone(EASTERN.key).dt.date()
-            for kind, frame, day in (
-                ("points_lines", self.league_lines(season), eastern),
-                ("schedule", self.league_schedule(season), pl.col("game_date")),
-                ("injuries", self.league_injuries(season), pl.col("game_date")),
-            ):
-                frames[kind] = frame if dates is None else frame.filter(day.is_in(list(dates)))
-            for kind, frame in frames.items():
-                path = folder / f"{kind}_{season}.parquet"
-                frame.write_parquet(path)
-                written.append(path)
-        return written
 
     def _once(self, what: str, year: int, make: Callable[[int], Any]) -> Any:
         with self._lock:

@@ -8,10 +8,10 @@ from datetime import date
 import pytest
 
 from nba_predictions.backtest.walk_forward import Walk, walk
-from nba_predictions.inputs.simulated import SimulatedLeague
 from nba_predictions.training.model_store import ModelStore
+from nba_predictions_tests.leagues import small_league
 
-LEAGUE = SimulatedLeague(players_per_team=8, line_share=0.5, seasons_of_history=0)
+LEAGUE = small_league()
 #: Two weeks into the season there are games enough for trees.
 NIGHT, LAST = date(2025, 11, 4), date(2025, 11, 6)
 

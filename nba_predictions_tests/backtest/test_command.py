@@ -10,6 +10,7 @@ import pytest
 
 from nba_predictions import cli
 from nba_predictions_tests.backtest.conftest import LAST, LEAGUE, NIGHT, Walked
+from nba_predictions_tests.leagues import write_files
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def league(home: Path, walked: Walked, tmp_path: Path, monkeypatch: pytest.Monke
     folder = tmp_path / "files"
     # From the first game on: what a line is worth is learned from the lines of past dates.
     dates = set(LEAGUE.game_logs(LAST)["game_date"]) | {LAST}
-    LEAGUE.write_files(folder, ["2025-26"], logs_before=LAST + timedelta(days=1), dates=dates)
+    write_files(LEAGUE, folder, ["2025-26"], logs_before=LAST + timedelta(days=1), dates=dates)
     monkeypatch.setenv("NBA_PREDICTIONS_SOURCE", "files")
     monkeypatch.setenv("NBA_PREDICTIONS_DATA", str(folder))
     home.mkdir()

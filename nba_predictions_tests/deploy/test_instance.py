@@ -25,7 +25,7 @@ from nba_predictions_tests.deploy.containers import (
 )
 from nba_predictions_tests.deploy.postgres import Database
 from nba_predictions_tests.deploy.writer import ASSET, PARTITIONS
-from nba_predictions_tests.e2e.pipeline import GAME_DATE, Pipeline, errors, small_league
+from nba_predictions_tests.e2e.pipeline import GAME_DATE, Pipeline, errors, two_game_league
 
 NAMES = ("webserver", "daemon", "run")
 WRITES = 20
@@ -43,7 +43,7 @@ def test_a_night_is_found_again_by_another_process(
     open_instance: OpenInstance, tmp_path: Path
 ) -> None:
     writer = open_instance()
-    pipeline = Pipeline.build(tmp_path / "home", small_league(), instance=writer)
+    pipeline = Pipeline.build(tmp_path / "home", two_game_league(), instance=writer)
     night = pipeline.predict()
     assert night.success, errors(night)
     for request in pipeline.tick():

@@ -9,14 +9,14 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from nba_predictions_tests.e2e.pipeline import FramesLeague, Pipeline, small_league
+from nba_predictions_tests.e2e.pipeline import FramesLeague, Pipeline, two_game_league
 
 MakePipeline = Callable[..., Pipeline]
 
 
 @pytest.fixture(scope="session")
 def league() -> FramesLeague:
-    return small_league()
+    return two_game_league()
 
 
 @pytest.fixture(scope="session")

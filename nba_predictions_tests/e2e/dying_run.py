@@ -18,7 +18,7 @@ from unittest import mock
 import dagster as dg
 
 from nba_predictions.nightly import leases
-from nba_predictions_tests.e2e.pipeline import Pipeline, small_league
+from nba_predictions_tests.e2e.pipeline import Pipeline, two_game_league
 from nba_predictions_tests.faults.strikes import SHORT_LEASE, Boundary, watched
 from nba_predictions_tests.nights import Parts
 
@@ -29,7 +29,9 @@ def die() -> None:
 
 def main(home: str, dagster_home: str, models: str, moment: str) -> None:
     instance = dg.DagsterInstance.local_temp(dagster_home)
-    pipeline = Pipeline.build(Path(home), small_league(), instance=instance, models_in=Path(models))
+    pipeline = Pipeline.build(
+        Path(home), two_game_league(), instance=instance, models_in=Path(models)
+    )
     when, _, call = moment.partition(" ")
     names = ("batches", "warehouse", "publisher")
     real: dict[str, Any] = {name: pipeline.resources[name] for name in names}

@@ -19,7 +19,6 @@ from nba_predictions.definitions import build_definitions, build_resources
 from nba_predictions.domain.batches.batch import Batch, LedgerEntry
 from nba_predictions.domain.batches.verdict import Judgement, judge
 from nba_predictions.inputs.port import LeagueSource, Provenance
-from nba_predictions.inputs.simulated import SimulatedLeague
 from nba_predictions.messaging.outbox import OutboxMessage, OutboxPublisher
 from nba_predictions.nightly import predicting
 from nba_predictions.nightly.audit import gather_evidence
@@ -38,6 +37,7 @@ from nba_predictions.settings import Settings
 from nba_predictions.training.model_store import ModelStore
 from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
 from nba_predictions_tests.conftest import GAME_DATE
+from nba_predictions_tests.leagues import small_league
 
 NO_GAMES_DATE = date(2025, 11, 27)
 SYSTEMS = (
@@ -77,9 +77,9 @@ class FramesLeague:
         return Provenance(True, None, game_date)
 
 
-def small_league() -> FramesLeague:
+def two_game_league() -> FramesLeague:
     """Two games on GAME_DATE after a week of history; one player with a line is reported OUT."""
-    league = SimulatedLeague(players_per_team=8, line_share=0.5, seasons_of_history=0)
+    league = small_league()
     games = league.schedule(GAME_DATE).head(2)
     lines = league.prop_lines(GAME_DATE).join(
         games.select("away_team", "home_team"), on=["away_team", "home_team"], how="semi"

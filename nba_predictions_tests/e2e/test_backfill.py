@@ -17,7 +17,6 @@ from nba_predictions.domain.batches.reconciliation import MergeCounts
 from nba_predictions.domain.batches.verdict import Judgement, Verdict, judge
 from nba_predictions.domain.errors import SchemaMismatchError
 from nba_predictions.domain.tables import Table
-from nba_predictions.inputs.simulated import SimulatedLeague
 from nba_predictions.messaging.outbox import OutboxPublisher
 from nba_predictions.nightly.audit import gather_evidence
 from nba_predictions.nightly.current_batch import current_batch
@@ -25,6 +24,7 @@ from nba_predictions.nightly.publication import unpublished
 from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
 from nba_predictions_tests.conftest import GAME_DATE
 from nba_predictions_tests.e2e.pipeline import Pipeline
+from nba_predictions_tests.leagues import small_league, write_files
 
 FIRST, SECOND, LAST = (GAME_DATE + timedelta(days=n) for n in range(3))
 RANGE = ("backfill", "--from", str(FIRST), "--to", str(LAST))
@@ -34,10 +34,10 @@ COUNTS = re.compile(rf"BACKFILL {FIRST} {LAST} dates=3 (done=\d skipped=\d faile
 @pytest.fixture
 def season(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three dates that have been played, with two games each. Dagster's events are kept nowhere."""
-    league = SimulatedLeague(players_per_team=8, line_share=0.5, seasons_of_history=0)
+    league = small_league()
     folder = tmp_path / "files"
     dates = {FIRST, SECOND, LAST}
-    league.write_files(folder, ["2025-26"], logs_before=LAST + timedelta(days=1), dates=dates)
+    write_files(league, folder, ["2025-26"], logs_before=LAST + timedelta(days=1), dates=dates)
     # Trees take their time, and are not what these nights are about.
     monkeypatch.setattr("nba_predictions.systems.gradient_boosting.FEWEST_ROWS", 100_000)
     (schedule,) = folder.glob("schedule*.parquet")

@@ -14,8 +14,8 @@ import polars as pl
 import pytest
 
 from nba_predictions import cli
-from nba_predictions.inputs.simulated import SimulatedLeague
 from nba_predictions_tests.e2e.pipeline import GAME_DATE, SYSTEMS
+from nba_predictions_tests.leagues import small_league, write_files
 
 MILESTONES = [
     *("batch_created", "slate_loaded", "player_staged", "completion_recorded", "batch_staged"),
@@ -64,8 +64,8 @@ def default_run(home: Path) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("files")
-    league = SimulatedLeague(players_per_team=8, line_share=0.5, seasons_of_history=0)
-    league.write_files(folder, ["2025-26"], logs_before=GAME_DATE, dates={GAME_DATE})
+    league = small_league()
+    write_files(league, folder, ["2025-26"], logs_before=GAME_DATE, dates={GAME_DATE})
     return folder
 
 

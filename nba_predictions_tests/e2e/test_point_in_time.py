@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 
 from nba_predictions.inputs.files import FilesSource
-from nba_predictions.inputs.simulated import SimulatedLeague
 from nba_predictions_tests.e2e.pipeline import GAME_DATE, Pipeline, errors, facts
+from nba_predictions_tests.leagues import small_league, write_files
 
 LOGS = "player_game_logs_2025-26.parquet"
 DAY = pl.col("GAME_DATE")
@@ -22,9 +22,9 @@ DAY = pl.col("GAME_DATE")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A season's files up to some days after the date; the schedule follows from the logs."""
     folder = tmp_path_factory.mktemp("files")
-    league = SimulatedLeague(players_per_team=8, line_share=0.5, seasons_of_history=0)
-    league.write_files(
-        folder, ["2025-26"], logs_before=GAME_DATE + timedelta(days=5), dates={GAME_DATE}
+    league = small_league()
+    write_files(
+        league, folder, ["2025-26"], logs_before=GAME_DATE + timedelta(days=5), dates={GAME_DATE}
     )
     (folder / "schedule_2025-26.parquet").unlink()
     return folder

@@ -17,8 +17,8 @@ import polars as pl
 import pytest
 
 from nba_predictions import cli
-from nba_predictions.inputs.simulated import SimulatedLeague
 from nba_predictions_tests.e2e.pipeline import GAME_DATE, facts, systems_raising
+from nba_predictions_tests.leagues import small_league
 
 NIGHT = GAME_DATE.isoformat()
 
@@ -224,7 +224,7 @@ def test_dead_letters_are_listed_and_replayed(
     home: Path, files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     night = Damaged(home, capsys)
-    lines = SimulatedLeague(players_per_team=8, line_share=0.5, seasons_of_history=0)
+    lines = small_league()
     quoted = lines.prop_lines(GAME_DATE)["player_lookup"].unique().sort().to_list()
     monkeypatch.setenv("NBA_PREDICTIONS_COMPLETION_THRESHOLD", "0.5")
     with systems_raising(set(quoted[-3:])):

@@ -18,6 +18,7 @@ from nba_predictions.inputs.simulated import SimulatedLeague
 from nba_predictions.inputs.simulated_calendar import make_calendar, season_days
 from nba_predictions.inputs.simulated_frames import BOOKS
 from nba_predictions.inputs.simulated_names import NAMES, TEAMS, player_name
+from nba_predictions_tests.leagues import full_slate_dates, write_files
 
 SEASON = "2025-26"
 NIGHT = date(2026, 1, 15)
@@ -200,7 +201,7 @@ def test_quotes_of_a_night(league: SimulatedLeague) -> None:
 
 def test_a_full_slate_has_a_line_for_everybody() -> None:
     league = SimulatedLeague(line_share=1.0)
-    for day in league.full_slate_dates(SEASON):
+    for day in full_slate_dates(SEASON):
         lines = league.prop_lines(day)
         assert lines["player_lookup"].n_unique() == 450
         assert set(lines["player_lookup"]) <= set(league.game_logs(day)["player_lookup"])
@@ -249,7 +250,7 @@ def test_lines_are_honest_and_do_not_know_the_outcome(league: SimulatedLeague) -
 
 def test_files_read_back_to_the_same_frames(tmp_path: Path) -> None:
     league = SimulatedLeague(seed=11)
-    league.write_files(tmp_path, ["2024-25", SEASON])
+    write_files(league, tmp_path, ["2024-25", SEASON])
     files = FilesSource(tmp_path)
     for day in (NIGHT, date(2025, 10, 21), date(2026, 4, 12), date(2025, 12, 24)):
         assert files.game_logs(day).equals(league.game_logs(day))
@@ -262,7 +263,7 @@ def test_files_read_back_to_the_same_frames(tmp_path: Path) -> None:
 
 def test_files_of_some_dates(tmp_path: Path) -> None:
     league = SimulatedLeague(seed=11)
-    paths = league.write_files(tmp_path, [SEASON], logs_before=NIGHT, dates=[NIGHT])
+    paths = write_files(league, tmp_path, [SEASON], logs_before=NIGHT, dates=[NIGHT])
     assert sorted(p.name.split("_2025")[0] for p in paths) == [
         "injuries",
         "player_game_logs",
@@ -278,7 +279,7 @@ def test_files_of_some_dates(tmp_path: Path) -> None:
 @pytest.mark.parametrize("per_team", [8, 10, 20])
 def test_other_sizes(per_team: int) -> None:
     league = SimulatedLeague(players_per_team=per_team, line_share=1.0, seasons_of_history=0)
-    day = league.full_slate_dates(SEASON)[2]
+    day = full_slate_dates(SEASON)[2]
     assert league.prop_lines(day)["player_lookup"].n_unique() == 30 * per_team
     minutes = league.box_scores(day).group_by("team").agg(pl.col("minutes").sum())
     assert minutes["minutes"].is_between(230, 275).all()

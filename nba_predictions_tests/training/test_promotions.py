@@ -21,6 +21,7 @@ from nba_predictions.training.model_store import ModelStore, models_of_date
 from nba_predictions.training.promotions import Promotion, Promotions
 from nba_predictions.training.train import DEFAULT_WEIGHTS
 from nba_predictions_tests.backtest.conftest import LEAGUE
+from nba_predictions_tests.leagues import write_files
 from nba_predictions_tests.systems.league import play_league
 
 EARLY, LATE, UNTIL = date(2025, 10, 27), date(2025, 10, 30), date(2025, 11, 7)
@@ -132,7 +133,7 @@ def desk(
     capsys: pytest.CaptureFixture[str],
 ) -> Desk:
     """Files of two weeks, and models of which one is near, one high, one far too high."""
-    LEAGUE.write_files(tmp_path / "files", ["2025-26"], logs_before=UNTIL)
+    write_files(LEAGUE, tmp_path / "files", ["2025-26"], logs_before=UNTIL)
     monkeypatch.setenv("NBA_PREDICTIONS_SOURCE", "files")
     monkeypatch.setenv("NBA_PREDICTIONS_DATA", str(tmp_path / "files"))
     store = ModelStore(home / "models")

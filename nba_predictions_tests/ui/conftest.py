@@ -12,9 +12,9 @@ import pytest
 from playwright.sync_api import Error
 
 from nba_predictions.inputs.files import FilesSource
-from nba_predictions.inputs.simulated import SimulatedLeague
 from nba_predictions_tests.conftest import GAME_DATE
 from nba_predictions_tests.e2e.pipeline import Pipeline
+from nba_predictions_tests.leagues import small_league, write_files
 from nba_predictions_tests.ui.screen import Screen, browser_page, find_browser
 from nba_predictions_tests.ui.server import Server, dagster_dev
 
@@ -53,9 +53,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """`dagster dev` on a home of its own, with three nights of a small league."""
     find_browser()
     folder = tmp_path_factory.mktemp("ui")
-    league = SimulatedLeague(players_per_team=8, line_share=0.5, seasons_of_history=0)
+    league = small_league()
     nights = {GREEN, BROKEN, PARTIAL}
-    league.write_files(folder / "files", ["2025-26"], logs_before=GREEN, dates=nights)
+    write_files(league, folder / "files", ["2025-26"], logs_before=GREEN, dates=nights)
     with dagster_dev(folder / "home", folder / "files") as running:
         yield running
 
