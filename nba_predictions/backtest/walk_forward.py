@@ -22,6 +22,7 @@ from nba_predictions.domain.betting.lines import tested_lines
 from nba_predictions.domain.betting.slate import Slate
 from nba_predictions.domain.errors import BacktestError
 from nba_predictions.domain.league.games import season_of
+from nba_predictions.domain.market import POINTS
 from nba_predictions.features.build import KEYS, build_features, training_features
 from nba_predictions.inputs.port import LeagueSource
 from nba_predictions.nightly.slate import SLATE_FRAME, slate_of
@@ -163,7 +164,7 @@ def forecasts_of(rows: pl.DataFrame, models: TrainedModels) -> dict[str, Forecas
         rows["base_line"].cast(pl.Float64).fill_null(np.nan).to_numpy(),
         rows["fair_over"].fill_null(np.nan).to_numpy(),
     )
-    return predict_all(rows, models, lines)
+    return predict_all(rows, models, {POINTS.name: lines})
 
 
 def chances(mean: Floats, spread: Floats, lines: Floats) -> tuple[Floats, Floats]:

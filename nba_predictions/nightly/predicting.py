@@ -16,6 +16,7 @@ from nba_predictions.domain.betting.predictions import PlayerForecast, predictio
 from nba_predictions.domain.betting.slate import SlatePlayer
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.errors import PermanentPredictionError
+from nba_predictions.domain.market import POINTS
 from nba_predictions.nightly.staging import PredictPlayer
 from nba_predictions.systems import registry
 from nba_predictions.systems.distribution import over_probability, push_probability
@@ -42,6 +43,7 @@ def player_predictor(
                 f"player_features of {player.game_date} again"
             )
         lines = _lines_of(player)
+        by_market = {} if lines is None else {POINTS.name: lines}
         forecasts = [
             PlayerForecast(
                 system_id,
@@ -53,7 +55,7 @@ def player_predictor(
                 float(forecast.line_spread[0]),
                 None if lines is None else float(market_centre(lines, forecast.line_spread)[0]),
             )
-            for system_id, forecast in predict_all(features.slice(at, 1), models, lines).items()
+            for system_id, forecast in predict_all(features.slice(at, 1), models, by_market).items()
         ]
         return prediction_rows(
             player,

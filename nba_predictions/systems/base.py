@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from nba_predictions.domain.market import POINTS, Market
 from nba_predictions.systems.market import BaseLines, MarketUpdate, with_line
 
 if TYPE_CHECKING:
@@ -157,6 +158,10 @@ class System:
         is_median: the estimate is a median already; others are moved there by calibration.
         rests_on_line: the estimate is of members' `line_mean`, so the line has been heard; without
             a line it is worth less, and says so by its confidence.
+        market: the market that the system predicts. Its members predict the same market.
+
+    Raises:
+        ValueError: a member predicts another market.
     """
 
     system_id: str
@@ -165,6 +170,14 @@ class System:
     members: tuple[System, ...] = ()
     is_median: bool = False
     rests_on_line: bool = False
+    market: Market = POINTS
+
+    def __post_init__(self) -> None:
+        others = [m.system_id for m in self.members if m.market != self.market]
+        if others:
+            raise ValueError(
+                f"{self.system_id} predicts {self.market.name}, but its members {others} do not"
+            )
 
     @property
     def default_calibration(self) -> Calibration:
@@ -190,7 +203,8 @@ class System:
             models: what was learned before the date.
             known: forecasts of members already made for the same rows and lines, not to be made
                 again.
-            lines: what the books say, aligned with the rows; None where nobody is quoted.
+            lines: the base lines of the system's market, aligned with the rows; None if the
+                market has no lines.
         """
         known = known or {}
         members = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -22,7 +22,7 @@ SYSTEMS: Final[tuple[System, ...]] = (*MEMBERS, ENSEMBLE, MARKET_BLEND)
 def predict_all(
     features: pl.DataFrame,
     models: TrainedModels,
-    lines: BaseLines | None = None,
+    lines: Mapping[str, BaseLines] | None = None,
     systems: Sequence[System] | None = None,
 ) -> dict[str, Forecast]:
     """Every system's forecast for the same feature rows, each computed once.
@@ -30,9 +30,9 @@ def predict_all(
     Args:
         features: the frame that `build_features` returns, for a slate or for one player.
         models: what was learned before the date.
-        lines: the books' base lines, aligned with the rows; None where nobody is quoted. They
-            change `line_mean` and `line_spread` of all systems, and `mean` of those only that rest
-            on the line.
+        lines: base lines by name of the market, aligned with the rows. A system gets the lines of
+            its own market, or none if its market is not listed. Lines change `line_mean` and
+            `line_spread` of all systems, and `mean` only of those that rest on the line.
         systems: which ones, members before those who combine them; all by default.
 
     Returns:
@@ -40,5 +40,6 @@ def predict_all(
     """
     forecasts: dict[str, Forecast] = {}
     for system in SYSTEMS if systems is None else systems:
-        forecasts[system.system_id] = system.forecast(features, models, forecasts, lines)
+        own_lines = (lines or {}).get(system.market.name)
+        forecasts[system.system_id] = system.forecast(features, models, forecasts, own_lines)
     return forecasts

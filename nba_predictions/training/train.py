@@ -20,6 +20,7 @@ import numpy as np
 import polars as pl
 import xgboost as xgb
 
+from nba_predictions.domain.market import POINTS
 from nba_predictions.features.build import FEATURES, training_features
 from nba_predictions.systems import gradient_boosting, registry
 from nba_predictions.systems.base import (
@@ -359,5 +360,7 @@ def _honest_metrics(
     points = judged["points"].to_numpy().astype(np.float64)
     return {
         name: {**metrics(f, points), **line_metrics(f, at_lines, points)}
-        for name, f in registry.predict_all(judged, models, at_lines, systems).items()
+        for name, f in registry.predict_all(
+            judged, models, {POINTS.name: at_lines}, systems
+        ).items()
     }

@@ -121,7 +121,7 @@ def test_whole_lines_are_learned_from_too() -> None:
 
 def test_no_system_but_the_blend_sees_the_line() -> None:
     quoted = at(*[31.5] * FEATURES_OF_LAST.height, fair=0.6)
-    with_lines = predict_all(FEATURES_OF_LAST, UNTRAINED, quoted)
+    with_lines = predict_all(FEATURES_OF_LAST, UNTRAINED, {"points": quoted})
     without = predict_all(FEATURES_OF_LAST, UNTRAINED)
     for system in SYSTEMS:
         same = (with_lines[system.system_id].mean == without[system.system_id].mean).all()
@@ -131,7 +131,7 @@ def test_no_system_but_the_blend_sees_the_line() -> None:
 
 def test_the_blend_is_the_ensemble_once_the_line_is_known() -> None:
     base = [20.5 if i % 2 else np.nan for i in range(FEATURES_OF_LAST.height)]
-    forecasts = predict_all(FEATURES_OF_LAST, UNTRAINED, at(*base))
+    forecasts = predict_all(FEATURES_OF_LAST, UNTRAINED, {"points": at(*base)})
     blend, ensemble = forecasts["market_blend"], forecasts["ensemble"]
     assert (blend.mean == ensemble.line_mean).all()
     assert (blend.mean[::2] == ensemble.mean[::2]).all()
@@ -145,9 +145,9 @@ def test_the_blend_is_the_ensemble_once_the_line_is_known() -> None:
 def test_alone_or_together_the_same_numbers_with_lines() -> None:
     height = FEATURES_OF_LAST.height
     lines = at(*[3.5 + i for i in range(height)], fair=0.47)
-    together = predict_all(FEATURES_OF_LAST, UNTRAINED, lines)
+    together = predict_all(FEATURES_OF_LAST, UNTRAINED, {"points": lines})
     for i in range(height):
-        alone = predict_all(FEATURES_OF_LAST[i], UNTRAINED, lines[np.array([i])])
+        alone = predict_all(FEATURES_OF_LAST[i], UNTRAINED, {"points": lines[np.array([i])]})
         for name, forecast in alone.items():
             assert forecast.line_mean[0] == together[name].line_mean[i]
             assert forecast.line_spread[0] == together[name].line_spread[i]

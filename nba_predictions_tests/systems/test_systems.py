@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nba_predictions.domain.market import Market
 from nba_predictions.features.build import FEATURES, KEYS, SIMILAR, build_features
 from nba_predictions.systems.base import Calibration, Forecast, LeaguePrior, System
 from nba_predictions.systems.ensemble import learn_weights, nearer_to_the_best
 from nba_predictions.systems.gradient_boosting import DIRECTIONS
+from nba_predictions.systems.market import BaseLines
 from nba_predictions.systems.registry import SYSTEMS, predict_all
 from nba_predictions.systems.trained_models import TrainedModels
 from nba_predictions.training.train import DEFAULT_WEIGHTS, train
@@ -347,3 +349,23 @@ def test_weights_need_rows() -> None:
 def test_the_slate_carries_its_keys_through(features: pl.DataFrame) -> None:
     assert features.columns == [*KEYS, *FEATURES, *SIMILAR]
     assert features["game_date"].unique().to_list() == [LAST]
+
+
+def test_each_system_gets_the_lines_of_its_own_market(
+    models: TrainedModels, features: pl.DataFrame
+) -> None:
+    rebounds = Market("rebounds", "rebounds")
+    points = BY_ID["moving_average"]
+    other = replace(points, system_id="rebounds_average", market=rebounds)
+    lines = BaseLines(np.full(features.height, 20.5), np.full(features.height, np.nan))
+    for market, seen_by in ((points.market, points), (rebounds, other)):
+        forecasts = predict_all(features, models, {market.name: lines}, (points, other))
+        for system in (points, other):
+            forecast = forecasts[system.system_id]
+            assert (forecast.line_mean != forecast.mean).any() == (system is seen_by)
+
+
+def test_a_combination_of_two_markets_is_refused() -> None:
+    member = replace(BY_ID["similarity"], market=Market("rebounds", "rebounds"))
+    with pytest.raises(ValueError, match=r"blend predicts points, but its members .*similarity"):
+        System("blend", "1", member.estimate, (member,))
