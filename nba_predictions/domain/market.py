@@ -21,13 +21,21 @@ class Market:
 
     Attributes:
         name: the value of the column `market` in tables, lines and messages.
-        statistic: the column of the game logs that settles the market.
+        statistic: what settles the market: a column of the game logs, or the name of a sum.
         offsets: distances of the tested lines from the base line, in units of the statistic.
+        sum_of: the columns of the game logs whose sum is the statistic, for example `oreb` and
+            `dreb` for rebounds. Empty if the statistic is a column itself.
     """
 
     name: str
     statistic: str
     offsets: tuple[Decimal, ...] = FIVE_LINES
+    sum_of: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the game logs whose sum is the statistic."""
+        return self.sum_of or (self.statistic,)
 
 
 POINTS = Market("points", "points")
