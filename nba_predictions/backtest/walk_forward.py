@@ -28,7 +28,7 @@ from nba_predictions.inputs.port import LeagueSource
 from nba_predictions.nightly.slate import SLATE_FRAME, slate_of
 from nba_predictions.systems.base import Floats, Forecast
 from nba_predictions.systems.distribution import over_probability, push_probability
-from nba_predictions.systems.market import BaseLines
+from nba_predictions.systems.line_update import BaseLines
 from nba_predictions.systems.registry import SYSTEMS, predict_all
 from nba_predictions.systems.trained_models import TrainedModels
 from nba_predictions.training.model_store import ModelsOfDate, ModelStore, models_before

@@ -20,7 +20,7 @@ from nba_predictions.domain.market import POINTS
 from nba_predictions.nightly.staging import PredictPlayer
 from nba_predictions.systems import registry
 from nba_predictions.systems.distribution import over_probability, push_probability
-from nba_predictions.systems.market import BaseLines, market_centre
+from nba_predictions.systems.line_update import BaseLines, implied_center
 from nba_predictions.systems.registry import predict_all
 from nba_predictions.systems.trained_models import TrainedModels
 
@@ -53,7 +53,7 @@ def player_predictor(
                 float(forecast.confidence[0]),
                 float(forecast.line_mean[0]),
                 float(forecast.line_spread[0]),
-                None if lines is None else float(market_centre(lines, forecast.line_spread)[0]),
+                None if lines is None else float(implied_center(lines, forecast.line_spread)[0]),
             )
             for system_id, forecast in predict_all(features.slice(at, 1), models, by_market).items()
         ]

@@ -1,54 +1,53 @@
-"""What the player has scored of late, adjusted for his minutes and for the circumstances.
+"""Predict from the player's recent points, adjusted for minutes and circumstances.
 
-The constants were measured by least absolute deviation on NBA seasons 2021-24. Where a measured
-effect could not be told from zero (rest, back-to-back: those who play tired are those who are fit
-enough to play), a small value in the direction that physiology suggests is kept.
+The constants were measured by least absolute deviation on NBA seasons 2021-24. The effects of rest
+and of back-to-backs could not be distinguished from zero, because only players who are fit enough
+play tired. For those, a small value in the direction that physiology suggests is kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from nba_predictions.systems.base import Floats, Forecast, System, column, shrink_to_prior
+from nba_predictions.domain.market import POINTS
+from nba_predictions.systems.base import Floats, Forecast, column, shrink_to_prior
+from nba_predictions.systems.system import System
+from nba_predictions.systems.trained_models import TrainedModels
 
-if TYPE_CHECKING:
-    from nba_predictions.systems.trained_models import TrainedModels
-
-FAST_WEIGHT = 0.75  # half-life 8 games; the rest is half-life 30
-MINUTES_LAST_5 = 0.29  # share of a change of minutes that is taken to last
+FAST_WEIGHT = 0.75  # half-life 8 games; the remaining weight has half-life 30
+MINUTES_LAST_5 = 0.29  # share of a change of minutes that is expected to last
 MINUTES_LAST_1 = 0.20
 
-HOME = 0.0075  # at home up, away down
+HOME = 0.0075  # added at home, subtracted away
 PER_REST_DAY = 0.0025  # per day more than one, up to three
 BACK_TO_BACK = -0.005
 AFTER_ABSENCE = -0.10  # first game after more than ABSENCE_DAYS
 ABSENCE_DAYS = 14
-AFTER_RETURN = -0.04  # second and third game since an absence: minutes are still being won back
+AFTER_RETURN = -0.04  # second and third game since an absence: fewer minutes than usual
 RETURN_GAMES = 3
 AFTER_TRADE = -0.07  # first games for a new team
 TRADE_GAMES = 3
 OPPONENT_DEFENCE = 0.8  # per unit of points allowed relative to the league
 TEAM_PACE = 0.4
 OPPONENT_PACE = 0.3
-LINEUP = -0.25  # per unit of usual points of those who played last, relative to the league
+LINEUP = -0.25  # per unit of the last line-up's usual points, relative to the league
 
 
 def estimate(
     features: pl.DataFrame, models: TrainedModels, members: Mapping[str, Forecast]
 ) -> Floats:
-    """Weighted average of past points, moved with minutes, shrunk, times the circumstances."""
+    """Return the average of past points, adjusted for minutes and circumstances, and shrunk."""
     fast, slow = column(features, "points_ewm"), column(features, "points_ewm_slow")
     level = FAST_WEIGHT * fast + (1 - FAST_WEIGHT) * slow
-    level = shrink_to_prior(features, level + minutes_change(features), models.prior)
+    level = shrink_to_prior(features, level + minutes_change(features), models.prior(POINTS))
     return np.maximum(level, 0.0) * circumstances(features)
 
 
 def minutes_change(features: pl.DataFrame) -> Floats:
-    """Points to come from minutes that differ of late from the average, at the player's rate."""
+    """Return the points that a recent change of minutes is worth, at the player's own rate."""
     usual = column(features, "minutes_ewm")
     minutes = MINUTES_LAST_5 * (column(features, "minutes_last_5") - usual) + MINUTES_LAST_1 * (
         column(features, "minutes_last_1") - usual
@@ -57,17 +56,17 @@ def minutes_change(features: pl.DataFrame) -> Floats:
 
 
 def circumstances(features: pl.DataFrame) -> Floats:
-    """Factor around 1; whatever is not known counts as average.
+    """Return a factor around 1. Circumstances that are not known count as average.
 
-    Missing team-mates leave more shots to those who play: a line-up that lately scored less than
-    usual, because some of it did not play, raises the forecast.
+    Teammates who do not play leave more shots to the others. A last line-up that usually scores
+    less than the league's average therefore raises the forecast.
     """
     rest = np.minimum(column(features, "rest_days", 1.0), 3.0)
     absent = column(features, "days_since_last", 0.0) > ABSENCE_DAYS
     games = column(features, "games", 0.0)
     since_return = column(features, "games_since_return", RETURN_GAMES)
     with_team = column(features, "games_with_team", TRADE_GAMES)
-    # Whose whole record is since then has neither returned nor come from anywhere.
+    # A player without earlier games is a newcomer, neither back from an absence nor traded.
     returning = (since_return > 0) & (since_return < RETURN_GAMES) & (games > since_return)
     new_here = (with_team < TRADE_GAMES) & (games > with_team)
     player = (
@@ -86,7 +85,7 @@ def circumstances(features: pl.DataFrame) -> Floats:
         + OPPONENT_PACE * (column(features, "opponent_pace", 1.0) - 1.0)
         + LINEUP * (column(features, "lineup_points_last", 1.0) - 1.0)
     )
-    # However odd a game of a generated league, a factor stays a factor.
+    # Games of a generated league can be extreme, so both factors are limited.
     return np.maximum(player, 0.5) * np.clip(game, 0.5, 1.5)
 
 

@@ -1,21 +1,20 @@
-"""All prediction systems. To add one: a module with one `estimate`, and a line here."""
+"""The list of all prediction systems. To add one: a module with an `estimate`, and a line here."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import polars as pl
 
-from nba_predictions.systems.base import Forecast, System
+from nba_predictions.systems.base import Forecast
 from nba_predictions.systems.ensemble import ENSEMBLE, MEMBERS
-from nba_predictions.systems.market import BaseLines
+from nba_predictions.systems.line_update import BaseLines
 from nba_predictions.systems.market_blend import MARKET_BLEND
+from nba_predictions.systems.system import System
+from nba_predictions.systems.trained_models import TrainedModels
 
-if TYPE_CHECKING:
-    from nba_predictions.systems.trained_models import TrainedModels
-
-#: In the order of the tables and reports; a combination comes after what it combines.
+#: In the order of tables and reports. A combination comes after its members.
 SYSTEMS: Final[tuple[System, ...]] = (*MEMBERS, ENSEMBLE, MARKET_BLEND)
 
 
@@ -25,7 +24,7 @@ def predict_all(
     lines: Mapping[str, BaseLines] | None = None,
     systems: Sequence[System] | None = None,
 ) -> dict[str, Forecast]:
-    """Every system's forecast for the same feature rows, each computed once.
+    """Return every system's forecast for the same feature rows, each computed once.
 
     Args:
         features: the frame that `build_features` returns, for a slate or for one player.
@@ -33,7 +32,7 @@ def predict_all(
         lines: base lines by name of the market, aligned with the rows. A system gets the lines of
             its own market, or none if its market is not listed. Lines change `line_mean` and
             `line_spread` of all systems, and `mean` only of those that rest on the line.
-        systems: which ones, members before those who combine them; all by default.
+        systems: the systems to use, members before their combination; all by default.
 
     Returns:
         system_id to forecast, in the order of the systems.

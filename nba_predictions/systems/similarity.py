@@ -1,32 +1,31 @@
-"""What the player did in his own past games that most resemble this one.
+"""Predict from the player's own past games that are most similar to the coming one.
 
-`features/similar.py` finds them: up to 20 games, weighted by likeness of opponent strength (40),
-rest (30), venue (15) and form (15), and says how far above or below expectation he came out.
+`features/similar.py` finds up to 20 such games, weighted by similarity of opponent strength (40),
+rest (30), venue (15) and form (15). It measures by how much the player exceeded expectation there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from nba_predictions.systems.base import Floats, Forecast, System, column, shrink_to_prior
+from nba_predictions.domain.market import POINTS
+from nba_predictions.systems.base import Floats, Forecast, column, shrink_to_prior
+from nba_predictions.systems.system import System
+from nba_predictions.systems.trained_models import TrainedModels
 
-if TYPE_CHECKING:
-    from nba_predictions.systems.trained_models import TrainedModels
-
-#: Games of "nothing special" mixed in. A surplus of 20 games carries mostly chance (its standard
-#: error is 1.4 points), and least absolute error on 2021-24 wants about a tenth to a fifth of it.
+#: Games with a surplus of 0 mixed in. The surplus of 20 games is mostly chance (its standard error
+#: is 1.4 points): on 2021-24 a tenth to a fifth of it gives the least absolute error.
 SHRINKAGE_GAMES = 100.0
 
 
 def estimate(
     features: pl.DataFrame, models: TrainedModels, members: Mapping[str, Forecast]
 ) -> Floats:
-    """The player's recent average plus the shrunk surplus of his similar games."""
-    level = shrink_to_prior(features, column(features, "points_ewm"), models.prior)
+    """Return the player's recent average plus the shrunk surplus of similar games."""
+    level = shrink_to_prior(features, column(features, "points_ewm"), models.prior(POINTS))
     games = column(features, "similar_games", 0.0)
     surplus = column(features, "similar_surplus", 0.0)
     return np.maximum(level + games / (games + SHRINKAGE_GAMES) * surplus, 0.0)

@@ -10,7 +10,7 @@ import polars as pl
 from nba_predictions.domain.betting.lines import Quote, base_line
 from nba_predictions.domain.league.players import resolve_lookup
 from nba_predictions.inputs.port import Lines
-from nba_predictions.training.market_fit import PAST_LINES
+from nba_predictions.training.line_update_fit import PAST_LINES
 from nba_predictions.training.train import held_out_since
 
 #: Lines further back are not asked for: a season of them says what there is to be said, and each

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from nba_predictions.systems.base import Floats, Forecast
 from nba_predictions.systems.distribution import cumulative, over_probability, push_probability
-from nba_predictions.systems.market import BaseLines
+from nba_predictions.systems.line_update import BaseLines
 
 #: Bins of equal size by which probabilities are compared with frequencies.
 CALIBRATION_BINS = 10

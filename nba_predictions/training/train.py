@@ -29,14 +29,14 @@ from nba_predictions.systems.base import (
     Floats,
     Forecast,
     LeaguePrior,
-    System,
     minutes_term,
     spread_terms,
 )
-from nba_predictions.systems.ensemble import ENSEMBLE, learn_weights, nearer_to_the_best
-from nba_predictions.systems.market import BaseLines, with_line
+from nba_predictions.systems.ensemble import ENSEMBLE, learn_weights, shift_weights_to_best
+from nba_predictions.systems.line_update import BaseLines, with_line
+from nba_predictions.systems.system import System
 from nba_predictions.systems.trained_models import TrainedModels
-from nba_predictions.training.market_fit import PAST_LINES, LinedRows, fit_update
+from nba_predictions.training.line_update_fit import PAST_LINES, LinedRows, fit_update
 from nba_predictions.training.scoring import line_metrics, metrics
 
 __all__ = [
@@ -184,13 +184,13 @@ def train(
         "metrics": {},
         "suspected_leaks": [],
     }
-    prior = _prior(frame)
+    priors = {POINTS.statistic: _prior(frame)}
     if early.height < gradient_boosting.FEWEST_ROWS or late.height < LEARN_ROWS:
-        return TrainedModels(cutoff.isoformat(), prior, {}, DEFAULT_WEIGHTS, None, card)
+        return TrainedModels(cutoff.isoformat(), priors, {}, DEFAULT_WEIGHTS, None, card)
 
     blind = TrainedModels(
         version=held_out_from.isoformat(),
-        prior=_prior(early),
+        priors={POINTS.statistic: _prior(early)},
         calibrations={},
         weights=DEFAULT_WEIGHTS,
         booster_raw=gradient_boosting.fit(early),
@@ -202,7 +202,7 @@ def train(
     return replace(
         _learn(late, at_lines, levels, blind, systems),
         version=cutoff.isoformat(),
-        prior=prior,
+        priors=priors,
         booster_raw=gradient_boosting.fit(frame),
         card=card,
     )
@@ -269,22 +269,22 @@ def _learn(
     """Calibrations, weights and updates by lines of all systems, from rows held out."""
     points = late["points"].to_numpy().astype(np.float64)
     quoted = ~np.isnan(lines.base)
-    models = replace(blind, calibrations={}, market_updates={})
+    models = replace(blind, calibrations={}, line_updates={})
     forecasts: dict[str, Forecast] = {}
     for system in systems:
         name = system.system_id
         if name == ENSEMBLE.system_id:
             centres = {m.system_id: forecasts[m.system_id].mean for m in system.members}
             best = min(centres, key=lambda name: float(np.abs(points - centres[name]).mean()))
-            found = nearer_to_the_best(learn_weights(centres, points), best)
+            found = shift_weights_to_best(learn_weights(centres, points), best)
             models = replace(models, weights=found)
         level = levels[name] if name in levels else system.estimate(late, models, forecasts)
         # Medians and mixes of them are where they should be; averages have to be moved there.
         median = system.is_median or bool(system.members)
         scale, slope = (1.0, 0.0) if median else _fit_centre(late, level, points)
-        centre = Calibration(scale, slope).centre(late, level)
-        calibration = _fit_spread(late, centre, points, blind.prior, scale, slope)
-        spread = calibration.spread(late, centre, blind.prior)
+        centre = Calibration(scale, slope).center(late, level)
+        calibration = _fit_spread(late, centre, points, blind.prior(POINTS), scale, slope)
+        spread = calibration.spread(late, centre, blind.prior(POINTS), "points")
         update = fit_update(
             LinedRows(centre[quoted], spread[quoted], lines[quoted], points[quoted]),
             system.default_update,
@@ -294,7 +294,7 @@ def _learn(
         models = replace(
             models,
             calibrations={**models.calibrations, name: calibration},
-            market_updates={**models.market_updates, name: update},
+            line_updates={**models.line_updates, name: update},
         )
         updated = with_line(centre, spread, lines, update)
         forecasts[name] = Forecast(centre, spread, np.zeros(len(centre)), *updated)
@@ -331,13 +331,13 @@ def _fit_spread(
 ) -> Calibration:
     """Regress the size of the errors on the spread's terms, then scale to cover 50% and 80%."""
     size = _MAD_TO_SD * np.abs(points - centre)
-    terms = np.stack(spread_terms(late, centre))
+    terms = np.stack(spread_terms(late, centre, "points"))
     # A touch of ridge keeps tiny or uniform leagues solvable.
     gram = np.einsum("ir,jr->ij", terms, terms) / len(points) + 1e-3 * np.eye(len(terms))
     target = np.einsum("ir,r->i", terms, size) / len(points)
     shape = np.linalg.solve(gram, target)
     raw = Calibration(scale, slope, *(float(c) for c in shape))
-    off = np.abs(points - centre) / raw.spread(late, centre, prior)
+    off = np.abs(points - centre) / raw.spread(late, centre, prior, "points")
     stretch = (np.quantile(off, 0.5) / 0.67449 + np.quantile(off, 0.8) / 1.28155) / 2
     return Calibration(scale, slope, *(round(float(c * stretch), 6) for c in shape))
 

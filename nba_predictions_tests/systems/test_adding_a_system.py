@@ -11,12 +11,13 @@ import polars as pl
 import pytest
 
 import nba_predictions
+from nba_predictions.domain.market import POINTS
 from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.features.build import build_features
 from nba_predictions.nightly.predicting import player_predictor
 from nba_predictions.systems import registry
-from nba_predictions.systems.base import System
 from nba_predictions.systems.registry import predict_all
+from nba_predictions.systems.system import System
 from nba_predictions.training.train import train
 from nba_predictions_tests.examples import slate_player
 from nba_predictions_tests.systems.league import play_league, slate_of
@@ -65,4 +66,4 @@ def test_the_example_keeps_the_rules_of_the_guide(example: System) -> None:
     both = example.forecast(pl.concat([fewer, more]), models)
     assert both.mean.tolist() == [means[0], means[2]]
     unknown = player().with_columns(pl.lit(None, pl.Float64).alias("points_per_minute"))
-    assert example.forecast(unknown, models).mean[0] <= models.prior.points
+    assert example.forecast(unknown, models).mean[0] <= models.prior(POINTS).median

@@ -82,7 +82,7 @@ def test_broadcasts() -> None:
         (np.nan, 5.0, 10.5, "mean"),
         (10.0, np.inf, 10.5, "spread"),
         (10.0, 0.0, 10.5, "above zero"),
-        (10.0, 5.0, np.nan, "points"),
+        (10.0, 5.0, np.nan, "value"),
     ],
 )
 def test_refuses_what_is_no_distribution(

@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nba_predictions.domain.market import Market
+from nba_predictions.domain.market import POINTS, Market
 from nba_predictions.features.build import FEATURES, KEYS, SIMILAR, build_features
-from nba_predictions.systems.base import Calibration, Forecast, LeaguePrior, System
-from nba_predictions.systems.ensemble import learn_weights, nearer_to_the_best
+from nba_predictions.systems.base import Calibration, Forecast, LeaguePrior
+from nba_predictions.systems.ensemble import learn_weights, shift_weights_to_best
 from nba_predictions.systems.gradient_boosting import DIRECTIONS
-from nba_predictions.systems.market import BaseLines
+from nba_predictions.systems.line_update import BaseLines
 from nba_predictions.systems.registry import SYSTEMS, predict_all
+from nba_predictions.systems.system import System
 from nba_predictions.systems.trained_models import TrainedModels
 from nba_predictions.training.train import DEFAULT_WEIGHTS, train
 from nba_predictions_tests.systems.league import play_league, slate_of
@@ -25,7 +26,9 @@ from nba_predictions_tests.systems.league import play_league, slate_of
 HISTORY = play_league(3, dates=90)
 LAST: date = HISTORY["game_date"][-1]
 BY_ID = {s.system_id: s for s in SYSTEMS}
-UNTRAINED = TrainedModels("2024-01-01", LeaguePrior(4.0, 5.0), {}, DEFAULT_WEIGHTS, None)
+UNTRAINED = TrainedModels(
+    "2024-01-01", {"points": LeaguePrior(4.0, 5.0)}, {}, DEFAULT_WEIGHTS, None
+)
 
 
 @pytest.fixture(scope="module")
@@ -178,10 +181,10 @@ def test_everything_unknown_is_answered_with_the_prior(
     known = predict_all(features, used)
     for system_id, forecast in unknown.items():
         assert forecast.confidence[0] == 0.0
-        assert forecast.spread[0] >= used.prior.sd
+        assert forecast.spread[0] >= used.prior(POINTS).sd
         # The trees have not seen such a player, and combinations contain them.
         if system_id != "xgboost" and not BY_ID[system_id].members:
-            assert forecast.mean[0] <= used.prior.points
+            assert forecast.mean[0] <= used.prior(POINTS).median
         assert (known[system_id].confidence > 0).all()
 
 
@@ -333,7 +336,7 @@ def test_weights_find_a_known_mix() -> None:
 def test_weights_nearer_to_the_best_are_weights(cuts: list[int]) -> None:
     a, b, c = sorted(cuts)
     found = {"p": a / 100, "q": (b - a) / 100, "r": (c - b) / 100, "s": (100 - c) / 100}
-    nearer = nearer_to_the_best(found, "r")
+    nearer = shift_weights_to_best(found, "r")
     assert list(nearer) == list(found)
     assert sum(nearer.values()) == pytest.approx(1.0)
     assert all(weight >= 0 for weight in nearer.values())
@@ -342,7 +345,7 @@ def test_weights_nearer_to_the_best_are_weights(cuts: list[int]) -> None:
 
 
 def test_weights_need_rows() -> None:
-    with pytest.raises(ValueError, match="no rows"):
+    with pytest.raises(ValueError, match="at least one row"):
         learn_weights({"a": np.zeros(0)}, np.zeros(0))
 
 
@@ -355,6 +358,7 @@ def test_each_system_gets_the_lines_of_its_own_market(
     models: TrainedModels, features: pl.DataFrame
 ) -> None:
     rebounds = Market("rebounds", "rebounds")
+    features = features.with_columns(rebounds_sd_season="points_sd_season")
     points = BY_ID["moving_average"]
     other = replace(points, system_id="rebounds_average", market=rebounds)
     lines = BaseLines(np.full(features.height, 20.5), np.full(features.height, np.nan))

@@ -14,7 +14,7 @@ from nba_predictions import cli
 from nba_predictions.backtest.challenge import challenge
 from nba_predictions.domain.errors import ModelError
 from nba_predictions.domain.policies.promotion import LEAST_PLAYER_GAMES
-from nba_predictions.systems.base import Calibration, LeaguePrior
+from nba_predictions.systems.base import Calibration
 from nba_predictions.systems.registry import SYSTEMS
 from nba_predictions.systems.trained_models import TrainedModels
 from nba_predictions.training.model_store import ModelStore, models_of_date
@@ -31,9 +31,7 @@ def models(cutoff: date, scale: float = 0.97) -> TrainedModels:
     """Models without trees, whose forecasts are so high."""
     calibrations = {s.system_id: Calibration(scale=scale) for s in SYSTEMS if not s.members}
     card = {"cutoff": cutoff.isoformat(), "rows": 100}
-    return TrainedModels(
-        cutoff.isoformat(), LeaguePrior(), calibrations, DEFAULT_WEIGHTS, None, card
-    )
+    return TrainedModels(cutoff.isoformat(), {}, calibrations, DEFAULT_WEIGHTS, None, card)
 
 
 def promotion(name: str, cutoff: date = EARLY) -> Promotion:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from dataclasses import replace
 from datetime import date, timedelta
@@ -115,12 +116,22 @@ def test_uniform_games_can_be_learned_from() -> None:
 
 
 def test_bytes_that_are_no_models_are_refused(models: TrainedModels) -> None:
-    with pytest.raises(ValueError, match="5 bytes are no trained models"):
+    with pytest.raises(ValueError, match="5 bytes are not trained models"):
         TrainedModels.from_bytes(b"hello")
-    with pytest.raises(ValueError, match="no trained models"):
+    with pytest.raises(ValueError, match="not trained models"):
         TrainedModels.from_bytes(models.to_bytes()[:-400])
-    with pytest.raises(ValueError, match="no trained models"):
+    with pytest.raises(ValueError, match="not trained models"):
         TrainedModels.from_bytes(_rewritten(models.to_bytes(), "learned.json", b"{"))
+
+
+def test_models_of_the_format_before_markets_are_read(models: TrainedModels) -> None:
+    prior = models.priors["points"]
+    with zipfile.ZipFile(io.BytesIO(models.to_bytes())) as archive:
+        learned = json.loads(archive.read("learned.json"))
+    del learned["priors"]
+    learned |= {"format": 2, "prior": {"points": prior.median, "sd": prior.sd}}
+    old = _rewritten(models.to_bytes(), "learned.json", json.dumps(learned).encode())
+    assert TrainedModels.from_bytes(old) == models
 
 
 def test_models_of_other_features_are_refused(models: TrainedModels) -> None:

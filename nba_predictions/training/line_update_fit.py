@@ -10,7 +10,7 @@ import polars as pl
 
 from nba_predictions.systems.base import Floats
 from nba_predictions.systems.distribution import normal_cdf
-from nba_predictions.systems.market import BaseLines, MarketUpdate, market_centre
+from nba_predictions.systems.line_update import BaseLines, LineUpdate, implied_center
 
 #: The columns of past lines: one row per player and date, `base_line` in points, `fair_over` the
 #: no-vig probability of the over there, null where prices do not tell.
@@ -45,7 +45,7 @@ class LinedRows:
     points: Floats
 
 
-def fit_update(rows: LinedRows, default: MarketUpdate | None = None) -> MarketUpdate:
+def fit_update(rows: LinedRows, default: LineUpdate | None = None) -> LineUpdate:
     """Learn what a system's word is worth beside the line.
 
     A probit model of "more than t points" for the half points t around each line, of greatest
@@ -55,10 +55,10 @@ def fit_update(rows: LinedRows, default: MarketUpdate | None = None) -> MarketUp
     Args:
         rows: past rows, all with a line. None at all gives the defaults.
     """
-    default = default or MarketUpdate()
+    default = default or LineUpdate()
     if len(rows.points) == 0:
         return default
-    anchor = market_centre(rows.lines, rows.spread)
+    anchor = implied_center(rows.lines, rows.spread)
     threshold = (np.floor(rows.lines.base) + 0.5)[:, None] + _OFFSETS
     away = (anchor[:, None] - threshold) / rows.spread[:, None]
     own = np.broadcast_to(((rows.centre - anchor) / rows.spread)[:, None], away.shape)
@@ -82,7 +82,7 @@ def fit_update(rows: LinedRows, default: MarketUpdate | None = None) -> MarketUp
         if np.abs(step).max() < 1e-9:
             break
     stretch = 1.0 / max(float(found[2]), 0.2)
-    return MarketUpdate(
+    return LineUpdate(
         bias=round(float(found[0]) * stretch, 6),
         # A share: against the line no system is believed more than wholly, or in reverse.
         own_share=round(min(max(float(found[1]) * stretch, 0.0), 1.0), 6),

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from nba_predictions.features.build import build_features
 from nba_predictions.systems.base import Forecast, LeaguePrior
 from nba_predictions.systems.distribution import over_probability
-from nba_predictions.systems.market import BaseLines, MarketUpdate, market_centre, with_line
+from nba_predictions.systems.line_update import BaseLines, LineUpdate, implied_center, with_line
 from nba_predictions.systems.registry import SYSTEMS, predict_all
 from nba_predictions.systems.trained_models import TrainedModels
-from nba_predictions.training.market_fit import PAST_LINES, LinedRows, fit_update
+from nba_predictions.training.line_update_fit import PAST_LINES, LinedRows, fit_update
 from nba_predictions.training.scoring import calibration_error, line_metrics, log_loss
 from nba_predictions.training.train import DEFAULT_WEIGHTS, train, training_fingerprint
 from nba_predictions_tests.systems.league import play_league, slate_of
@@ -25,7 +25,9 @@ from nba_predictions_tests.systems.league import play_league, slate_of
 HISTORY = play_league(11, dates=100)
 DATES: list[date] = HISTORY["game_date"].unique().sort().to_list()
 CUTOFF = DATES[80]
-UNTRAINED = TrainedModels("2024-01-01", LeaguePrior(4.0, 5.0), {}, DEFAULT_WEIGHTS, None)
+UNTRAINED = TrainedModels(
+    "2024-01-01", {"points": LeaguePrior(4.0, 5.0)}, {}, DEFAULT_WEIGHTS, None
+)
 FEATURES_OF_LAST = build_features(HISTORY, slate_of(HISTORY, DATES[-1]))
 
 
@@ -46,7 +48,7 @@ def market(rows: int, *, own: float, bias: float = 0.0, seed: int = 1) -> LinedR
 
 def test_by_hand() -> None:
     centre, spread = with_line(
-        np.array([24.5]), np.array([6.0]), at(20.5), MarketUpdate(-0.05, 0.25, 1.1)
+        np.array([24.5]), np.array([6.0]), at(20.5), LineUpdate(-0.05, 0.25, 1.1)
     )
     assert centre[0] == pytest.approx(20.5 - 0.3 + 1.0)
     assert spread[0] == pytest.approx(6.6)
@@ -54,7 +56,7 @@ def test_by_hand() -> None:
 
 def test_without_a_line_nothing_changes() -> None:
     centre, spread = np.array([24.5, 8.0]), np.array([6.0, 4.0])
-    moved, wider = with_line(centre, spread, at(np.nan, 7.5), MarketUpdate(0.1, 0.5, 2.0))
+    moved, wider = with_line(centre, spread, at(np.nan, 7.5), LineUpdate(0.1, 0.5, 2.0))
     assert (moved[0], wider[0]) == (24.5, 6.0)
     assert (moved[1], wider[1]) == (pytest.approx(8.15), 8.0)
 
@@ -62,13 +64,15 @@ def test_without_a_line_nothing_changes() -> None:
 @pytest.mark.parametrize("fair", [0.42, 0.5, 0.58])
 def test_prices_that_lean_move_the_centre_to_their_own_chance(fair: float) -> None:
     spread = np.array([6.0])
-    centre = market_centre(at(20.5, fair=fair), spread)
+    centre = implied_center(at(20.5, fair=fair), spread)
     assert over_probability(centre, spread, 20.5)[0] == pytest.approx(fair)
 
 
 def test_an_odd_price_moves_the_centre_no_further_than_is_believable() -> None:
     spread = np.array([6.0])
-    assert market_centre(at(20.5, fair=0.999), spread) == market_centre(at(20.5, fair=0.7), spread)
+    assert implied_center(at(20.5, fair=0.999), spread) == implied_center(
+        at(20.5, fair=0.7), spread
+    )
 
 
 @settings(max_examples=50)
@@ -77,7 +81,7 @@ def test_the_updated_centre_lies_between_line_and_forecast(
     centre: float, spread: float, line: float, share: float
 ) -> None:
     moved, _ = with_line(
-        np.array([centre]), np.array([spread]), at(line), MarketUpdate(own_share=share)
+        np.array([centre]), np.array([spread]), at(line), LineUpdate(own_share=share)
     )
     assert min(centre, line) - 1e-9 <= moved[0] <= max(centre, line) + 1e-9
 
@@ -100,7 +104,7 @@ def test_a_spread_that_is_too_narrow_is_stretched() -> None:
 
 
 def test_few_lines_are_believed_little_and_none_not_at_all() -> None:
-    default = MarketUpdate()
+    default = LineUpdate()
     assert fit_update(market(0, own=0.9)) == default
     shares = [fit_update(market(n, own=0.9)).own_share for n in (50, 500, 5_000)]
     assert default.own_share < shares[0] < shares[1] < shares[2]
@@ -174,9 +178,9 @@ def test_training_learns_from_past_lines_and_says_from_how_many(lined: TrainedMo
     assert lined.card["lines"] > 100
     assert lined.card["lines_from"] >= lined.card["held_out_from"]
     assert lined.card["lines_through"] == DATES[79].isoformat()
-    assert set(lined.market_updates) == {s.system_id for s in SYSTEMS}
-    assert lined.market_updates["ensemble"] != MarketUpdate()
-    assert lined.market_updates["market_blend"].own_share == 1.0
+    assert set(lined.line_updates) == {s.system_id for s in SYSTEMS}
+    assert lined.line_updates["ensemble"] != LineUpdate()
+    assert lined.line_updates["market_blend"].own_share == 1.0
     score = lined.card["metrics"]["market_blend"]
     assert score["absolute_error_with_line"] < score["mean_absolute_error"] + 0.5
     assert score["log_loss"] > 0
@@ -187,7 +191,7 @@ def test_lines_do_not_touch_what_is_learned_of_the_games(lined: TrainedModels) -
     bare = train(HISTORY, CUTOFF)
     assert bare.card["lines"] == 0
     assert bare.card["lines_from"] is None
-    assert bare.market_updates["ensemble"] == MarketUpdate()
+    assert bare.line_updates["ensemble"] == LineUpdate()
     assert bare.booster_raw == lined.booster_raw
     assert bare.weights == lined.weights
     assert bare.calibrations["xgboost"] == lined.calibrations["xgboost"]
@@ -203,7 +207,7 @@ def test_lines_of_the_date_and_later_are_not_looked_at(lined: TrainedModels) -> 
     assert training_fingerprint(HISTORY, CUTOFF, moved) == same
     assert training_fingerprint(HISTORY, CUTOFF, lines.filter(~future)) == same
     past = lines.with_columns(base_line=pl.when(~future).then(9.5).otherwise("base_line"))
-    assert train(HISTORY, CUTOFF, past).market_updates != lined.market_updates
+    assert train(HISTORY, CUTOFF, past).line_updates != lined.line_updates
     assert training_fingerprint(HISTORY, CUTOFF, past) != same
     assert training_fingerprint(HISTORY, CUTOFF, None) != same
 
