@@ -24,7 +24,7 @@ from nba_predictions.cli.common import prepare_dagster_home
 from nba_predictions.cli.in_process import Pipeline
 from nba_predictions.domain.batches.retention import Retention
 from nba_predictions.domain.clock import utc_now
-from nba_predictions.orchestration.maintenance import House, maintain
+from nba_predictions.orchestration.maintenance import MaintenanceContext, maintain
 from nba_predictions.settings import Settings
 
 _SENSORS = ("publish_cleaned_batches", "settle_stalled_batches", "predict_waiting_nights")
@@ -51,7 +51,7 @@ def main() -> None:
             after = _measure(home, instance)
             print(_line(str(game_date), after, before))
             before = after
-        house = House(
+        house = MaintenanceContext(
             instance, settings, pipeline.batches, pipeline.warehouse, pipeline.model_store
         )
         later = utc_now() + timedelta(days=options.after_days)

@@ -26,7 +26,7 @@ from nba_predictions.inputs.simulated import SimulatedLeague
 from nba_predictions.nightly.predicting import player_predictor
 from nba_predictions.nightly.slate import load_slate, slate_frame
 from nba_predictions.orchestration.assets.staging import player_staging
-from nba_predictions.orchestration.partitions import player_night, player_nights
+from nba_predictions.orchestration.partitions import player_nights, player_partition_key
 from nba_predictions.settings import Settings
 from nba_predictions.training.model_store import models_of_date
 
@@ -51,7 +51,7 @@ def plain_loop(resources: dict[str, Any]) -> dg.JobDefinition:
         features = build_features(logs, slate_frame(slate))
         models = models_of_date(GAME_DATE, logs, store).models
         predict = player_predictor("plain_loop", features, models, slate.features_as_of)
-        keys = [player_night(GAME_DATE, p.player_lookup) for p in slate.players]
+        keys = [player_partition_key(GAME_DATE, p.player_lookup) for p in slate.players]
         context.instance.add_dynamic_partitions(str(player_nights.name), keys)
         for player, key in zip(slate.players, keys, strict=True):
             rows = predict(player)

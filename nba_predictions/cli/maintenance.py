@@ -37,13 +37,15 @@ def add_commands(commands: Commands) -> None:
 def maintain(settings: Settings, options: argparse.Namespace) -> int:
     """Forget what is old, or say what would be; print the numbers."""
     # Imported here, like the pipeline itself: it takes a second.
-    from nba_predictions.orchestration.maintenance import House
+    from nba_predictions.orchestration.maintenance import MaintenanceContext
     from nba_predictions.orchestration.maintenance import maintain as forget
 
     retention = Retention(options.keep_nights_days, options.keep_runs_days)
     night = open_pipeline(settings)
     with dg.DagsterInstance.get() as instance:
-        house = House(instance, settings, night.batches, night.warehouse, night.model_store)
+        house = MaintenanceContext(
+            instance, settings, night.batches, night.warehouse, night.model_store
+        )
         done = forget(house, retention, run_id="maintain", dry_run=options.dry_run)
     for name, value in asdict(done).items():
         print(f"{name:>20}  {value}")

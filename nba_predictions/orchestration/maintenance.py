@@ -1,11 +1,11 @@
-"""Forget what no night needs any more: players' partitions, inputs, staging, models, old runs.
+"""Remove what no night needs any more: players' partitions, inputs, staging, models and old runs.
 
-Safe beside a night that is going on, and to be repeated: only what is old and not in use is chosen,
-and choosing it again finds nothing.
+Maintenance may run at the same time as a night, and it may be repeated. It removes only what is
+older than the retention and not in use. The rules are in `domain/batches/retention.py`.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
@@ -32,7 +32,8 @@ from nba_predictions.orchestration.checks.input_gates import TheSettings
 from nba_predictions.orchestration.partitions import (
     date_in,
     game_date_of,
-    parse_player_night,
+    is_old_player_partition_key,
+    parse_player_partition_key,
     player_nights,
 )
 from nba_predictions.orchestration.run_tags import PARTITION_TAG
@@ -41,13 +42,18 @@ from nba_predictions.training.model_store import ModelStore
 from nba_predictions.training.promotions import Promotions
 from nba_predictions.warehouse.port import Warehouse
 
-#: Runs are deleted in portions of this many; the oldest first.
-_PORTION = 200
+#: Runs are deleted in pages of this size, the oldest first.
+_RUNS_PER_PAGE = 200
+_FINISHED = (
+    dg.DagsterRunStatus.SUCCESS,
+    dg.DagsterRunStatus.FAILURE,
+    dg.DagsterRunStatus.CANCELED,
+)
 
 
 @dataclass(frozen=True)
-class House:
-    """All that a maintenance looks through."""
+class MaintenanceContext:
+    """The instance, the settings and the stores that maintenance reads and cleans."""
 
     instance: dg.DagsterInstance
     settings: Settings
@@ -57,8 +63,8 @@ class House:
 
 
 @dataclass(frozen=True)
-class Maintained:
-    """What was forgotten (or would be), and what is left."""
+class MaintenanceReport:
+    """The number of things that were removed, or that a dry run would remove."""
 
     dry_run: bool
     player_nights: int
@@ -73,130 +79,125 @@ class Maintained:
 
 
 def maintain(
-    house: House,
+    context: MaintenanceContext,
     retention: Retention,
     *,
     run_id: str,
     dry_run: bool = False,
     now: datetime | None = None,
-) -> Maintained:
-    """Forget what is older than the retention and not in use; say what with `maintenance_done`."""
+) -> MaintenanceReport:
+    """Remove what is older than the retention and not in use, and log `maintenance_done`."""
     now = now or utc_now()
     in_use = dates_in_use(
-        house.batches.in_states(list(BatchState)), _running(house.instance), now, retention
+        context.batches.in_states(list(BatchState)), _running(context.instance), now, retention
     )
-    partitions = {
-        key: day
-        for key in house.instance.get_dynamic_partitions(str(player_nights.name))
-        if (day := _date_of(key)) is not None
-    }
-    old = expired_dates(partitions.values(), in_use, now, retention)
-    players = [key for key, day in partitions.items() if day in old]
-    files = _input_files(house.settings.home / "assets")
-    old = expired_dates(files.values(), in_use, now, retention)
-    inputs = [path for path, day in files.items() if day in old]
-    promoted = {promotion.name for promotion in Promotions(house.model_store.folder).read()}
-    used = _models_used(files, set(inputs)) | promoted
-    models = expired_models(house.model_store.saved_at(), used, now, retention)
-    size = _size(inputs)
+    partitions = _player_partitions(context.instance)
+    expired = expired_dates(partitions.values(), in_use, now, retention)
+    keys = [k for k, day in partitions.items() if day in expired or is_old_player_partition_key(k)]
+    files = _input_files(context.settings.home / "assets")
+    expired = expired_dates(files.values(), in_use, now, retention)
+    inputs = [path for path, day in files.items() if day in expired]
+    models = _unused_models(context.model_store, files.keys() - set(inputs), now, retention)
+    input_bytes = _size(inputs)
     if not dry_run:
-        for key in players:
-            house.instance.delete_dynamic_partition(str(player_nights.name), key)
+        for key in keys:
+            context.instance.delete_dynamic_partition(str(player_nights.name), key)
         for path in inputs:
             path.unlink(missing_ok=True)
         for name in models:
-            house.model_store.remove(name)
+            context.model_store.remove(name)
     staging = expire_staging(
-        house.batches, house.warehouse, run_id=run_id, now=now, dry_run=dry_run
+        context.batches, context.warehouse, run_id=run_id, now=now, dry_run=dry_run
     )
-    runs, run_bytes = _forget_runs(house.instance, now, retention, run_id, dry_run=dry_run)
-    done = Maintained(
+    runs, run_bytes = _delete_runs(context.instance, now, retention, run_id, dry_run=dry_run)
+    report = MaintenanceReport(
         dry_run=dry_run,
-        player_nights=len(players),
-        player_nights_left=len(partitions) - len(players),
+        player_nights=len(keys),
+        player_nights_left=len(partitions) - len(keys),
         input_files=len(inputs),
-        input_bytes=size,
+        input_bytes=input_bytes,
         staging_batches=len(staging),
-        staging_tables=sum(found.dropped for found in staging),
+        staging_tables=sum(expired.dropped for expired in staging),
         models=len(models),
         runs=runs,
         run_bytes=run_bytes,
     )
+    _log(report, retention, run_id)
+    return report
+
+
+def _log(report: MaintenanceReport, retention: Retention, run_id: str) -> None:
     milestone(
         "maintenance_done",
-        f"{'would forget' if dry_run else 'forgot'} {done.player_nights} players' partitions "
-        f"({done.player_nights_left} are left), {done.input_files} input files, staging of "
-        f"{done.staging_batches} batches, {done.models} models, {done.runs} runs",
+        f"{'would remove' if report.dry_run else 'removed'} {report.player_nights} player "
+        f"partitions ({report.player_nights_left} remain), {report.input_files} input files, the "
+        f"staging of {report.staging_batches} batches, {report.models} models, {report.runs} runs",
         run_id=run_id,
         keep_nights_days=retention.nights_days,
         keep_runs_days=retention.runs_days,
-        **asdict(done),
+        **asdict(report),
     )
-    return done
 
 
-def _date_of(partition_key: str) -> date | None:
-    # A partition that somebody added by hand under another name is not ours to remove.
-    with suppress(ValueError):
-        return parse_player_night(partition_key)[0]
-    return None
+def _player_partitions(instance: dg.DagsterInstance) -> Mapping[str, date]:
+    """Return the keys of `player_nights` with their dates."""
+    dates = {}
+    for key in instance.get_dynamic_partitions(str(player_nights.name)):
+        # A key of another form was added by hand. It is not ours to remove.
+        with suppress(ValueError):
+            dates[key] = parse_player_partition_key(key)[0]
+    return dates
 
 
 def _input_files(folder: Path) -> dict[Path, date]:
-    """Return what the IO managers wrote, `asset/game_date.parquet`, with the date of each."""
-    found = {}
+    """Return the files that the IO managers wrote, `asset/game_date.parquet`, with their dates."""
+    dates = {}
     for path in sorted(folder.glob("*/*")):
         with suppress(ValueError):
-            found[path] = game_date_of(path.stem)
-    return found
+            dates[path] = game_date_of(path.stem)
+    return dates
 
 
 def _size(files: Iterable[Path]) -> int:
     size = 0
     for path in files:
-        # Another maintenance may be at the same files.
+        # Another maintenance may remove the same files.
         with suppress(FileNotFoundError):
             size += path.stat().st_size
     return size
 
 
-def _models_used(files: Iterable[Path], removed: set[Path]) -> set[str]:
-    used = set()
-    for path in files:
-        if path.parent.name == "prediction_models" and path not in removed:
+def _unused_models(
+    store: ModelStore, kept_inputs: Iterable[Path], now: datetime, retention: Retention
+) -> list[str]:
+    """Return the old models that no kept input names and that were never promoted."""
+    used = {promotion.name for promotion in Promotions(store.folder).read()}
+    for path in kept_inputs:
+        if path.parent.name == "prediction_models":
             with suppress(FileNotFoundError):
                 used.add(str(json.loads(path.read_bytes())))
-    return used
+    return expired_models(store.saved_at(), used, now, retention)
 
 
 def _running(instance: dg.DagsterInstance) -> set[date]:
     """Return the dates of the runs that are not finished."""
-    unfinished = [
-        status
-        for status in dg.DagsterRunStatus
-        if status
-        not in (
-            dg.DagsterRunStatus.SUCCESS,
-            dg.DagsterRunStatus.FAILURE,
-            dg.DagsterRunStatus.CANCELED,
-        )
-    ]
+    unfinished = [status for status in dg.DagsterRunStatus if status not in _FINISHED]
     runs = instance.get_runs(dg.RunsFilter(statuses=unfinished))
     dates = (date_in(run.tags.get(PARTITION_TAG)) for run in runs)
     return {day for day in dates if day is not None}
 
 
-def _forget_runs(
+def _delete_runs(
     instance: dg.DagsterInstance, now: datetime, retention: Retention, run_id: str, *, dry_run: bool
 ) -> tuple[int, int]:
-    """Delete the runs begun before the retention; return how many, and the bytes of their files."""
+    """Delete finished runs older than the retention; return their number and size in bytes."""
     old = dg.RunsFilter(created_before=now - timedelta(days=retention.runs_days))
     deleted = size = 0
     while True:
         runs = [
             record.dagster_run.run_id
             for record in instance.get_run_records(
-                old, limit=None if dry_run else _PORTION, ascending=True
+                old, limit=None if dry_run else _RUNS_PER_PAGE, ascending=True
             )
             if record.dagster_run.is_finished and record.dagster_run.run_id != run_id
         ]
@@ -206,7 +207,7 @@ def _forget_runs(
             size += _size(files)
             if not dry_run:
                 instance.delete_run(run)
-                # Dagster leaves them where they are.
+                # Dagster does not remove the files.
                 for path in files:
                     path.unlink(missing_ok=True)
         if dry_run or not runs:
@@ -214,36 +215,39 @@ def _forget_runs(
 
 
 def _files_of_run(instance: dg.DagsterInstance, run_id: str) -> list[Path]:
-    """Return what a run has left in DAGSTER_HOME: its logs, what its steps gave each other, and,
-    where events are kept in SQLite, its event file."""
+    """Return the files of a run in DAGSTER_HOME.
+
+    These are its logs, the values that its steps passed on and, if events are stored in SQLite,
+    its event file.
+    """
     folder = Path(instance.storage_directory()) / run_id
-    found = [path for path in folder.rglob("*") if path.is_file()]
+    files = [path for path in folder.rglob("*") if path.is_file()]
     event_file = folder.parent.parent / "history" / "runs" / f"{run_id}.db"
-    return [*found, *([event_file] if event_file.is_file() else [])]
+    return [*files, *([event_file] if event_file.is_file() else [])]
 
 
 class MaintenanceConfig(dg.Config):
-    """For how long things are kept, and whether to say only what would be forgotten."""
+    """The retention, and whether to remove anything."""
 
     keep_nights_days: int = Field(
         Retention.nights_days,
         ge=LEAST_NIGHTS_DAYS,
         le=3650,
-        description="days for which players' partitions, inputs and models of a night are kept; "
-        "the UI has at most about 450 players a day of them",
+        description="Days for which the player partitions, inputs and models of a night are kept. "
+        "A day adds up to 450 player partitions to the UI.",
     )
     keep_runs_days: int = Field(
         Retention.runs_days,
         ge=LEAST_RUNS_DAYS,
         le=3650,
-        description="days for which runs are kept, and with them what the UI knows of the "
-        "partitions that they have materialized",
+        description="Days for which runs are kept. Without its run, a partition that it "
+        "materialized is missing in the UI.",
     )
-    dry_run: bool = Field(False, description="forget nothing, and say what would be forgotten")
+    dry_run: bool = Field(False, description="Remove nothing, only report what would be removed.")
 
 
 @dg.op
-def forget_what_is_old(
+def remove_expired_data(
     context: dg.OpExecutionContext,
     config: MaintenanceConfig,
     settings: TheSettings,
@@ -252,18 +256,18 @@ def forget_what_is_old(
     model_store: Models,
 ) -> dg.Output[None]:
     """Remove what is older than the retention and not in use; the metadata has the numbers."""
-    done = maintain(
-        House(context.instance, settings, batches, warehouse, model_store),
+    report = maintain(
+        MaintenanceContext(context.instance, settings, batches, warehouse, model_store),
         Retention(config.keep_nights_days, config.keep_runs_days),
         run_id=context.run_id,
         dry_run=config.dry_run,
     )
-    return dg.Output(None, metadata=asdict(done))
+    return dg.Output(None, metadata=asdict(report))
 
 
 @dg.job(
-    description="Forget old player partitions, inputs, models, runs, and the staging of batches "
-    "that were given up a month ago."
+    description="Removes old player partitions, inputs, models and runs, and the staging of "
+    "batches that were abandoned a month ago."
 )
 def maintenance() -> None:
-    forget_what_is_old()
+    remove_expired_data()

@@ -56,9 +56,9 @@ def test_a_player_who_raises_is_left_behind_and_the_others_go_out_as_partial(
 
     others = undisturbed.filter(pl.col("player_lookup") != player)
     assert facts(pipeline.table()) == facts(others)
-    missing = {f"{NIGHT}|{p}" for p in undisturbed["player_lookup"]}
-    assert missing - pipeline.materialized_players() == {f"{NIGHT}|{player}"}
-    assert f"{NIGHT}|{player}" in pipeline.instance.get_dynamic_partitions("player_nights")
+    missing = {f"{NIGHT}:{p}" for p in undisturbed["player_lookup"]}
+    assert missing - pipeline.materialized_players() == {f"{NIGHT}:{player}"}
+    assert f"{NIGHT}:{player}" in pipeline.instance.get_dynamic_partitions("player_nights")
 
     assert night.success
     check = check_results(night)["batch_is_complete"]
@@ -85,8 +85,8 @@ def test_a_failed_player_is_brought_back_by_his_partition_alone(
         assert pipeline.predict().success
     batch_id = pipeline.batch().batch_id
 
-    assert pipeline.materialize("player_staging", partition=f"{NIGHT}|{player}").success
-    assert f"{NIGHT}|{player}" in pipeline.materialized_players()
+    assert pipeline.materialize("player_staging", partition=f"{NIGHT}:{player}").success
+    assert f"{NIGHT}:{player}" in pipeline.materialized_players()
     assert pipeline.staging_files() == [f"{batch_id}/{player}.parquet"]
     merged = pipeline.materialize("player_prop_predictions")
     assert merged.success
@@ -132,7 +132,7 @@ def test_a_player_who_fails_again_when_replayed_does_not_spoil_the_batch(
         for request in pipeline.tick():
             assert pipeline.publish(request).success
         before = pipeline.batch().state
-        replayed = pipeline.materialize("player_staging", partition=f"{NIGHT}|{player}")
+        replayed = pipeline.materialize("player_staging", partition=f"{NIGHT}:{player}")
         assert not replayed.success
         assert f"{player} failed again: FloatingPointError" in errors(replayed)[0]
     assert pipeline.batch().state is before
@@ -148,7 +148,7 @@ def test_a_replay_of_somebody_who_is_not_on_the_slate_names_him(
     pipeline: Pipeline,
 ) -> None:
     assert pipeline.predict().success
-    key = f"{NIGHT}|nosuchplayer"
+    key = f"{NIGHT}:nosuchplayer"
     pipeline.instance.add_dynamic_partitions("player_nights", [key])
     replayed = pipeline.materialize("player_staging", partition=key)
     assert not replayed.success
@@ -160,10 +160,20 @@ def test_a_played_player_replayed_on_purpose_replaces_his_rows(
     pipeline: Pipeline, quoted: list[str], undisturbed: pl.DataFrame
 ) -> None:
     assert pipeline.predict().success
-    assert pipeline.materialize("player_staging", partition=f"{NIGHT}|{quoted[0]}").success
+    assert pipeline.materialize("player_staging", partition=f"{NIGHT}:{quoted[0]}").success
     assert pipeline.materialize("player_prop_predictions", "staging_cleanup").success
     assert facts(pipeline.table()) == facts(undisturbed)
     assert pipeline.batch().state is BatchState.CLEANED
+
+
+def test_a_player_partition_of_an_older_version_can_be_launched(
+    pipeline: Pipeline, quoted: list[str]
+) -> None:
+    assert pipeline.predict().success
+    key = f"{NIGHT}|{quoted[0]}"
+    pipeline.instance.add_dynamic_partitions("player_nights", [key])
+    assert pipeline.materialize("player_staging", partition=key).success
+    assert pipeline.materialize("player_prop_predictions", "staging_cleanup").success
 
 
 def test_below_the_threshold_nothing_is_cleaned_and_nothing_goes_out(

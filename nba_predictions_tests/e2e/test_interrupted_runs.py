@@ -81,7 +81,7 @@ def test_a_run_killed_anywhere_is_made_good_by_schedule_and_sensor(
     assert facts(pipeline.table()) == facts(undisturbed)
     assert [m.dedup_id for m in pipeline.messages()] == [died.batch_id]
     assert pipeline.staging_files() == []
-    predicted = {f"{GAME_DATE}|{player}" for player in undisturbed["player_lookup"]}
+    predicted = {f"{GAME_DATE}:{player}" for player in undisturbed["player_lookup"]}
     assert pipeline.materialized_players() == predicted
 
 

@@ -1,8 +1,8 @@
-"""Maintenance of a house with an old night, a new one, and one that is going on."""
+"""Maintenance of a home with an old night, a new one, and one that is still running."""
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -13,8 +13,12 @@ from nba_predictions import cli
 from nba_predictions.domain.batches.retention import Retention
 from nba_predictions.domain.batches.verdict import Verdict
 from nba_predictions.domain.clock import utc_now
-from nba_predictions.orchestration.maintenance import House, Maintained, maintain
-from nba_predictions.orchestration.partitions import player_night
+from nba_predictions.orchestration.maintenance import (
+    MaintenanceContext,
+    MaintenanceReport,
+    maintain,
+)
+from nba_predictions.orchestration.partitions import player_partition_key
 from nba_predictions.training.promotions import Promotion, Promotions
 from nba_predictions_tests.e2e.conftest import MakePipeline
 from nba_predictions_tests.e2e.pipeline import GAME_DATE, Pipeline
@@ -22,19 +26,21 @@ from nba_predictions_tests.e2e.pipeline import GAME_DATE, Pipeline
 NIGHT = GAME_DATE.isoformat()
 
 
-def house_of(pipeline: Pipeline) -> House:
+def maintenance_context(pipeline: Pipeline) -> MaintenanceContext:
     parts = ("settings", "batches", "warehouse", "model_store")
-    return House(pipeline.instance, *(pipeline.resources[name] for name in parts))
+    return MaintenanceContext(pipeline.instance, *(pipeline.resources[name] for name in parts))
 
 
 def later(days: int) -> datetime:
     return utc_now() + timedelta(days=days)
 
 
-def forget(pipeline: Pipeline, days: int, *, dry_run: bool = False) -> Maintained:
-    """Maintain as if so many days had passed since the night was predicted."""
+def forget(pipeline: Pipeline, days: int, *, dry_run: bool = False) -> MaintenanceReport:
+    """Run maintenance as if this many days had passed since the night was predicted."""
     kept = Retention(nights_days=60, runs_days=100)
-    return maintain(house_of(pipeline), kept, run_id="m", dry_run=dry_run, now=later(days))
+    return maintain(
+        maintenance_context(pipeline), kept, run_id="m", dry_run=dry_run, now=later(days)
+    )
 
 
 def inputs(pipeline: Pipeline) -> set[str]:
@@ -51,19 +57,19 @@ def predicted(make_pipeline: MakePipeline, stored_instance: dg.DagsterInstance) 
     return pipeline
 
 
-def test_an_old_night_leaves_its_table_and_its_verdict_and_a_new_one_is_untouched(
+def test_an_expired_night_keeps_its_table_and_verdict_and_a_new_night_keeps_everything(
     predicted: Pipeline,
 ) -> None:
     instance, table = predicted.instance, predicted.table()
     nights = set(instance.get_dynamic_partitions("player_nights"))
     old_inputs = inputs(predicted)
-    # However old its games are: what was predicted lately can still be replayed.
+    # A night that was predicted recently can be replayed, however old its games are.
     nothing = forget(predicted, 59)
     assert (nothing.player_nights, nothing.input_files, nothing.runs) == (0, 0, 0)
     assert inputs(predicted) == old_inputs
 
     tonight = later(61).date()
-    new = player_night(tonight, "paulgeorge")
+    new = player_partition_key(tonight, "paulgeorge")
     instance.add_dynamic_partitions("player_nights", [new, "by hand"])
     model = "2020-01-06-0123456789abcdef"
     used = predicted.home / "assets" / "prediction_models" / f"{tonight}.json"
@@ -73,7 +79,7 @@ def test_an_old_night_leaves_its_table_and_its_verdict_and_a_new_one_is_untouche
     assert old_inputs < inputs(predicted)
 
     done = forget(predicted, 61)
-    assert done == Maintained(**{**before.__dict__, "dry_run": False})
+    assert done == MaintenanceReport(**{**before.__dict__, "dry_run": False})
     assert done.player_nights == len(nights)
     assert done.player_nights_left == 1
     assert set(instance.get_dynamic_partitions("player_nights")) == {new, "by hand"}
@@ -85,7 +91,7 @@ def test_an_old_night_leaves_its_table_and_its_verdict_and_a_new_one_is_untouche
     assert (again.player_nights, again.input_files, again.models) == (0, 0, 0)
 
 
-def test_old_runs_go_with_their_files_and_what_they_made_counts_as_missing(
+def test_old_runs_are_removed_with_their_files_and_their_partitions_are_missing(
     predicted: Pipeline, stored_instance: dg.DagsterInstance
 ) -> None:
     home = Path(stored_instance.storage_directory()).parent
@@ -104,21 +110,43 @@ def test_old_runs_go_with_their_files_and_what_they_made_counts_as_missing(
     assert forget(predicted, 101).runs == 0
 
 
-def test_a_date_on_which_a_run_goes_on_is_untouched(predicted: Pipeline) -> None:
+def test_a_date_with_an_unfinished_run_is_untouched(predicted: Pipeline) -> None:
     tags = {"dagster/partition": NIGHT}
-    going_on = dg.DagsterRun(
+    unfinished = dg.DagsterRun(
         job_name="replay_players", status=dg.DagsterRunStatus.STARTED, tags=tags
     )
-    predicted.instance.add_run(going_on)
+    predicted.instance.add_run(unfinished)
     before, nights = inputs(predicted), predicted.instance.get_dynamic_partitions("player_nights")
     done = forget(predicted, 150)
     assert (done.player_nights, done.input_files) == (0, 0)
     assert inputs(predicted) == before
     assert predicted.instance.get_dynamic_partitions("player_nights") == nights
-    assert [run.run_id for run in predicted.instance.get_runs()] == [going_on.run_id]
+    assert [run.run_id for run in predicted.instance.get_runs()] == [unfinished.run_id]
 
 
-def test_models_of_forgotten_nights_go_with_them(
+def test_player_partitions_of_an_older_version_are_removed(predicted: Pipeline) -> None:
+    instance = predicted.instance
+    current = instance.get_dynamic_partitions("player_nights")
+    # The date of the first key is in use, that of the second has expired.
+    old = [f"{NIGHT}|paulgeorge", "2020-01-01|paulgeorge"]
+    instance.add_dynamic_partitions("player_nights", [*old, "by hand"])
+    run = dg.DagsterRun(
+        job_name="player_staging",
+        status=dg.DagsterRunStatus.STARTED,
+        tags={"dagster/partition": old[0]},
+    )
+    instance.add_run(run)
+    assert forget(predicted, 0, dry_run=True).player_nights == 2
+    report = forget(predicted, 0)
+    assert (report.player_nights, report.player_nights_left) == (2, len(current))
+    assert instance.get_dynamic_partitions("player_nights") == [*current, "by hand"]
+    assert forget(predicted, 0).player_nights == 0
+    # The next run of the date finds its players again.
+    assert predicted.predict().success
+    assert set(current) <= set(instance.get_dynamic_partitions("player_nights"))
+
+
+def test_models_of_expired_nights_are_removed(
     make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline = make_pipeline(models_in=None)
@@ -131,16 +159,16 @@ def test_models_of_forgotten_nights_go_with_them(
     Promotions(folder).promote(Promotion("2025-09-29-cc", "2025-09-29", "2025-10-01", "test"))
     (frames / f"{later(80).date()}.json").write_text('"2025-10-13-bb"')
     assert forget(pipeline, 61).models == 1
-    # What a kept night has used stays, and what was put in force.
+    # A model of a kept night stays, and so does a promoted model.
     left = sorted(path.stem for path in folder.glob("*.zip"))
     assert left == ["2025-09-29-cc", "2025-10-13-bb"]
 
 
-def test_the_job_does_it_and_says_how_much(
+def test_the_job_removes_expired_partitions_and_reports_the_number(
     make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline = make_pipeline()
-    pipeline.instance.add_dynamic_partitions("player_nights", [f"{date(2020, 1, 1)}|paulgeorge"])
+    pipeline.instance.add_dynamic_partitions("player_nights", ["2020-01-01:paulgeorge"])
     result = pipeline.definitions.resolve_job_def("maintenance").execute_in_process(
         instance=pipeline.instance
     )
@@ -150,7 +178,7 @@ def test_the_job_does_it_and_says_how_much(
     assert output.step_output_data.metadata["player_nights"].value == 1
 
 
-def test_the_command_line_says_what_it_would_do_and_refuses_too_short_a_retention(
+def test_the_command_has_a_dry_run_and_refuses_a_retention_that_is_too_short(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     inputs_of_old = home / "assets" / "slate"

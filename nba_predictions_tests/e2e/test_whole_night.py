@@ -235,7 +235,7 @@ def test_publishing_sends_one_message_and_then_the_sensor_skips(nights: TwoNight
 
 
 def test_every_predicted_player_counts_as_materialized_on_the_date(nights: TwoNights) -> None:
-    predicted = {f"{NIGHT}|{player}" for player in nights.first_table["player_lookup"]}
+    predicted = {f"{NIGHT}:{player}" for player in nights.first_table["player_lookup"]}
     assert nights.pipeline.materialized_players() == predicted
     registered = nights.pipeline.instance.get_dynamic_partitions("player_nights")
     assert set(registered) == predicted

@@ -211,7 +211,7 @@ def test_staging_that_was_damaged_turns_the_check_red_and_is_not_cleaned_up(
     assert pipeline.judgement(BROKEN).verdict is Verdict.STAGED_NOT_MERGED
 
 
-def test_a_failed_player_is_missing_until_he_is_launched_again_and_is_merged_then(
+def test_a_failed_player_is_missing_until_the_partition_is_launched_and_merged(
     screen: Screen, pipeline: Pipeline
 ) -> None:
     night = PARTIAL.isoformat()
@@ -227,15 +227,14 @@ def test_a_failed_player_is_missing_until_he_is_launched_again_and_is_merged_the
     screen.open_asset("player_staging", "Partitions")
     screen.shows("Missing (1)")
     screen.shows(re.compile(r"^Materialized \(")).click()
-    screen.shows(f"{night}|{player}")
+    screen.shows(f"{night}:{player}").click()
     screen.picture("player-staging")
 
-    # His partition is not open: of a key with "|" the dialog would take what is before it.
+    # The page of the partition offers the partition itself.
     dialog = screen.ask_to_materialize()
-    screen.button("Missing", dialog).click()
     screen.shows("1 partition", dialog)
     assert screen.launch(dialog) == "Success"
-    screen.shows(f"{night}|{player}")
+    screen.shows(f"{night}:{player}")
     screen.open_asset("player_staging", "Partitions")
     screen.shows("Missing (0)")
 

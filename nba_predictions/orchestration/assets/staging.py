@@ -42,9 +42,9 @@ from nba_predictions.orchestration import display
 from nba_predictions.orchestration.partitions import (
     game_date_of,
     game_dates,
-    parse_player_night,
-    player_night,
+    parse_player_partition_key,
     player_nights,
+    player_partition_key,
 )
 from nba_predictions.orchestration.run_config import (
     FanOutConfig,
@@ -153,7 +153,7 @@ def open_batch_and_fan_out(
     # A materialization of a partition that is not registered would be accepted, and not be seen.
     context.instance.add_dynamic_partitions(
         str(player_nights.name),
-        [player_night(batch.game_date, p.player_lookup) for p in slate.players],
+        [player_partition_key(batch.game_date, p.player_lookup) for p in slate.players],
     )
     # A run that died may have staged players of this batch and not come to say so.
     waiting = {p.player_lookup for p in players}
@@ -279,7 +279,7 @@ def player_staging(
     Afterwards materialize `player_prop_predictions` and `staging_cleanup` of the date, to merge
     him. If it fails again nothing has changed; `nba-predictions dead-letters` has the error.
     """
-    game_date, lookup = parse_player_night(context.partition_key)
+    game_date, lookup = parse_player_partition_key(context.partition_key)
     night = game_date.isoformat()
 
     def of_night(asset: str, kind: type) -> Any:
@@ -304,7 +304,7 @@ def player_staging(
 def _player_partitions(instance: dg.DagsterInstance, game_date: date) -> dict[str, int]:
     """Count the partitions of players: of the date, and of all dates that are kept."""
     keys = instance.get_dynamic_partitions(str(player_nights.name))
-    of_date = sum(key.startswith(player_night(game_date, "")) for key in keys)
+    of_date = sum(key.startswith(player_partition_key(game_date, "")) for key in keys)
     return {"player_partitions_of_date": of_date, "player_partitions_of_all_dates": len(keys)}
 
 
@@ -344,6 +344,6 @@ def _stage_chunk(
 def _materialization(batch: Batch, player_lookup: str, rows: int) -> dg.AssetMaterialization:
     return dg.AssetMaterialization(
         player_staging.key,
-        partition=player_night(batch.game_date, player_lookup),
+        partition=player_partition_key(batch.game_date, player_lookup),
         metadata={"batch_id": batch.batch_id, "rows": rows},
     )
