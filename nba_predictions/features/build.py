@@ -1,8 +1,8 @@
-"""Features of a player before a game: nothing in them is known only at or after tip-off.
+"""Compute the features of a player before a game, from facts known before tip-off only.
 
-There is one way to compute them. The slate is appended to the history as games without an outcome,
-and every row, past or coming, is described by the rows before its own date. What a model learns
-from and what it is asked about therefore cannot be computed differently.
+Training and the nights use the same code. The slate is appended to the history as games without an
+outcome, and every row, past or coming, is described by the rows before its own date. Therefore the
+features of training rows and of tonight's rows cannot differ.
 """
 
 from __future__ import annotations
@@ -15,15 +15,19 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from nba_predictions.domain.market import registered_markets
+from nba_predictions.features.form import FORM, form
+from nba_predictions.features.panel import Panel, flag, season_start_year, whole_numbers
 from nba_predictions.features.similar import Situations, similar_games
 from nba_predictions.features.teams import TeamGames
 from nba_predictions.features.windows import Floats, Ints, Slices, first_of_run, ratio
 
-#: Columns that say which row it is.
+#: The columns that identify a row.
 KEYS: Final = ("game_date", "game_id", "player_lookup")
 
-#: What the systems may look at, all Float64, null where not known. Points, minutes and attempts
-#: are per game; days are days; `*_allowed` and `*_pace` are relative to the league (1 = average).
+#: The features of the systems for points, all Float64, null where not known. Points, minutes and
+#: attempts are per game, days are days, and `*_allowed` and `*_pace` are relative to the league (1
+#: is average). Systems of another market find its form features in `market_features()`.
 FEATURES: Final = (
     "games",
     "games_season",
@@ -87,15 +91,12 @@ FEATURES: Final = (
 #: The player's most similar past games (see `similar.py`).
 SIMILAR: Final = ("similar_surplus", "similar_sd", "similar_games")
 
-FAST_HALF_LIFE: Final = 8.0  # games
-SLOW_HALF_LIFE: Final = 30.0  # games
-REST_CAP: Final = 7  # days; a longer pause is an absence, which days_since_last tells
+REST_CAP: Final = 7  # days; a longer pause is an absence, see `days_since_last`
 SEASON_START_GAMES: Final = 5
 VERSUS_SHRINKAGE: Final = 8.0  # games
 ABSENCE_DAYS: Final = 9  # a longer pause is an absence, from which a player returns
-RETURN_CAP: Final = 20  # games after which nobody remembers an absence
-TEAM_CAP: Final = 60  # games after which a player belongs to his team
-LAST_SEASON_GAMES: Final = 10  # fewer say nothing of a season
+RETURN_CAP: Final = 20  # games after which an absence no longer matters
+TEAM_CAP: Final = 60  # games after which a player is settled in a team
 
 _HISTORY = (
     *("game_date", "game_id", "player_lookup", "team", "opponent", "is_home", "minutes"),
@@ -104,66 +105,92 @@ _HISTORY = (
 _SLATE = ("game_date", "game_id", "player_lookup", "team", "opponent", "is_home")
 
 
+def history_columns() -> tuple[str, ...]:
+    """Return the columns of the game logs from which features and outcomes are computed."""
+    of_markets = (column for market in registered_markets() for column in market.columns)
+    return tuple(dict.fromkeys((*_HISTORY, *of_markets)))
+
+
+def statistics() -> tuple[str, ...]:
+    """Return the statistics of the registered markets, each once; points are always among them."""
+    return tuple(dict.fromkeys(("points", *(m.statistic for m in registered_markets()))))
+
+
+def market_features() -> tuple[str, ...]:
+    """Return the names of the features of other markets than points, for example `rebounds_ewm`.
+
+    Raises:
+        ValueError: a feature of that name exists already and means something else.
+    """
+    added: list[str] = []
+    for name in statistics():
+        if name != "points":
+            added += [*(f"{name}_{suffix}" for suffix in FORM), f"opponent_{name}_allowed"]
+    if taken := sorted(set(added) & set(FEATURES)):
+        raise ValueError(
+            f"the features {taken} exist already; give the statistic of the market another name"
+        )
+    return tuple(added)
+
+
 def build_features(
     history: pl.DataFrame, slate: pl.DataFrame, absent: Collection[str] = ()
 ) -> pl.DataFrame:
     """Describe every player of a slate by the games before its date.
 
     Args:
-        history: GAME_LOGS rows; those on or after the slate's date are not looked at.
+        history: GAME_LOGS rows. Rows on or after the slate's date are ignored.
         slate: game_date, game_id, player_lookup, team, opponent, is_home, one row per player, all
             on one game_date. The last three may be null: context features are then null.
-        absent: players who are known not to play (player_lookup): their team-mates' line-up
-            features are without them.
+        absent: players who are known not to play (player_lookup). The line-up features of their
+            teammates leave them out.
 
     Returns:
-        KEYS, FEATURES and SIMILAR, one row per slate row, in the slate's order.
+        KEYS, FEATURES, SIMILAR and `market_features()`, one row per slate row, in slate order.
 
     Raises:
-        ValueError: the slate holds more than one game_date, a frame lacks a column, or game_date is
+        ValueError: the slate has more than one game_date, a frame lacks a column, or game_date is
             not a Date.
     """
-    _require(history, _HISTORY, "history")
+    _require(history, history_columns(), "history")
     _require(slate, _SLATE, "slate")
     dates = slate["game_date"].unique().to_list()
     if len(dates) > 1:
         raise ValueError(
-            f"a slate is one game_date, this one holds {sorted(dates)}; ask once per date"
+            f"a slate has one game_date, this one has {sorted(dates)}; build features per date"
         )
-    past = (
-        history.lazy().select(_HISTORY).filter(pl.col("game_date") < pl.lit(*dates)).collect()
-        if dates
-        else history.clear()
-    )
-    # A player's features rest on his own games and on team totals; others' rows are not needed.
+    before = pl.col("game_date") < pl.lit(*dates) if dates else pl.lit(False)
+    past = _with_statistics(history.lazy()).filter(before).collect()
+    # A player's features need their own games and team totals, not the rows of other players.
     own = past.join(slate, on="player_lookup", how="semi")
-    panel = _sorted(
-        pl.concat([own, slate.select(_SLATE).with_row_index("asked")], how="diagonal_relaxed")
+    panel = Panel.of(
+        pl.concat([own, slate.select(_SLATE).with_row_index("slate_row")], how="diagonal_relaxed")
     )
-    asked = panel["asked"].is_not_null()
-    described = _describe(panel, past, asked.to_numpy(), absent)
-    order = panel.filter(asked)["asked"].arg_sort()
-    return described.filter(asked)[order]
+    on_slate = panel.frame["slate_row"].is_not_null()
+    described = _describe(panel, past, on_slate.to_numpy(), absent)
+    order = panel.frame.filter(on_slate)["slate_row"].arg_sort()
+    return described.filter(on_slate)[order]
 
 
 def training_features(history: pl.DataFrame, similar_since: date | None = None) -> pl.DataFrame:
-    """Describe every historical row as it was known before its date, and what came of it.
+    """Describe every historical row as it was known before its date, together with its outcomes.
 
     Args:
         history: GAME_LOGS rows.
         similar_since: compute SIMILAR only for rows from this date on (null before); all if None.
 
     Returns:
-        KEYS, FEATURES, SIMILAR and the outcome `points` (Int64), sorted by KEYS.
+        KEYS, FEATURES, SIMILAR, `market_features()` and the outcomes (Int64), which are the columns
+        `statistics()`, for example `points`. Sorted by KEYS.
 
     Raises:
         ValueError: the frame lacks a column, or game_date is not a Date.
     """
-    _require(history, _HISTORY, "history")
-    panel = _sorted(history.select(_HISTORY))
-    since = panel["game_date"] >= (similar_since or date.min)
-    described = _describe(panel, panel, since.to_numpy())
-    return described.with_columns(panel["points"]).sort(KEYS)
+    _require(history, history_columns(), "history")
+    panel = Panel.of(_with_statistics(history.lazy()).collect())
+    since = panel.frame["game_date"] >= (similar_since or date.min)
+    described = _describe(panel, panel.frame, since.to_numpy())
+    return described.with_columns(panel.frame[name] for name in statistics()).sort(KEYS)
 
 
 def _require(frame: pl.DataFrame, columns: tuple[str, ...], name: str) -> None:
@@ -177,182 +204,123 @@ def _require(frame: pl.DataFrame, columns: tuple[str, ...], name: str) -> None:
         )
 
 
-def _sorted(panel: pl.DataFrame) -> pl.DataFrame:
-    return panel.sort("player_lookup", "game_date", "game_id").with_columns(
-        day=pl.col("game_date").to_physical().cast(pl.Int64), season=_season(pl.col("game_date"))
+def _with_statistics(history: pl.LazyFrame) -> pl.LazyFrame:
+    """Select the columns that features need, and add the statistics that are sums of columns."""
+    return history.select(history_columns()).with_columns(
+        pl.sum_horizontal(market.sum_of, ignore_nulls=False).alias(market.statistic)
+        for market in registered_markets()
+        if market.sum_of
     )
 
 
-def _season(days: pl.Expr) -> pl.Expr:
-    """The year in which the season of a date began; seasons turn on the first of August."""
-    return (days.dt.year() - (days.dt.month() < 8).cast(pl.Int32)).cast(pl.Int64)
+def _describe(
+    panel: Panel,
+    past: pl.DataFrame,
+    similar: NDArray[np.bool_],
+    absent: Collection[str] = (),
+) -> pl.DataFrame:
+    """Compute all features of a panel, SIMILAR only for the rows of the mask.
+
+    `past` has the rows that describe teams and league. A row uses only the rows before its own
+    date, whatever dates `past` has.
+    """
+    added = market_features()
+    out = form(panel, statistics())
+    out |= _schedule(panel)
+    out |= _career(panel)
+    out |= _teams(panel, past, absent)
+    points = whole_numbers(panel.frame["points"]).astype(np.float64)
+    scored = np.where(panel.frame["points"].is_null().to_numpy(), np.nan, points)
+    out["versus_opponent"] = _versus_opponent(panel.frame, scored - out["points_ewm"])
+    out |= _similar(panel, out, scored, np.flatnonzero(similar))
+    columns = [pl.Series(c, out[c], nan_to_null=True) for c in (*FEATURES, *SIMILAR, *added)]
+    return panel.frame.select(KEYS).with_columns(columns)
+
+
+def _schedule(panel: Panel) -> dict[str, Floats]:
+    """Return days between the player's games, and the venue."""
+    pause = panel.day - panel.games.latest(panel.day.astype(np.float64))
+    key = panel.player * 1_000_000 + panel.day
+    return {
+        "days_since_last": pause,
+        "rest_days": np.clip(pause - 1, 0, REST_CAP),
+        "back_to_back": flag(pause == 1, known=panel.games.count > 0),
+        "games_7_days": (panel.today - np.searchsorted(key, key - 7)).astype(np.float64),
+        "is_home": panel.frame["is_home"].cast(pl.Float64).fill_null(np.nan).to_numpy(),
+    }
+
+
+def _career(panel: Panel) -> dict[str, Floats]:
+    """Return games played, and games since the last absence and the last change of team.
+
+    The row of the date itself says when a pause ended and for which team the player plays now.
+    """
+    pause = np.diff(panel.day, prepend=panel.day[:1]) > ABSENCE_DAYS
+    stint = first_of_run(panel.player, np.cumsum(pause))
+    team = panel.frame["team"]
+    first_with_team = first_of_run(panel.player, team.fill_null("").rle_id().to_numpy())
+    with_team = np.clip(panel.today - first_with_team, 0, TEAM_CAP).astype(np.float64)
+    season_games = panel.this_season.count
+    return {
+        "games": panel.games.count.astype(np.float64),
+        "games_season": season_games.astype(np.float64),
+        "season_start": flag(season_games < SEASON_START_GAMES),
+        "games_since_return": np.clip(panel.today - stint, 0, RETURN_CAP).astype(np.float64),
+        "games_with_team": np.where(team.is_null().to_numpy(), np.nan, with_team),
+    }
+
+
+def _teams(panel: Panel, past: pl.DataFrame, absent: Collection[str]) -> dict[str, Floats]:
+    """Return the form of the player's team and of the opponent, and the day of the season."""
+    season_starts = _season_starts(past, panel.season, panel.day)
+    teams = TeamGames.of(past, statistics(), absent)
+    opponent = teams.before(panel.frame["opponent"], panel.day, season_starts)
+    team = teams.before(panel.frame["team"], panel.day, season_starts)
+    return {
+        **{f"opponent_{name}_allowed": values for name, values in opponent.allowed.items()},
+        "opponent_pace": opponent.pace,
+        "opponent_rest_days": np.clip(opponent.days_since_last - 1, 0, REST_CAP),
+        "opponent_margin": opponent.margin,
+        "team_pace": team.pace,
+        "team_margin": team.margin,
+        "team_season_games": team.season_games,
+        "lineup_points_last": team.lineup_points_last,
+        "lineup_points_10": team.lineup_points_10,
+        "lineup_minutes_last": team.lineup_minutes_last,
+        "lineup_minutes_10": team.lineup_minutes_10,
+        "season_days": (panel.day - season_starts).astype(np.float64),
+    }
 
 
 def _season_starts(past: pl.DataFrame, season: Ints, days: Ints) -> Ints:
-    """For each row, the day of the first known game of its season; its own day if there is none."""
-    first = past.group_by(season=_season(pl.col("game_date"))).agg(
+    """Return per row the day of the season's first known game; the row's own day if none is."""
+    first = past.group_by(season=season_start_year(pl.col("game_date"))).agg(
         day=pl.col("game_date").min().to_physical().cast(pl.Int64)
     )
     starts = pl.Series(season).replace_strict(first["season"], first["day"], default=None)
     return np.minimum(starts.cast(pl.Int64).fill_null(np.iinfo(np.int64).max).to_numpy(), days)
 
 
-def _describe(
-    panel: pl.DataFrame,
-    past: pl.DataFrame,
-    similar: NDArray[np.bool_],
-    absent: Collection[str] = (),
-) -> pl.DataFrame:
-    """Compute KEYS, FEATURES and SIMILAR for a sorted panel, SIMILAR only where the mask says.
-
-    `past` are the rows that the teams and the league are described by. Whatever its dates, a row
-    sees only what is before its own.
-    """
-    player = panel["player_lookup"].rle_id().to_numpy().astype(np.int64)
-    day, season = panel["day"].to_numpy(), panel["season"].to_numpy()
-
-    # A player's past ends before the first row of the date itself, so that two rows of one date
-    # (namesakes, a double booking) never see each other.
-    start = first_of_run(player)
-    today = first_of_run(player, day)
-    games = Slices(start, today)
-    this_season = Slices(np.minimum(first_of_run(player, season), today), today)
-    last_5, last_10 = games.last(5), games.last(10)
-
-    points = _ints(panel["points"])
-    seconds = _ints((panel["minutes"] * 60).round())
-    out: dict[str, Floats] = {
-        "games": games.count.astype(np.float64),
-        "games_season": this_season.count.astype(np.float64),
-        "points_last_1": games.last(1).mean(points),
-        "points_last_5": last_5.mean(points),
-        "points_last_10": last_10.mean(points),
-        "points_season": this_season.mean(points),
-        "points_sd_10": last_10.sd(points),
-        "points_sd_season": this_season.sd(points),
-        "minutes_last_1": games.last(1).mean(seconds) / 60,
-        "minutes_last_5": last_5.mean(seconds) / 60,
-        "minutes_last_10": last_10.mean(seconds) / 60,
-        "minutes_season": this_season.mean(seconds) / 60,
-        "minutes_sd_10": last_10.sd(seconds) / 60,
-    }
-    out["minutes_trend"] = games.last(3).mean(seconds) / 60 - out["minutes_last_10"]
-    out |= _weighted(panel, games)
-
-    last_day = games.latest(day.astype(np.float64))
-    out["days_since_last"] = day - last_day
-    out["rest_days"] = np.clip(day - last_day - 1, 0, REST_CAP)
-    out["back_to_back"] = _flag(day - last_day == 1, known=games.count > 0)
-    key = player * 1_000_000 + day
-    out["games_7_days"] = (today - np.searchsorted(key, key - 7)).astype(np.float64)
-    out["is_home"] = panel["is_home"].cast(pl.Float64).fill_null(np.nan).to_numpy()
-
-    # The row of the date itself tells when a pause ended and for whom he plays now.
-    pause = np.diff(day, prepend=day[:1]) > ABSENCE_DAYS
-    stint = first_of_run(player, np.cumsum(pause))
-    out["games_since_return"] = np.clip(today - stint, 0, RETURN_CAP).astype(np.float64)
-    club = panel["team"].fill_null("").rle_id().to_numpy()
-    with_team = np.clip(today - first_of_run(player, club), 0, TEAM_CAP).astype(np.float64)
-    out["games_with_team"] = np.where(panel["team"].is_null().to_numpy(), np.nan, with_team)
-    season_key = player * 10_000 + season
-    last_season = Slices(np.searchsorted(season_key, season_key - 1), first_of_run(player, season))
-    telling = last_season.count >= LAST_SEASON_GAMES
-    out["points_last_season"] = np.where(telling, last_season.mean(points), np.nan)
-    out["minutes_last_season"] = np.where(telling, last_season.mean(seconds) / 60, np.nan)
-
-    season_starts = _season_starts(past, season, day)
-    out["season_days"] = (day - season_starts).astype(np.float64)
-    out["season_start"] = _flag(this_season.count < SEASON_START_GAMES)
-    teams = TeamGames.of(past, absent)
-    opponent = teams.before(panel["opponent"], day, season_starts)
-    out["opponent_points_allowed"] = opponent.points_allowed
-    out["opponent_twos_allowed"] = opponent.twos_allowed
-    out["opponent_threes_allowed"] = opponent.threes_allowed
-    out["opponent_free_throws_allowed"] = opponent.free_throws_allowed
-    out["opponent_pace"] = opponent.pace
-    out["opponent_rest_days"] = np.clip(opponent.days_since_last - 1, 0, REST_CAP)
-    team = teams.before(panel["team"], day, season_starts)
-    out["team_pace"] = team.pace
-    out["lineup_points_last"] = team.lineup_points_last
-    out["lineup_points_10"] = team.lineup_points_10
-    out["lineup_minutes_last"] = team.lineup_minutes_last
-    out["lineup_minutes_10"] = team.lineup_minutes_10
-    out["team_season_games"] = team.season_games
-    out["team_margin"] = team.margin
-    out["opponent_margin"] = opponent.margin
-
-    scored = np.where(panel["points"].is_null().to_numpy(), np.nan, points.astype(np.float64))
-    out["versus_opponent"] = _versus_opponent(panel, scored - out["points_ewm"])
-
+def _similar(
+    panel: Panel, known: dict[str, Floats], scored: Floats, rows: Ints
+) -> dict[str, Floats]:
+    """Return SIMILAR for the given rows, NaN for the others."""
     situations = Situations(
-        opponent=out["opponent_points_allowed"],
-        rest=out["rest_days"],
-        home=out["is_home"],
-        form=ratio(out["points_last_5"], out["points_ewm_slow"]),
-        expected=out["points_ewm"],
+        opponent=known["opponent_points_allowed"],
+        rest=known["rest_days"],
+        home=known["is_home"],
+        form=ratio(known["points_last_5"], known["points_ewm_slow"]),
+        expected=known["points_ewm"],
         points=scored,
     )
-    rows = np.flatnonzero(similar)
-    for name, values in similar_games(situations, start, today, rows).items():
-        out[name] = np.full(len(panel), np.nan)
+    out = {name: np.full(len(scored), np.nan) for name in SIMILAR}
+    for name, values in similar_games(situations, panel.start, panel.today, rows).items():
         out[name][rows] = values
-
-    columns = [pl.Series(c, out[c], nan_to_null=True) for c in (*FEATURES, *SIMILAR)]
-    return panel.select(KEYS).with_columns(columns)
-
-
-def _weighted(panel: pl.DataFrame, games: Slices) -> dict[str, Floats]:
-    """Exponentially weighted means of the past games, and what is made of them.
-
-    Shooting luck washes out slowly and roles change fast: `points_from_attempts` therefore takes
-    the attempts of late and the points per attempt of a long while.
-    """
-    twos_tried = pl.col("fga") - pl.col("fg3a")
-    twos = 2 * (pl.col("fgm") - pl.col("fg3m"))
-    threes = 3 * pl.col("fg3m")
-    fast = {
-        "points_ewm": pl.col("points"),
-        "minutes_ewm": pl.col("minutes"),
-        "fga_ewm": pl.col("fga"),
-        "fg3a_ewm": pl.col("fg3a"),
-        "fta_ewm": pl.col("fta"),
-        "twos_ewm": twos,
-        "threes_ewm": threes,
-        "free_throws_ewm": pl.col("ftm"),
-    }
-    slow = {
-        "points_ewm_slow": pl.col("points"),
-        "minutes_slow": pl.col("minutes"),
-        "twos_slow": twos,
-        "twos_tried_slow": twos_tried,
-        "threes_slow": threes,
-        "fg3a_slow": pl.col("fg3a"),
-        "free_throws_slow": pl.col("ftm"),
-        "fta_slow": pl.col("fta"),
-    }
-    after = panel.select(
-        e.ewm_mean(half_life=half_life).over("player_lookup").alias(name)
-        for half_life, group in ((FAST_HALF_LIFE, fast), (SLOW_HALF_LIFE, slow))
-        for name, e in group.items()
-    )
-    mean = {c: games.latest(after[c].cast(pl.Float64).to_numpy()) for c in after.columns}
-    mean["points_per_minute"] = ratio(mean["points_ewm_slow"], mean["minutes_slow"])
-    for zone in ("twos", "threes", "free_throws"):
-        mean[f"{zone}_share"] = ratio(mean[f"{zone}_ewm"], mean["points_ewm"])
-    mean["two_rate"] = ratio(mean["twos_slow"], mean["twos_tried_slow"])
-    mean["three_rate"] = ratio(mean["threes_slow"], mean["fg3a_slow"])
-    mean["free_throw_rate"] = ratio(mean["free_throws_slow"], mean["fta_slow"])
-    mean["points_from_attempts"] = (
-        # Without a single attempt there is no rate, and nothing to be scored that way either.
-        (mean["fga_ewm"] - mean["fg3a_ewm"]) * np.nan_to_num(mean["two_rate"])
-        + mean["fg3a_ewm"] * np.nan_to_num(mean["three_rate"])
-        + mean["fta_ewm"] * np.nan_to_num(mean["free_throw_rate"])
-    )
-    return {name: values for name, values in mean.items() if name in FEATURES}
+    return out
 
 
 def _versus_opponent(panel: pl.DataFrame, surplus: Floats) -> Floats:
-    """Mean surplus (points above the expectation of the day) against this opponent, shrunk to 0."""
+    """Return the mean surplus (points above expectation) against this opponent, shrunk to 0."""
     meetings = (
         panel.select("player_lookup", "opponent", "day")
         .with_columns(surplus=pl.Series(surplus, nan_to_null=True))
@@ -367,21 +335,11 @@ def _versus_opponent(panel: pl.DataFrame, surplus: Floats) -> Floats:
     start = first_of_run(player, opponent)
     today = first_of_run(player, opponent, meetings["day"].to_numpy())
     past = Slices(start, today)
-    # In hundredths of a point: integers, so that sums do not depend on other rows.
+    # Integers (hundredths of a point), so that sums do not depend on other rows.
     n = past.sum(known.astype(np.int64))
-    total = past.sum(_ints((meetings["surplus"] * 100).round())) / 100
+    total = past.sum(whole_numbers((meetings["surplus"] * 100).round())) / 100
     value = np.where(n > 0, total / (n + VERSUS_SHRINKAGE), np.nan)
     value[meetings["opponent"].is_null().to_numpy()] = np.nan
     out = np.empty(len(panel))
     out[meetings["row"].to_numpy()] = value
     return out
-
-
-def _ints(values: pl.Series) -> Ints:
-    """Whole numbers of a column, 0 where the game is to come (such rows are never past)."""
-    return values.fill_null(0).cast(pl.Int64).to_numpy()
-
-
-def _flag(condition: NDArray[np.bool_], known: NDArray[np.bool_] | None = None) -> Floats:
-    value = condition.astype(np.float64)
-    return value if known is None else np.where(known, value, np.nan)

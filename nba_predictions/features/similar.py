@@ -1,4 +1,4 @@
-"""The player's own past games that most resemble the coming one."""
+"""Find the player's own past games that are most similar to the coming one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from nba_predictions.features.windows import Floats, Ints
 
-#: Past games looked at, the best of them kept, and the fewest that say anything.
+#: Past games considered, the most similar of them used, and the minimum for a result.
 CANDIDATES = 82
 BEST = 20
 FEWEST = 5
@@ -18,7 +18,7 @@ OPPONENT_WEIGHT = 40.0
 REST_WEIGHT = 30.0
 VENUE_WEIGHT = 15.0
 FORM_WEIGHT = 15.0
-#: The difference at which an aspect no longer counts as similar at all.
+#: The difference from which an aspect contributes no similarity.
 OPPONENT_SCALE = 0.10  # of the points allowed relative to the league
 REST_SCALE = 3.0  # days
 FORM_SCALE = 0.40  # of the recent scoring relative to the season's
@@ -28,7 +28,7 @@ _CHUNK = 8192
 
 @dataclass(frozen=True)
 class Situations:
-    """Per game of the panel: its circumstances as known before tip-off, and what came of it."""
+    """The circumstances of each game of the panel as known before tip-off, and the points."""
 
     opponent: Floats
     rest: Floats
@@ -39,14 +39,14 @@ class Situations:
 
 
 def similar_games(games: Situations, low: Ints, high: Ints, rows: Ints) -> dict[str, Floats]:
-    """Weigh the past games `[low, high)` of the target `rows` by similarity (0..100).
+    """Average the past games `[low, high)` of the target `rows`, weighted by similarity (0..100).
 
-    An aspect unknown on either side gives half its points. Levels change over the years, so what
-    is averaged is the points above or below what was expected before each game.
+    An aspect that is unknown on either side counts half. Levels change over the years, so the
+    average is of the surplus: points minus the points expected before each game.
 
     Returns:
         per target row `similar_surplus` (weighted mean surplus), `similar_sd` (weighted, of the
-        surplus), `similar_games` (how many were used); NaN below FEWEST games.
+        surplus) and `similar_games` (number of games used); NaN below FEWEST games.
     """
     parts = [_chunk(games, low, high, rows[i : i + _CHUNK]) for i in range(0, len(rows), _CHUNK)]
     if not parts:
@@ -55,25 +55,25 @@ def similar_games(games: Situations, low: Ints, high: Ints, rows: Ints) -> dict[
 
 
 def _chunk(games: Situations, low: Ints, high: Ints, rows: Ints) -> dict[str, Floats]:
-    # Column j is the (j+1)-th game back; clipped indices of games that do not exist are masked.
+    # Column j is the (j+1)-th game back. Clipped indices of games that do not exist are masked.
     past = high[rows, None] - 1 - np.arange(CANDIDATES)[None, :]
     exists = past >= low[rows, None]
     past = np.maximum(past, 0)
     surplus = (games.points - games.expected)[past]
     usable = exists & ~np.isnan(surplus)
 
-    def likeness(aspect: Floats, scale: float) -> Floats:
+    def similarity_of(aspect: Floats, scale: float) -> Floats:
         closeness = 1.0 - np.abs(aspect[past] - aspect[rows, None]) / scale
         return np.where(np.isnan(closeness), 0.5, np.maximum(closeness, 0.0))
 
     similarity = (
-        OPPONENT_WEIGHT * likeness(games.opponent, OPPONENT_SCALE)
-        + REST_WEIGHT * likeness(games.rest, REST_SCALE)
-        + VENUE_WEIGHT * likeness(games.home, 1.0)
-        + FORM_WEIGHT * likeness(games.form, FORM_SCALE)
+        OPPONENT_WEIGHT * similarity_of(games.opponent, OPPONENT_SCALE)
+        + REST_WEIGHT * similarity_of(games.rest, REST_SCALE)
+        + VENUE_WEIGHT * similarity_of(games.home, 1.0)
+        + FORM_WEIGHT * similarity_of(games.form, FORM_SCALE)
     )
     similarity = np.where(usable, similarity, -1.0)
-    # Stable: of equally similar games the more recent one is taken.
+    # A stable sort prefers the more recent of equally similar games.
     best = np.argsort(-similarity, axis=1, kind="stable")[:, :BEST]
     weight = np.maximum(np.take_along_axis(similarity, best, axis=1), 0.0)
     value = np.where(weight > 0, np.take_along_axis(surplus, best, axis=1), 0.0)

@@ -1,8 +1,8 @@
-"""What teams concede and how fast they play, relative to the league, as known before a date."""
+"""Describe what teams concede and how fast they play, relative to the league, before a date."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,49 +10,57 @@ import polars as pl
 
 from nba_predictions.features.windows import Floats, Ints, Slices, first_of_run, ratio
 
-#: Games of a team that describe it now.
+#: The last games of a team that describe it.
 TEAM_WINDOW = 25
-#: Games of an average team mixed into a team's record, so that two games in October say little.
+#: Games of an average team mixed into a team's record, so that two games in October count little.
 TEAM_SHRINKAGE = 8
-#: Team-games (two per game) over which the league average runs: about 25 per team.
+#: Team-games (two per game) of the league average: about 25 per team.
 LEAGUE_WINDOW = 750
 
-#: Games over which a team's usual line-up is averaged, and the half-life of a player's share in it.
+#: Games over which a team's usual line-up is averaged, and the half-life of a player's part in it.
 LINEUP_WINDOW = 10
 LINEUP_HALF_LIFE = 8.0
 
-_CONCEDED = ("points", "twos", "threes", "free_throws", "possessions")
+_POSSESSIONS = "possessions"
+_CONCEDED = ("points", "twos", "threes", "free_throws", _POSSESSIONS)
 _LINEUP = ("usual_points", "usual_minutes")
-#: The same without those who are known to be absent tonight; and the team's own points.
+#: The same without players who are known to be absent now, and the team's own points.
 _PRESENT = ("present_points", "present_minutes")
 _OWN = ("scored",)
 
 
 @dataclass(frozen=True)
 class TeamForm:
-    """The state of one team per asked row; NaN where the team is unknown or has not played."""
+    """The state of one team per row; NaN where the team is unknown or has not played.
 
-    points_allowed: Floats
-    twos_allowed: Floats
-    threes_allowed: Floats
-    free_throws_allowed: Floats
+    Attributes:
+        allowed: per zone and statistic, the total that the team conceded, relative to the league.
+        pace: possessions relative to the league.
+        days_since_last: days since the team's last game.
+        season_games: games of the team in the season.
+        lineup_points_last: the sum of what the players of the last game usually score, relative to
+            the league's team points. Players who are known to be absent now are left out.
+        lineup_points_10: the mean of that sum over LINEUP_WINDOW games. Missing stars make
+            `lineup_points_last` lower than this.
+        lineup_minutes_last: likewise for minutes.
+        lineup_minutes_10: likewise for minutes.
+        margin: points scored minus conceded per game over TEAM_WINDOW games, shrunk to 0.
+    """
+
+    allowed: dict[str, Floats]
     pace: Floats
     days_since_last: Floats
     season_games: Floats
-    #: What those who played in the last game usually score (relative to the league's team points)
-    #: and play (minutes), summed; and the mean of that over LINEUP_WINDOW games. Stars missing from
-    #: the last game, or known to be absent now, pull the first below the second.
     lineup_points_last: Floats
     lineup_points_10: Floats
     lineup_minutes_last: Floats
     lineup_minutes_10: Floats
-    #: Points scored minus conceded per game over TEAM_WINDOW games, shrunk to 0.
     margin: Floats
 
 
 @dataclass(frozen=True)
 class TeamGames:
-    """All team-games of a history, sorted by team and date, ready to be asked about any date."""
+    """All team-games of a history, sorted by team and date."""
 
     codes: dict[str, int]
     keys: Ints
@@ -63,49 +71,21 @@ class TeamGames:
     league_values: dict[str, Ints]
 
     @classmethod
-    def of(cls, history: pl.DataFrame, absent: Collection[str] = ()) -> TeamGames:
+    def of(
+        cls, history: pl.DataFrame, statistics: Sequence[str], absent: Collection[str] = ()
+    ) -> TeamGames:
         """Collect from GAME_LOGS rows what every team conceded in every game, and who played.
 
-        `absent` are players (player_lookup) who will not play now: the line-up of their team's last
-        game is counted without them.
-
-        Possessions are the usual box-score estimate `fga + 0.44 fta - oreb + tov` (Oliver, 2004),
-        kept in hundredths. Those a team faces are those it has, so one number serves its pace.
+        Args:
+            history: the rows, with a column of whole numbers per statistic.
+            statistics: the statistics of the registered markets.
+            absent: players (player_lookup) who will not play now. The line-up of their team's last
+                game is counted without them.
         """
-        played = history.lazy().filter(pl.col("team").is_not_null())
-        lineups = (
-            played.sort("player_lookup", "game_date", "game_id")
-            .select(
-                "team",
-                "game_date",
-                "game_id",
-                "points",
-                present=~pl.col("player_lookup").is_in(sorted(absent)),
-                usual_points=_usual("points"),
-                usual_minutes=_usual("minutes"),
-            )
-            .group_by("team", "game_date", "game_id")
-            .agg(
-                pl.col(_LINEUP).sum(),
-                present_points=pl.col("usual_points").filter(pl.col("present")).sum(),
-                present_minutes=pl.col("usual_minutes").filter(pl.col("present")).sum(),
-                scored=pl.col("points").sum(),
-            )
-        )
+        conceded = tuple(dict.fromkeys((*_CONCEDED, *statistics)))
         games = (
-            history.lazy()
-            .filter(pl.col("opponent").is_not_null())
-            .group_by("opponent", "game_date", "game_id")
-            .agg(
-                pl.col("points").sum(),
-                twos=2 * (pl.col("fgm").sum() - pl.col("fg3m").sum()),
-                threes=3 * pl.col("fg3m").sum(),
-                free_throws=pl.col("ftm").sum(),
-                possessions=100 * (pl.col("fga").sum() - pl.col("oreb").sum() + pl.col("tov").sum())
-                + 44 * pl.col("fta").sum(),
-            )
-            .rename({"opponent": "team"})
-            .join(lineups, on=["team", "game_date", "game_id"], how="left")
+            _conceded(history.lazy(), conceded)
+            .join(_lineups(history.lazy(), absent), on=["team", "game_date", "game_id"], how="left")
             .sort("team", "game_date", "game_id")
             .with_columns(day=pl.col("game_date").to_physical().cast(pl.Int64))
             .collect()
@@ -117,7 +97,7 @@ class TeamGames:
         by_date = np.argsort(days, kind="stable")
         values = {
             m: games[m].cast(pl.Int64).fill_null(0).to_numpy()
-            for m in (*_CONCEDED, *_LINEUP, *_PRESENT, *_OWN)
+            for m in (*conceded, *_LINEUP, *_PRESENT, *_OWN)
         }
         return cls(
             codes=codes,
@@ -126,11 +106,11 @@ class TeamGames:
             team_starts=first_of_run(team),
             values=values,
             league_days=days[by_date],
-            league_values={m: values[m][by_date] for m in _CONCEDED},
+            league_values={m: values[m][by_date] for m in conceded},
         )
 
     def before(self, team: pl.Series, days: Ints, season_starts: Ints) -> TeamForm:
-        """The form of `team` on each of `days`, from games strictly before it.
+        """Return the form of `team` on each of `days`, from the games before that day.
 
         Args:
             team: abbreviations, null where unknown.
@@ -140,7 +120,7 @@ class TeamGames:
         code = _encode(team, self.codes)
         high = np.searchsorted(self.keys, _key(code, days))
         low = np.searchsorted(self.keys, _key(code, np.zeros_like(days)))
-        # An unknown team has the code -1, which sorts before every team: an empty slice.
+        # An unknown team has the code -1, which sorts before every team, so its slice is empty.
         past = Slices(low, high)
         recent = past.last(TEAM_WINDOW)
         league_high = np.searchsorted(self.league_days, days)
@@ -158,11 +138,8 @@ class TeamGames:
         last_day = past.latest(self.days.astype(np.float64))
         season_low = np.searchsorted(self.keys, _key(code, season_starts))
         return TeamForm(
-            points_allowed=relative("points"),
-            twos_allowed=relative("twos"),
-            threes_allowed=relative("threes"),
-            free_throws_allowed=relative("free_throws"),
-            pace=relative("possessions"),
+            allowed={m: relative(m) for m in self.league_values if m != _POSSESSIONS},
+            pace=relative(_POSSESSIONS),
             days_since_last=days - last_day,
             season_games=np.where(known, (high - season_low).astype(np.float64), np.nan),
             lineup_points_last=ratio(last.mean(self.values["present_points"]), team_points),
@@ -178,8 +155,54 @@ class TeamGames:
         )
 
 
+def _conceded(history: pl.LazyFrame, measures: Sequence[str]) -> pl.LazyFrame:
+    """Return the totals that each team conceded per game.
+
+    Possessions are the usual box score estimate `fga + 0.44 fta - oreb + tov` (Oliver, 2004), in
+    hundredths. Both teams have about as many, so the opponent's possessions measure the pace.
+    """
+    zones = {
+        "twos": 2 * (pl.col("fgm").sum() - pl.col("fg3m").sum()),
+        "threes": 3 * pl.col("fg3m").sum(),
+        "free_throws": pl.col("ftm").sum(),
+        _POSSESSIONS: 100 * (pl.col("fga").sum() - pl.col("oreb").sum() + pl.col("tov").sum())
+        + 44 * pl.col("fta").sum(),
+    }
+    return (
+        history.filter(pl.col("opponent").is_not_null())
+        .group_by("opponent", "game_date", "game_id")
+        .agg(zones.get(m, pl.col(m).sum()).alias(m) for m in measures)
+        .rename({"opponent": "team"})
+    )
+
+
+def _lineups(history: pl.LazyFrame, absent: Collection[str]) -> pl.LazyFrame:
+    """Return per team and game the usual points and minutes of those who played, summed."""
+    present = pl.col("present")
+    return (
+        history.filter(pl.col("team").is_not_null())
+        .sort("player_lookup", "game_date", "game_id")
+        .select(
+            "team",
+            "game_date",
+            "game_id",
+            "points",
+            present=~pl.col("player_lookup").is_in(sorted(absent)),
+            usual_points=_usual("points"),
+            usual_minutes=_usual("minutes"),
+        )
+        .group_by("team", "game_date", "game_id")
+        .agg(
+            pl.col(_LINEUP).sum(),
+            present_points=pl.col("usual_points").filter(present).sum(),
+            present_minutes=pl.col("usual_minutes").filter(present).sum(),
+            scored=pl.col("points").sum(),
+        )
+    )
+
+
 def _usual(column: str) -> pl.Expr:
-    """What a player usually does, as known before a game, in hundredths; 0 in his first game.
+    """Return a player's usual value before each game, in hundredths; 0 in the first game.
 
     Whole hundredths, so that a sum over a line-up does not depend on the order of its players.
     """

@@ -10,13 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nba_predictions.domain import market as markets
+from nba_predictions.domain.market import Market
 from nba_predictions.features.build import (
     FEATURES,
     KEYS,
     SIMILAR,
     build_features,
+    market_features,
     training_features,
 )
+from nba_predictions_tests.second_market import REBOUNDS, register
 from nba_predictions_tests.systems.league import START, play_league, slate_of
 
 HISTORY = play_league(1, dates=45)
@@ -374,3 +378,76 @@ def test_training_and_the_night_agree_on_real_games(real_data_dir: Path) -> None
     # Doncic scored 73 that night, and nothing knew it: his best game before was 60.
     doncic = asked.filter(pl.col("player_lookup") == "lukadoncic").row(0, named=True)
     assert 30 < doncic["points_ewm"] < 40
+
+
+def test_a_second_market_adds_its_own_features_and_changes_no_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slate = slate_of(HISTORY, DATES[-1])
+    asked, trained = build_features(HISTORY, slate), training_features(HISTORY)
+    assert market_features() == ()
+    register(monkeypatch)
+    added = market_features()
+    assert {f"rebounds_{s}" for s in ("ewm", "last_5", "season", "sd_season")} < set(added)
+    for before, after, outcomes in (
+        (asked, build_features(HISTORY, slate), []),
+        (trained, training_features(HISTORY), ["rebounds"]),
+    ):
+        assert set(after.columns) == {*before.columns, *added, *outcomes}
+        assert after.select(before.columns).equals(before)
+
+
+def test_form_of_a_second_market_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    register(monkeypatch)
+    counts = {1: (1, 4), 2: (2, 8), 3: (0, 6)}
+    history = pl.DataFrame(
+        [game(date(2024, 1, d), oreb=o, dreb=r, minutes=20.0) for d, (o, r) in counts.items()]
+    )
+    row = build_features(history, ask(date(2024, 1, 4))).row(0, named=True)
+    assert row["rebounds_last_1"] == 6.0
+    assert row["rebounds_season"] == row["rebounds_last_5"] == pytest.approx(7.0)
+    assert row["rebounds_sd_season"] == pytest.approx(7.0**0.5)
+    assert row["rebounds_last_season"] is None
+    # Weighted averages exceed the lowest and stay below the highest game.
+    assert 5.0 < row["rebounds_ewm"] < 10.0
+    assert row["rebounds_per_minute"] == pytest.approx(row["rebounds_ewm_slow"] / 20)
+    # The outcome is known of past games only.
+    trained = training_features(history)
+    assert trained["rebounds"].to_list() == [5, 10, 6]
+    assert trained["rebounds_last_1"].to_list() == [None, 5.0, 10.0]
+
+
+def test_opponents_that_concede_more_rebounds_are_above_average(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    register(monkeypatch)
+    days = [date(2024, 1, d) for d in range(1, 20)]
+    history = pl.DataFrame(
+        row
+        for day in days
+        for row in (
+            game(day, player_lookup="a", oreb=3, dreb=9),
+            game(day, player_lookup="b", team="BBB", opponent="AAA", oreb=1, dreb=3),
+        )
+    )
+    row = build_features(history, ask(date(2024, 1, 20), "a")).row(0, named=True)
+    assert row["opponent_rebounds_allowed"] > 1.2
+    assert row["opponent_points_allowed"] == pytest.approx(1.0)
+
+
+def test_a_statistic_whose_features_exist_already_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    threes = Market("threes", "threes", sum_of=("fg3m",))
+    monkeypatch.setattr(markets, "MARKETS", (threes,))
+    with pytest.raises(ValueError, match=r"'threes_ewm'.* exist already.*another name"):
+        training_features(HISTORY)
+
+
+def test_a_history_without_the_columns_of_a_market_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    register(monkeypatch)
+    assert REBOUNDS.columns == ("oreb", "dreb")
+    with pytest.raises(ValueError, match=r"lacks the columns \['dreb'\]"):
+        training_features(HISTORY.drop("dreb"))
