@@ -28,7 +28,7 @@ from nba_predictions.nightly.slate import load_slate, slate_frame
 from nba_predictions.orchestration.assets.staging import player_staging
 from nba_predictions.orchestration.partitions import player_nights, player_partition_key
 from nba_predictions.settings import Settings
-from nba_predictions.training.model_store import models_of_date
+from nba_predictions.training.model_selection import models_of_date
 
 GAME_DATE = date(2026, 1, 13)
 _QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}

@@ -22,9 +22,9 @@ from nba_predictions.orchestration.assets import (
     grading,
     ingestion,
     merge,
+    prediction_models,
     publication,
     staging,
-    training,
 )
 from nba_predictions.orchestration.catalog import catalogued
 from nba_predictions.orchestration.checks import batch_checks, input_gates
@@ -94,7 +94,7 @@ def build_definitions(resources: dict[str, Any]) -> dg.Definitions:
     return dg.Definitions(
         assets=catalogued(
             dg.load_assets_from_modules(
-                [ingestion, features, training, staging, merge, publication, grading]
+                [ingestion, features, prediction_models, staging, merge, publication, grading]
             ),
             resources["settings"].code_url,
         ),

@@ -19,7 +19,7 @@ from nba_predictions.backtest.scores import Bools, Labels
 from nba_predictions.backtest.walk_forward import Walk, lines_around
 from nba_predictions.domain.errors import BacktestError
 from nba_predictions.systems.base import Floats
-from nba_predictions.systems.registry import SYSTEMS
+from nba_predictions.systems.registry import registered_systems
 
 #: What every system has to beat: plain averages, known before tip-off.
 AVERAGES: Final = {
@@ -116,7 +116,7 @@ def systems_named(names: Sequence[str] | None) -> tuple[str, ...]:
     Raises:
         BacktestError: naming those that there are.
     """
-    there = [s.system_id for s in SYSTEMS]
+    there = [s.system_id for s in registered_systems()]
     unknown = sorted(set(names or ()) - set(there))
     if unknown:
         raise BacktestError(

@@ -29,10 +29,11 @@ from nba_predictions.nightly.slate import SLATE_FRAME, slate_of
 from nba_predictions.systems.base import Floats, Forecast
 from nba_predictions.systems.distribution import over_probability, push_probability
 from nba_predictions.systems.line_update import BaseLines
-from nba_predictions.systems.registry import SYSTEMS, predict_all
+from nba_predictions.systems.registry import predict_all, registered_systems
 from nba_predictions.systems.trained_models import TrainedModels
-from nba_predictions.training.model_store import ModelsOfDate, ModelStore, models_before
-from nba_predictions.training.train import training_cutoff
+from nba_predictions.training.cutoff import training_cutoff
+from nba_predictions.training.model_selection import SelectedModels, models_before
+from nba_predictions.training.model_store import ModelStore
 
 #: What the slate says of a row beside KEYS and features; null where the night would not have
 #: predicted the player.
@@ -130,7 +131,9 @@ def walk(
         part = rows.filter(pl.col("game_date").is_between(span.first, span.last))
         predicted.append(forecasts_of(part, models.models))
     progress("models", len(spans), len(spans))
-    forecasts = {s.system_id: _joined([p[s.system_id] for p in predicted]) for s in SYSTEMS}
+    forecasts = {
+        s.system_id: _joined([p[s.system_id] for p in predicted]) for s in registered_systems()
+    }
     return Walk(rows, forecasts, tuple(used), did_not_play, league.name)
 
 
@@ -253,7 +256,7 @@ def described(history: pl.DataFrame, slates: Sequence[Slate]) -> tuple[pl.DataFr
     return rows.with_columns(on_slate).sort(KEYS), did_not_play
 
 
-def _used(span: Span, models: ModelsOfDate) -> SpanOfModels:
+def _used(span: Span, models: SelectedModels) -> SpanOfModels:
     return SpanOfModels(
         span, models.name, int(models.models.card.get("rows", 0)), models.trained_now
     )

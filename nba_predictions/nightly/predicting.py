@@ -18,10 +18,9 @@ from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.errors import PermanentPredictionError
 from nba_predictions.domain.market import POINTS
 from nba_predictions.nightly.staging import PredictPlayer
-from nba_predictions.systems import registry
 from nba_predictions.systems.distribution import over_probability, push_probability
 from nba_predictions.systems.line_update import BaseLines, implied_center
-from nba_predictions.systems.registry import predict_all
+from nba_predictions.systems.registry import predict_all, registered_systems
 from nba_predictions.systems.trained_models import TrainedModels
 
 
@@ -33,7 +32,7 @@ def player_predictor(
     It raises PermanentPredictionError for a player who has no features.
     """
     position = {lookup: at for at, lookup in enumerate(features["player_lookup"])}
-    versions = {s.system_id: f"{s.version}+{models.version}" for s in registry.SYSTEMS}
+    versions = {s.system_id: f"{s.version}+{models.version}" for s in registered_systems()}
 
     def predict(player: SlatePlayer) -> list[dict[str, Any]]:
         at = position.get(player.player_lookup)

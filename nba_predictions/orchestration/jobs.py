@@ -12,9 +12,12 @@ from nba_predictions.orchestration.assets.grading import (
 )
 from nba_predictions.orchestration.assets.ingestion import game_logs
 from nba_predictions.orchestration.assets.merge import player_prop_predictions, staging_cleanup
+from nba_predictions.orchestration.assets.prediction_models import (
+    models_in_force,
+    prediction_models,
+)
 from nba_predictions.orchestration.assets.publication import phase5_completion
 from nba_predictions.orchestration.assets.staging import staged_predictions
-from nba_predictions.orchestration.assets.training import models_in_force, prediction_models
 from nba_predictions.orchestration.run_config import Mode, fan_out
 from nba_predictions.orchestration.run_tags import MODE_TAG
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 import polars as pl
 
@@ -15,7 +14,12 @@ from nba_predictions.systems.system import System
 from nba_predictions.systems.trained_models import TrainedModels
 
 #: In the order of tables and reports. A combination comes after its members.
-SYSTEMS: Final[tuple[System, ...]] = (*MEMBERS, ENSEMBLE, MARKET_BLEND)
+SYSTEMS: tuple[System, ...] = (*MEMBERS, ENSEMBLE, MARKET_BLEND)
+
+
+def registered_systems() -> tuple[System, ...]:
+    """Return all registered systems. Call this; do not import `SYSTEMS` by name."""
+    return SYSTEMS
 
 
 def predict_all(
@@ -38,7 +42,7 @@ def predict_all(
         system_id to forecast, in the order of the systems.
     """
     forecasts: dict[str, Forecast] = {}
-    for system in SYSTEMS if systems is None else systems:
+    for system in registered_systems() if systems is None else systems:
         own_lines = (lines or {}).get(system.market.name)
         forecasts[system.system_id] = system.forecast(features, models, forecasts, own_lines)
     return forecasts

@@ -1,4 +1,4 @@
-"""The base lines of past games, from which training learns what a line is worth."""
+"""Collect the base lines of past games, from which training learns what a line is worth."""
 
 from __future__ import annotations
 
@@ -9,39 +9,50 @@ import polars as pl
 
 from nba_predictions.domain.betting.lines import Quote, base_line
 from nba_predictions.domain.league.players import resolve_lookup
+from nba_predictions.domain.market import POINTS
 from nba_predictions.inputs.port import Lines
-from nba_predictions.training.line_update_fit import PAST_LINES
-from nba_predictions.training.train import held_out_since
+from nba_predictions.training.cutoff import held_out_since
 
-#: Lines further back are not asked for: a season of them says what there is to be said, and each
-#: date is a question to the source.
+#: One row per player, market and date. `base_line` is in units of the market, and `fair_over` is
+#: the no-vig probability of the over there, null if the prices do not show it.
+PAST_LINES: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
+    "game_date": pl.Date,
+    "player_lookup": pl.String,
+    "market": pl.String,
+    "base_line": pl.Float64,
+    "fair_over": pl.Float64,
+}
+
+#: Older lines are not read. The lines of a season are enough, and each date is one more query of
+#: the source.
 MOST_DAYS: Final = timedelta(days=180)
 
 
 def past_lines(source: Lines, history: pl.DataFrame, cutoff: date) -> pl.DataFrame:
-    """Return the base lines (PAST_LINES) of the games before `cutoff` that training looks at.
+    """Return the base lines (PAST_LINES) of the held-out games before `cutoff`.
 
     Args:
-        source: asked once for each date with games.
-        history: GAME_LOGS rows; their names are those that lines are brought to.
-        cutoff: first date that is not asked for.
+        source: queried once for each date with games.
+        history: GAME_LOGS rows. The names in lines are resolved to the players in it.
+        cutoff: the first date that is not read.
     """
     since = max(held_out_since(history, cutoff), cutoff - MOST_DAYS)
     wanted = (pl.col("game_date") >= since) & (pl.col("game_date") < cutoff)
     dates = history.filter(wanted)["game_date"].unique().sort().to_list()
     names = set(history["player_lookup"].unique())
-    known: dict[str, str | None] = {}
-    found: list[tuple[date, str, float, float | None]] = []
+    resolved: dict[str, str | None] = {}
+    rows: list[tuple[date, str, str, float, float | None]] = []
     for day in dates:
-        by_player: dict[str, list[Quote]] = {}
+        quotes: dict[tuple[str, str], list[Quote]] = {}
         for row in source.prop_lines(day).iter_rows(named=True):
-            quoted = row["player_lookup"]
-            if quoted not in known:
-                known[quoted] = resolve_lookup(quoted, names)
-            if (lookup := known[quoted]) is not None:
-                by_player.setdefault(lookup, []).append(Quote.of(row))
-        for lookup, quotes in by_player.items():
-            base = base_line(quotes)
+            quoted_name = row["player_lookup"]
+            if quoted_name not in resolved:
+                resolved[quoted_name] = resolve_lookup(quoted_name, names)
+            if (lookup := resolved[quoted_name]) is not None:
+                market = row.get("market", POINTS.name)
+                quotes.setdefault((lookup, market), []).append(Quote.of(row))
+        for (lookup, market), own in quotes.items():
+            base = base_line(own)
             if base is not None:
-                found.append((day, lookup, float(base.line), base.fair_over))
-    return pl.DataFrame(found, schema=PAST_LINES, orient="row")
+                rows.append((day, lookup, market, float(base.line), base.fair_over))
+    return pl.DataFrame(rows, schema=PAST_LINES, orient="row")

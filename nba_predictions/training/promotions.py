@@ -1,4 +1,4 @@
-"""Which stored models are in force, if somebody has decided so; otherwise each week has its own."""
+"""Record which stored models were promoted. Without a promotion each week has its own models."""
 
 from __future__ import annotations
 
@@ -17,9 +17,14 @@ _FILE: Final = "promotions.json"
 
 @dataclass(frozen=True)
 class Promotion:
-    """Models that were put in force: by name, with their cutoff, when (ISO, UTC), and why.
+    """The decision that stored models are in force.
 
-    `rolled_back_at` is when that was taken back (ISO, UTC), if it was.
+    Attributes:
+        name: the models, by name.
+        cutoff: their cutoff, ISO.
+        promoted_at: when they were promoted (ISO, UTC).
+        reason: why.
+        rolled_back_at: when the promotion was rolled back (ISO, UTC), if it was.
     """
 
     name: str
@@ -28,23 +33,26 @@ class Promotion:
     reason: str
     rolled_back_at: str | None = None
 
-    def knows(self, game_date: date) -> bool:
-        """Whether these models may have seen games of the date: then they must not predict it."""
+    def may_include(self, game_date: date) -> bool:
+        """Return whether the training data may include games of the date.
+
+        Such models must not predict the date.
+        """
         return date.fromisoformat(self.cutoff) > game_date
 
 
 @dataclass(frozen=True)
 class Promotions:
-    """What was promoted, in order, in a file beside the models.
+    """All promotions in order, in a file in the folder of the models.
 
-    The last one that was not rolled back is in force. What was rolled back stays in the record: no
-    comparison of errors puts it in force again, only a person.
+    The last one that was not rolled back is in force. A promotion that was rolled back stays in the
+    record. No comparison of errors promotes those models again, only a person can.
     """
 
     folder: Path
 
     def record(self) -> list[Promotion]:
-        """Everything that was ever promoted.
+        """Return all promotions, including those that were rolled back.
 
         Raises:
             ModelError: the file cannot be read.
@@ -56,45 +64,46 @@ class Promotions:
             return [Promotion(**row) for row in json.loads(path.read_text("utf-8"))]
         except (json.JSONDecodeError, TypeError) as error:
             raise ModelError(
-                f"{path} cannot be read ({error}); delete it, and each week's own models serve"
+                f"{path} cannot be read ({error}); delete it to use each week's own models"
             ) from error
 
     def read(self) -> list[Promotion]:
-        """All promotions that were not rolled back. Errors as in `record`."""
+        """Return the promotions that were not rolled back. Errors as in `record`."""
         return [p for p in self.record() if p.rolled_back_at is None]
 
     def rolled_back(self) -> set[str]:
-        """The names of models that were taken back. Errors as in `record`."""
+        """Return the names of models that were rolled back. Errors as in `record`."""
         return {p.name for p in self.record() if p.rolled_back_at is not None}
 
     def in_force(self) -> Promotion | None:
-        """The promotion that serves the nights; None while each week's own models do."""
+        """Return the promotion in force; None while each week uses its own models."""
         return next(reversed(self.read()), None)
 
     def serving(self, game_date: date) -> Promotion | None:
-        """The newest promotion that may predict a date; None if the week's own models have to."""
-        return next((p for p in reversed(self.read()) if not p.knows(game_date)), None)
+        """Return the newest promotion that may predict a date; None if none may."""
+        return next((p for p in reversed(self.read()) if not p.may_include(game_date)), None)
 
     def promote(self, promotion: Promotion) -> None:
-        """Put models in force."""
+        """Record that models are in force."""
         self._write([*self.record(), promotion])
 
     def roll_back(self) -> Promotion:
-        """Take back the last promotion, and return it; what was in force before it is again.
+        """Roll back the last promotion and return it. The promotion before it is in force again.
 
         Raises:
             ModelError: nothing is promoted.
         """
         record = self.record()
-        at = next((n for n in reversed(range(len(record))) if not record[n].rolled_back_at), None)
-        if at is None:
-            raise ModelError("nothing was promoted: each week's own models serve already")
-        now = utc_now().isoformat(timespec="seconds")
-        self._write([*record[:at], replace(record[at], rolled_back_at=now), *record[at + 1 :]])
-        return record[at]
+        last = next((n for n in reversed(range(len(record))) if not record[n].rolled_back_at), None)
+        if last is None:
+            raise ModelError("no models are promoted; each week uses its own models already")
+        promotion = record[last]
+        record[last] = replace(promotion, rolled_back_at=utc_now().isoformat(timespec="seconds"))
+        self._write(record)
+        return promotion
 
     def _write(self, promotions: list[Promotion]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        aside = self.folder / f".{_FILE}.{uuid.uuid4().hex}.part"
-        aside.write_text(json.dumps([asdict(p) for p in promotions], indent=1), "utf-8")
-        aside.replace(self.folder / _FILE)
+        temporary = self.folder / f".{_FILE}.{uuid.uuid4().hex}.part"
+        temporary.write_text(json.dumps([asdict(p) for p in promotions], indent=1), "utf-8")
+        temporary.replace(self.folder / _FILE)

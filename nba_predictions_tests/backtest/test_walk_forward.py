@@ -21,7 +21,8 @@ from nba_predictions.nightly.predicting import player_predictor
 from nba_predictions.nightly.slate import load_slate, slate_frame, slate_of
 from nba_predictions.systems.registry import SYSTEMS
 from nba_predictions.systems.trained_models import TrainedModels
-from nba_predictions.training.model_store import ModelStore, models_of_date
+from nba_predictions.training.model_selection import models_of_date
+from nba_predictions.training.model_store import ModelStore
 from nba_predictions_tests.backtest.conftest import LAST, LEAGUE, NIGHT, Walked
 from nba_predictions_tests.systems.league import play_league
 

@@ -28,9 +28,9 @@ from nba_predictions.orchestration.assets import (
     grading,
     ingestion,
     merge,
+    prediction_models,
     publication,
     staging,
-    training,
 )
 from nba_predictions.orchestration.checks import batch_checks, input_gates
 from nba_predictions.settings import Settings
@@ -204,7 +204,7 @@ class Pipeline:
             selection = selection.without_checks()
         everything: list[Any] = [
             *dg.load_assets_from_modules(
-                [ingestion, features, training, staging, merge, publication, grading]
+                [ingestion, features, prediction_models, staging, merge, publication, grading]
             ),
             *dg.load_asset_checks_from_modules([batch_checks, input_gates]),
         ]

@@ -35,7 +35,7 @@ from nba_predictions.orchestration.schedules import (
     train_on_monday_at_5_30_eastern,
 )
 from nba_predictions.settings import Settings
-from nba_predictions.training.train import ROWS_FOR_WEEKLY, training_cutoff
+from nba_predictions.training.cutoff import ROWS_FOR_WEEKLY, training_cutoff
 from nba_predictions_tests.conftest import GAME_DATE
 
 UTC = ZoneInfo("UTC")

@@ -18,7 +18,7 @@ from nba_predictions.nightly.predicting import player_predictor
 from nba_predictions.systems import registry
 from nba_predictions.systems.registry import predict_all
 from nba_predictions.systems.system import System
-from nba_predictions.training.train import train
+from nba_predictions.training.fitting import train
 from nba_predictions_tests.examples import slate_player
 from nba_predictions_tests.systems.league import play_league, slate_of
 from nba_predictions_tests.systems.test_systems import player

@@ -11,8 +11,8 @@ import pytest
 from nba_predictions.features.build import build_features, training_features
 from nba_predictions.systems.registry import SYSTEMS, predict_all
 from nba_predictions.systems.trained_models import TrainedModels
-from nba_predictions.training import train as train_module
-from nba_predictions.training.train import train
+from nba_predictions.training import fitting
+from nba_predictions.training.fitting import train
 from nba_predictions_tests.systems.league import play_league, slate_of
 
 HISTORY = play_league(21, dates=110)
@@ -110,7 +110,7 @@ def test_an_error_far_below_the_books_is_reported_as_a_leak() -> None:
     leaky = good | {"absolute_error_with_line": 4.2}
     few = leaky | {"lines": 40.0}
     scores = {"good": good, "leaky": leaky, "few": few, "no_lines": {}}
-    assert train_module._too_good(scores) == ["leaky"]
+    assert fitting._too_good(scores) == ["leaky"]
 
 
 def test_the_card_tells_of_systems_that_are_too_good_to_be_true(
@@ -120,8 +120,9 @@ def test_the_card_tells_of_systems_that_are_too_good_to_be_true(
     wild = HISTORY.select(
         "game_date",
         "player_lookup",
+        market=pl.lit("points"),
         base_line=pl.col("points") + 30.5,
         fair_over=pl.lit(None, pl.Float64),
     )
-    monkeypatch.setattr(train_module, "TOO_GOOD_LINES", 50)
+    monkeypatch.setattr(fitting, "TOO_GOOD_LINES", 50)
     assert train(HISTORY, CUTOFF, wild).card["suspected_leaks"] == SYSTEM_IDS

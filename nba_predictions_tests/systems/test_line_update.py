@@ -17,9 +17,11 @@ from nba_predictions.systems.distribution import over_probability
 from nba_predictions.systems.line_update import BaseLines, LineUpdate, implied_center, with_line
 from nba_predictions.systems.registry import SYSTEMS, predict_all
 from nba_predictions.systems.trained_models import TrainedModels
-from nba_predictions.training.line_update_fit import PAST_LINES, LinedRows, fit_update
+from nba_predictions.training.fingerprint import training_fingerprint
+from nba_predictions.training.fitting import DEFAULT_WEIGHTS, train
+from nba_predictions.training.line_update_fit import LinedRows, fit_update
+from nba_predictions.training.past_lines import PAST_LINES
 from nba_predictions.training.scoring import calibration_error, line_metrics, log_loss
-from nba_predictions.training.train import DEFAULT_WEIGHTS, train, training_fingerprint
 from nba_predictions_tests.systems.league import play_league, slate_of
 
 HISTORY = play_league(11, dates=100)
@@ -164,6 +166,7 @@ def lines_for(history: pl.DataFrame, seed: int = 3) -> pl.DataFrame:
     return history.select(
         "game_date",
         "player_lookup",
+        market=pl.lit("points"),
         base_line=((pl.col("points") + noise).floor() + 0.5).clip(0.5),
         fair_over=pl.lit(None, pl.Float64),
     )
@@ -248,15 +251,15 @@ def test_a_sure_forecast_that_knows_less_than_the_line_is_tamed() -> None:
     """The reason for it all: probabilities of overs that are no worse than a coin."""
     rows = market(4_000, own=0.05, seed=9)
     update = fit_update(market(4_000, own=0.05, seed=8))
-    ones = np.ones(len(rows.points))
-    alone = Forecast(rows.centre, rows.spread, ones)
+    ones = np.ones(len(rows.outcomes))
+    alone = Forecast(rows.center, rows.spread, ones)
     known = Forecast(
-        rows.centre,
+        rows.center,
         rows.spread,
         ones,
-        *with_line(rows.centre, rows.spread, rows.lines, update),
+        *with_line(rows.center, rows.spread, rows.lines, update),
     )
-    assert line_metrics(alone, rows.lines, rows.points)["log_loss"] > 0.70
-    score = line_metrics(known, rows.lines, rows.points)
+    assert line_metrics(alone, rows.lines, rows.outcomes)["log_loss"] > 0.70
+    score = line_metrics(known, rows.lines, rows.outcomes)
     assert score["log_loss"] < 0.694
     assert score["calibration_error"] < 0.03

@@ -16,10 +16,10 @@ from nba_predictions.systems.base import Floats, Forecast
 from nba_predictions.systems.line_update import BaseLines, with_line
 from nba_predictions.systems.registry import SYSTEMS, predict_all
 from nba_predictions.systems.trained_models import TrainedModels
+from nba_predictions.training.fitting import train
 from nba_predictions.training.line_update_fit import LinedRows, fit_update
 from nba_predictions.training.past_lines import past_lines
 from nba_predictions.training.scoring import line_metrics, metrics
-from nba_predictions.training.train import train
 
 pytestmark = pytest.mark.real_data
 CUTOFF = date(2024, 10, 1)

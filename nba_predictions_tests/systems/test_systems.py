@@ -20,7 +20,7 @@ from nba_predictions.systems.line_update import BaseLines
 from nba_predictions.systems.registry import SYSTEMS, predict_all
 from nba_predictions.systems.system import System
 from nba_predictions.systems.trained_models import TrainedModels
-from nba_predictions.training.train import DEFAULT_WEIGHTS, train
+from nba_predictions.training.fitting import DEFAULT_WEIGHTS, train
 from nba_predictions_tests.systems.league import play_league, slate_of
 
 HISTORY = play_league(3, dates=90)

@@ -12,10 +12,10 @@ import pytest
 
 from nba_predictions.domain.betting.lines import fair_over
 from nba_predictions.inputs.port import PROP_LINES
-from nba_predictions.training.line_update_fit import PAST_LINES
-from nba_predictions.training.model_store import ModelStore, models_of_date
-from nba_predictions.training.past_lines import MOST_DAYS, past_lines
-from nba_predictions.training.train import held_out_since
+from nba_predictions.training.cutoff import held_out_since
+from nba_predictions.training.model_selection import models_of_date
+from nba_predictions.training.model_store import ModelStore
+from nba_predictions.training.past_lines import MOST_DAYS, PAST_LINES, past_lines
 from nba_predictions_tests.systems.league import play_league
 
 HISTORY = play_league(8, dates=60)

@@ -17,9 +17,10 @@ from nba_predictions.domain.policies.promotion import LEAST_PLAYER_GAMES
 from nba_predictions.systems.base import Calibration
 from nba_predictions.systems.registry import SYSTEMS
 from nba_predictions.systems.trained_models import TrainedModels
-from nba_predictions.training.model_store import ModelStore, models_of_date
+from nba_predictions.training.fitting import DEFAULT_WEIGHTS
+from nba_predictions.training.model_selection import models_of_date
+from nba_predictions.training.model_store import ModelStore
 from nba_predictions.training.promotions import Promotion, Promotions
-from nba_predictions.training.train import DEFAULT_WEIGHTS
 from nba_predictions_tests.backtest.conftest import LEAGUE
 from nba_predictions_tests.leagues import write_files
 from nba_predictions_tests.systems.league import play_league
@@ -42,7 +43,7 @@ def test_until_something_is_promoted_nothing_is_in_force(tmp_path: Path) -> None
     promotions = Promotions(tmp_path / "models")
     assert (promotions.read(), promotions.in_force()) == ([], None)
     assert promotions.serving(LATE) is None
-    with pytest.raises(ModelError, match="nothing was promoted"):
+    with pytest.raises(ModelError, match="no models are promoted"):
         promotions.roll_back()
     assert not (tmp_path / "models").exists()
 
@@ -191,7 +192,7 @@ def test_the_list_says_which_is_in_force_and_survives_what_it_cannot_read(desk: 
     ("before", "asked", "says"),
     [
         ([], ["promote", "nothing"], "there are no such models in"),
-        ([], ["rollback"], "each week's own models serve already"),
+        ([], ["rollback"], "each week uses its own models already"),
         (["promote", "near"], ["promote", "near"], "near are in force already"),
     ],
 )

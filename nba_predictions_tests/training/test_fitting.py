@@ -16,13 +16,12 @@ from nba_predictions.features.build import FEATURES, training_features
 from nba_predictions.systems.base import Forecast
 from nba_predictions.systems.registry import SYSTEMS, predict_all
 from nba_predictions.systems.trained_models import TrainedModels
-from nba_predictions.training import train as train_module
-from nba_predictions.training.train import (
-    metrics,
-    train,
-    training_cutoff,
-    training_fingerprint,
-)
+from nba_predictions.training import cutoff as cutoff_module
+from nba_predictions.training import fingerprint
+from nba_predictions.training.cutoff import training_cutoff
+from nba_predictions.training.fingerprint import training_fingerprint
+from nba_predictions.training.fitting import train
+from nba_predictions.training.scoring import metrics
 from nba_predictions_tests.systems.league import play_league
 
 HISTORY = play_league(11, dates=100)
@@ -155,14 +154,14 @@ def test_the_cutoff_is_the_monday_once_there_are_games_enough(
 ) -> None:
     friday = date(2024, 1, 5)
     assert training_cutoff(friday, HISTORY) == friday
-    monkeypatch.setattr(train_module, "ROWS_FOR_WEEKLY", 500)
+    monkeypatch.setattr(cutoff_module, "ROWS_FOR_WEEKLY", 500)
     monday = date(2024, 1, 1)
     before = HISTORY.filter(pl.col("game_date") < monday)
     assert before.height >= 500
     for day in range(7):
         assert training_cutoff(monday + timedelta(days=day), HISTORY) == monday
         assert training_cutoff(monday + timedelta(days=day), before) == monday
-    monkeypatch.setattr(train_module, "ROWS_FOR_WEEKLY", before.height + 1)
+    monkeypatch.setattr(cutoff_module, "ROWS_FOR_WEEKLY", before.height + 1)
     assert training_cutoff(friday, HISTORY) == friday
 
 
@@ -186,7 +185,7 @@ def test_the_fingerprint_is_of_exactly_what_is_learned_from() -> None:
 
 def test_the_fingerprint_covers_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
     same = training_fingerprint(HISTORY, CUTOFF)
-    monkeypatch.setattr(train_module, "code_version", lambda: "other")
+    monkeypatch.setattr(fingerprint, "code_version", lambda: "other")
     assert training_fingerprint(HISTORY, CUTOFF) != same
 
 

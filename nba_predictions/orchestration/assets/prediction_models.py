@@ -8,7 +8,8 @@ from nba_predictions.orchestration import display
 from nba_predictions.orchestration.assets.ingestion import League
 from nba_predictions.orchestration.catalog import DECIDED_LATELY
 from nba_predictions.orchestration.partitions import game_date_of, game_dates
-from nba_predictions.training.model_store import ModelStore, models_of_date
+from nba_predictions.training.model_selection import models_of_date
+from nba_predictions.training.model_store import ModelStore
 
 Models = dg.ResourceParam[ModelStore]
 
