@@ -29,6 +29,7 @@ from nba_predictions.orchestration.assets import (
 from nba_predictions.orchestration.catalog import catalogued
 from nba_predictions.orchestration.checks import batch_checks, input_gates
 from nba_predictions.orchestration.io_managers import assets_folder, io_managers
+from nba_predictions.orchestration.partitions import starting_at
 from nba_predictions.orchestration.sensors import alerting, batch_followup, gate_retry
 from nba_predictions.settings import Settings
 from nba_predictions.training.model_store import ModelStore
@@ -91,14 +92,20 @@ def build_resources(settings: Settings) -> dict[str, Any]:
 
 def build_definitions(resources: dict[str, Any]) -> dg.Definitions:
     """Return the definitions over some resources."""
+    first_date = resources["league"].first_date
     return dg.Definitions(
         assets=catalogued(
-            dg.load_assets_from_modules(
-                [ingestion, features, prediction_models, staging, merge, publication, grading]
+            starting_at(
+                first_date,
+                dg.load_assets_from_modules(
+                    [ingestion, features, prediction_models, staging, merge, publication, grading]
+                ),
             ),
             resources["settings"].code_url,
         ),
-        asset_checks=dg.load_asset_checks_from_modules([batch_checks, input_gates]),
+        asset_checks=starting_at(
+            first_date, dg.load_asset_checks_from_modules([batch_checks, input_gates])
+        ),
         jobs=[
             jobs.nightly_predictions,
             jobs.refresh_predictions,

@@ -9,6 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 
 import polars as pl
@@ -25,6 +26,7 @@ from nba_predictions.inputs.tables import (
     RawTable,
     conform,
     find_tables,
+    oldest_date,
     read_table,
 )
 
@@ -63,6 +65,11 @@ class FilesSource:
         self.folder = Path(folder)
         self._parsed: dict[str, Parsed | None] = {}
         self._lock = threading.RLock()
+
+    @cached_property
+    def first_date(self) -> date | None:
+        """The date of the oldest box score, None if the files cannot be read."""
+        return oldest_date(self.folder, "player_game_logs", "GAME_DATE")
 
     def game_logs(self, before: date) -> pl.DataFrame:
         """All rows (GAME_LOGS) of games played strictly before `before`, oldest first."""

@@ -134,6 +134,14 @@ class LeagueSource(BoxScores, Schedule, Lines, Injuries, Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def first_date(self) -> date | None:
+        """The first date of the source, None if it cannot be found.
+
+        It is read whenever the definitions are loaded, so it must be cheap and never raise.
+        """
+        ...
+
     def provenance(self, game_date: date) -> Provenance:
         """What is known of where the answers for `game_date` come from, and how old they are."""
         ...

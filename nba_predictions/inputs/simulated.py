@@ -31,7 +31,7 @@ from nba_predictions.inputs.port import (
     SCHEDULE,
     Provenance,
 )
-from nba_predictions.inputs.simulated_calendar import make_calendar
+from nba_predictions.inputs.simulated_calendar import make_calendar, season_days
 from nba_predictions.inputs.simulated_frames import (
     game_log_frame,
     injuries_frame,
@@ -58,6 +58,9 @@ class SimulatedLeague:
     """
 
     name = "simulated"
+    #: The first day of the season 2024-25. The league has older seasons, but two are enough to try
+    #: out the pipeline, and each date is a partition in the UI.
+    first_date: date | None = season_days(2024)[0][0]
 
     def __init__(
         self,

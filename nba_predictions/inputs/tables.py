@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -280,6 +281,23 @@ def read_table(path: Path, columns: Sequence[str]) -> RawTable:
     except pl.exceptions.PolarsError as error:
         raise _unreadable(path, error) from error
     return RawTable(path.name, frame)
+
+
+def oldest_date(folder: Path, kind: str, column: str) -> date | None:
+    """Return the oldest date in a column of the files of one kind, None if they cannot be read.
+
+    Only this column is read. What is wrong with a file is reported when it is read as a table.
+    """
+    try:
+        oldest = []
+        for path in find_tables(folder, kind):
+            is_csv = path.suffix.lower() == ".csv"
+            lazy = pl.scan_csv(path, infer_schema=False) if is_csv else pl.scan_parquet(path)
+            dates = lazy.select(column).collect()
+            oldest.append(dates.select(calendar_date(dates, column).min()).item())
+    except (OSError, SourceDataError, pl.exceptions.PolarsError):
+        return None
+    return min((day for day in oldest if day is not None), default=None)
 
 
 def _unreadable(path: Path, error: Exception) -> SourceDataError:

@@ -1,4 +1,8 @@
-"""The jobs: predict a night, replay or finish it, publish it, grade it."""
+"""The jobs: predict a game date, refresh, replay or finish a batch, publish, grade and train.
+
+Each job selects assets. What its run does with the batch of the date is in the job's configuration.
+https://docs.dagster.io/guides/build/jobs
+"""
 
 from __future__ import annotations
 
@@ -17,28 +21,33 @@ from nba_predictions.orchestration.assets.prediction_models import (
     prediction_models,
 )
 from nba_predictions.orchestration.assets.publication import phase5_completion
-from nba_predictions.orchestration.assets.staging import staged_predictions
+from nba_predictions.orchestration.assets.staging import player_staging, staged_predictions
 from nba_predictions.orchestration.run_config import Mode, fan_out
 from nba_predictions.orchestration.run_tags import MODE_TAG
 
+#: The inputs of a game date and everything up to the cleanup. `player_staging` has a partition per
+#: player: a run of a game date cannot contain it, and `staged_predictions` stages its players.
+_NIGHT = dg.AssetSelection.assets(staging_cleanup).upstream() - dg.AssetSelection.assets(
+    player_staging
+)
+#: The assets that follow an existing slate.
+_FROM_STAGING = dg.AssetSelection.assets(
+    staged_predictions, player_prop_predictions, staging_cleanup
+)
+
 nightly_predictions = dg.define_asset_job(
     "nightly_predictions",
-    selection=dg.AssetSelection.assets(staging_cleanup).upstream(),
-    description="Predict one game date, from ingestion to the clean-up of staging.",
+    selection=_NIGHT,
+    description="Predicts one game date, from ingestion to the cleanup of staging.",
 )
 
 refresh_predictions = dg.define_asset_job(
     "refresh_predictions",
-    selection=dg.AssetSelection.assets(staging_cleanup).upstream(),
+    selection=_NIGHT,
     config=fan_out(Mode.refresh),
     tags={MODE_TAG: Mode.refresh.name},
-    description="Bring the predictions of one game date up to the lines, injuries and games of "
-    "now: only who is affected is predicted again.",
-)
-
-#: What follows a slate that is there already.
-_FROM_STAGING = dg.AssetSelection.assets(
-    staged_predictions, player_prop_predictions, staging_cleanup
+    description="Updates the predictions of one game date for changed lines, injuries and games. "
+    "Predicts only the affected players.",
 )
 
 replay_players = dg.define_asset_job(
@@ -46,8 +55,8 @@ replay_players = dg.define_asset_job(
     selection=_FROM_STAGING,
     config=fan_out(Mode.replay),
     tags={MODE_TAG: Mode.replay.name},
-    description="Predict players of a staged date again, merge and clean up: those that the "
-    "configuration names, by default those who are not done.",
+    description="Predicts players again into the existing batch, merges and cleans up. Replays the "
+    "players in the configuration, by default those that are not done.",
 )
 
 finish_batch = dg.define_asset_job(
@@ -55,13 +64,13 @@ finish_batch = dg.define_asset_job(
     selection=_FROM_STAGING,
     config=fan_out(Mode.finish),
     tags={MODE_TAG: Mode.finish.name},
-    description="Bring a batch to its end that its run has left: merge what is staged, clean up.",
+    description="Finishes a batch whose run ended early: merges what is staged and cleans up.",
 )
 
 publish_phase5_completion = dg.define_asset_job(
     "publish_phase5_completion",
     selection=dg.AssetSelection.assets(phase5_completion),
-    description='Publish "Phase 5 complete" for one game date.',
+    description='Publishes the message "Phase 5 complete" for one game date.',
 )
 
 grade_predictions = dg.define_asset_job(
@@ -69,12 +78,12 @@ grade_predictions = dg.define_asset_job(
     selection=dg.AssetSelection.assets(
         prediction_results, system_performance, calibration, system_drift
     ),
-    description="Grade the predictions of one finished game date.",
+    description="Grades the predictions of one finished game date.",
 )
 
 train_models = dg.define_asset_job(
     "train_models",
     selection=dg.AssetSelection.assets(game_logs, prediction_models, models_in_force),
-    description="Train the models of the week of a game date, or find them trained, and let those "
-    "of the week before challenge those in force.",
+    description="Trains the models of a week, unless they exist, and compares the models of the "
+    "week before with the models in force.",
 )

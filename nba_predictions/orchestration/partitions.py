@@ -7,16 +7,28 @@
 from __future__ import annotations
 
 import re
+import warnings
+from collections.abc import Iterable
 from datetime import date, datetime
+from typing import Any, TypeVar
 
 import dagster as dg
 
 from nba_predictions.domain.league.games import EASTERN
 
-#: One partition per game date, US Eastern. The partition of a date exists from its midnight on.
-game_dates = dg.DailyPartitionsDefinition(
-    start_date="2000-10-01", timezone=str(EASTERN), end_offset=1
-)
+_Definition = TypeVar("_Definition", bound=dg.AssetsDefinition)
+
+
+def game_dates_from(first: date) -> dg.DailyPartitionsDefinition:
+    """Return the partitions of all game dates from `first` to today, US Eastern."""
+    return dg.DailyPartitionsDefinition(
+        start_date=first.isoformat(), timezone=str(EASTERN), end_offset=1
+    )
+
+
+#: One partition per game date. Assets and checks are declared with these; `starting_at` replaces
+#: them by the partitions of a source.
+game_dates = game_dates_from(date(2000, 10, 1))
 
 #: One partition per player of a batch, for example `2026-01-01:paulgeorge`.
 player_nights = dg.DynamicPartitionsDefinition(name="player_nights")
@@ -25,6 +37,54 @@ player_nights = dg.DynamicPartitionsDefinition(name="player_nights")
 #: dimensions of a partition, so the partition could not be launched from its own page.
 _SEPARATOR, _OLD_SEPARATOR = ":", "|"
 _PLAYER_KEY = re.compile(r"(?P<date>\d{4}-\d{2}-\d{2})[:|](?P<player_lookup>.+)")
+
+
+def starting_at(first: date | None, definitions: Iterable[_Definition]) -> list[_Definition]:
+    """Return assets or checks whose game dates start at `first`, the first date of the source.
+
+    A page of the UI then does not count the dates before it as missing. None changes nothing.
+    """
+    dates = game_dates if first is None else game_dates_from(first)
+    return [_with_game_dates(definition, dates) for definition in definitions]
+
+
+def _with_game_dates(definition: _Definition, dates: dg.DailyPartitionsDefinition) -> _Definition:
+    attributes: dict[str, Any] = definition.get_attributes_dict()
+    # Beta, and for an executable asset or check the default.
+    del attributes["execution_type"]
+    attributes["specs"] = [
+        spec.replace_attributes(partitions_def=dates) if spec.partitions_def == game_dates else spec
+        for spec in definition.specs
+    ]
+    attributes["check_specs_by_output_name"] = {
+        name: partitioned_check_spec(
+            spec.name,
+            asset=spec.asset_key,
+            description=spec.description,
+            additional_deps=spec.additional_deps,
+            blocking=spec.blocking,
+            metadata=spec.metadata,
+            partitions_def=dates,
+        )
+        for name, spec in definition.check_specs_by_output_name.items()
+    }
+    return type(definition)(**attributes)
+
+
+def partitioned_check_spec(
+    name: str,
+    *,
+    partitions_def: dg.PartitionsDefinition = game_dates,
+    **attributes: Any,
+) -> dg.AssetCheckSpec:
+    """Return the spec of a check that has one result per game date.
+
+    Without `partitions_def`, Dagster keeps the check of a partition in the state "planned".
+    """
+    with warnings.catch_warnings():
+        # Partitioned checks are in preview.
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return dg.AssetCheckSpec(name, partitions_def=partitions_def, **attributes)
 
 
 def game_date_of(partition_key: str) -> date:

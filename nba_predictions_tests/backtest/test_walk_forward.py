@@ -143,6 +143,7 @@ class Turned:
     league: LeagueSource
     since: date
     name: str = "turned"
+    first_date: date | None = None
 
     def _turned(self, logs: pl.DataFrame) -> pl.DataFrame:
         later = pl.col("game_date") >= self.since

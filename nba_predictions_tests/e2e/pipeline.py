@@ -58,6 +58,12 @@ class FramesLeague:
     report: pl.DataFrame
     name: str = "frames"
 
+    @property
+    def first_date(self) -> date:
+        first = self.logs["game_date"].min()
+        assert isinstance(first, date)
+        return first
+
     def game_logs(self, before: date) -> pl.DataFrame:
         return self.logs.filter(pl.col("game_date") < before)
 

@@ -678,6 +678,33 @@ def test_optional_files_may_be_absent(tmp_path: Path) -> None:
     assert source.schedule(DAY).is_empty()
 
 
+# --- first date
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_the_first_date_is_that_of_the_oldest_box_score(tmp_path: Path, suffix: str) -> None:
+    for name, days in (("2024-25", ["2025-01-10", "2025-01-08"]), ("2023-24", ["2024-03-01"])):
+        frame = pl.DataFrame([log_row(GAME_DATE=day) for day in days])
+        path = tmp_path / f"player_game_logs_{name}.{suffix}"
+        frame.write_csv(path) if suffix == "csv" else frame.write_parquet(path)
+    source = FilesSource(tmp_path)
+    assert source.first_date == date(2024, 3, 1)
+    assert source.game_logs(before=source.first_date).is_empty()
+    assert len(source.box_scores(source.first_date)) > 0
+
+
+def test_files_that_cannot_be_read_have_no_first_date(tmp_path: Path) -> None:
+    assert FilesSource(tmp_path / "missing").first_date is None
+    assert FilesSource(tmp_path).first_date is None
+    logs = tmp_path / "player_game_logs.parquet"
+    logs.write_bytes(b"no parquet")
+    assert FilesSource(tmp_path).first_date is None
+    pl.DataFrame({"OTHER": ["2025-01-10"]}).write_parquet(logs)
+    assert FilesSource(tmp_path).first_date is None
+    pl.DataFrame({"GAME_DATE": ["yesterday", "0001-01-01", None]}).write_parquet(logs)
+    assert FilesSource(tmp_path).first_date is None
+
+
 # --- provenance
 
 

@@ -39,6 +39,12 @@ def test_it_is_a_league_source(league: SimulatedLeague) -> None:
     assert source.name == "simulated"
 
 
+def test_the_first_date_has_games_and_a_season_before_it(league: SimulatedLeague) -> None:
+    assert league.first_date == date(2024, 10, 22)
+    assert len(league.schedule(league.first_date)) > 0
+    assert len(league.game_logs(before=league.first_date)) > 0
+
+
 def test_frames_have_the_schemas_of_the_port(league: SimulatedLeague) -> None:
     for day in (NIGHT, date(2025, 12, 24), date(2026, 8, 1), date(1980, 1, 1)):
         assert dict(league.game_logs(day).schema) == GAME_LOGS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+from datetime import date
 from pathlib import Path
 
 import dagster as dg
@@ -16,7 +17,7 @@ from nba_predictions.domain.policies.input_gates import GATES
 from nba_predictions.inputs.files import FilesSource
 from nba_predictions.inputs.simulated import SimulatedLeague
 from nba_predictions.messaging.outbox import OutboxPublisher
-from nba_predictions.orchestration.partitions import game_dates, player_nights
+from nba_predictions.orchestration.partitions import game_dates_from, player_nights
 from nba_predictions.settings import Settings
 from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
 
@@ -50,7 +51,23 @@ def test_every_asset_has_a_group_an_owner_a_description_and_partitions(name: str
     assert node.group_name not in (None, "default")
     assert node.owners
     assert node.description
-    assert node.partitions_def == (player_nights if name == "player_staging" else game_dates)
+    dates = game_dates_from(date(2024, 10, 22))
+    assert node.partitions_def == (player_nights if name == "player_staging" else dates)
+
+
+def test_game_dates_start_at_the_first_date_of_the_source(tmp_path: Path) -> None:
+    resources = build_resources(Settings("embedded", "simulated", None, tmp_path, 0.9))
+    for first, start in ((date(2021, 10, 19), "2021-10-19"), (None, "2000-10-01")):
+        league = SimulatedLeague()
+        league.first_date = first
+        definitions = build_definitions({**resources, "league": league})
+        graph = definitions.resolve_asset_graph()
+        nodes = [graph.get(key) for key in graph.executable_asset_keys | graph.asset_check_keys]
+        partitions = {node.partitions_def for node in nodes} - {player_nights}
+        assert [dates.get_first_partition_key() for dates in partitions if dates] == [start]
+        job = definitions.resolve_job_def("nightly_predictions")
+        assert job.partitions_def is not None
+        assert job.partitions_def.get_first_partition_key() == start
 
 
 @pytest.mark.parametrize(

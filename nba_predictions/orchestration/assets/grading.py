@@ -1,6 +1,5 @@
 """The morning after: predictions against results, and how the systems stand."""
 
-import warnings
 from datetime import date
 from typing import Any
 
@@ -15,28 +14,27 @@ from nba_predictions.orchestration import display
 from nba_predictions.orchestration.assets.ingestion import League
 from nba_predictions.orchestration.assets.merge import player_prop_predictions
 from nba_predictions.orchestration.assets.staging import TheWarehouse
-from nba_predictions.orchestration.partitions import game_date_of, game_dates
+from nba_predictions.orchestration.partitions import (
+    game_date_of,
+    game_dates,
+    partitioned_check_spec,
+)
 from nba_predictions.report import plots
 from nba_predictions.report.night import Graded, gather_graded, with_hit_rate
 
 _GRADED, _IN_BAND = "every_game_has_box_scores", "recent_error_is_in_its_band"
 
-with warnings.catch_warnings():
-    # Partitioned checks are in preview, see checks/promises.py.
-    warnings.simplefilter("ignore", dg.PreviewWarning)
-    _GRADED_SPEC = dg.AssetCheckSpec(
-        _GRADED,
-        asset="prediction_results",
-        description="A game without any box score was postponed, or its box score is late: its "
-        "players are void until the date is graded again.",
-        partitions_def=game_dates,
-    )
-    _IN_BAND_SPEC = dg.AssetCheckSpec(
-        _IN_BAND,
-        asset="system_drift",
-        description="No system's error of late is outside what its errors before let expect.",
-        partitions_def=game_dates,
-    )
+_GRADED_SPEC = partitioned_check_spec(
+    _GRADED,
+    asset="prediction_results",
+    description="Every game has box scores. A game without any was postponed, or its box scores "
+    "are late: its players are void until the date is graded again.",
+)
+_IN_BAND_SPEC = partitioned_check_spec(
+    _IN_BAND,
+    asset="system_drift",
+    description="The recent error of every system is within the range of its earlier errors.",
+)
 
 
 @dg.asset(

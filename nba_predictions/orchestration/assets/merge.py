@@ -11,6 +11,7 @@ from nba_predictions.orchestration.assets.staging import (
     Batches,
     TheWarehouse,
     no_retry_of_permanent_errors,
+    player_staging,
     staged_predictions,
 )
 from nba_predictions.orchestration.partitions import game_date_of, game_dates
@@ -19,7 +20,12 @@ from nba_predictions.report.night import predictions_of, reconciliation_table
 
 
 @dg.asset(
-    deps=[staged_predictions],
+    deps=[
+        staged_predictions,
+        # The rows come from the players' staging tables. Dagster has no mapping from a date to the
+        # dynamic partitions of its players.
+        dg.AssetDep(player_staging, partition_mapping=dg.AllPartitionMapping()),
+    ],
     partitions_def=game_dates,
     group_name="predictions",
     kinds={"sql", "table"},

@@ -1,6 +1,5 @@
 """What a night promises. A promise that is broken stops the clean-up of staging."""
 
-import warnings
 from collections.abc import Iterator
 
 import dagster as dg
@@ -15,36 +14,27 @@ from nba_predictions.orchestration import display
 from nba_predictions.orchestration.assets.merge import player_prop_predictions
 from nba_predictions.orchestration.assets.publication import phase5_completion
 from nba_predictions.orchestration.assets.staging import Batches, TheWarehouse
-from nba_predictions.orchestration.partitions import game_date_of, game_dates
+from nba_predictions.orchestration.partitions import game_date_of, partitioned_check_spec
 from nba_predictions.report.night import steps_table
 
-_PROMISES = {
-    "merged_rows_match_staged": "Every staged row is in the target, counted there.",
-    "no_duplicate_keys": "No business key stands twice on the date.",
-    "batch_is_complete": "Enough players are accounted for; a warning when not all are.",
+_DESCRIPTIONS = {
+    "merged_rows_match_staged": "Every staged row is in the target table, by a count of its rows.",
+    "no_duplicate_keys": "No business key occurs twice on the date.",
+    "batch_is_complete": "All players are done or skipped. A warning if some failed, an error if "
+    "fewer than the completion threshold are done.",
 }
-
-
-with warnings.catch_warnings():
-    # Partitioned checks are in preview; without partitions_def a check's record of a partition
-    # stays "planned" for ever.
-    warnings.simplefilter("ignore", dg.PreviewWarning)
-    _SPECS = [
-        dg.AssetCheckSpec(
-            name,
-            asset=player_prop_predictions,
-            description=promise,
-            blocking=True,
-            partitions_def=game_dates,
-        )
-        for name, promise in _PROMISES.items()
-    ]
-    _AUDIT = dg.AssetCheckSpec(
-        "the_night_is_whole",
-        asset=phase5_completion,
-        description="The audit of the batch, from batch store, staging, table and ledger.",
-        partitions_def=game_dates,
+_SPECS = [
+    partitioned_check_spec(
+        name, asset=player_prop_predictions, description=description, blocking=True
     )
+    for name, description in _DESCRIPTIONS.items()
+]
+_AUDIT = partitioned_check_spec(
+    "the_night_is_whole",
+    asset=phase5_completion,
+    description="The audit of the night finds the verdict COMPLETE, from the batch store, the "
+    "staging tables, the target table and the ledger. PARTIAL is a warning.",
+)
 
 
 @dg.multi_asset_check(specs=[_AUDIT])

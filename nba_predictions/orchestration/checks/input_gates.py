@@ -5,7 +5,6 @@ what follows, is in `domain/gates.py`; how a night goes on that waits, in `senso
 """
 
 import logging
-import warnings
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -23,7 +22,7 @@ from nba_predictions.inputs.port import LeagueSource
 from nba_predictions.logs import milestone
 from nba_predictions.orchestration.assets import features, ingestion
 from nba_predictions.orchestration.assets.ingestion import League
-from nba_predictions.orchestration.partitions import game_date_of, game_dates
+from nba_predictions.orchestration.partitions import game_date_of, partitioned_check_spec
 from nba_predictions.settings import Settings
 
 #: Where the gate on the schedule tells until when a night may wait.
@@ -36,20 +35,16 @@ TheSettings = dg.ResourceParam[Settings]
 def _specs(
     asset: dg.AssetsDefinition, *names: str, also_reads: tuple[dg.AssetsDefinition, ...] = ()
 ) -> list[dg.AssetCheckSpec]:
-    with warnings.catch_warnings():
-        # Partitioned checks are in preview; promises.py says why they are partitioned.
-        warnings.simplefilter("ignore", dg.PreviewWarning)
-        return [
-            dg.AssetCheckSpec(
-                name,
-                asset=asset,
-                additional_deps=also_reads,
-                description=GATES[name],
-                blocking=True,
-                partitions_def=game_dates,
-            )
-            for name in names
-        ]
+    return [
+        partitioned_check_spec(
+            name,
+            asset=asset,
+            additional_deps=also_reads,
+            description=GATES[name],
+            blocking=True,
+        )
+        for name in names
+    ]
 
 
 @dg.multi_asset_check(
