@@ -1,8 +1,13 @@
-"""When a night is predicted and graded, on the clock of US Eastern."""
+"""The schedules, on the clock of US Eastern: predict, grade, train, maintain and refresh.
+
+Each schedule requests one run. The run key names what the run is for, so a repeated tick does not
+launch it twice. https://docs.dagster.io/guides/automate/schedules
+"""
 
 import hashlib
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import date, timedelta
+from functools import partial
 
 import dagster as dg
 import polars as pl
@@ -22,109 +27,110 @@ from nba_predictions.orchestration.run_config import fan_out
 from nba_predictions.orchestration.run_tags import PARTITION_TAG
 from nba_predictions.settings import Settings
 
+_eastern_schedule = partial(
+    dg.schedule,
+    execution_timezone=str(EASTERN),
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
 
-@dg.schedule(
+
+def _eastern_date(context: dg.ScheduleEvaluationContext) -> date:
+    """Return the Eastern date on which a tick was due."""
+    return eastern_date(context.scheduled_execution_time)
+
+
+def _run_for(game_date: date, run_config: Mapping[str, object] | None = None) -> dg.RunRequest:
+    """Return a request for one run of a game date."""
+    key = game_date.isoformat()
+    return dg.RunRequest(run_key=key, partition_key=key, run_config=run_config)
+
+
+@_eastern_schedule(
     job=nightly_predictions,
     cron_schedule="0 7 * * *",
-    execution_timezone=str(EASTERN),
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Predicts the games of the Eastern date on which it fires.",
+    description="Predicts the games of the current Eastern date at 07:00.",
 )
 def predict_today_at_7_eastern(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """At 07:00 US Eastern, predict the games of that Eastern date.
+    """Predict the games of the Eastern date, and publish them unless the date is over.
 
-    A scheduler that was away makes up for its last tick. When the date is over by then, its rows
-    are worth having and grading, and nobody is told that there is something to be read tonight.
+    A scheduler that was down makes up for its last tick. The rows of a past date can still be
+    graded, but no reader waits for its completion message.
     """
-    game_date = eastern_date(context.scheduled_execution_time)
-    over = game_date < eastern_date(utc_now())
-    return dg.RunRequest(
-        run_key=game_date.isoformat(),
-        partition_key=game_date.isoformat(),
-        run_config=fan_out(announce=False) if over else None,
-    )
+    game_date = _eastern_date(context)
+    is_over = game_date < eastern_date(utc_now())
+    return _run_for(game_date, fan_out(announce=False) if is_over else None)
 
 
-@dg.schedule(
+@_eastern_schedule(
     job=grade_predictions,
     cron_schedule="0 6 * * *",
-    execution_timezone=str(EASTERN),
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Grades the predictions of the Eastern date before the one on which it fires.",
+    description="Grades the predictions of the previous Eastern date at 06:00.",
 )
 def grade_yesterday_at_6_eastern(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """At 06:00 US Eastern, grade the predictions of the Eastern date before."""
-    game_date = (eastern_date(context.scheduled_execution_time) - timedelta(days=1)).isoformat()
-    return dg.RunRequest(run_key=game_date, partition_key=game_date)
+    return _run_for(_eastern_date(context) - timedelta(days=1))
 
 
-@dg.schedule(
+@_eastern_schedule(
     job=train_models,
     cron_schedule="30 5 * * 1",
-    execution_timezone=str(EASTERN),
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Trains the models of the week, so that the night at 07:00 finds them.",
+    description="Trains the models of the week on Mondays at 05:30, before the first night of the "
+    "week.",
 )
 def train_on_monday_at_5_30_eastern(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """On Monday at 05:30 US Eastern, train on the games before it."""
-    game_date = eastern_date(context.scheduled_execution_time).isoformat()
-    return dg.RunRequest(run_key=game_date, partition_key=game_date)
+    return _run_for(_eastern_date(context))
 
 
-@dg.schedule(
+@_eastern_schedule(
     job=maintenance,
     cron_schedule="0 4 * * 0",
-    execution_timezone=str(EASTERN),
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Forgets what is older than its retention.",
+    description="Removes what is older than its retention on Sundays at 04:00, when no night is "
+    "predicted.",
 )
 def maintain_on_sunday_at_4_eastern(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """On Sunday at 04:00 US Eastern, when no night is predicted, forget what is old."""
-    return dg.RunRequest(run_key=eastern_date(context.scheduled_execution_time).isoformat())
+    return dg.RunRequest(run_key=_eastern_date(context).isoformat())
 
 
-@dg.schedule(
+@_eastern_schedule(
     job=refresh_predictions,
     cron_schedule="30 12,16 * * *",
-    execution_timezone=str(EASTERN),
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Brings the predictions of the Eastern date up to lines and injuries that changed.",
+    description="Updates the predictions of the current Eastern date at 12:30 and 16:30 if lines, "
+    "injuries or games changed.",
 )
 def refresh_when_inputs_changed(
     context: dg.ScheduleEvaluationContext,
     open_league: dg.ResourceParam[Callable[[], LeagueSource]],
     settings: dg.ResourceParam[Settings],
 ) -> dg.RunRequest | dg.SkipReason:
-    """At 12:30 and 16:30 US Eastern, refresh the date if its inputs are not those of its last run.
+    """Refresh the date if its inputs differ from the stored inputs of its last run.
 
-    A date that nothing has run for yet, or whose last run failed, is asked for as well: what such a
-    run has stored it may not have used, and without a batch a refresh predicts the night.
+    It also requests a run if the last run of the date failed, because a failed run may have stored
+    inputs that it did not use, and if there was none. Without a batch a refresh predicts the night.
     """
-    moment = context.scheduled_execution_time
-    game_date = eastern_date(moment)
+    game_date = _eastern_date(context)
     if game_date < eastern_date(utc_now()):
-        # A daemon that was away makes up for its last tick; what is said now was not known then.
-        return dg.SkipReason(f"{game_date} is over; this tick comes too late to refresh it")
+        # A scheduler that was down makes up for its last tick, but inputs of today are not those
+        # of the past date.
+        return dg.SkipReason(f"{game_date} is over; this tick is too late to refresh it")
     league = open_league()
-    now = {
+    current = {
         "prop_lines": league.prop_lines(game_date),
         "injuries": league.injuries(game_date),
         "schedule": league.schedule(game_date),
     }
     partition = game_date.isoformat()
-    content = frames_digest(now)
-    stored = {name: stored_frame(settings.home, name, partition) for name in now}
-    there = {name: frame for name, frame in stored.items() if frame is not None}
-    if frames_digest(there) == content and not _last_run_failed(context.instance, partition):
-        return dg.SkipReason("lines and injuries are as they were, and so are the games")
-    # A run_key is launched once, ever. Lines may go back to what they were, and a run may fail: the
-    # time tells one attempt from the next.
-    at = moment.astimezone(EASTERN)
-    return dg.RunRequest(run_key=f"{partition}:{at:%H%M}:{content}", partition_key=partition)
+    digest = frames_digest(current)
+    stored = {name: stored_frame(settings.home, name, partition) for name in current}
+    stored_digest = frames_digest({n: frame for n, frame in stored.items() if frame is not None})
+    if digest == stored_digest and not _last_run_failed(context.instance, partition):
+        return dg.SkipReason("lines, injuries and games have not changed")
+    # Dagster launches a run key once. The time distinguishes the ticks of a day: lines may return
+    # to earlier values, and a run may fail.
+    due = context.scheduled_execution_time.astimezone(EASTERN)
+    return dg.RunRequest(run_key=f"{partition}:{due:%H%M}:{digest}", partition_key=partition)
 
 
 def _last_run_failed(instance: dg.DagsterInstance, partition: str) -> bool:
-    """Return whether the newest of the runs that predict a date has failed, or was cancelled."""
+    """Return whether the newest run that predicts a date failed or was canceled."""
     runs = [
         record
         for job in (nightly_predictions, refresh_predictions)
@@ -140,7 +146,7 @@ def _last_run_failed(instance: dg.DagsterInstance, partition: str) -> bool:
 
 
 def frames_digest(frames: Mapping[str, pl.DataFrame]) -> str:
-    """Return a hash of what some frames hold, whatever the order of their rows and columns."""
+    """Return a hash of the contents of frames, independent of the order of rows and columns."""
     digest = hashlib.sha256()
     for name, frame in sorted(frames.items()):
         columns = sorted(frame.columns)

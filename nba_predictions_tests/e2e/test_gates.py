@@ -20,7 +20,7 @@ from nba_predictions.domain.errors import SourceDataError
 from nba_predictions.domain.policies.input_gates import GATES_TAG
 from nba_predictions.orchestration.checks import input_gates
 from nba_predictions.orchestration.sensors import gate_retry
-from nba_predictions.orchestration.sensors.gate_retry import LOOK_AGAIN_AFTER
+from nba_predictions.orchestration.sensors.gate_retry import RETRY_INTERVAL
 from nba_predictions_tests.e2e.conftest import MakePipeline
 from nba_predictions_tests.e2e.pipeline import (
     GAME_DATE,
@@ -105,7 +105,7 @@ def test_lines_of_one_game_let_the_night_wait_and_the_rest_of_them_let_it_go(
     assert evening.pipeline.judgement().verdict is Verdict.NOT_STARTED
 
     capsys.readouterr()
-    evening.now += LOOK_AGAIN_AFTER - timedelta(minutes=1)
+    evening.now += RETRY_INTERVAL - timedelta(minutes=1)
     assert evening.tick() == []
     (waits,) = milestones(capsys, "night_waits")
     assert waits["attempts"] == 1
@@ -119,13 +119,13 @@ def test_lines_of_one_game_let_the_night_wait_and_the_rest_of_them_let_it_go(
 
     # Once more in vain: the next attempt has a run_key of its own.
     assert not evening.predict().success
-    evening.now += LOOK_AGAIN_AFTER
+    evening.now += RETRY_INTERVAL
     (again,) = evening.tick()
     assert again.run_key != request.run_key
 
     evening.pipeline = evening.pipeline.with_league(league)
     assert evening.predict().success
-    evening.now += LOOK_AGAIN_AFTER
+    evening.now += RETRY_INTERVAL
     assert evening.tick() == []
     for published in evening.pipeline.tick():
         assert evening.pipeline.publish(published).success
@@ -183,7 +183,7 @@ def test_a_run_of_another_version_is_waited_for_like_any_other(
     evening = Evening(make_pipeline(league=of_one_game(league)), monkeypatch)
     monkeypatch.setattr(input_gates, "REASON", "another name")
     assert not evening.predict().success
-    evening.now += LOOK_AGAIN_AFTER
+    evening.now += RETRY_INTERVAL
     assert len(evening.tick()) == 1
 
 
@@ -240,7 +240,7 @@ def test_a_failure_of_another_kind_is_not_waited_for(
     evening = Evening(make_pipeline(), monkeypatch)
     with evening.pipeline.warehouse.broken("prepare", down):
         assert not evening.predict().success
-    evening.now += LOOK_AGAIN_AFTER
+    evening.now += RETRY_INTERVAL
     assert evening.tick() == []
 
 

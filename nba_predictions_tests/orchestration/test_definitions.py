@@ -55,6 +55,13 @@ def test_every_asset_has_a_group_an_owner_a_description_and_partitions(name: str
     assert node.partitions_def == (player_nights if name == "player_staging" else dates)
 
 
+def test_the_merge_depends_on_the_staged_players() -> None:
+    merge = defs.resolve_asset_graph().get(dg.AssetKey("player_prop_predictions"))
+    assert {key.to_user_string() for key in merge.parent_keys} == {
+        *("staged_predictions", "player_staging")
+    }
+
+
 def test_game_dates_start_at_the_first_date_of_the_source(tmp_path: Path) -> None:
     resources = build_resources(Settings("embedded", "simulated", None, tmp_path, 0.9))
     for first, start in ((date(2021, 10, 19), "2021-10-19"), (None, "2000-10-01")):

@@ -269,9 +269,7 @@ def test_a_date_is_refreshed_once_what_the_source_says_has_changed(afternoon: Af
     assert isinstance(first, dg.RunRequest)
     assert first.partition_key == GAME_DATE.isoformat()
     afternoon.store()
-    assert afternoon.tick(resources) == (
-        "lines and injuries are as they were, and so are the games"
-    )
+    assert afternoon.tick(resources) == "lines, injuries and games have not changed"
     afternoon.change_lines()
     early, late = (afternoon.tick(resources, hour) for hour in (12, 16))
     assert isinstance(early, dg.RunRequest)
@@ -287,7 +285,7 @@ def test_a_tick_that_comes_when_its_date_is_over_refreshes_nothing(afternoon: Af
     resources = build_resources(afternoon.settings)
     assert isinstance(afternoon.tick(resources, late=timedelta(hours=7)), dg.RunRequest)
     said = afternoon.tick(resources, late=timedelta(hours=8))
-    assert said == f"{GAME_DATE} is over; this tick comes too late to refresh it"
+    assert said == f"{GAME_DATE} is over; this tick is too late to refresh it"
 
 
 @pytest.mark.parametrize(("status", "asked"), [("FAILURE", True), ("SUCCESS", False)])

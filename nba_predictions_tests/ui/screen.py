@@ -104,9 +104,16 @@ class Screen:
         self.button("Materialize( all| selected.*)?…").click()
         return self.page.get_by_role("dialog")
 
-    def materialize_date(self, game_date: str) -> str:
-        """Materialize what the page is about for a date; return the end of the run."""
+    def materialize_date(self, game_date: str, *, is_first: bool = False) -> str:
+        """Materialize the assets of the page for a date, and return how the run ended.
+
+        On a home without staged players, Dagster warns that `player_staging` is upstream and was
+        never materialized.
+        """
         dialog = self.ask_to_materialize()
+        if is_first:
+            self.shows("player_staging", dialog)
+            self.button("Confirm", dialog).click()
         # The dialog begins with the last ninety days.
         self.button("Show all partitions", dialog).click()
         dialog.get_by_placeholder("ex:").fill(game_date)

@@ -52,7 +52,7 @@ def rows_by_player(pipeline: Pipeline, game_date: date) -> dict[str, int]:
 def green_night(screen: Screen, pipeline: Pipeline) -> str:
     """A night launched from the page of its job; the id of its batch."""
     screen.open_job("nightly_predictions")
-    assert screen.materialize_date(GREEN.isoformat()) == "Success"
+    assert screen.materialize_date(GREEN.isoformat(), is_first=True) == "Success"
     screen.shows("No steps have errored")
     screen.picture("night-run")
     return pipeline.batch(GREEN).batch_id

@@ -1,4 +1,8 @@
-"""What is watched: batches that are done and not yet told of, and batches that a run has left."""
+"""The sensors that finish what a run left: unpublished batches and stalled batches.
+
+They read the batch store, not the event log, so they find a batch however it came into its state.
+https://docs.dagster.io/guides/automate/sensors
+"""
 
 from datetime import timedelta
 
@@ -12,9 +16,9 @@ from nba_predictions.orchestration.assets.staging import Batches
 from nba_predictions.orchestration.jobs import finish_batch, publish_phase5_completion
 from nba_predictions.orchestration.run_tags import BATCH_TAG
 
-#: A run that has not ended after this long is taken for dead, and followed by another.
+#: A run that has not ended after this time counts as dead, and another attempt follows.
 RUN_TIMEOUT = timedelta(minutes=10)
-#: Between two attempts at the same batch a sensor waits, twice as long each time, up to this.
+#: The wait between two attempts at a batch doubles each time, up to this time.
 LONGEST_BACKOFF = timedelta(minutes=30)
 
 
@@ -22,19 +26,15 @@ LONGEST_BACKOFF = timedelta(minutes=30)
     job=publish_phase5_completion,
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Publishes every cleaned batch, and asks again until the broker has it.",
+    description="Publishes every cleaned batch, and retries until the broker acknowledges the "
+    "message.",
 )
 def publish_cleaned_batches(
     context: dg.SensorEvaluationContext, batches: Batches
 ) -> dg.SensorResult | dg.SkipReason:
-    """Publish every batch that is consolidated and cleaned, until its broker has acknowledged it.
-
-    It asks the batch store, not the event log: however a batch came to be cleaned, it is found.
-    """
-    waiting = unpublished(batches)
-    requests = _requests(context, waiting, publish_phase5_completion.name)
+    requests = _requests(context, unpublished(batches), publish_phase5_completion.name)
     if not requests:
-        return dg.SkipReason("no cleaned batch waits to be published, or it is being published")
+        return dg.SkipReason("no cleaned batch is unpublished, or its publication is running")
     return dg.SensorResult(run_requests=requests)
 
 
@@ -42,23 +42,24 @@ def publish_cleaned_batches(
     job=finish_batch,
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Finds batches without progress, says so, and finishes those that may go out.",
+    description="Finds batches without progress. Finishes those that reach the completion "
+    "threshold, and abandons the others.",
 )
 def settle_stalled_batches(
     context: dg.SensorEvaluationContext, batches: Batches
 ) -> dg.SensorResult | dg.SkipReason:
-    """Find batches whose run died or hangs; finish those that reach their threshold.
+    """Finish or abandon batches whose run died or hangs.
 
-    Of the others the next run of the same slate takes up what was left.
+    The next run of the same slate resumes an abandoned batch.
     """
     stalls = settle_stalls(batches, run_id="settle_stalled_batches")
     to_finish = [stall.batch for stall in stalls if stall.may_be_finished]
     requests = _requests(context, to_finish, finish_batch.name)
     if not requests:
         return dg.SkipReason(
-            f"{len(stalls)} batches without progress, none of them to be finished now"
+            f"{len(stalls)} batches without progress, none to finish now"
             if stalls
-            else "every batch is done, or has made progress lately"
+            else "every batch is done or has recent progress"
         )
     return dg.SensorResult(run_requests=requests)
 
@@ -66,26 +67,28 @@ def settle_stalled_batches(
 def _requests(
     context: dg.SensorEvaluationContext, batches: list[Batch], job: str
 ) -> list[dg.RunRequest]:
-    found = (_request(context, batch, job) for batch in batches)
-    return [request for request in found if request is not None]
+    requests = (_request(context, batch, job) for batch in batches)
+    return [request for request in requests if request is not None]
 
 
 def _request(context: dg.SensorEvaluationContext, batch: Batch, job: str) -> dg.RunRequest | None:
-    """Return a request for the next attempt at a batch; None while one is going on, or too soon."""
-    runs = context.instance.get_run_records(
+    """Return a request for the next attempt at a batch, None if it is too early for one."""
+    records = context.instance.get_run_records(
         dg.RunsFilter(tags={BATCH_TAG: batch.batch_id}, job_name=job)
     )
-    if runs:
-        newest = max(run.create_timestamp for run in runs)
-        busy = any(not run.dagster_run.is_finished for run in runs)
-        # No power beyond this one is needed, and of a large one no timedelta can be made.
-        wait = timedelta(seconds=30) * 2 ** min(len(runs) - 1, 10)
-        patience = RUN_TIMEOUT if busy else min(wait, LONGEST_BACKOFF)
-        if utc_now() - newest < patience:
+    newest = max(records, key=lambda record: record.storage_id, default=None)
+    if newest is not None:
+        is_running = any(not record.dagster_run.is_finished for record in records)
+        # The exponent is bounded because a timedelta cannot hold large powers.
+        backoff = timedelta(seconds=30) * 2 ** min(len(records) - 1, 10)
+        wait = RUN_TIMEOUT if is_running else min(backoff, LONGEST_BACKOFF)
+        if utc_now() - newest.create_timestamp < wait:
             return None
-    # A run_key is launched once, ever: each attempt needs its own.
+    # Dagster launches a run key once. The key names the attempt before this one: a number of
+    # attempts would repeat after old runs are deleted.
+    previous = newest.dagster_run.run_id if newest else "first"
     return dg.RunRequest(
-        run_key=f"{batch.batch_id}:{len(runs)}",
+        run_key=f"{batch.batch_id}:{previous}",
         partition_key=batch.game_date.isoformat(),
         tags={BATCH_TAG: batch.batch_id},
     )

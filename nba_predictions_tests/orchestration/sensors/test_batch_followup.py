@@ -54,10 +54,10 @@ class House:
             )
         )
 
-    def run(self, batch_id: str, status: dg.DagsterRunStatus, job: str = JOB) -> None:
-        self.instance.add_run(
-            dg.DagsterRun(job_name=job, status=status, tags={BATCH_TAG: batch_id})
-        )
+    def run(self, batch_id: str, status: dg.DagsterRunStatus, job: str = JOB) -> str:
+        run = dg.DagsterRun(job_name=job, status=status, tags={BATCH_TAG: batch_id})
+        self.instance.add_run(run)
+        return run.run_id
 
     def silence(self, batch_id: str) -> None:
         """Put everything that a batch has recorded an hour back."""
@@ -98,7 +98,7 @@ def test_a_cleaned_batch_is_asked_for_with_its_date_and_its_id(house: House) -> 
     (request,) = house.tick()
     assert request.partition_key == NIGHT.isoformat()
     assert request.tags[BATCH_TAG] == "batch_a"
-    assert request.run_key == "batch_a:0"
+    assert request.run_key == "batch_a:first"
 
 
 @pytest.mark.parametrize("state", [s for s in BatchState if s is not BatchState.CLEANED])
@@ -145,10 +145,10 @@ def test_while_a_run_is_publishing_no_other_is_asked_for(
 
 def test_a_publishing_run_that_never_ends_is_followed_by_another(house: House) -> None:
     house.batch("batch_a", BatchState.CLEANED)
-    house.run("batch_a", STARTED)
+    run_id = house.run("batch_a", STARTED)
     house.ahead = RUN_TIMEOUT
     (request,) = house.tick()
-    assert request.run_key == "batch_a:1"
+    assert request.run_key == f"batch_a:{run_id}"
 
 
 @pytest.mark.parametrize(
@@ -165,23 +165,35 @@ def test_after_failures_the_sensor_waits_longer_each_time_up_to_half_an_hour(
     house: House, failures: int, wait: timedelta
 ) -> None:
     house.batch("batch_a", BatchState.CLEANED)
-    for _ in range(failures):
-        house.run("batch_a", FAILURE)
+    run_ids = [house.run("batch_a", FAILURE) for _ in range(failures)]
     house.ahead = wait - timedelta(seconds=10)
     assert house.tick() == []
     house.ahead = wait
     (request,) = house.tick()
-    assert request.run_key == f"batch_a:{failures}"
+    assert request.run_key == f"batch_a:{run_ids[-1]}"
+
+
+def test_no_run_key_repeats_after_old_runs_are_deleted(house: House) -> None:
+    house.batch("batch_a", BatchState.CLEANED)
+    house.ahead = LONGEST_BACKOFF
+    keys, run_ids = [], []
+    for deleted in (0, 0, 1, 0, 2, 0):
+        (request,) = house.tick()
+        keys.append(request.run_key)
+        run_ids.append(house.run("batch_a", FAILURE))
+        for run_id in run_ids[:deleted]:
+            house.instance.delete_run(run_id)
+        del run_ids[:deleted]
+    assert len(set(keys)) == len(keys)
 
 
 def test_a_broker_that_is_away_for_days_does_not_break_the_sensor(house: House) -> None:
     house.batch("batch_a", BatchState.CLEANED)
     house.batch("batch_b", BatchState.CLEANED, NIGHT + timedelta(days=1))
-    for _ in range(60):
-        house.run("batch_a", FAILURE)
+    run_ids = [house.run("batch_a", FAILURE) for _ in range(60)]
     assert [r.tags[BATCH_TAG] for r in house.tick()] == ["batch_b"]
     house.ahead = LONGEST_BACKOFF
-    assert [r.run_key for r in house.tick()] == ["batch_a:60", "batch_b:0"]
+    assert [r.run_key for r in house.tick()] == [f"batch_a:{run_ids[-1]}", "batch_b:first"]
 
 
 def test_runs_of_other_batches_and_jobs_do_not_count(house: House) -> None:
@@ -189,7 +201,7 @@ def test_runs_of_other_batches_and_jobs_do_not_count(house: House) -> None:
     house.run("batch_b", FAILURE)
     house.run("batch_a", STARTED, job="nightly_predictions")
     (request,) = house.tick()
-    assert request.run_key == "batch_a:0"
+    assert request.run_key == "batch_a:first"
 
 
 def test_the_sensor_is_on_from_the_beginning_and_launches_the_publishing_job() -> None:
