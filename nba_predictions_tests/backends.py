@@ -1,7 +1,8 @@
-"""The backends that the contract suites run against.
+"""Fixtures with the backends that the contract suites run against.
 
-A backend is one more param of `backend`, and one fixture of its name for each port: what a suite
-needs beyond the port (reading a table, reading a topic, an unreachable place) is asked of these.
+A new backend is one more parameter of `backend` and a fixture with its name for each port. These
+fixtures also provide what a suite needs beyond the port: reading a table or a topic, and an
+unreachable address.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from nba_predictions_tests.subscription import Subscription
 
 @dataclass(frozen=True)
 class WarehouseBackend:
-    """A prepared warehouse; `rows` reads a whole table; `insert` writes rows past the MERGE."""
+    """A prepared warehouse. `rows` reads a table, `insert_again` duplicates all its rows."""
 
     warehouse: Warehouse
     rows: Callable[[Table], list[dict[str, Any]]]
@@ -44,8 +45,9 @@ class WarehouseBackend:
 
 @dataclass(frozen=True)
 class BrokerBackend:
-    """`connect` opens a publisher anew; `messages` and `dead_letters` are those that a subscriber
-    who deduplicates gets, in order."""
+    """`connect` opens a new publisher. `messages` and `dead_letters` are the messages that a
+    deduplicating subscriber receives, in order. `unreachable` returns a publisher and the address
+    that it cannot reach."""
 
     connect: Callable[[], Publisher]
     messages: Callable[[], list[tuple[dict[str, str], CompletionMessage]]]
@@ -107,7 +109,7 @@ def embedded_warehouse(tmp_path: Path) -> WarehouseBackend:
 
 @pytest.fixture
 def open_store(backend: str, request: pytest.FixtureRequest) -> Callable[[], BatchStore]:
-    """Opens the same store anew, as another worker would."""
+    """Return a function that opens a new connection to the store, as another worker would."""
     connect: Callable[[], BatchStore] = request.getfixturevalue(f"open_{backend}_store")
     return connect
 
@@ -194,9 +196,10 @@ def embedded_broker(tmp_path: Path) -> BrokerBackend:
         return publisher
 
     def unreachable() -> tuple[Publisher, str]:
-        in_the_way = tmp_path / "file"
-        in_the_way.write_text("no folder")
-        return OutboxPublisher(in_the_way / "outbox.sqlite"), str(in_the_way / "outbox.sqlite")
+        blocking_file = tmp_path / "file"
+        blocking_file.write_text("not a folder")
+        unreachable_path = blocking_file / "outbox.sqlite"
+        return OutboxPublisher(unreachable_path), str(unreachable_path)
 
     def messages() -> list[tuple[dict[str, str], CompletionMessage]]:
         return [(sent.attributes, sent.message) for sent in OutboxPublisher(path).read()]

@@ -1,4 +1,4 @@
-"""What the whole suite shares: the folder of real data, and small leagues to play with."""
+"""Fixtures of the whole suite: the folder of real data, a home, input files; and its summary."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from nba_predictions_tests.leagues import small_league, write_files
 
-# What tests break is not to be told to the people of whoever runs them, by any process of theirs.
+# Nothing that a test breaks may alert the people of the user who runs the tests.
 os.environ.pop("NBA_PREDICTIONS_ALERT_URLS", None)
 
 #: A date of the simulated season, a week in.
@@ -30,7 +30,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 @pytest.fixture(scope="session")
 def real_data_dir() -> Path:
-    """Real games and lines. They are not part of the project: without them these tests are off."""
+    """Return the folder of real games and lines; skip the test if it does not exist."""
     named = os.environ.get("NBA_PREDICTIONS_TEST_DATA")
     folder = Path(named) if named else REPOSITORY.parent / "shared" / "data"
     if not folder.is_dir():
@@ -40,11 +40,11 @@ def real_data_dir() -> Path:
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An environment in which only the home is set."""
+    """Set only the home in the environment; return its path."""
     for variable in ("PROFILE", "SOURCE", "DATA", "COMPLETION_THRESHOLD", "GATES", "UI_URL"):
         monkeypatch.delenv(f"NBA_PREDICTIONS_{variable}", raising=False)
     monkeypatch.setenv("NBA_PREDICTIONS_HOME", str(tmp_path / "home"))
-    # Set first, so that what the command line sets is taken back after the test.
+    # Set first, so that monkeypatch removes what the command line sets later.
     monkeypatch.setenv("DAGSTER_HOME", "")
     monkeypatch.delenv("DAGSTER_HOME")
     yield tmp_path / "home"
@@ -60,31 +60,33 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-_told_by_workers: list[str] = []
+_standin_limits_of_workers: list[str] = []
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """In a worker of pytest-xdist: hand over what only this process knows."""
-    from nba_predictions_tests.standins.fixtures import report
+    """Send the stand-ins of a pytest-xdist worker to the main process."""
+    from nba_predictions_tests.standins.fixtures import standin_limits
 
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
-        output["standins"] = report()
+        output["standins"] = standin_limits()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take over what a worker of pytest-xdist has told; all of them tell much the same."""
-    told = getattr(node, "workeroutput", {}).get("standins", [])
-    _told_by_workers.extend(line for line in told if line not in _told_by_workers)
+    """Collect the stand-ins of a pytest-xdist worker. Most workers send the same lines."""
+    lines = getattr(node, "workeroutput", {}).get("standins", [])
+    _standin_limits_of_workers.extend(
+        line for line in lines if line not in _standin_limits_of_workers
+    )
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say plainly what served in the place of Google Cloud, and what that leaves open."""
-    # A plugin of this suite: imported above, it could not be rewritten for better messages.
-    from nba_predictions_tests.standins.fixtures import report
+    """Print which stand-ins replaced Google Cloud and what they cannot show."""
+    # This module is a pytest plugin. A top-level import would prevent pytest's assertion rewriting.
+    from nba_predictions_tests.standins.fixtures import standin_limits
 
-    lines = report() or _told_by_workers
+    lines = standin_limits() or _standin_limits_of_workers
     if lines:
         terminalreporter.section("stand-ins for Google Cloud")
         for line in lines:

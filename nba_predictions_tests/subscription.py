@@ -1,4 +1,4 @@
-"""A subscriber for tests: the documented example's memory, around pulls that end."""
+"""A deduplicating Pub/Sub subscriber for tests, based on the documented example."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EXAMPLE = Path(__file__).resolve().parents[1] / "docs" / "examples" / "subscribe
 
 
 def example() -> ModuleType:
-    """Return the documented subscriber as a module."""
+    """Return the module of the documented subscriber."""
     spec = importlib.util.spec_from_file_location("subscriber_example", EXAMPLE)
     assert spec is not None
     assert spec.loader is not None
@@ -26,13 +26,13 @@ def example() -> ModuleType:
 
 
 class Subscription:
-    """Keeps what a subscriber who deduplicates has got, in the order in which it came."""
+    """The messages that a deduplicating subscriber has received, in order of arrival."""
 
     def __init__(self, client: SubscriberClient, project: str, topic: str, seen: Path) -> None:
         self._client = client
         self._path = f"projects/{project}/subscriptions/{topic}-reader"
         self._once = example().Once(str(seen))
-        self._got: list[PubsubMessage] = []
+        self._received: list[PubsubMessage] = []
         self.deliveries = 0
         client.create_subscription(
             request={
@@ -43,15 +43,15 @@ class Subscription:
         )
 
     def read(self) -> list[PubsubMessage]:
-        """Return everything that was ever delivered, each dedup_id once."""
+        """Return all messages delivered so far, each dedup_id once."""
         while pulled := self._pull():
             for received in pulled:
                 self.deliveries += 1
-                act = partial(self._got.append, received.message)
+                act = partial(self._received.append, received.message)
                 self._once.act(received.message.attributes["dedup_id"], act)
             acknowledged = [received.ack_id for received in pulled]
             self._client.acknowledge(subscription=self._path, ack_ids=acknowledged)
-        return list(self._got)
+        return list(self._received)
 
     def _pull(self) -> Sequence[ReceivedMessage]:
         try:

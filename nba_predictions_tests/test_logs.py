@@ -1,4 +1,4 @@
-"""A line that is logged comes out on stdout, whatever anybody else does to logging."""
+"""Log lines: one JSON object on stdout each, regardless of other logging configuration."""
 
 import json
 import logging
@@ -18,7 +18,7 @@ from nba_predictions_tests.examples import GAME_DATE
 
 
 @pytest.fixture(autouse=True)
-def _logging_as_it_was() -> Iterator[None]:
+def _restore_root_logger() -> Iterator[None]:
     root = logging.getLogger()
     before = (root.level, list(root.handlers))
     yield
@@ -39,13 +39,13 @@ def test_a_milestone_is_one_json_object_on_stdout(capsys: pytest.CaptureFixture[
     assert line["time"].endswith("+00:00")
 
 
-def test_severity_is_the_word_that_cloud_logging_knows(capsys: pytest.CaptureFixture[str]) -> None:
+def test_severity_is_a_cloud_logging_severity(capsys: pytest.CaptureFixture[str]) -> None:
     for severity in (logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL):
         logs.milestone("e", "m", severity=severity)
     assert [x["severity"] for x in printed(capsys)] == ["INFO", "WARNING", "ERROR", "CRITICAL"]
 
 
-def test_lines_with_breaks_quotes_and_accents_stay_one_line(
+def test_line_breaks_quotes_and_accents_stay_in_one_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     text = 'Traceback:\n  "Dončić" %s {}\u2028'
@@ -60,12 +60,12 @@ def _warning_root() -> None:
     logging.basicConfig(level=logging.WARNING, force=True)
 
 
-def _own_format() -> None:
+def _custom_format() -> None:
     logging.basicConfig(level=logging.CRITICAL, format="%(message)s", stream=sys.stderr)
 
 
 def _server() -> None:
-    # As servers do: a whole configuration, in which our logger does not occur.
+    # Servers install a complete configuration that does not mention this logger.
     logging.config.dictConfig({"version": 1, "root": {"level": "WARNING"}})
 
 
@@ -73,17 +73,17 @@ def _quiet_library() -> None:
     logging.getLogger(logs.LOGGER_NAME).setLevel(logging.ERROR)
 
 
-@pytest.mark.parametrize("meddle", [_warning_root, _own_format, _server, _quiet_library])
-def test_nobody_elses_logging_set_up_swallows_a_line(
-    capsys: pytest.CaptureFixture[str], meddle: Any
+@pytest.mark.parametrize("configure", [_warning_root, _custom_format, _server, _quiet_library])
+def test_other_logging_configuration_does_not_suppress_a_line(
+    capsys: pytest.CaptureFixture[str], configure: Any
 ) -> None:
     logs.milestone("before", "before")
-    meddle()
+    configure()
     logs.milestone("after", "after")
     assert [line["event"] for line in printed(capsys)] == ["before", "after"]
 
 
-def test_a_line_is_printed_once_even_when_the_root_logger_prints_too(
+def test_a_line_is_printed_once_if_the_root_logger_prints_too(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     logging.basicConfig(level=logging.DEBUG, stream=sys.stdout, force=True)
@@ -91,7 +91,7 @@ def test_a_line_is_printed_once_even_when_the_root_logger_prints_too(
     assert len(printed(capsys)) == 1
 
 
-def test_threads_that_log_first_at_the_same_time_print_each_line_once(
+def test_threads_that_log_concurrently_at_first_print_each_line_once(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     logger = logging.getLogger(logs.LOGGER_NAME)
@@ -114,7 +114,7 @@ def test_threads_that_log_first_at_the_same_time_print_each_line_once(
         sys.setswitchinterval(switching)
 
 
-def test_a_line_follows_stdout_wherever_it_is_redirected(
+def test_a_line_goes_to_the_current_stdout(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import io
@@ -128,7 +128,7 @@ def test_a_line_follows_stdout_wherever_it_is_redirected(
     assert [line["event"] for line in printed(capsys)] == ["here"]
 
 
-def test_an_exception_is_in_the_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_line_of_an_exception_has_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     try:
         raise ValueError("no such player")
     except ValueError:
@@ -138,7 +138,7 @@ def test_an_exception_is_in_the_line(capsys: pytest.CaptureFixture[str]) -> None
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
-def test_a_fresh_process_of_any_encoding_prints_the_line(encoding: str) -> None:
+def test_a_new_process_prints_a_line_in_any_encoding(encoding: str) -> None:
     code = (
         "import logging; logging.basicConfig(level=logging.WARNING);"
         "from nba_predictions.logs import milestone; milestone('e', 'Don\\u010di\\u0107')"

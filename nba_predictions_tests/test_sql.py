@@ -1,4 +1,4 @@
-"""The statements, read by a parser of the dialect they are written in."""
+"""The SQL statements, parsed with a BigQuery parser."""
 
 from importlib import resources
 
@@ -40,17 +40,17 @@ def parsed(sql: str) -> exp.Expr:
 
 
 @pytest.mark.parametrize("name", [f for f in FILES if f != "merge"])
-def test_every_statement_is_one_statement_in_bigquerys_dialect(name: str) -> None:
+def test_every_file_is_one_statement_in_the_bigquery_dialect(name: str) -> None:
     assert not isinstance(parsed(statement(name, **NAMES)), exp.Command)
 
 
-def test_a_name_that_was_not_given_is_an_error() -> None:
+def test_a_missing_placeholder_value_is_an_error() -> None:
     with pytest.raises(KeyError, match="target"):
         statement("count_target", key="a", partition="game_date")
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda t: t.name)
-def test_a_merge_is_one_statement_that_reads_one_partition(table: Table) -> None:
+def test_a_merge_is_one_statement_on_one_partition(table: Table) -> None:
     sql = merge_statement(table, "target_table", "staged_table")
     tree = parsed(sql)
     assert isinstance(tree, exp.Merge)
@@ -62,7 +62,7 @@ def test_a_merge_is_one_statement_that_reads_one_partition(table: Table) -> None
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda t: t.name)
-def test_a_merge_names_every_column_and_never_a_star(table: Table) -> None:
+def test_a_merge_names_every_column(table: Table) -> None:
     sql = merge_statement(table, "target_table", "staged_table")
     assert "*" not in sql
     insert = parsed(sql).find(exp.Insert)
@@ -79,7 +79,7 @@ def test_an_update_keeps_the_key_and_created_at(table: Table) -> None:
     assert assigned == {c.name for c in table.columns} - {*table.key, "created_at"}
 
 
-def test_a_merge_deletes_only_what_was_not_written_again_in_its_scope() -> None:
+def test_a_merge_deletes_only_rows_in_its_scope_that_it_did_not_write() -> None:
     sql = " ".join(merge_statement(PREDICTIONS, "t", "s").split())
     _, _, deleting = sql.partition("WHEN NOT MATCHED BY SOURCE ")
     assert deleting == (
@@ -88,16 +88,16 @@ def test_a_merge_deletes_only_what_was_not_written_again_in_its_scope() -> None:
     )
 
 
-def test_a_projection_fills_what_the_staged_data_lack_with_typed_nulls() -> None:
-    there = [c.name for c in PREDICTIONS.staged_columns if c.name != "confidence"]
-    projected = staged_projection(PREDICTIONS, [*there, "staged_at"])
+def test_a_projection_fills_missing_columns_with_typed_nulls() -> None:
+    staged_names = [c.name for c in PREDICTIONS.staged_columns if c.name != "confidence"]
+    projected = staged_projection(PREDICTIONS, [*staged_names, "staged_at"])
     assert "CAST(NULL AS FLOAT64) AS confidence" in projected
     assert "CAST(points_line AS NUMERIC(5, 1)) AS points_line" in projected
     assert projected.count("NULL") == 1
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda t: t.name)
-def test_a_table_is_created_with_its_partition_cluster_and_descriptions(table: Table) -> None:
+def test_create_table_has_partition_clustering_and_descriptions(table: Table) -> None:
     sql = create_table_statement(table, "dataset.table")
     tree = parsed(sql)
     assert isinstance(tree, exp.Create)
@@ -110,5 +110,5 @@ def test_a_table_is_created_with_its_partition_cluster_and_descriptions(table: T
         assert column.description in sql
 
 
-def test_results_are_created_like_predictions() -> None:
+def test_the_results_table_is_created_if_it_does_not_exist() -> None:
     assert create_table_statement(RESULTS, "r").startswith("CREATE TABLE IF NOT EXISTS r (")

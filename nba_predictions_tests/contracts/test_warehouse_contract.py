@@ -1,4 +1,4 @@
-"""What every warehouse owes the pipeline, whichever it is."""
+"""The contract of a warehouse, checked on every adapter: staging, merges, queries and cleanup."""
 
 import math
 from collections.abc import Callable
@@ -41,7 +41,7 @@ Read = Callable[[Table], list[dict[str, Any]]]
 def stage_and_merge(
     warehouse: Warehouse, *rows: dict[str, Any], batch_id: str = "batch_1", at: Any = NOON
 ) -> MergeCounts:
-    staged = warehouse.stage(PREDICTIONS, batch_id, "somebody", rows)
+    staged = warehouse.stage(PREDICTIONS, batch_id, "someone", rows)
     return warehouse.merge(PREDICTIONS, rows[0]["game_date"], [staged.name], at)
 
 
@@ -58,7 +58,7 @@ def one_system(
 # ---------------------------------------------------------------------------------- staging
 
 
-def test_staged_rows_are_counted_and_there_under_the_name_that_was_returned(
+def test_a_staging_table_exists_under_the_returned_name(
     warehouse: Warehouse,
 ) -> None:
     staged = warehouse.stage(PREDICTIONS, "batch_1", "paulgeorge", rows_of(slate_player()))
@@ -75,7 +75,7 @@ def test_the_same_player_of_two_batches_has_two_staging_tables(warehouse: Wareho
     assert len(names) == 2
 
 
-def test_staging_again_replaces(warehouse: Warehouse, table_rows: Read) -> None:
+def test_staging_a_player_again_replaces_the_table(warehouse: Warehouse, table_rows: Read) -> None:
     first = warehouse.stage(PREDICTIONS, "batch_1", "paulgeorge", rows_of(slate_player()))
     again = warehouse.stage(
         PREDICTIONS, "batch_1", "paulgeorge", rows_of(slate_player(base=None), mean=9.0)
@@ -97,7 +97,7 @@ def test_staging_again_replaces(warehouse: Warehouse, table_rows: Read) -> None:
     ],
     ids=lambda bad: next(iter(bad)),
 )
-def test_one_bad_value_and_nothing_is_staged(warehouse: Warehouse, bad: dict[str, Any]) -> None:
+def test_one_invalid_value_prevents_staging(warehouse: Warehouse, bad: dict[str, Any]) -> None:
     rows = rows_of(slate_player())
     with pytest.raises(SchemaMismatchError, match=next(iter(bad))):
         warehouse.stage(PREDICTIONS, "batch_1", "paulgeorge", [*rows[:-1], {**rows[-1], **bad}])
@@ -106,7 +106,7 @@ def test_one_bad_value_and_nothing_is_staged(warehouse: Warehouse, bad: dict[str
     assert warehouse.staging_there([good.name, twin]) == {good.name}
 
 
-def test_a_bad_row_leaves_what_was_staged_before(warehouse: Warehouse) -> None:
+def test_an_invalid_row_keeps_the_earlier_staging_table(warehouse: Warehouse) -> None:
     good = warehouse.stage(PREDICTIONS, "batch_1", "paulgeorge", rows_of(slate_player()))
     with pytest.raises(SchemaMismatchError):
         warehouse.stage(
@@ -118,15 +118,15 @@ def test_a_bad_row_leaves_what_was_staged_before(warehouse: Warehouse) -> None:
     assert warehouse.merge(PREDICTIONS, GAME_DATE, [good.name], NOON).rows_staged == 25
 
 
-def test_a_column_that_the_table_does_not_know_is_refused_by_name(warehouse: Warehouse) -> None:
+def test_an_unknown_column_is_refused_by_name(warehouse: Warehouse) -> None:
     with pytest.raises(SchemaMismatchError, match="shot_zone"):
         stage_and_merge(warehouse, {**one_system(None)[0], "shot_zone": "paint"})
 
 
-def test_staging_of_a_newer_version_with_an_unknown_column_is_refused_by_the_merge(
+def test_the_merge_refuses_an_unknown_column_of_a_newer_version(
     warehouse: Warehouse, table_rows: Read
 ) -> None:
-    zone = Column("shot_zone", "STRING", "a column of tomorrow")
+    zone = Column("shot_zone", "STRING", "a column of a newer version")
     newer = replace(PREDICTIONS, columns=(*PREDICTIONS.columns, zone))
     rows = [{**row, "shot_zone": "paint"} for row in one_system("22.5")]
     staged = warehouse.stage(newer, "batch_1", "paulgeorge", rows)
@@ -137,7 +137,7 @@ def test_staging_of_a_newer_version_with_an_unknown_column_is_refused_by_the_mer
     assert warehouse.staging_there([staged.name, other.name]) == {staged.name, other.name}
 
 
-def test_staging_of_an_older_version_without_an_optional_column_merges_as_null(
+def test_an_optional_column_that_an_older_version_lacks_merges_as_null(
     warehouse: Warehouse, table_rows: Read
 ) -> None:
     kept = tuple(c for c in PREDICTIONS.columns if c.name not in ("confidence", "features_as_of"))
@@ -170,7 +170,7 @@ def test_a_merge_inserts_every_row_with_exact_values(
     assert table_rows(PREDICTIONS) == [{**row, "created_at": NOON, "updated_at": NOON}]
 
 
-def test_decimals_come_out_as_they_went_in(warehouse: Warehouse, table_rows: Read) -> None:
+def test_decimals_are_stored_exactly(warehouse: Warehouse, table_rows: Read) -> None:
     rows = one_system("0.5", mean=0.005) + one_system("59.5", "other", mean=199.994)
     stage_and_merge(warehouse, *rows)
     found = table_rows(PREDICTIONS)
@@ -179,9 +179,7 @@ def test_decimals_come_out_as_they_went_in(warehouse: Warehouse, table_rows: Rea
         assert all(isinstance(r[column], Decimal) for r in found)
 
 
-def test_merging_twice_changes_nothing_but_updated_at(
-    warehouse: Warehouse, table_rows: Read
-) -> None:
+def test_a_repeated_merge_changes_only_updated_at(warehouse: Warehouse, table_rows: Read) -> None:
     staged = warehouse.stage(PREDICTIONS, "batch_1", "paulgeorge", rows_of(slate_player()))
     first = warehouse.merge(PREDICTIONS, GAME_DATE, [staged.name], NOON)
     before = table_rows(PREDICTIONS)
@@ -194,7 +192,7 @@ def test_merging_twice_changes_nothing_but_updated_at(
     assert [{**row, "updated_at": NOON} for row in after] == before
 
 
-def test_a_later_batch_updates_values_and_keeps_identity_and_birth(
+def test_a_later_batch_updates_values_and_keeps_id_and_created_at(
     warehouse: Warehouse, table_rows: Read
 ) -> None:
     stage_and_merge(warehouse, *rows_of(slate_player()))
@@ -211,14 +209,16 @@ def test_a_later_batch_updates_values_and_keeps_identity_and_birth(
     assert warehouse.count(PREDICTIONS, GAME_DATE, "batch_2") == TargetCounts(25, 0)
 
 
-def test_rows_without_a_line_merge_into_themselves(warehouse: Warehouse, table_rows: Read) -> None:
+def test_rows_without_a_line_are_updated_by_a_repeated_merge(
+    warehouse: Warehouse, table_rows: Read
+) -> None:
     stage_and_merge(warehouse, *rows_of(slate_player(base=None)))
     again = stage_and_merge(warehouse, *rows_of(slate_player(base=None)), at=LATER)
     assert (again.inserted, again.updated, again.superseded) == (0, 5, 0)
     assert lines(table_rows(PREDICTIONS)) == [None] * 5
 
 
-def test_rows_without_a_line_are_superseded_when_the_line_comes(
+def test_rows_without_a_line_are_superseded_when_a_line_appears(
     warehouse: Warehouse, table_rows: Read
 ) -> None:
     stage_and_merge(warehouse, *rows_of(slate_player(base=None)))
@@ -227,7 +227,7 @@ def test_rows_without_a_line_are_superseded_when_the_line_comes(
     assert None not in lines(table_rows(PREDICTIONS))
 
 
-def test_rows_with_a_line_are_superseded_when_the_line_goes(
+def test_rows_with_a_line_are_superseded_when_the_line_disappears(
     warehouse: Warehouse, table_rows: Read
 ) -> None:
     stage_and_merge(warehouse, *rows_of(slate_player()))
@@ -236,16 +236,14 @@ def test_rows_with_a_line_are_superseded_when_the_line_goes(
     assert lines(table_rows(PREDICTIONS)) == [None] * 5
 
 
-def test_a_line_that_moves_takes_the_place_of_the_old_one(
-    warehouse: Warehouse, table_rows: Read
-) -> None:
+def test_a_moved_line_supersedes_the_old_one(warehouse: Warehouse, table_rows: Read) -> None:
     stage_and_merge(warehouse, *one_system("18.5"))
     moved = stage_and_merge(warehouse, *one_system("19.5"), at=LATER)
     assert (moved.inserted, moved.updated, moved.superseded) == (1, 4, 1)
     assert sorted(lines(table_rows(PREDICTIONS))) == [D(f"{n}.5") for n in range(17, 22)]  # type: ignore[type-var]
 
 
-def test_half_points_stay_apart(warehouse: Warehouse, table_rows: Read) -> None:
+def test_lines_half_a_point_apart_are_distinct_keys(warehouse: Warehouse, table_rows: Read) -> None:
     (row,) = one_system(None)
     close = [{**row, "points_line": D(line)} for line in ("15.0", "15.5", "16.0")]
     assert stage_and_merge(warehouse, *close).inserted == 3
@@ -253,14 +251,14 @@ def test_half_points_stay_apart(warehouse: Warehouse, table_rows: Read) -> None:
     assert sorted(lines(table_rows(PREDICTIONS))) == [D("15.0"), D("15.5"), D("16.0")]  # type: ignore[type-var]
 
 
-def test_superseding_stops_at_the_player(warehouse: Warehouse, table_rows: Read) -> None:
+def test_superseding_does_not_affect_other_players(warehouse: Warehouse, table_rows: Read) -> None:
     stage_and_merge(warehouse, *one_system("18.5"), *one_system("9.5", "other"))
     stage_and_merge(warehouse, *one_system("30.5"), at=LATER)
     kept = [r for r in table_rows(PREDICTIONS) if r["player_lookup"] == "other"]
     assert [r["updated_at"] for r in kept] == [NOON] * 5
 
 
-def test_superseding_stops_at_the_system(warehouse: Warehouse, table_rows: Read) -> None:
+def test_superseding_does_not_affect_other_systems(warehouse: Warehouse, table_rows: Read) -> None:
     stage_and_merge(warehouse, *rows_of(slate_player(base="18.5")))
     counts = stage_and_merge(warehouse, *one_system("30.5"), at=LATER)
     assert (counts.inserted, counts.superseded) == (5, 5)
@@ -292,7 +290,7 @@ def test_other_tables_are_not_touched(warehouse: Warehouse, table_rows: Read) ->
     assert table_rows(RESULTS) == []
 
 
-def test_keys_staged_twice_are_collapsed_counted_and_the_later_wins(
+def test_duplicate_staged_keys_are_counted_and_the_latest_row_is_merged(
     warehouse: Warehouse, table_rows: Read
 ) -> None:
     early = one_system(None, mean=10.0)
@@ -306,7 +304,7 @@ def test_keys_staged_twice_are_collapsed_counted_and_the_later_wins(
     assert stage_and_merge(warehouse, *early, *late, *late).rows_staged == 3
 
 
-def test_of_five_lines_stored_under_one_only_one_is_merged_and_the_counts_say_so(
+def test_rows_of_five_lines_under_one_key_are_counted_as_one_key(
     warehouse: Warehouse,
 ) -> None:
     wrong = [{**row, "points_line": D("22.5")} for row in rows_of(slate_player())]
@@ -315,7 +313,7 @@ def test_of_five_lines_stored_under_one_only_one_is_merged_and_the_counts_say_so
 
 
 @pytest.mark.parametrize("names", [[], ["batch_1/nobody"], ["batch_9/nobody", "batch_9/other"]])
-def test_without_any_staging_table_nothing_is_merged(
+def test_a_merge_without_staging_tables_changes_nothing(
     warehouse: Warehouse, table_rows: Read, names: list[str]
 ) -> None:
     stage_and_merge(warehouse, *rows_of(slate_player()))
@@ -324,7 +322,7 @@ def test_without_any_staging_table_nothing_is_merged(
     assert table_rows(PREDICTIONS) == before
 
 
-def test_rows_of_players_who_are_not_kept_are_retired_once(
+def test_rows_of_players_not_in_the_slate_are_retired_once(
     warehouse: Warehouse, table_rows: Read
 ) -> None:
     for lookup in ("paulgeorge", "scratched", "cancelled"):
@@ -339,17 +337,15 @@ def test_rows_of_players_who_are_not_kept_are_retired_once(
     assert len(table_rows(PREDICTIONS)) == 50
 
 
-def test_rows_that_were_merged_since_are_not_retired(
-    warehouse: Warehouse, table_rows: Read
-) -> None:
+def test_rows_of_a_later_merge_are_not_retired(warehouse: Warehouse, table_rows: Read) -> None:
     stage_and_merge(warehouse, *rows_of(slate_player()), at=LATER)
     before = table_rows(PREDICTIONS)
     for moment in (NOON, LATER):
-        assert warehouse.retire(PREDICTIONS, GAME_DATE, ["somebody"], moment) == 0
+        assert warehouse.retire(PREDICTIONS, GAME_DATE, ["someone"], moment) == 0
     assert table_rows(PREDICTIONS) == before
 
 
-def test_a_missing_staging_table_shows_in_the_counts(warehouse: Warehouse) -> None:
+def test_a_missing_staging_table_is_visible_in_the_counts(warehouse: Warehouse) -> None:
     staged = warehouse.stage(PREDICTIONS, "batch_1", "paulgeorge", rows_of(slate_player()))
     lost = warehouse.stage(PREDICTIONS, "batch_1", "lost", rows_of(slate_player("lost")))
     warehouse.drop_staging([lost.name])
@@ -357,13 +353,13 @@ def test_a_missing_staging_table_shows_in_the_counts(warehouse: Warehouse) -> No
     assert counts == MergeCounts(1, 25, 25, 25, 0, 0)
 
 
-def test_staging_outlives_the_merge(warehouse: Warehouse) -> None:
+def test_a_merge_keeps_the_staging_tables(warehouse: Warehouse) -> None:
     staged = warehouse.stage(PREDICTIONS, "batch_1", "paulgeorge", rows_of(slate_player()))
     warehouse.merge(PREDICTIONS, GAME_DATE, [staged.name], NOON)
     assert warehouse.staging_there([staged.name]) == {staged.name}
 
 
-def test_1200_staging_tables_are_one_merge(warehouse: Warehouse) -> None:
+def test_one_merge_reads_1200_staging_tables(warehouse: Warehouse) -> None:
     def stage(number: int) -> str:
         rows = one_system(None, f"player{number}")
         return warehouse.stage(PREDICTIONS, "batch_1", f"player{number}", rows).name
@@ -379,7 +375,7 @@ def test_1200_staging_tables_are_one_merge(warehouse: Warehouse) -> None:
     assert warehouse.staging_there(names) == set()
 
 
-def test_merges_of_one_date_at_once_leave_one_row_per_key(warehouse: Warehouse) -> None:
+def test_concurrent_merges_of_one_date_leave_one_row_per_key(warehouse: Warehouse) -> None:
     staged = warehouse.stage(PREDICTIONS, "batch_1", "paulgeorge", rows_of(slate_player()))
     with ThreadPoolExecutor(4) as pool:
         counts = list(
@@ -394,7 +390,7 @@ def test_merges_of_one_date_at_once_leave_one_row_per_key(warehouse: Warehouse) 
     assert warehouse.count(PREDICTIONS, GAME_DATE, "batch_1") == TargetCounts(25, 0)
 
 
-def test_merges_of_two_dates_at_once_lose_nothing(warehouse: Warehouse) -> None:
+def test_concurrent_merges_of_different_dates_lose_no_rows(warehouse: Warehouse) -> None:
     dates = [GAME_DATE + timedelta(days=n) for n in range(4)]
 
     def night(on: Any) -> MergeCounts:
@@ -410,7 +406,7 @@ def test_merges_of_two_dates_at_once_lose_nothing(warehouse: Warehouse) -> None:
 # ---------------------------------------------------------------------------- counting, reading
 
 
-def test_count_sees_keys_that_stand_twice(
+def test_count_reports_duplicate_keys(
     warehouse: Warehouse, warehouse_backend: WarehouseBackend
 ) -> None:
     stage_and_merge(warehouse, *rows_of(slate_player()), *rows_of(slate_player("other", None)))
@@ -420,7 +416,7 @@ def test_count_sees_keys_that_stand_twice(
     assert warehouse.count(PREDICTIONS, TOMORROW, "batch_1") == TargetCounts(0, 0)
 
 
-def test_count_tells_rows_that_a_batch_created_from_those_that_it_updated(
+def test_count_distinguishes_created_and_updated_rows_of_a_batch(
     warehouse: Warehouse,
 ) -> None:
     nothing = warehouse.count(PREDICTIONS, GAME_DATE, "batch_1")
@@ -436,7 +432,7 @@ def test_count_tells_rows_that_a_batch_created_from_those_that_it_updated(
     assert warehouse.count(PREDICTIONS, GAME_DATE, "batch_1").batch_rows == 0
 
 
-def test_duplicates_are_removed_from_one_date_and_nothing_else_is(
+def test_duplicates_are_removed_from_one_date_only(
     warehouse: Warehouse, warehouse_backend: WarehouseBackend, table_rows: Read
 ) -> None:
     tomorrow = rows_of(slate_player(on=TOMORROW), "batch_2")
@@ -479,7 +475,9 @@ def test_a_named_query_runs_with_its_parameters(warehouse: Warehouse) -> None:
     assert warehouse.query("predictions_of_date", PREDICTIONS, partition=TOMORROW).num_rows == 0
 
 
-def test_a_night_is_told_by_system_and_line_and_at_its_base_lines(warehouse: Warehouse) -> None:
+def test_a_night_is_summarized_by_system_and_line_and_at_the_base_lines(
+    warehouse: Warehouse,
+) -> None:
     others = rows_of(slate_player("another"), "batch_2", mean=30.0)
     stage_and_merge(warehouse, *rows_of(slate_player()), *rows_of(slate_player("other", None)))
     stage_and_merge(warehouse, *others, batch_id="batch_2", at=LATER)
@@ -505,7 +503,7 @@ def test_a_night_is_told_by_system_and_line_and_at_its_base_lines(warehouse: War
     assert found["paulgeorge"]["predicted_points"] == D("21.37")
 
 
-def test_grading_is_told_with_a_players_game_counted_once_beside_the_error_of_the_line(
+def test_a_graded_night_counts_each_player_game_once_and_has_the_error_of_the_line(
     warehouse: Warehouse,
 ) -> None:
     def predicted(on: date, lookup: str, *lines: str | None) -> list[dict[str, Any]]:
@@ -546,7 +544,7 @@ def test_grading_is_told_with_a_players_game_counted_once_beside_the_error_of_th
 
     since = {"since": GAME_DATE, "partition": GAME_DATE}
     buckets = warehouse.query("calibration", RESULTS, **since).to_pylist()
-    # 22 points: over 20 and 21, a push at 22, which is not over, and under the rest.
+    # 22 points: over 20 and 21, a push at 22 (not over), and under the other lines.
     assert [(b["bucket"], b["row_count"], b["came"]) for b in buckets] == [
         (0, 1, 0.0),
         (2, 1, 0.0),
@@ -601,7 +599,7 @@ def graded(warehouse: Warehouse, *rows: dict[str, Any]) -> None:
         assert warehouse.merge(RESULTS, on, [staged.name], NOON).inserted == len(own)
 
 
-def test_the_leaderboard_leaves_out_who_did_not_play(warehouse: Warehouse) -> None:
+def test_the_leaderboard_omits_players_who_did_not_play(warehouse: Warehouse) -> None:
     graded(
         warehouse,
         result("21.5", "OVER", True),
@@ -615,11 +613,11 @@ def test_the_leaderboard_leaves_out_who_did_not_play(warehouse: Warehouse) -> No
     assert (board["with_line"], board["error_with_line"], board["error_of_line"]) == (1, 2.0, 0.5)
     assert board["brier_score"] == pytest.approx((0.4**2 + 0.6**2) / 2)
     assert board["log_loss"] == pytest.approx(-(math.log(0.6) + math.log(0.4)) / 2)
-    # Money only at the base line, which was won.
+    # The only bet, at the base line, was won.
     assert (board["bets"], board["profit_per_bet"]) == (1, pytest.approx(100 / 110))
 
 
-def test_an_error_counts_once_however_many_lines_were_tested(warehouse: Warehouse) -> None:
+def test_the_error_of_a_player_game_counts_once_for_all_tested_lines(warehouse: Warehouse) -> None:
     graded(
         warehouse,
         *[result(line, "OVER", True) for line in ("19.5", "20.5", "21.5")],
@@ -644,11 +642,11 @@ def test_a_push_at_the_base_line_returns_the_stake(warehouse: Warehouse) -> None
     assert (board["bets"], board["profit_per_bet"], board["calls"]) == (1, 0.0, 0)
 
 
-def test_calibration_is_counted_by_date_and_tenth_without_pushes(warehouse: Warehouse) -> None:
+def test_calibration_is_counted_by_date_and_decile_without_pushes(warehouse: Warehouse) -> None:
     graded(
         warehouse,
         result("21.5", "OVER", True, over_probability=0.65),
-        # 0.54 of the 0.9 that is no push: 60%.
+        # 0.54 of the 0.9 without the push: 60%.
         result("22.5", "UNDER", False, over_probability=0.54, push_probability=0.1),
         result("22.0", "PUSH", None, over_probability=0.64),
         result("19.5", "OVER", True, over_probability=1.0),
@@ -685,7 +683,7 @@ def test_errors_are_summed_by_date(warehouse: Warehouse) -> None:
     assert errors(TOMORROW, TOMORROW) == [second]
 
 
-def test_a_grading_replaces_all_that_a_system_had_on_the_date(
+def test_a_grading_replaces_all_results_of_a_system_on_the_date(
     warehouse: Warehouse, table_rows: Read
 ) -> None:
     graded(
@@ -705,7 +703,7 @@ def test_a_grading_replaces_all_that_a_system_had_on_the_date(
 # ---------------------------------------------------------------------------------- cleaning up
 
 
-def test_dropping_staging_counts_what_was_there_and_leaves_the_rest(warehouse: Warehouse) -> None:
+def test_drop_staging_counts_the_dropped_tables_and_keeps_the_others(warehouse: Warehouse) -> None:
     a, b, c = (
         warehouse.stage(PREDICTIONS, "batch_1", lookup, one_system(None, lookup)).name
         for lookup in ("a", "b", "c")
@@ -716,20 +714,20 @@ def test_dropping_staging_counts_what_was_there_and_leaves_the_rest(warehouse: W
     assert warehouse.drop_staging([]) == 0
 
 
-def test_what_is_left_of_a_batch_can_be_dropped_by_its_names(warehouse: Warehouse) -> None:
+def test_leftover_staging_of_a_batch_can_be_dropped_by_name(warehouse: Warehouse) -> None:
     mine, other = (
         warehouse.stage(PREDICTIONS, batch_id, "a", one_system(None, "a")).name
         for batch_id in ("batch_1", "batch_2")
     )
     left = warehouse.leftover_staging(["batch_1", "batch_3"])
-    # Where staging expires by itself, nobody has to look for it.
+    # A warehouse whose staging expires by itself reports none.
     assert left in ({"batch_1": {mine}}, {})
     warehouse.drop_staging(sorted(left.get("batch_1", {mine})))
     assert warehouse.leftover_staging(["batch_1"]) == {}
     assert warehouse.staging_there([mine, other]) == {other}
 
 
-def test_clean_ups_and_staging_at_once_do_not_disturb_each_other(warehouse: Warehouse) -> None:
+def test_concurrent_cleanups_and_later_staging_do_not_interfere(warehouse: Warehouse) -> None:
     names = [
         warehouse.stage(PREDICTIONS, "batch_1", f"p{n}", one_system(None, f"p{n}")).name
         for n in range(20)

@@ -1,4 +1,4 @@
-"""The Google Cloud backends, each with a proxy between its client and the stand-in."""
+"""Fixtures with the Google Cloud backends behind fault-injecting proxies."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from nba_predictions_tests.subscription import Subscription
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Calls are given up after a second, so that a fault without end is seen to its end."""
+    """Limit retries to one second, so that a permanent fault becomes an error soon."""
     monkeypatch.setattr("nba_predictions.google_cloud.PERSIST_SECONDS", 1.0)
     monkeypatch.setattr("nba_predictions.messaging.pubsub.PUBLISH_SECONDS", 1.0)
 
 
 @dataclass(frozen=True)
 class Firestore:
-    """A store behind a proxy; `script` is what the proxy does. A second store shares nothing."""
+    """A store behind a proxy that follows `script`, and an unrelated store, `other`."""
 
     store: FirestoreBatchStore
     other: FirestoreBatchStore
@@ -67,7 +67,7 @@ def bigquery(bigquery_standin: StandIn, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 @dataclass(frozen=True)
 class PubSub:
-    """A publisher behind a proxy, and a subscriber who deduplicates beside it."""
+    """A publisher behind a proxy, and a deduplicating subscriber that is not."""
 
     publisher: PubSubPublisher
     subscription: Subscription
@@ -92,7 +92,7 @@ def pubsub(
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """The table of a night in which nothing went wrong."""
+    """Return the table of a night without faults."""
     scene = embedded_scene(tmp_path_factory.mktemp("undisturbed"))
     whole_night(scene.home.open(), "run_0")
     return scene.table()
@@ -100,5 +100,5 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]
 
 @pytest.fixture
 def short_leases(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The lease of a worker that died runs out at once."""
+    """Let the lease of a dead worker expire soon."""
     monkeypatch.setattr(leases, "LEASE_TTL", SHORT_LEASE)

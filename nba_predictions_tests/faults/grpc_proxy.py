@@ -1,4 +1,4 @@
-"""A gRPC server that passes every call on, as bytes, to another one."""
+"""A gRPC proxy that forwards calls as bytes and injects faults."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _UNLIMITED = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_l
 
 
 class GrpcProxy(grpc.GenericRpcHandler):
-    """Listens on `address`, and passes on to `target` (`host:port`). Calls are named by method."""
+    """Listen on `address` and forward to `target` (`host:port`). Calls are named by method."""
 
     def __init__(self, target: str) -> None:
         self.script = Script()
@@ -33,10 +33,10 @@ class GrpcProxy(grpc.GenericRpcHandler):
         self._channel.close()
 
     def service(self, handler_call_details: Any) -> grpc.RpcMethodHandler:
-        # On the wire a unary call is a stream of one message.
-        return grpc.stream_stream_rpc_method_handler(self._passing(handler_call_details))
+        # On the wire, a unary call is a stream of one message.
+        return grpc.stream_stream_rpc_method_handler(self._forwarder(handler_call_details))
 
-    def _passing(self, details: Any) -> Callable[[Iterator[bytes], Any], Iterator[bytes]]:
+    def _forwarder(self, details: Any) -> Callable[[Iterator[bytes], Any], Iterator[bytes]]:
         method = details.method
         metadata = [
             (key, value)
@@ -48,8 +48,8 @@ class GrpcProxy(grpc.GenericRpcHandler):
             call = self._channel.stream_stream(method)
             return call(requests, timeout=context.time_remaining(), metadata=metadata)
 
-        def passing(requests: Iterator[bytes], context: Any) -> Iterator[bytes]:
-            fault = self.script.called(method)
+        def forward(requests: Iterator[bytes], context: Any) -> Iterator[bytes]:
+            fault = self.script.record_call(method)
             try:
                 if fault is None:
                     yield from _until_cancelled(upstream(requests, context), context)
@@ -60,7 +60,7 @@ class GrpcProxy(grpc.GenericRpcHandler):
                     context.set_trailing_metadata(error.trailing_metadata() or ())
                     context.abort(error.code(), error.details())
 
-        return passing
+        return forward
 
 
 def _until_cancelled(answers: Any, context: Any) -> Iterator[bytes]:
@@ -80,12 +80,12 @@ def _faulty(
         try:
             list(upstream(iter([first]), context))
         except grpc.RpcError:
-            """The second delivery is the one that is answered."""
+            """The client gets the answer to the second delivery."""
         yield from upstream(iter([first]), context)
         return
     if fault.kind in (Kind.ANSWER_LOST, Kind.ANSWER_CUT):
         list(upstream(iter([first]), context))
-    # A connection that breaks is UNAVAILABLE to a gRPC client, whichever half of it was lost.
+    # A gRPC client reports a broken connection as UNAVAILABLE, before and after the request.
     cut = fault.kind in (Kind.REQUEST_CUT, Kind.ANSWER_CUT)
     code = ERRORS["unavailable" if cut else fault.error].grpc_status_code
     context.abort(code, f"injected: {fault.kind.value}")

@@ -1,4 +1,4 @@
-"""An HTTP server that passes every request on to another one."""
+"""An HTTP proxy that forwards requests and injects faults."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "conte
 
 
 class HttpProxy:
-    """Listens at `url`, and passes on to `target` (`http://host:port`).
+    """Listen at `url` and forward to `target` (`http://host:port`).
 
     Calls are named by method and path: `POST /upload/bigquery/v2/projects/p/jobs?...`.
     """
@@ -26,7 +26,7 @@ class HttpProxy:
         self.script = Script()
         proxy = self
 
-        class Handler(_Passing):
+        class Handler(_ForwardingHandler):
             script = proxy.script
             upstream = target
 
@@ -47,16 +47,16 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A connection that was cut, here or by a client that gave up, is no news."""
+        """Ignore broken connections."""
 
 
-class _Passing(BaseHTTPRequestHandler):
+class _ForwardingHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     script: Script
     upstream: str
 
-    def _pass(self) -> None:
-        fault = self.script.called(f"{self.command} {self.path}")
+    def _forward_with_fault(self) -> None:
+        fault = self.script.record_call(f"{self.command} {self.path}")
         kind = fault.kind if fault else None
         if kind is Kind.REQUEST_CUT:
             self.rfile.read(int(self.headers.get("Content-Length", 0)) // 2)
@@ -69,8 +69,8 @@ class _Passing(BaseHTTPRequestHandler):
         if fault and kind is Kind.SLOW:
             time.sleep(fault.seconds)
         if kind is Kind.DUPLICATED:
-            self._ask(body)
-        answer = self._ask(body)
+            self._forward(body)
+        answer = self._forward(body)
         if kind is Kind.ANSWER_CUT:
             self._cut()
         elif fault and kind is Kind.ANSWER_LOST:
@@ -78,10 +78,10 @@ class _Passing(BaseHTTPRequestHandler):
         else:
             self._answer(*answer)
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _pass  # noqa: N815
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _forward_with_fault  # noqa: N815
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """What was called is in the script."""
+        """Print nothing: the script records the calls."""
 
     def _body(self) -> bytes:
         if "chunked" not in self.headers.get("Transfer-Encoding", ""):
@@ -93,7 +93,7 @@ class _Passing(BaseHTTPRequestHandler):
         self.rfile.readline()
         return body
 
-    def _ask(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+    def _forward(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
         connection = http.client.HTTPConnection(urlsplit(self.upstream).netloc)
         headers = {k: v for k, v in self.headers.items() if k.lower() not in _HOP_BY_HOP}
         try:
@@ -105,11 +105,11 @@ class _Passing(BaseHTTPRequestHandler):
 
     def _answer(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         self.send_response_only(status)
-        here = f"http://{self.headers['Host']}"
+        proxy_url = f"http://{self.headers['Host']}"
         for key, value in headers:
             if key.lower() not in _HOP_BY_HOP:
-                # An upload that is told where to go on must go on through here.
-                self.send_header(key, value.replace(self.upstream, here))
+                # The continuation of an upload must also use this proxy.
+                self.send_header(key, value.replace(self.upstream, proxy_url))
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -120,7 +120,7 @@ class _Passing(BaseHTTPRequestHandler):
 
 
 def _error(name: str) -> tuple[int, list[tuple[str, str]], bytes]:
-    """Return an error as BigQuery words it."""
+    """Return an error response in BigQuery's format."""
     code = int(ERRORS[name].code or 500)
     reason = "rateLimitExceeded" if name == "too_many_requests" else "backendError"
     detail = {"reason": reason, "message": "injected"}

@@ -1,4 +1,4 @@
-"""What is to go wrong, with which calls, and how often: shared by both proxies."""
+"""The faults that both proxies inject: which calls they affect, how and how often."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from google.api_core.exceptions import (
     ServiceUnavailable,
 )
 
-#: The errors that a service, or what lies before it, answers with.
+#: Errors of a service or of a load balancer in front of it.
 ERRORS = {
     "aborted": Aborted,
     "deadline_exceeded": DeadlineExceeded,
@@ -30,23 +30,23 @@ ERRORS = {
 class Kind(Enum):
     """What happens to a call."""
 
-    #: It is answered with an error, and the service never sees it.
+    #: The proxy answers with an error. The service does not receive the call.
     REFUSED = "refused"
-    #: The service does it; the answer is lost, and an error is seen instead.
+    #: The service executes the call. The client receives an error instead of the answer.
     ANSWER_LOST = "answer lost"
-    #: The connection breaks before the service has all of it.
+    #: The connection breaks before the service receives the whole request.
     REQUEST_CUT = "request cut"
-    #: The service does it; the connection breaks before the answer.
+    #: The service executes the call. The connection breaks before the answer.
     ANSWER_CUT = "answer cut"
-    #: The service gets it twice; the second answer is seen.
+    #: The service receives the call twice. The client receives the second answer.
     DUPLICATED = "duplicated"
-    #: It is passed on after `seconds`.
+    #: The proxy forwards the call after `seconds`.
     SLOW = "slow"
 
 
 @dataclass
 class Fault:
-    """A fault of calls whose name matches: `skip` of them pass, the next `times` are struck."""
+    """A fault of calls with a matching name: the first `skip` pass, the next `times` are struck."""
 
     matching: str
     kind: Kind
@@ -59,14 +59,14 @@ class Fault:
 
 @dataclass
 class Script:
-    """The faults in force, and the names of all calls so far."""
+    """The active faults and the names of all calls so far."""
 
     calls: list[str] = field(default_factory=list)
     _faults: list[Fault] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def called(self, name: str) -> Fault | None:
-        """Note a call; return the fault that it meets."""
+    def record_call(self, name: str) -> Fault | None:
+        """Record a call; return the fault that strikes it, if any."""
         with self._lock:
             self.calls.append(name)
             for fault in self._faults:
@@ -81,7 +81,7 @@ class Script:
         return None
 
     def count(self, matching: str = "") -> int:
-        """Return how many calls so far have a name that matches."""
+        """Return the number of calls so far with a matching name."""
         with self._lock:
             return sum(re.search(matching, name) is not None for name in self.calls)
 
@@ -95,10 +95,10 @@ class Script:
         seconds: float = 5.0,
         skip: int = 0,
     ) -> Iterator[Fault]:
-        """Let calls meet a fault. A fault that no call met is an error of the test.
+        """Inject a fault while the context is open.
 
         Raises:
-            AssertionError: at the end, when it never struck.
+            AssertionError: no call was struck.
         """
         fault = Fault(matching, kind, error, times, seconds, skip)
         with self._lock:

@@ -1,5 +1,5 @@
-"""Faults between the client and BigQuery: every one ends in the same table, or in an error with
-staging intact."""
+"""Faults between the client and BigQuery: each ends in the same table, or in an error with all
+staging tables kept."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ RESULTS = r"^GET /bigquery/.*/queries/"
 FAULTS = {
     "unavailable": (Kind.REFUSED, "unavailable"),
     "internal": (Kind.REFUSED, "internal"),
-    "too fast": (Kind.REFUSED, "too_many_requests"),
-    "connection cut in the middle": (Kind.REQUEST_CUT, ""),
-    "error after it was applied": (Kind.ANSWER_LOST, "unavailable"),
-    "connection cut after it was applied": (Kind.ANSWER_CUT, ""),
+    "too many requests": (Kind.REFUSED, "too_many_requests"),
+    "connection cut during the request": (Kind.REQUEST_CUT, ""),
+    "error after execution": (Kind.ANSWER_LOST, "unavailable"),
+    "connection cut after execution": (Kind.ANSWER_CUT, ""),
     "delivered twice": (Kind.DUPLICATED, ""),
 }
 
@@ -47,7 +47,7 @@ def table(bigquery: BigQuery) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_load_ends_in_the_same_staging_table(bigquery: BigQuery, fault: str) -> None:
+def test_a_load_job_creates_the_same_staging_table(bigquery: BigQuery, fault: str) -> None:
     kind, error = FAULTS[fault]
     with bigquery.script.fault(UPLOAD, kind, error):
         staged = stage(bigquery)
@@ -70,32 +70,32 @@ def test_a_merge_ends_in_the_same_table(bigquery: BigQuery, fault: str) -> None:
 
 
 @pytest.mark.parametrize("nth", range(5))
-@pytest.mark.parametrize("fault", ["connection cut after it was applied", "unavailable"])
-def test_each_job_of_a_merge_may_fail(bigquery: BigQuery, nth: int, fault: str) -> None:
+@pytest.mark.parametrize("fault", ["connection cut after execution", "unavailable"])
+def test_a_merge_survives_a_fault_of_each_job(bigquery: BigQuery, nth: int, fault: str) -> None:
     kind, error = FAULTS[fault]
     staged = stage(bigquery)
-    seen = bigquery.script.count(INSERT_JOB)
+    jobs_before = bigquery.script.count(INSERT_JOB)
     with bigquery.script.fault(INSERT_JOB, kind, error, skip=nth):
         counts = merge(bigquery, staged)
-    assert bigquery.script.count(INSERT_JOB) > seen + 5
+    assert bigquery.script.count(INSERT_JOB) > jobs_before + 5
     assert counts == MergeCounts(1, 25, 25, 25, 0, 0)
     assert len(table(bigquery)) == 25
 
 
 @pytest.mark.parametrize("error", ["unavailable", "internal"])
-def test_results_are_asked_for_again(bigquery: BigQuery, error: str) -> None:
+def test_reading_results_is_retried(bigquery: BigQuery, error: str) -> None:
     staged = stage(bigquery)
     with bigquery.script.fault(RESULTS, Kind.REFUSED, error, times=3):
         assert merge(bigquery, staged).inserted == 25
 
 
-def test_five_seconds_more_are_endured(bigquery: BigQuery) -> None:
+def test_a_delay_of_five_seconds_is_tolerated(bigquery: BigQuery) -> None:
     with bigquery.script.fault(UPLOAD, Kind.SLOW, seconds=5.0):
         assert stage(bigquery).rows == 25
 
 
-@pytest.mark.parametrize("fault", ["error after it was applied", "unavailable"])
-def test_a_drop_is_done_once_and_counted(bigquery: BigQuery, fault: str) -> None:
+@pytest.mark.parametrize("fault", ["error after execution", "unavailable"])
+def test_a_dropped_table_is_counted_once(bigquery: BigQuery, fault: str) -> None:
     kind, error = FAULTS[fault]
     names = [stage(bigquery).name, stage(bigquery, "other").name]
     with bigquery.script.fault(r"^DELETE ", kind, error):
@@ -105,7 +105,7 @@ def test_a_drop_is_done_once_and_counted(bigquery: BigQuery, fault: str) -> None
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("calls", [INSERT_JOB, RESULTS])
-def test_a_warehouse_that_stays_away_is_an_error_and_staging_stays(
+def test_a_permanent_fault_is_an_error_and_keeps_the_staging_tables(
     bigquery: BigQuery, calls: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     staged = [stage(bigquery), stage(bigquery, "other")]

@@ -1,4 +1,4 @@
-"""The proxies do what they say, or the tests that use them prove nothing."""
+"""The fault proxies: they forward calls unchanged and inject each kind of fault."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BIG = bytes(6_000_000)
 
 
 class Echo:
-    """Something that answers with what it was sent, and counts what reached it."""
+    """A service that answers with the request and records it."""
 
     def __init__(self) -> None:
         self.reached: list[bytes] = []
@@ -90,7 +90,7 @@ def http_proxy(echo: Echo) -> Iterator[HttpProxy]:
     server.server_close()
 
 
-def test_grpc_calls_pass_and_are_counted(grpc_proxy: GrpcProxy, echo: Echo) -> None:
+def test_grpc_calls_are_forwarded_and_counted(grpc_proxy: GrpcProxy, echo: Echo) -> None:
     assert call(grpc_proxy, BIG) == BIG
     with ThreadPoolExecutor(40) as pool:
         bodies = [str(n).encode() for n in range(40)]
@@ -99,7 +99,7 @@ def test_grpc_calls_pass_and_are_counted(grpc_proxy: GrpcProxy, echo: Echo) -> N
     assert len(echo.reached) == 41
 
 
-def test_grpc_errors_of_the_service_pass(grpc_proxy: GrpcProxy) -> None:
+def test_grpc_errors_of_the_service_are_forwarded(grpc_proxy: GrpcProxy) -> None:
     with pytest.raises(grpc.RpcError) as failed:
         call(grpc_proxy, method="/echo/Fail")
     assert failed.value.code() is grpc.StatusCode.NOT_FOUND
@@ -116,7 +116,7 @@ def test_grpc_errors_of_the_service_pass(grpc_proxy: GrpcProxy) -> None:
         (Kind.ANSWER_CUT, "", grpc.StatusCode.UNAVAILABLE, 1),
     ],
 )
-def test_grpc_faults_strike_as_often_as_said(
+def test_a_grpc_fault_strikes_the_requested_number_of_times(
     grpc_proxy: GrpcProxy, echo: Echo, kind: Kind, error: str, code: grpc.StatusCode, reached: int
 ) -> None:
     with grpc_proxy.script.fault("/Do$", kind, error) as fault:
@@ -128,7 +128,7 @@ def test_grpc_faults_strike_as_often_as_said(
     assert fault.struck == 1
 
 
-def test_grpc_duplicates_and_delays(grpc_proxy: GrpcProxy, echo: Echo) -> None:
+def test_grpc_calls_are_duplicated_and_delayed(grpc_proxy: GrpcProxy, echo: Echo) -> None:
     with grpc_proxy.script.fault("/Do$", Kind.DUPLICATED):
         assert call(grpc_proxy) == b"x"
     assert len(echo.reached) == 2
@@ -143,21 +143,23 @@ def test_grpc_duplicates_and_delays(grpc_proxy: GrpcProxy, echo: Echo) -> None:
     assert call(grpc_proxy) == b"x"
 
 
-def test_http_requests_pass_and_lead_back_here(http_proxy: HttpProxy, echo: Echo) -> None:
+def test_http_requests_are_forwarded_and_locations_point_to_the_proxy(
+    http_proxy: HttpProxy, echo: Echo
+) -> None:
     answer = requests.post(f"{http_proxy.url}/jobs?a=1", data=BIG, timeout=20)
     assert answer.content == BIG
     assert answer.headers["Location"] == f"{http_proxy.url}/next"
     with ThreadPoolExecutor(40) as pool:
         bodies = [str(n).encode() for n in range(40)]
-        asked = pool.map(
+        answers = pool.map(
             lambda b: requests.post(http_proxy.url, data=b, timeout=20).content, bodies
         )
-        assert list(asked) == bodies
+        assert list(answers) == bodies
     assert http_proxy.script.count("^POST /jobs") == 1
     assert len(echo.reached) == 41
 
 
-def test_http_bodies_in_chunks_pass(http_proxy: HttpProxy, echo: Echo) -> None:
+def test_chunked_http_bodies_are_forwarded(http_proxy: HttpProxy, echo: Echo) -> None:
     answer = requests.post(http_proxy.url, data=iter([b"ab", b"cd"]), timeout=20)
     assert answer.content == b"abcd"
 
@@ -170,7 +172,7 @@ def test_http_bodies_in_chunks_pass(http_proxy: HttpProxy, echo: Echo) -> None:
         (Kind.ANSWER_LOST, "internal", 500, 1),
     ],
 )
-def test_http_faults_answer_with_an_error(
+def test_an_http_fault_answers_with_an_error(
     http_proxy: HttpProxy, echo: Echo, kind: Kind, error: str, status: int, reached: int
 ) -> None:
     with http_proxy.script.fault("^POST", kind, error):
@@ -182,7 +184,7 @@ def test_http_faults_answer_with_an_error(
 
 
 @pytest.mark.parametrize(("kind", "reached"), [(Kind.REQUEST_CUT, 0), (Kind.ANSWER_CUT, 1)])
-def test_http_connections_break(
+def test_an_http_fault_breaks_the_connection(
     http_proxy: HttpProxy, echo: Echo, kind: Kind, reached: int
 ) -> None:
     with http_proxy.script.fault("^POST", kind), pytest.raises(requests.ConnectionError):
@@ -191,7 +193,7 @@ def test_http_connections_break(
     assert requests.post(http_proxy.url, data=b"x", timeout=20).content == b"x"
 
 
-def test_http_duplicates_and_delays(http_proxy: HttpProxy, echo: Echo) -> None:
+def test_http_requests_are_duplicated_and_delayed(http_proxy: HttpProxy, echo: Echo) -> None:
     with http_proxy.script.fault("^POST", Kind.DUPLICATED):
         assert requests.post(http_proxy.url, data=b"x", timeout=20).content == b"x"
     assert len(echo.reached) == 2
@@ -201,7 +203,7 @@ def test_http_duplicates_and_delays(http_proxy: HttpProxy, echo: Echo) -> None:
     assert requests.post(http_proxy.url, data=b"x", timeout=20).content == b"x"
 
 
-def test_a_fault_that_never_struck_is_an_error(http_proxy: HttpProxy) -> None:
+def test_a_fault_that_never_strikes_is_an_error(http_proxy: HttpProxy) -> None:
     fault = http_proxy.script.fault("^DELETE", Kind.REFUSED)
     with pytest.raises(AssertionError, match="no call matched"), fault:
         requests.post(http_proxy.url, data=b"x", timeout=20)

@@ -1,4 +1,4 @@
-"""Faults between the client and Pub/Sub: a subscriber gets a message once, or it is an error."""
+"""Faults between the client and Pub/Sub: a subscriber receives a message once, or publish fails."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ def test_a_message_reaches_a_subscriber_once(
 ) -> None:
     with pubsub.script.fault("/Publish$", kind, error):
         assert pubsub.publisher.publish(message())
-    got = pubsub.subscription.read()
-    assert [sent.attributes["dedup_id"] for sent in got] == ["batch_1"]
+    received = pubsub.subscription.read()
+    assert [sent.attributes["dedup_id"] for sent in received] == ["batch_1"]
     assert pubsub.subscription.deliveries == deliveries
 
 
-def test_five_seconds_more_are_endured(pubsub: PubSub) -> None:
+def test_a_delay_of_five_seconds_is_tolerated(pubsub: PubSub) -> None:
     with pubsub.script.fault("/Publish$", Kind.SLOW, seconds=5.0):
         assert pubsub.publisher.publish(message())
     assert len(pubsub.subscription.read()) == 1
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_broker_that_stays_away_is_a_publish_error(pubsub: PubSub) -> None:
+def test_a_permanent_fault_is_a_publish_error(pubsub: PubSub) -> None:
     unreachable = pubsub.script.fault("/Publish$", Kind.REFUSED, times=None)
     with unreachable, pytest.raises(PublishError, match=r"batch_1.*is tried again"):
         pubsub.publisher.publish(message())

@@ -1,4 +1,4 @@
-"""Runs a command with stand-ins for all three services: `python -m ... COMMAND [ARGUMENT...]`."""
+"""Run a command with stand-ins for all three services: `python -m ... COMMAND [ARGUMENT...]`."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-// Serves Firestore on the port given as the only argument. It runs from the folder that has the
-// package, which is why the package is looked up from there.
+// Serve Firestore on the port given as the only argument. The working folder has the package, so
+// the package is resolved from there.
 import { createRequire } from "node:module";
 import { join } from "node:path";
 

@@ -1,4 +1,4 @@
-"""One of each stand-in per test run, started when the first test asks for it."""
+"""Fixtures with the stand-ins. Each is started once per test run, when a test first needs it."""
 
 from __future__ import annotations
 
@@ -37,10 +37,7 @@ def pubsub_standin() -> Iterator[StandIn]:
 
 @contextmanager
 def temporary_warehouse() -> Iterator[BigQueryWarehouse]:
-    """A prepared warehouse with datasets of its own, which are gone with it.
-
-    It is where BIGQUERY_EMULATOR_HOST leads.
-    """
+    """Yield a prepared warehouse with its own datasets at BIGQUERY_EMULATOR_HOST."""
     connection = BigQueryConnection(project="test-project", location="US")
     warehouse = BigQueryWarehouse(connection, f"nba_{uuid.uuid4().hex[:12]}")
     warehouse.set_up()
@@ -51,8 +48,8 @@ def temporary_warehouse() -> Iterator[BigQueryWarehouse]:
             client.delete_dataset(name, delete_contents=True, not_found_ok=True)
 
 
-def report() -> list[str]:
-    """Return which stand-ins served this run, and what of the real services they cannot show."""
+def standin_limits() -> list[str]:
+    """Return the stand-ins of this run and the behavior of the real services that each lacks."""
     lines = []
     for standin in _served:
         lines.append(f"{standin.service}: {standin.kind}; it cannot show")

@@ -1,7 +1,7 @@
-"""Installs the packages that stand in where Google's own emulators are missing.
+"""Install the packages that replace Google's emulators where those are missing.
 
-Each lives in a folder of its own, away from what the project depends on. A finished installation is
-used again until its pins change; a broken one is made anew.
+Each package has its own folder, apart from the dependencies of the project. A finished installation
+is reused until its pinned versions change. A broken one is replaced.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ REPOSITORY = HERE.parents[1]
 
 
 class InstallError(RuntimeError):
-    """A stand-in could not be installed; the message has the command and what it said."""
+    """A stand-in could not be installed. The message has the command and its output."""
 
 
 def home() -> Path:
-    """Return the folder that holds the installed stand-ins."""
+    """Return the folder of the installed stand-ins."""
     return Path(os.environ.get("NBA_PREDICTIONS_STANDINS_HOME") or REPOSITORY / ".standins")
 
 
 def bigquery() -> tuple[list[str], dict[str, str]]:
-    """Return the start of the command, and the environment, of the BigQuery stand-in."""
+    """Return the first words of the command and the environment of the BigQuery stand-in."""
     folder = _installed("bigquery", ["requirements-bigquery.txt"], _install_bigquery)
-    # It keeps DuckDB's extensions in the home folder, which is not to be the user's.
+    # It writes DuckDB extensions to the home folder, which must not be the user's.
     return [str(folder / "venv/bin/bqemulator")], {"HOME": str(folder / "home")}
 
 
 def pubsub() -> list[str]:
-    """Return the start of the command of the Pub/Sub stand-in."""
+    """Return the first words of the command of the Pub/Sub stand-in."""
     files = ["requirements-pubsub.txt", "pubsub_server.py"]
     folder = _installed("pubsub", files, _install_pubsub)
     return [str(folder / "venv/bin/python"), str(HERE / "pubsub_server.py")]
 
 
 def firestore() -> tuple[list[str], Path]:
-    """Return the start of the command of the Firestore stand-in, and the folder to start it in."""
+    """Return the first words of the command of the Firestore stand-in and its working folder."""
     files = ["package.json", "requirements-node.txt"]
     folder = _installed("firestore", files, _install_firestore)
     node = shutil.which("node") or str(folder / "node/bin/node")
@@ -53,16 +53,16 @@ def firestore() -> tuple[list[str], Path]:
 
 def _install_bigquery(folder: Path) -> None:
     python = _virtual_environment(folder / "venv", "requirements-bigquery.txt")
-    # The stand-in asks DuckDB for its spatial extension, which DuckDB would fetch from the network.
-    found = (
+    # The stand-in loads DuckDB's spatial extension, which DuckDB would download.
+    code = (
         "import duckdb, duckdb_extension_spatial as s;"
         "print(duckdb.sql('PRAGMA platform').fetchone()[0], *s.__path__, sep='\\n')"
     )
-    platform, package = _run([python, "-c", found]).split()
+    platform, package = _run([python, "-c", code]).split()
     (extension,) = Path(package).glob("extensions/*/spatial.duckdb_extension")
-    there = folder / "home/.duckdb/extensions" / extension.parent.name / platform
-    there.mkdir(parents=True)
-    shutil.copy(extension, there)
+    target = folder / "home/.duckdb/extensions" / extension.parent.name / platform
+    target.mkdir(parents=True)
+    shutil.copy(extension, target)
 
 
 def _install_pubsub(folder: Path) -> None:
@@ -106,7 +106,7 @@ def _installed(name: str, pins: Sequence[str], install: Callable[[Path], None]) 
 
 @contextmanager
 def _alone(name: str) -> Iterator[None]:
-    """Let one process at a time install."""
+    """Allow one process at a time to install."""
     home().mkdir(parents=True, exist_ok=True)
     with (home() / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

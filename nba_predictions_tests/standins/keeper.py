@@ -1,4 +1,4 @@
-"""Runs a command for as long as whoever started it lives: standard input ends when he is gone."""
+"""Run a command until the parent process ends, which closes standard input."""
 
 import os
 import select

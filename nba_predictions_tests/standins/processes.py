@@ -1,4 +1,4 @@
-"""Starts a stand-in, waits until it answers, and stops it with everything that it started."""
+"""Start a stand-in, wait until it answers, and stop it with all its child processes."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ import grpc
 from nba_predictions_tests.servers import end_of_log, free_port, kill_kept, start_kept
 from nba_predictions_tests.standins import install
 
-#: How long a stand-in may take to answer.
+#: The time limit for the first answer of a stand-in.
 START_SECONDS = 60.0
-#: The variable by which the client libraries find each service.
+#: The environment variable with the address of each service, which the client libraries read.
 VARIABLES: Mapping[str, str] = {
     "bigquery": "BIGQUERY_EMULATOR_HOST",
     "firestore": "FIRESTORE_EMULATOR_HOST",
     "pubsub": "PUBSUB_EMULATOR_HOST",
 }
 
-#: What each stand-in gets wrong, in the words of the report at the end of a test run.
+#: What each stand-in does not reproduce. The summary of a test run prints this.
 _LIMITS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("bigquery", "package"): (
-        "billing, quotas, permissions, and the time that real jobs take",
-        "how BigQuery serialises two MERGEs of one table: here one process does everything",
-        "dml_stats of a job, dry runs, and the destination table of a query job",
+        "billing, quotas, permissions and the duration of real jobs",
+        "how BigQuery serializes two MERGEs of one table: the stand-in is one process",
+        "dml_stats of a job, dry runs and the destination table of a query job",
     ),
     ("firestore", "google"): (
-        "permissions, quotas, index builds, and the time that a commit takes between regions",
+        "permissions, quotas, index builds and the duration of a commit between regions",
     ),
     ("firestore", "package"): (
-        "permissions, quotas, index builds, and the time that a commit takes between regions",
-        "contending transactions: they are refused with AlreadyExists instead of Aborted",
-        "preconditions on last_update_time, and several transforms in one update",
+        "permissions, quotas, index builds and the duration of a commit between regions",
+        "contending transactions: they fail with AlreadyExists instead of Aborted",
+        "preconditions on last_update_time and several transforms in one update",
     ),
     ("pubsub", "google"): ("permissions, quotas, subscription filters and retry back-off",),
     ("pubsub", "package"): (
@@ -52,14 +52,14 @@ _LIMITS: Mapping[tuple[str, str], tuple[str, ...]] = {
 
 
 class StartError(RuntimeError):
-    """A stand-in did not answer in time; the message ends with its log."""
+    """A stand-in did not answer in time. The message ends with its log."""
 
 
 @dataclass
 class StandIn:
-    """A running stand-in. `environment` leads the real client libraries to it.
+    """A running stand-in. `environment` directs the client libraries to it.
 
-    `kind` is `environment` (somebody else's, left alone), `google` or `package`.
+    `kind` is `environment` (it was running before and keeps running), `google` or `package`.
     """
 
     service: str
@@ -78,7 +78,7 @@ class StandIn:
         return _LIMITS.get((self.service, self.kind), ())
 
     def stop(self) -> None:
-        """Stop the process and all that it started; one that was there before is left alone."""
+        """Stop the process and its children. A stand-in that was running before keeps running."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -94,15 +94,15 @@ class StandIn:
 
 
 def start(service: str) -> StandIn:
-    """Start what stands in for `bigquery`, `firestore` or `pubsub`, and wait until it answers.
+    """Start the stand-in for `bigquery`, `firestore` or `pubsub` and wait until it answers.
 
     Raises:
-        InstallError: its package could not be installed.
-        StartError: it does not answer.
+        InstallError: the package could not be installed.
+        StartError: the stand-in does not answer.
     """
-    present = os.environ.get(VARIABLES[service])
-    if present:
-        return StandIn(service, "environment", present.removeprefix("http://"))
+    address = os.environ.get(VARIABLES[service])
+    if address:
+        return StandIn(service, "environment", address.removeprefix("http://"))
     port = free_port()
     recipe = _recipe(service, port)
     logs = tempfile.TemporaryDirectory(prefix="nba_predictions_standin_")
@@ -125,7 +125,7 @@ def start(service: str) -> StandIn:
 
 @dataclass(frozen=True)
 class _Recipe:
-    """How a stand-in is started."""
+    """The command that starts a stand-in."""
 
     kind: str
     command: Sequence[str]
@@ -150,7 +150,7 @@ def _recipe(service: str, port: int) -> _Recipe:
 
 
 def _of_google(service: str) -> Sequence[str] | None:
-    """Return the start of the command of Google's own emulator, where the CLI has it."""
+    """Return the first words of the command of Google's emulator; None if it is not installed."""
     root = _cloud_sdk()
     java = shutil.which("java")
     if root is None or java is None:
@@ -170,8 +170,8 @@ def _cloud_sdk() -> Path | None:
     gcloud = shutil.which("gcloud")
     if gcloud is None:
         return None
-    asked = [gcloud, "info", "--format=value(installation.sdk_root)"]
-    found = subprocess.run(asked, capture_output=True, text=True, check=False)
+    command = [gcloud, "info", "--format=value(installation.sdk_root)"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
     return Path(found.stdout.strip()) if found.returncode == 0 and found.stdout.strip() else None
 
 

@@ -1,3 +1,5 @@
+"""The stand-ins: they answer the real clients, stop completely and report failed installations."""
+
 import os
 import socket
 import subprocess
@@ -26,7 +28,7 @@ def is_open(address: str) -> bool:
 
 
 def closes(address: str) -> bool:
-    """The killed processes are gone when the system has got round to it."""
+    """Return whether the address closes within ten seconds."""
     deadline = time.monotonic() + 10
     while is_open(address) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -64,7 +66,7 @@ def test_pubsub_answers_the_real_client(
     assert [received.message.data for received in pulled.received_messages] == [b"hello"]
 
 
-def test_a_stopped_stand_in_is_gone_with_all_its_processes() -> None:
+def test_stop_ends_a_stand_in_with_all_its_processes() -> None:
     standin = start("pubsub")
     assert is_open(standin.address)
     standin.stop()
@@ -72,17 +74,17 @@ def test_a_stopped_stand_in_is_gone_with_all_its_processes() -> None:
     standin.stop()
 
 
-def test_a_stand_in_does_not_outlive_who_started_it() -> None:
-    starting = (
+def test_a_stand_in_ends_with_the_process_that_started_it() -> None:
+    code = (
         "import os, signal; from nba_predictions_tests.standins import start;"
         "print(start('pubsub').address, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
     )
-    killed = subprocess.run([sys.executable, "-c", starting], capture_output=True, text=True)
+    killed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert killed.returncode == -9
     assert closes(killed.stdout.strip())
 
 
-def test_an_address_in_the_environment_is_used_and_left_alone(
+def test_a_server_named_in_the_environment_is_used_and_not_stopped(
     pubsub_standin: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use(pubsub_standin, monkeypatch)
@@ -91,7 +93,7 @@ def test_an_address_in_the_environment_is_used_and_left_alone(
     assert is_open(pubsub_standin.address)
 
 
-def test_an_installation_that_fails_says_why(
+def test_a_failed_installation_reports_the_cause(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NBA_PREDICTIONS_STANDINS_HOME", str(tmp_path))
@@ -103,13 +105,13 @@ def test_an_installation_that_fails_says_why(
     assert not (tmp_path / "pubsub" / "installed").exists()
 
 
-def test_the_launcher_gives_a_command_all_three_and_its_exit_code() -> None:
-    asking = (
+def test_the_launcher_runs_a_command_with_all_stand_ins_and_returns_its_exit_code() -> None:
+    code = (
         "import os, sys;"
         f"sys.exit(40 + sum(name in os.environ for name in {sorted(VARIABLES.values())}))"
     )
     launcher = [sys.executable, "-m", "nba_predictions_tests.standins"]
-    done = subprocess.run([*launcher, sys.executable, "-c", asking], env=_without_addresses())
+    done = subprocess.run([*launcher, sys.executable, "-c", code], env=_without_addresses())
     assert done.returncode == 43
     assert subprocess.run(launcher, capture_output=True).returncode == 2
 

@@ -1,3 +1,5 @@
+"""Conversion of rows to Arrow tables with the schema of the staging tables."""
+
 from decimal import Decimal
 
 import pyarrow as pa
@@ -17,7 +19,7 @@ def test_every_column_has_an_arrow_type(table: Table) -> None:
         assert schema.field(column.name).nullable is not column.required
 
 
-def test_rows_become_typed_columns_exactly() -> None:
+def test_rows_become_typed_columns_without_loss() -> None:
     rows = rows_of(slate_player())
     table = to_arrow(PREDICTIONS, rows)
     assert table.schema.field("points_line").type == pa.decimal128(5, 1)
@@ -25,17 +27,17 @@ def test_rows_become_typed_columns_exactly() -> None:
     assert table.to_pylist() == rows
 
 
-def test_what_is_left_out_is_null() -> None:
+def test_an_omitted_optional_value_is_null() -> None:
     (row,) = rows_of(slate_player(base=None), systems=["ensemble"])
     del row["confidence"]
     assert to_arrow(PREDICTIONS, [row])["confidence"].to_pylist() == [None]
 
 
-def test_no_rows_are_a_table_without_rows() -> None:
+def test_no_rows_become_an_empty_table() -> None:
     assert to_arrow(PREDICTIONS, []).num_rows == 0
 
 
-def test_a_value_that_does_not_fit_is_refused_not_rounded() -> None:
+def test_a_value_that_does_not_fit_is_refused_and_not_rounded() -> None:
     rows = [{**rows_of(slate_player())[0], "points_line": Decimal("15.55")}]
     with pytest.raises(SchemaMismatchError, match="points_line"):
         to_arrow(PREDICTIONS, rows)

@@ -1,4 +1,4 @@
-"""What is particular to the embedded warehouse: its files, shared by threads and by processes."""
+"""The embedded warehouse: its database and staging files, shared by threads and processes."""
 
 import multiprocessing
 import shutil
@@ -31,7 +31,7 @@ def _merge(path: str, staging: str, name: str) -> int:
     return counts.inserted
 
 
-def test_a_table_of_an_earlier_version_gets_the_columns_it_lacks(tmp_path: Path) -> None:
+def test_prepare_adds_the_columns_that_an_older_table_lacks(tmp_path: Path) -> None:
     warehouse = DuckDBWarehouse(tmp_path / "warehouse.duckdb", tmp_path / "staging")
     warehouse.prepare()
     with duckdb.connect(str(warehouse.path)) as connection:
@@ -52,44 +52,44 @@ def test_a_staging_file_has_the_schema_of_the_table(warehouse: DuckDBWarehouse) 
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_a_folder_taken_away_while_staging_is_made_again(
+def test_a_folder_deleted_during_staging_is_created_again(
     warehouse: DuckDBWarehouse, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    """Another one drops the last staging table of the batch, and the folder with it."""
+    """Another process drops the last staging table of the batch and deletes the folder."""
     write = pq.write_table
-    taken: list[Path] = []
+    deleted: list[Path] = []
 
     def interrupted(table: object, path: Path) -> None:
         if moment == "after":
             write(table, path)
-        if not taken:
+        if not deleted:
             shutil.rmtree(path.parent)
-            taken.append(path)
+            deleted.append(path)
         if moment == "before":
             write(table, path)
 
     monkeypatch.setattr(duckdb_warehouse.pq, "write_table", interrupted)
     staged = warehouse.stage(PREDICTIONS, "batch_1", "p", rows_of(slate_player()))
-    assert taken
+    assert deleted
     assert warehouse.staging_there([staged.name]) == {staged.name}
     assert [p.name for p in (warehouse.staging_dir / "batch_1").iterdir()] == ["p.parquet"]
 
 
-def test_a_writer_that_dies_half_way_leaves_no_staging_table(
+def test_a_failed_write_leaves_no_staging_table(
     warehouse: DuckDBWarehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def die(table: object, path: Path) -> None:
+    def fail(table: object, path: Path) -> None:
         path.write_bytes(b"PAR1 and then the disk was full")
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(duckdb_warehouse.pq, "write_table", die)
+    monkeypatch.setattr(duckdb_warehouse.pq, "write_table", fail)
     with pytest.raises(OSError, match="no space left"):
         warehouse.stage(PREDICTIONS, "batch_1", "p", rows_of(slate_player()))
     assert warehouse.staging_there(["batch_1/p"]) == set()
     assert list((warehouse.staging_dir / "batch_1").iterdir()) == []
 
 
-def test_the_folder_of_a_batch_goes_with_its_last_file(warehouse: DuckDBWarehouse) -> None:
+def test_the_folder_of_a_batch_is_removed_with_its_last_file(warehouse: DuckDBWarehouse) -> None:
     names = [
         warehouse.stage(PREDICTIONS, "batch_1", name, rows_of(slate_player())).name
         for name in ("a", "b")
@@ -100,11 +100,11 @@ def test_the_folder_of_a_batch_goes_with_its_last_file(warehouse: DuckDBWarehous
     assert not (warehouse.staging_dir / "batch_1").exists()
 
 
-def test_a_merge_that_fails_leaves_the_table_as_it_was(warehouse: DuckDBWarehouse) -> None:
+def test_a_failed_merge_leaves_the_table_unchanged(warehouse: DuckDBWarehouse) -> None:
     staged = warehouse.stage(PREDICTIONS, "batch_1", "p", rows_of(slate_player()))
     warehouse.merge(PREDICTIONS, GAME_DATE, [staged.name], NOON)
     bad = warehouse.stage(PREDICTIONS, "batch_1", "other", rows_of(slate_player("other"))[:1])
-    # A required value that is missing, as a foreign writer might leave it.
+    # A file without a required column, for example from another writer.
     path = warehouse.staging_dir / f"{bad.name}.parquet"
     table = pq.read_table(path)
     pq.write_table(table.drop_columns(["system_version"]), path)
@@ -113,7 +113,7 @@ def test_a_merge_that_fails_leaves_the_table_as_it_was(warehouse: DuckDBWarehous
     assert warehouse.count(PREDICTIONS, GAME_DATE, "batch_1") == TargetCounts(25, 0)
 
 
-def test_processes_take_turns_at_the_file(warehouse: DuckDBWarehouse) -> None:
+def test_processes_share_the_database_file(warehouse: DuckDBWarehouse) -> None:
     staged = warehouse.stage(PREDICTIONS, "batch_1", "p", rows_of(slate_player()))
     work = [(str(warehouse.path), str(warehouse.staging_dir), staged.name)] * 4
     with multiprocessing.get_context("spawn").Pool(2) as pool:
@@ -121,8 +121,10 @@ def test_processes_take_turns_at_the_file(warehouse: DuckDBWarehouse) -> None:
     assert warehouse.count(PREDICTIONS, GAME_DATE, "batch_1") == TargetCounts(25, 0)
 
 
-def test_threads_that_come_and_go_do_not_keep_each_other_out(warehouse: DuckDBWarehouse) -> None:
-    """A thread that closes the file while another opens it: DuckDB calls that a conflict."""
+def test_threads_that_open_and_close_the_file_concurrently_do_not_conflict(
+    warehouse: DuckDBWarehouse,
+) -> None:
+    """DuckDB reports a conflict if one thread closes the file while another opens it."""
 
     def count(_: int) -> int:
         return warehouse.count(PREDICTIONS, GAME_DATE, "batch_1").batch_rows
