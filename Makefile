@@ -1,16 +1,21 @@
-# Everything a newcomer needs: `make run`, `make test`, `make dev`. Python >= 3.10 and make suffice.
-.PHONY: install run run-gcp grade audit report backtest test races lint dev bench clean
+# The commands of a checkout. `make help` lists them. They need Python 3.10 or newer, and make.
+.DEFAULT_GOAL := help
+.PHONY: help install run run-gcp grade audit report backtest test races lint dev bench clean
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-# Where the input comes from (simulated | files), the folder with files, and where all state is kept.
+# SOURCE is simulated or files. DATA is the folder with the input files. STATE is the home, the folder
+# with all local state.
 SOURCE ?= simulated
 DATA ?=
 STATE ?= .nba_predictions/$(SOURCE)
-GAME_DATE ?= 2026-01-15
-# What a backtest judges.
+# Without GAME_DATE, each command uses its own default: 2026-01-15 for the simulated league; for files,
+# yesterday in `grade` and today in the other commands.
+GAME_DATE ?=
+DATE_OPTION := $(if $(GAME_DATE),--game-date $(GAME_DATE))
+# The range of a backtest.
 FROM ?= 2026-01-01
 TO ?= 2026-01-31
 
@@ -19,7 +24,11 @@ export NBA_PREDICTIONS_DATA := $(DATA)
 export NBA_PREDICTIONS_HOME := $(STATE)
 export DAGSTER_HOME := $(abspath $(STATE))/dagster
 
-install: $(VENV)/installed
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "Variables: GAME_DATE=YYYY-MM-DD|today|yesterday  SOURCE=simulated|files  DATA=folder  STATE=folder"
+
+install: $(VENV)/installed ## Create the virtual environment
 
 $(VENV)/installed: setup.cfg pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python >= 3.10 is needed, this is " + sys.version)'
@@ -27,57 +36,56 @@ $(VENV)/installed: setup.cfg pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-run: install
-	@$(BIN)/nba-predictions run --game-date $(GAME_DATE)
+run: install ## Predict one game date and publish it
+	@$(BIN)/nba-predictions run $(DATE_OPTION)
 
-# The same on the profile gcp, against emulators that are started for it, and gone with it; then the
-# table is compared, row by row, with that of an embedded night of the same date.
+# Starts the emulators, predicts the date on both profiles, compares the two tables row by row, and
+# stops the emulators.
 run-gcp: export NBA_PREDICTIONS_PROFILE := gcp
 run-gcp: export NBA_PREDICTIONS_GCP_PROJECT ?= emulated-project
 run-gcp: export NBA_PREDICTIONS_HOME := .nba_predictions/gcp-$(SOURCE)
 run-gcp: export DAGSTER_HOME := $(abspath .nba_predictions/gcp-$(SOURCE))/dagster
-run-gcp: install
+run-gcp: install ## The same on the profile gcp with emulators, compared with the profile embedded
 	@env NBA_PREDICTIONS_PROFILE=embedded NBA_PREDICTIONS_HOME=$(STATE) DAGSTER_HOME= \
-		$(BIN)/nba-predictions run --game-date $(GAME_DATE) | tail -n 1
+		$(BIN)/nba-predictions run $(DATE_OPTION) | tail -n 1
 	@$(BIN)/python -m nba_predictions_tests.standins sh -c \
-		'$(BIN)/nba-predictions gcp init && $(BIN)/nba-predictions run --game-date $(GAME_DATE) && \
-		$(BIN)/python -m nba_predictions_tests.e2e.compare_profiles --game-date $(GAME_DATE) $(STATE)'
+		'$(BIN)/nba-predictions gcp init && $(BIN)/nba-predictions run $(DATE_OPTION) && \
+		$(BIN)/python -m nba_predictions_tests.e2e.compare_profiles $(DATE_OPTION) $(STATE)'
 
-grade: install
-	@$(BIN)/nba-predictions grade --game-date $(GAME_DATE)
+grade: install ## Grade the predictions of one game date
+	@$(BIN)/nba-predictions grade $(DATE_OPTION)
 
-audit: install
-	@$(BIN)/nba-predictions audit --game-date $(GAME_DATE)
+audit: install ## Show the state of one game date
+	@$(BIN)/nba-predictions audit $(DATE_OPTION)
 
-# One page that stands alone, with pictures; its path is printed.
-report: install
-	@$(BIN)/nba-predictions report --game-date $(GAME_DATE) --html
+report: install ## Write a self-contained page about one game date, and print its path
+	@$(BIN)/nba-predictions report $(DATE_OPTION) --html
 
-backtest: install
+backtest: install ## Compare the systems on the past dates FROM to TO
 	@$(BIN)/nba-predictions backtest --from $(FROM) --to $(TO) --out $(STATE)/backtest
 
-# The suite sets the variables that it needs; those above are not for it. Much of it is waiting.
-test: install
+# The tests set the variables that they need. Most of their time is spent waiting, so four processes
+# are faster than one for each core.
+test: install ## Run the tests
 	env -u NBA_PREDICTIONS_SOURCE -u NBA_PREDICTIONS_DATA -u NBA_PREDICTIONS_HOME -u DAGSTER_HOME \
 		$(BIN)/python -m pytest --numprocesses 4 --dist worksteal
 
-# A hundred of each race between two workers of one date; the suite runs twenty.
-races: install
+races: install ## Run each race between two workers of one date 100 times; `make test` runs it 20 times
 	NBA_PREDICTIONS_TEST_RACES=100 $(BIN)/python -m pytest --numprocesses 2 nba_predictions_tests/faults/test_races.py
 
-lint: install
+lint: install ## Check style, types and layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --no-logo
 
-dev: install
+dev: install ## Open the Dagster UI on http://localhost:3000
 	@$(BIN)/nba-predictions init
 	$(BIN)/dagster dev --workspace workspace.yaml
 
-bench: install
+bench: install ## Measure the speed of a night and of its completions
 	$(BIN)/python -m bench.night
 	$(BIN)/python -m nba_predictions_tests.standins $(BIN)/python -m bench.completions
 
-clean:
+clean: ## Delete the virtual environment and all local state in .nba_predictions
 	rm -rf $(VENV) .nba_predictions .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -20,8 +20,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from nba_predictions.cli.common import prepare_dagster_home
-from nba_predictions.cli.in_process import Pipeline
+from nba_predictions.cli.pipeline import Pipeline
+from nba_predictions.cli.startup import prepare_dagster_home
 from nba_predictions.domain.batches.retention import Retention
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.orchestration.maintenance import MaintenanceContext, maintain

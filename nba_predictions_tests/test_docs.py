@@ -85,5 +85,5 @@ def anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_the_default_game_date_is_the_one_of_the_makefile() -> None:
-    assert f"GAME_DATE ?= {cli.DEFAULT_GAME_DATE}" in document("Makefile")
+def test_the_readme_names_the_demo_date() -> None:
+    assert f"partition `{cli.DEMO_DATE}`" in document("README.md")

@@ -1,51 +1,45 @@
-"""The command line: predict a night, look at it, mend it, grade it."""
+"""The command line, `nba-predictions`.
+
+`commands.py` declares every command with its options and help. The other modules do the work, and
+are imported only when their command runs. Rules of batches, inputs and models do not belong here.
+"""
 
 from __future__ import annotations
 
-import argparse
-import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-from nba_predictions.cli import (
-    alerts,
-    backfill,
-    backtest,
-    initialize,
-    maintenance,
-    models,
-    nights,
-    repair,
-    report,
-)
-from nba_predictions.cli.common import DEFAULT_GAME_DATE, prepare_dagster_home
+import typer
+
+from nba_predictions.cli.commands import app
+from nba_predictions.cli.options import DEMO_DATE
 from nba_predictions.domain.errors import NbaPredictionsError
-from nba_predictions.settings import Settings
 
-__all__ = ["DEFAULT_GAME_DATE", "main"]
+__all__ = ["DEMO_DATE", "main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code: 0 only when all that was asked is done."""
-    options = _parser().parse_args(arguments)
+    """Run a command and return its exit code: 0 done, 1 not done, 2 wrong input."""
     try:
-        if options.profile:
-            os.environ["NBA_PREDICTIONS_PROFILE"] = options.profile
-        settings = Settings.from_environment(os.environ)
-        prepare_dagster_home(settings)
-        return int(options.command(settings, options))
+        return int(app(arguments, prog_name="nba-predictions", standalone_mode=False) or 0)
+    except typer.TyperException as error:
+        _print_usage_error(error)
+        return error.exit_code
     except NbaPredictionsError as error:
         print(f"nba-predictions: {error}", file=sys.stderr)
         return 2
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="nba-predictions", description=__doc__)
-    parser.set_defaults(profile=None)
-    commands = parser.add_subparsers(required=True)
-    for module in (
-        *(nights, backfill, report, repair, backtest, models),
-        *(maintenance, alerts, initialize),
-    ):
-        module.add_commands(commands)
-    return parser
+def _print_usage_error(error: typer.TyperException) -> None:
+    message = error.format_message().replace("Value error, ", "")
+    if not message:
+        # Typer has already printed the help, because the command is missing.
+        return
+    # Some messages of pydantic, which converts the values, do not contain the value.
+    conversions: Sequence[Any] = getattr(error.__cause__, "errors", tuple)()
+    values = [repr(conversion["input"]) for conversion in conversions]
+    message += "".join(f" (value: {value})" for value in values if value not in message)
+    print(f"nba-predictions: {message}", file=sys.stderr)
+    if context := getattr(error, "ctx", None):
+        print(f"Try '{context.command_path} --help' for help.", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""`python -m nba_predictions.cli`."""
+"""Run the command line as `python -m nba_predictions.cli`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What the command line prints of a night."""
+"""Print a night, its verdict, and data frames."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def print_verdict(game_date: date, evidence: Evidence, told: Mapping[str, Any]) 
 
 
 def print_leaderboard(board: pl.DataFrame) -> None:
-    """The result of `system_performance.sql` under names that fit a terminal."""
+    """Print the result of `system_performance.sql`, with column names that fit a terminal."""
     short = {
         "system_id": "system",
         "player_games": "games",
@@ -44,12 +44,13 @@ def print_leaderboard(board: pl.DataFrame) -> None:
         "brier_score": "brier",
         "profit_per_bet": "profit",
     }
-    # The asset has all of it.
-    few = board.drop("rmse", "with_line", "error_with_line", "error_of_line")
-    print_frame(few.rename(short).with_columns(pl.selectors.float().round(3)))
+    # The asset `system_performance` shows all columns.
+    board = board.drop("rmse", "with_line", "error_with_line", "error_of_line")
+    print_frame(board.rename(short).with_columns(pl.selectors.float().round(3)))
 
 
 def print_frame(frame: pl.DataFrame) -> None:
+    """Print all rows and columns of a data frame."""
     with pl.Config(
         tbl_rows=-1,
         tbl_cols=-1,

@@ -1,4 +1,4 @@
-"""The commands about alerts: whether a destination takes them, and what is open now."""
+"""The commands `alerts test` and `alerts status`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nba_predictions_tests.e2e.pipeline import GAME_DATE
 NIGHT = GAME_DATE.isoformat()
 
 
-def test_the_test_says_of_each_destination_whether_it_took_a_message(
+def test_a_test_message_goes_to_each_destination_and_errors_are_printed(
     home: Path,
     slack: Receiver,
     mail: Receiver,
@@ -32,7 +32,7 @@ def test_the_test_says_of_each_destination_whether_it_took_a_message(
     assert cli.main(["alerts", "test"]) == 0
 
 
-def test_without_a_destination_the_test_says_how_to_name_one(
+def test_without_a_destination_the_error_shows_how_to_configure_one(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("NBA_PREDICTIONS_ALERT_URLS", " ")
@@ -41,7 +41,7 @@ def test_without_a_destination_the_test_says_how_to_name_one(
 
 
 @pytest.mark.parametrize("command", ["test", "status"])
-def test_an_address_that_nobody_knows_stops_every_command_with_its_number(
+def test_an_unknown_url_is_named_by_its_position(
     home: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -49,12 +49,12 @@ def test_an_address_that_nobody_knows_stops_every_command_with_its_number(
 ) -> None:
     monkeypatch.setenv("NBA_PREDICTIONS_ALERT_URLS", f"json://127.0.0.1 nope://{SECRET}")
     assert cli.main(["alerts", command]) == 2
-    said = capsys.readouterr()
-    assert "the address number 2, nope://****, is none that apprise knows" in said.err
-    assert SECRET not in said.err + said.out
+    printed = capsys.readouterr()
+    assert "the address number 2, nope://****, is none that apprise knows" in printed.err
+    assert SECRET not in printed.err + printed.out
 
 
-def test_the_status_lists_what_is_open_with_its_reason_and_what_to_do(
+def test_the_status_lists_open_conditions_with_their_cause_and_fix(
     home: Path, files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NBA_PREDICTIONS_UI_URL", "https://dagster.example.com")
@@ -73,13 +73,13 @@ def test_the_status_lists_what_is_open_with_its_reason_and_what_to_do(
     assert out.splitlines()[-1] == "ALERTS errors=1 warnings=0 unknown=0"
 
 
-def test_what_cannot_be_looked_at_is_not_taken_for_fine(
+def test_a_kind_that_cannot_be_evaluated_is_printed_and_exits_with_1(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def breaks(scene: object) -> list[object]:
+    def fail(scene: object) -> list[object]:
         raise OSError("the disk is gone")
 
-    monkeypatch.setitem(alerting.FIND, Kind.FAILED_CHECK, breaks)
+    monkeypatch.setitem(alerting.FIND, Kind.FAILED_CHECK, fail)
     assert cli.main(["alerts", "status"]) == 1
     out = capsys.readouterr().out
     assert "UNKNOWN failed_check: OSError: the disk is gone" in out

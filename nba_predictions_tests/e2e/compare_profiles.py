@@ -1,9 +1,9 @@
-"""Compares the predictions of a date on the two profiles, row by row; equal, or exit code 1.
+"""Compare the predictions of a date on the two profiles, row by row; exit with 1 if they differ.
 
     python -m nba_predictions_tests.e2e.compare_profiles --game-date 2026-01-15 EMBEDDED_HOME
 
-The profile gcp is found by its environment variables. What no two nights share (batch_id,
-created_at, updated_at) is left out.
+The environment variables configure the profile gcp. The columns batch_id, created_at and updated_at
+are not compared, because they differ between any two nights.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from nba_predictions.cli.options import DEMO_DATE, read_date
 from nba_predictions.definitions import PROFILES
 from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.settings import Settings
@@ -57,7 +58,7 @@ def differences(embedded: pl.DataFrame, cloud: pl.DataFrame) -> list[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--game-date", type=date.fromisoformat, required=True)
+    parser.add_argument("--game-date", type=read_date, default=DEMO_DATE)
     parser.add_argument("embedded_home", type=Path)
     options = parser.parse_args()
     embedded = embedded_rows(options.embedded_home, options.game_date)

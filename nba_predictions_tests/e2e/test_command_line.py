@@ -1,4 +1,4 @@
-"""The command line in a process of its own, as a user runs it."""
+"""The command line in a separate process, as a user runs it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LAST_LINE = re.compile(
 
 
 def command(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line with only the variables that a test names."""
+    """Run the command line with only the given variables of the pipeline."""
     environment = {
         k: v
         for k, v in os.environ.items()
@@ -57,7 +57,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def default_run(home: Path) -> subprocess.CompletedProcess[str]:
-    """`nba-predictions run`, with nothing configured but where to keep everything."""
+    """The result of `nba-predictions run` with no setting except the home."""
     return command(home, "run")
 
 
@@ -69,47 +69,47 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_run_ends_with_exit_code_0_and_one_line_that_says_it_all(
+def test_a_run_exits_with_0_and_its_last_line_has_all_counts(
     default_run: subprocess.CompletedProcess[str],
 ) -> None:
     assert default_run.returncode == 0, default_run.stderr
-    found = LAST_LINE.fullmatch(default_run.stdout.splitlines()[-1])
-    assert found is not None
-    assert int(found["players"]) == int(found["cleaned"]) > 100
-    assert int(found["staged"]) == int(found["merged"]) > 5 * int(found["players"])
+    last_line = LAST_LINE.fullmatch(default_run.stdout.splitlines()[-1])
+    assert last_line is not None
+    assert int(last_line["players"]) == int(last_line["cleaned"]) > 100
+    assert int(last_line["staged"]) == int(last_line["merged"]) > 5 * int(last_line["players"])
 
 
-def test_every_milestone_is_a_json_line_on_stdout_in_order(
+def test_the_milestones_are_json_lines_on_stdout_in_order(
     default_run: subprocess.CompletedProcess[str],
 ) -> None:
     lines = json_lines(default_run.stdout)
     order = list(dict.fromkeys(line["event"] for line in lines))
     assert order == MILESTONES
-    found = LAST_LINE.fullmatch(default_run.stdout.splitlines()[-1])
-    assert found is not None
+    last_line = LAST_LINE.fullmatch(default_run.stdout.splitlines()[-1])
+    assert last_line is not None
     for line in lines:
-        assert line["batch_id"] == found["batch_id"]
+        assert line["batch_id"] == last_line["batch_id"]
         assert line["severity"] == "INFO"
         assert line["message"]
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00", line["time"])
     per_player = [line["event"] for line in lines].count("player_staged")
-    assert per_player == int(found["players"])
+    assert per_player == int(last_line["players"])
 
 
-def test_stderr_of_a_good_run_has_no_traceback(
+def test_a_complete_run_prints_no_error(
     default_run: subprocess.CompletedProcess[str],
 ) -> None:
     assert "Traceback" not in default_run.stderr
     assert "Error" not in default_run.stderr
 
 
-def test_simulated_predictions_are_announced_as_such(
+def test_simulated_predictions_are_labeled(
     default_run: subprocess.CompletedProcess[str],
 ) -> None:
     assert "SIMULATED LEAGUE: these games, players and lines do not exist." in default_run.stdout
 
 
-def test_a_predicted_night_is_graded_by_the_next_command(
+def test_a_predicted_night_can_be_graded(
     default_run: subprocess.CompletedProcess[str],
     home: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -121,13 +121,13 @@ def test_a_predicted_night_is_graded_by_the_next_command(
     monkeypatch.setenv("NBA_PREDICTIONS_HOME", str(home))
     monkeypatch.setenv("DAGSTER_HOME", str(home / "dagster"))
     assert cli.main(["grade"]) == 0
-    said = capsys.readouterr().out
-    assert all(column in said for column in ("system", "error", "log_loss", "profit"))
-    assert all(f" {system} " in said for system in SYSTEMS)
-    assert [line["event"] for line in json_lines(said)] == ["graded"]
+    printed = capsys.readouterr().out
+    assert all(column in printed for column in ("system", "error", "log_loss", "profit"))
+    assert all(f" {system} " in printed for system in SYSTEMS)
+    assert [line["event"] for line in json_lines(printed)] == ["graded"]
 
 
-def test_a_bad_input_cell_is_named_plainly_on_stderr(files: Path, tmp_path: Path) -> None:
+def test_an_invalid_input_cell_is_named_on_stderr(files: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
     logs = pl.read_parquet(files / "player_game_logs_2025-26.parquet")
@@ -140,16 +140,16 @@ def test_a_bad_input_cell_is_named_plainly_on_stderr(files: Path, tmp_path: Path
         NBA_PREDICTIONS_DATA=str(data),
     )
     assert result.returncode == 1
-    said = result.stderr.splitlines()
-    assert said[0].startswith("nba-predictions: game_logs")
-    assert "player_game_logs.parquet, row 42, column PTS: " in said[0]
+    printed = result.stderr.splitlines()
+    assert printed[0].startswith("nba-predictions: game_logs")
+    assert "player_game_logs.parquet, row 42, column PTS: " in printed[0]
     assert result.stderr.count("row 42, column PTS") == 1
     assert "Traceback" not in result.stderr
     assert "Stack Trace" not in result.stderr
     assert result.stdout.splitlines()[-1] == f"NO BATCH OF {GAME_DATE} NOT_STARTED"
 
 
-def test_a_bad_setting_ends_with_exit_code_2_and_its_name(tmp_path: Path) -> None:
+def test_an_invalid_setting_is_named_and_exits_with_2(tmp_path: Path) -> None:
     result = command(tmp_path, "run", NBA_PREDICTIONS_COMPLETION_THRESHOLD="90")
     assert result.returncode == 2
     assert result.stderr.startswith("nba-predictions: NBA_PREDICTIONS_COMPLETION_THRESHOLD=90 ")

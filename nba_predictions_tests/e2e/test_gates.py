@@ -14,7 +14,7 @@ import pytest
 from dagster._core.test_utils import freeze_time
 
 from nba_predictions import cli
-from nba_predictions.cli import in_process
+from nba_predictions.cli.pipeline import Pipeline as PipelineInProcess
 from nba_predictions.domain.batches.verdict import Verdict
 from nba_predictions.domain.errors import SourceDataError
 from nba_predictions.domain.policies.input_gates import GATES_TAG
@@ -270,7 +270,7 @@ def test_the_command_line_hands_its_gates_to_the_run(
         asked.append(given)
         return False
 
-    monkeypatch.setattr(in_process.Pipeline, "execute", execute)
+    monkeypatch.setattr(PipelineInProcess, "execute", execute)
     assert cli.main(["run", "--game-date", NIGHT, "--gates", "warn"]) == 1
     ((job, partition, _, tags),) = asked
     assert (job, partition, tags) == ("nightly_predictions", NIGHT, {GATES_TAG: "warn"})

@@ -190,7 +190,7 @@ def test_nothing_is_changed_without_a_yes(night: Damaged, monkeypatch: pytest.Mo
     assert any(line.strip() == "1. predict players again, merge and clean up" for line in printed)
 
 
-def test_without_anybody_to_answer_nothing_is_changed(
+def test_without_a_confirmation_nothing_is_changed(
     night: Damaged, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows_deleted(night)
@@ -198,7 +198,10 @@ def test_without_anybody_to_answer_nothing_is_changed(
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
     code, printed = night.run("repair", "--game-date", NIGHT)
     assert code == 1
-    assert printed[-2:] == ["nobody is there to answer; --yes does not ask", "nothing was changed"]
+    assert printed[-2:] == [
+        "there is no answer on standard input; use --yes to repair without confirmation",
+        "nothing was changed",
+    ]
     assert night.table() == damaged
 
 

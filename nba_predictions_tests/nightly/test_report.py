@@ -308,10 +308,10 @@ def test_a_date_that_was_not_predicted_ends_with_1_and_says_how_to(
     assert cli.main(["report", "--game-date", "2026-01-02", "--html"]) == 1
     said = capsys.readouterr()
     assert said.out == ""
-    assert "2026-01-02 has no report: there is no batch of it" in said.err
+    assert "2026-01-02 has no report, because it has no batch;" in said.err
     assert "nba-predictions run --game-date 2026-01-02" in said.err
     assert cli.main(["report", "--game-date", DATE, "--batch", "batch_no_such"]) == 1
-    assert "there is no batch batch_no_such" in capsys.readouterr().err
+    assert "it has no batch batch_no_such;" in capsys.readouterr().err
 
 
 def test_a_page_that_cannot_be_written_is_named_and_nothing_is_left(

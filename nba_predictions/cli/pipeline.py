@@ -1,4 +1,4 @@
-"""The pipeline in this process: its jobs and sensors, run as the daemon would run them."""
+"""Run jobs and sensors of the pipeline in this process, and print why they failed."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from nba_predictions.settings import Settings
 from nba_predictions.training.model_store import ModelStore
 from nba_predictions.warehouse.port import Warehouse
 
-#: Dagster's own account of each event stays in its event log; stdout is for the milestones, and
-#: what failed is said once, on stderr.
+#: Dagster's event lines stay in its event log. The command line prints the milestones on stdout,
+#: and each error once on stderr.
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 class Pipeline:
-    """The pipeline's jobs and sensors, run in this process as the daemon would run them."""
+    """The jobs and sensors of the pipeline, run in this process as the daemon would run them."""
 
     def __init__(self, settings: Settings) -> None:
         self._resources = build_resources(settings)
@@ -55,7 +55,7 @@ class Pipeline:
         tags: Mapping[str, str] | None = None,
         config: Mapping[str, Any] | None = None,
     ) -> bool:
-        """Run a job for a partition; say what failed, and return whether it succeeded."""
+        """Run a job for a partition, print its errors, and return whether it succeeded."""
         result = self._definitions.resolve_job_def(job).execute_in_process(
             partition_key=partition,
             instance=instance,
@@ -63,7 +63,7 @@ class Pipeline:
             tags=dict(tags or {}),
             raise_on_error=False,
         )
-        explain_failures(result)
+        print_failures(result)
         return result.success
 
     def replay(
@@ -73,33 +73,33 @@ class Pipeline:
         players: Sequence[str],
         batch_id: str,
     ) -> bool:
-        """Predict players of a batch again, by default those who are not done; merge, clean up."""
+        """Replay players of a batch, by default those who are not done; merge and clean up."""
         config = fan_out(players=list(players), batch_id=batch_id)
         return self.execute("replay_players", game_date.isoformat(), instance, config=config)
 
     def publish(self, game_date: date, instance: dg.DagsterInstance) -> bool:
-        """Publish the batch of a date, if it waits for that; return whether nothing failed."""
+        """Publish the batch of a date if it is not yet published; return whether nothing failed."""
         batch = newest_batch(self.batches, game_date)
         if batch is None or batch.state not in CLEANED_UP or not batch.announce:
             return True
-        if self.told_of(batch):
+        if self.is_published(batch):
             return True
         tags = {BATCH_TAG: batch.batch_id}
         return self.execute("publish_phase5_completion", game_date.isoformat(), instance, tags)
 
-    def told_of(self, batch: Batch) -> bool:
-        """Return whether a batch, as it is now, has been published."""
-        told = last_entry(self.batches.ledger(batch.batch_id), "published")
-        return told is not None and batch.state is BatchState.PUBLISHED
+    def is_published(self, batch: Batch) -> bool:
+        """Return whether the current state of a batch was published."""
+        published = last_entry(self.batches.ledger(batch.batch_id), "published")
+        return published is not None and batch.state is BatchState.PUBLISHED
 
     def tick(self, sensor: str, instance: dg.DagsterInstance) -> None:
-        """Evaluate a sensor once and run what it asks for."""
+        """Evaluate a sensor once, and run the jobs that it requests."""
         definition = self._definitions.resolve_sensor_def(sensor)
-        wanted = {key: self._resources[key] for key in definition.required_resource_keys}
+        resources = {key: self._resources[key] for key in definition.required_resource_keys}
         with dg.build_sensor_context(
             instance=instance,
             repository_def=self._definitions.get_repository_def(),
-            resources=wanted,
+            resources=resources,
         ) as context:
             requests = definition.evaluate_tick(context).run_requests or []
         for request in requests:
@@ -107,39 +107,39 @@ class Pipeline:
             self.execute(job, str(request.partition_key), instance, request.tags)
 
 
-#: Errors whose message says it all; of others the traceback is wanted.
-_PLAIN = frozenset(
+#: Errors whose message is enough. All others are printed with their traceback.
+_PLAIN_ERRORS = frozenset(
     {c.__name__ for c in NbaPredictionsError.__subclasses__()}
     | {"Failure", "DagsterAssetCheckFailedError"}
 )
 
 
-def explain_failures(result: dg.ExecuteInProcessResult) -> None:
-    """Say on stderr which steps failed or were tried again, and why; the same reason once."""
+def print_failures(result: dg.ExecuteInProcessResult) -> None:
+    """Print on stderr which steps failed or were retried, and why; print equal reasons once."""
     steps: dict[tuple[str, str], list[str]] = {}
     checks = {}
     for event in result.all_events:
         if event.is_step_failure:
-            error, what = event.step_failure_data.error, "failed"
+            error, outcome = event.step_failure_data.error, "failed"
         elif event.is_step_up_for_retry:
-            error, what = event.step_retry_data.error, "failed and was tried again"
+            error, outcome = event.step_retry_data.error, "failed and was retried"
         elif event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
-            found = event.asset_check_evaluation_data
-            if not found.passed and found.severity is dg.AssetCheckSeverity.ERROR:
-                checks[found.asset_check_key.to_user_string()] = found.description
+            check = event.asset_check_evaluation_data
+            if not check.passed and check.severity is dg.AssetCheckSeverity.ERROR:
+                checks[check.asset_check_key.to_user_string()] = check.description
             continue
         else:
             continue
         error = raised(error)
         if error is None:
             reason = "no reason was recorded"
-        elif error.cls_name in _PLAIN:
+        elif error.cls_name in _PLAIN_ERRORS:
             reason = error.message.partition(": ")[2].strip()
         else:
             reason = error.to_string()
-        steps.setdefault((what, reason), []).append(str(event.step_key))
-    for (what, reason), keys in steps.items():
-        print(f"nba-predictions: {', '.join(keys)} {what}: {reason}", file=sys.stderr)
-    # The step that failed names its checks only.
+        steps.setdefault((outcome, reason), []).append(str(event.step_key))
+    for (outcome, reason), keys in steps.items():
+        print(f"nba-predictions: {', '.join(keys)} {outcome}: {reason}", file=sys.stderr)
+    # The error of a failed step names its checks, but not their descriptions.
     for name, description in checks.items():
         print(f"nba-predictions: {name}: {description}", file=sys.stderr)

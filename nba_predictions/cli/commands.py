@@ -1,0 +1,343 @@
+"""Declare the commands: their names, options and help.
+
+To add a command, declare it here and do its work in a module of this package. Import that module
+inside the command: `nba-predictions --help` and shell completion import this file only, and must
+not wait for Dagster, polars or the settings. A command returns its exit code.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from nba_predictions import __version__
+from nba_predictions.cli.options import (
+    AnyBatchId,
+    BatchId,
+    FirstDate,
+    LastDate,
+    LastNight,
+    Tonight,
+    date_option,
+    last_night,
+    tonight,
+)
+from nba_predictions.cli.startup import load_settings
+
+#: The panels of `nba-predictions --help`.
+_NIGHTS, _FIX = "Nights", "Fix a night"
+_STUDY, _SET_UP = "Models and history", "Set up and maintain"
+
+
+def _group(help_text: str) -> typer.Typer:
+    return typer.Typer(help=help_text, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+app = _group("Predict the player statistics of NBA game dates, and check, grade and fix them.")
+models = _group("Show and choose the trained models that serve the nights.")
+alerts = _group("Test where alerts go, and list the open ones.")
+gcp = _group("Prepare Google Cloud.")
+app.add_typer(models, name="models", rich_help_panel=_STUDY)
+app.add_typer(alerts, name="alerts", rich_help_panel=_SET_UP)
+app.add_typer(gcp, name="gcp", rich_help_panel=_SET_UP)
+
+
+def _print_version(requested: bool) -> None:
+    if requested:
+        print(f"nba-predictions {__version__}")
+        raise typer.Exit
+
+
+@app.callback(context_settings={"help_option_names": ["-h", "--help"]})
+def _options_of_all_commands(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(rich_help_panel=_NIGHTS)
+def run(
+    game_date: Tonight = None,
+    gates: Annotated[
+        Literal["wait", "warn"] | None,
+        typer.Option(
+            help="What to do in this run if an input gate fails: wait for better inputs, or warn "
+            "and predict. Default: the setting NBA_PREDICTIONS_GATES."
+        ),
+    ] = None,
+) -> int:
+    """Predict one game date from end to end, and publish it."""
+    settings = load_settings()
+    from nba_predictions.cli.run import run_night
+
+    return run_night(settings, tonight(settings.source, game_date), gates)
+
+
+@app.command(rich_help_panel=_NIGHTS)
+def refresh(
+    game_date: Tonight = None,
+    past: Annotated[
+        bool,
+        typer.Option("--past", help="Also refresh a date that is over. Only for a files source."),
+    ] = False,
+) -> int:
+    """Predict the players again whose lines, injuries or games changed, and publish them."""
+    settings = load_settings()
+    from nba_predictions.cli.run import refresh_night
+
+    return refresh_night(settings, tonight(settings.source, game_date), past)
+
+
+@app.command(rich_help_panel=_NIGHTS)
+def audit(
+    game_date: Tonight = None,
+    batch: AnyBatchId = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the whole audit as JSON.")] = False,
+) -> int:
+    """Show the state of one game date and a verdict, computed from the stored data."""
+    settings = load_settings()
+    from nba_predictions.cli.audit import print_audit
+
+    return print_audit(settings, tonight(settings.source, game_date), batch, as_json=json)
+
+
+@app.command(rich_help_panel=_NIGHTS)
+def report(
+    game_date: Tonight = None,
+    batch: AnyBatchId = None,
+    html: Annotated[
+        bool, typer.Option("--html", help="Write one self-contained HTML page instead of text.")
+    ] = False,
+    file: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="FILE",
+            help="With --html: the file to write, or - for standard output.",
+            show_default="HOME/reports/GAME_DATE.html",
+        ),
+    ] = None,
+) -> int:
+    """Print the report of one game date, or write it as a page with plots."""
+    if file is not None and not html:
+        raise typer.BadParameter(f"{file!r} is only used with --html", param_hint="FILE")
+    settings = load_settings()
+    from nba_predictions.cli.report import print_report, write_page
+
+    game_date = tonight(settings.source, game_date)
+    if html:
+        return write_page(settings, game_date, batch, file)
+    return print_report(settings, game_date, batch)
+
+
+@app.command(rich_help_panel=_NIGHTS)
+def grade(game_date: LastNight = None) -> int:
+    """Grade the predictions of one finished game date."""
+    settings = load_settings()
+    from nba_predictions.cli.grade import grade_night
+
+    return grade_night(settings, last_night(settings.source, game_date))
+
+
+@app.command(rich_help_panel=_NIGHTS)
+def publish(batch: BatchId) -> int:
+    """Publish a batch that a backfill predicted. Safe to repeat."""
+    settings = load_settings()
+    from nba_predictions.cli.publish import publish_batch
+
+    return publish_batch(settings, batch)
+
+
+@app.command("dead-letters", rich_help_panel=_FIX)
+def dead_letters(
+    game_date: Annotated[date | None, date_option("--game-date", "Game date", "all dates")] = None,
+) -> int:
+    """List the players whose prediction failed permanently."""
+    settings = load_settings()
+    from nba_predictions.cli.repair import print_dead_letters
+
+    return print_dead_letters(settings, game_date)
+
+
+@app.command(rich_help_panel=_FIX)
+def replay(
+    batch: BatchId,
+    player: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LOOKUP",
+            help="A player to predict again. May be repeated.",
+            show_default="all players of the batch who are not done",
+        ),
+    ] = None,
+) -> int:
+    """Predict players of a batch again, then merge, clean up and publish."""
+    settings = load_settings()
+    from nba_predictions.cli.repair import replay_players
+
+    return replay_players(settings, batch, player or ())
+
+
+@app.command(rich_help_panel=_FIX)
+def repair(
+    game_date: Tonight = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+) -> int:
+    """Do what the verdict on a game date requires, after a confirmation. Safe to repeat."""
+    settings = load_settings()
+    from nba_predictions.cli.repair import repair_night
+
+    return repair_night(settings, tonight(settings.source, game_date), confirmed=yes)
+
+
+@app.command(rich_help_panel=_STUDY)
+def backfill(
+    first: FirstDate,
+    last: LastDate,
+    publish: Annotated[bool, typer.Option("--publish", help="Publish each date.")] = False,
+    grade: Annotated[bool, typer.Option("--grade", help="Grade each date.")] = False,
+) -> int:
+    """Predict the dates of a range that are not complete yet.
+
+    You can interrupt it and run it again. It publishes nothing without --publish.
+    """
+    settings = load_settings()
+    from nba_predictions.cli.backfill import run_backfill
+
+    return run_backfill(settings, first, last, publish=publish, grade=grade)
+
+
+@app.command(rich_help_panel=_STUDY)
+def backtest(
+    first: FirstDate,
+    last: LastDate,
+    systems: Annotated[
+        str | None,
+        typer.Option(metavar="NAMES", help="Comma-separated systems.", show_default="all systems"),
+    ] = None,
+    retrain: Annotated[
+        Literal["monthly", "weekly", "never"],
+        typer.Option(help="How often models are trained. The nights train weekly."),
+    ] = "monthly",
+    min_games: Annotated[
+        int, typer.Option(help="Only players with at least this many games this season.")
+    ] = 10,
+    min_minutes: Annotated[
+        float, typer.Option(help="Only players with at least this mean of minutes in 10 games.")
+    ] = 15.0,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Write report.md, .html and .json, plots and predictions.parquet to this folder.",
+        ),
+    ] = None,
+) -> int:
+    """Predict past dates from what was known before each, and compare the systems.
+
+    The comparison includes plain averages and the betting line.
+    """
+    settings = load_settings()
+    from nba_predictions.backtest.report import Scope
+    from nba_predictions.cli.backtest import run_backtest
+
+    names = None if systems is None else [n.strip() for n in systems.split(",") if n.strip()]
+    scope = Scope(min_games, min_minutes)
+    return run_backtest(settings, first, last, names, retrain=retrain, scope=scope, out=out)
+
+
+@models.command("list")
+def list_models() -> int:
+    """List the stored models, and show which one is in force."""
+    settings = load_settings()
+    from nba_predictions.cli.models import print_models
+
+    return print_models(settings)
+
+
+@models.command()
+def promote(
+    name: Annotated[str, typer.Argument(help="The models, as `models list` prints them.")],
+    until: Annotated[
+        date | None, date_option("--until", "Compare on games before this date", "today")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Promote them whatever the comparison says.")
+    ] = False,
+) -> int:
+    """Put models in force if they predict better than the current ones."""
+    settings = load_settings()
+    from nba_predictions.cli.models import promote_models
+
+    return promote_models(settings, name, until, force=force)
+
+
+@models.command()
+def rollback() -> int:
+    """Take back the last promotion."""
+    settings = load_settings()
+    from nba_predictions.cli.models import roll_back
+
+    return roll_back(settings)
+
+
+@app.command(rich_help_panel=_SET_UP)
+def init() -> int:
+    """Create DAGSTER_HOME with its configuration. Safe to repeat."""
+    load_settings()
+    return 0
+
+
+@app.command(rich_help_panel=_SET_UP)
+def maintain(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only print what would be deleted.")
+    ] = False,
+    keep_nights_days: Annotated[
+        int,
+        typer.Option(metavar="DAYS", help="How long to keep player partitions, inputs and models."),
+    ] = 60,
+    keep_runs_days: Annotated[
+        int, typer.Option(metavar="DAYS", help="How long to keep Dagster runs and their events.")
+    ] = 400,
+) -> int:
+    """Delete old player partitions, inputs, models, runs and abandoned staging."""
+    settings = load_settings()
+    from nba_predictions.cli.maintain import maintain_home
+    from nba_predictions.domain.batches.retention import Retention
+
+    return maintain_home(settings, Retention(keep_nights_days, keep_runs_days), dry_run=dry_run)
+
+
+@alerts.command("test")
+def send_test() -> int:
+    """Send a test message to every destination. The exit code is 0 if all accepted it."""
+    settings = load_settings()
+    from nba_predictions.cli.alerts import send_test_message
+
+    return send_test_message(settings)
+
+
+@alerts.command()
+def status() -> int:
+    """List the open conditions, computed from the stored data. The exit code is 1 if any is."""
+    settings = load_settings()
+    from nba_predictions.cli.alerts import print_status
+
+    return print_status(settings)
+
+
+@gcp.command("init")
+def gcp_init() -> int:
+    """Create the datasets, tables and topics that a night needs. Safe to repeat."""
+    settings = load_settings(profile="gcp")
+    from nba_predictions.cli.gcp import create_resources
+
+    return create_resources(settings)
