@@ -1,4 +1,4 @@
-"""Put models in force: a challenger that beat the present ones on games that neither has seen."""
+"""Promote models that beat those in force on games that neither was trained on."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from nba_predictions.training.promotions import Promotion, Promotions
 
 
 def compare(
-    league: LeagueSource, present: TrainedModels, challenger: TrainedModels, until: date
+    league: LeagueSource, current: TrainedModels, challenger: TrainedModels, until: date
 ) -> Sequence[DateComparison]:
-    """The ensemble's errors by both models, on the players of the slates who played.
+    """Compare the ensemble's errors with both models, on players of the slates who played.
 
-    From the later of the two cutoffs on, to before `until`.
+    The games are those from the later of the two cutoffs on and before `until`.
     """
-    first = max(date.fromisoformat(m.version) for m in (present, challenger))
+    first = max(date.fromisoformat(m.version) for m in (current, challenger))
     played = dates_played(league.game_logs(until), first)
     if not played:
         return []
     rows, _ = rows_of(league, played)
     rows = rows.filter("on_slate")
-    points = rows["points"].to_numpy().astype(np.float64)
+    outcomes = rows[ENSEMBLE.market.statistic].to_numpy().astype(np.float64)
     old, new = (
-        np.abs(forecasts_of(rows, m)[ENSEMBLE.system_id].mean - points)
-        for m in (present, challenger)
+        np.abs(forecasts_of(rows, m)[ENSEMBLE.system_id].mean - outcomes)
+        for m in (current, challenger)
     )
     by_date = (
         rows.select("game_date", difference=pl.Series(new - old))
@@ -48,15 +48,20 @@ def compare(
     return [DateComparison(*row) for row in by_date.iter_rows()]
 
 
-#: Models challenge the present ones when so much has been played since they were made.
+#: Models must be this old to challenge those in force, so that there are games to compare.
 CHALLENGE_AFTER: Final = timedelta(days=7)
 
 
 @dataclass(frozen=True)
 class Challenge:
-    """How a challenge ended: what serves from now on, who challenged it, and why it came so.
+    """The result of a challenge.
 
-    `in_force` is None where each week's own models serve, `challenger` where nobody challenged.
+    Attributes:
+        in_force: the models in force now; None if each week uses its own models.
+        challenger: the models that challenged; None if there were none.
+        promoted: the challenger was promoted.
+        reason: why it was promoted or not.
+        decision: the comparison, if there was one.
     """
 
     in_force: str | None
@@ -74,43 +79,43 @@ def challenge(
     *,
     force: bool = False,
 ) -> Challenge:
-    """Put models in force if they beat the present ones on games that neither has seen.
+    """Promote models if they beat those in force on games that neither was trained on.
 
     Args:
-        league: where the games come from on which both are compared.
-        store: where the models are, and the record of what was promoted.
+        league: the source of the games on which both are compared.
+        store: the models, in the folder with the record of promotions.
         until: games before this date are compared.
-        name: who challenges; by default the newest models that are old enough to be judged, and
-            were not rolled back. Where nothing is in force yet, the newest at all: there is nothing
-            to compare them with.
+        name: the challenger. The default is the newest models that are old enough and were not
+            rolled back. If no models are in force, their age does not matter, because there is
+            nothing to compare them with.
         force: promote without a comparison.
 
     Raises:
-        ModelError: there are no models of that name, or they are in force already.
+        ModelError: no models of that name are stored, or they are in force already.
     """
     promotions = Promotions(store.folder)
     before = promotions.in_force()
     in_force = before.name if before else None
-    present = None if in_force is None else _usable(store, in_force)
+    current = None if in_force is None else _usable(store, in_force)
     if name is None:
-        name = _challenger(store, promotions, until, present)
+        name = _challenger(store, promotions, until, current)
         if name is None:
-            return Challenge(in_force, None, False, "there is no challenger")
+            return Challenge(in_force, None, False, "no models can challenge")
     elif name == in_force:
         raise ModelError(f"{name} are in force already")
     challenger, decision = stored(store, name), None
     if force:
         reason = "promoted by force, without a comparison"
-    elif present is not None:
-        decision = decide(compare(league, present, challenger, until))
+    elif current is not None:
+        decision = decide(compare(league, current, challenger, until))
         reason = decision.reason
         if not decision.promote:
             milestone("models_kept", reason, models=in_force, challenger=name)
             return Challenge(in_force, name, False, reason, decision)
     elif in_force is not None:
-        reason = f"{in_force} cannot serve any more: they are gone, or of other features"
+        reason = f"{in_force} cannot be used: they are missing, or were trained with other features"
     else:
-        reason = "the first to be promoted: none were in force to compare them with"
+        reason = "the first promotion: no models were in force to compare with"
     now = utc_now().isoformat(timespec="seconds")
     promotions.promote(Promotion(name, challenger.version, now, reason))
     milestone("models_promoted", reason, models=name, before=in_force)
@@ -121,16 +126,16 @@ def stored(store: ModelStore, name: str) -> TrainedModels:
     """Return the models of a name.
 
     Raises:
-        ModelError: there are none, or they cannot be used any more.
+        ModelError: none are stored, or they cannot be used.
     """
     try:
-        found = store.load(name) if name in store.names() else None
+        models = store.load(name) if name in store.names() else None
     except ValueError as error:
         raise ModelError(f"{name}: {error}") from error
-    if found is None:
-        there = ", ".join(store.names()) or "none yet; predict a date first"
-        raise ModelError(f"{name}: there are no such models in {store.folder}; there are: {there}")
-    return found
+    if models is None:
+        names = ", ".join(store.names()) or "none yet; predict a date first"
+        raise ModelError(f"{name}: no such models in {store.folder}; stored models: {names}")
+    return models
 
 
 def _usable(store: ModelStore, name: str) -> TrainedModels | None:
@@ -141,17 +146,17 @@ def _usable(store: ModelStore, name: str) -> TrainedModels | None:
 
 
 def _challenger(
-    store: ModelStore, promotions: Promotions, until: date, present: TrainedModels | None
+    store: ModelStore, promotions: Promotions, until: date, current: TrainedModels | None
 ) -> str | None:
-    """Return the newest models that may challenge those in force; None if there are none."""
-    latest = until if present is None else until - CHALLENGE_AFTER
+    """Return the newest models that may challenge those in force; None if no models may."""
+    latest = until if current is None else until - CHALLENGE_AFTER
     rolled_back = promotions.rolled_back()
     for name in reversed(store.names()):
-        found = None if name in rolled_back else _usable(store, name)
-        if found is None:
+        models = None if name in rolled_back else _usable(store, name)
+        if models is None:
             continue
-        cutoff = date.fromisoformat(found.version)
-        if present is not None and cutoff <= date.fromisoformat(present.version):
+        cutoff = date.fromisoformat(models.version)
+        if current is not None and cutoff <= date.fromisoformat(current.version):
             return None
         if cutoff <= latest:
             return name

@@ -1,16 +1,16 @@
-"""What a backtest can be asked for; light to import, for the command line needs it at once."""
+"""Options of a backtest, in a module that the command line can import quickly."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Final
 
-#: How often models are trained anew. `weekly` is what the nights do.
+#: How often models are trained again. The nights train weekly.
 RETRAIN: Final = ("monthly", "weekly", "never")
 
-#: Called with what is being done, how much of it is done, and how much there is.
+#: Called with a description of the current step, the number of done items, and their total.
 Progress = Callable[[str, int, int], None]
 
 
-def silent(what: str, done: int, of: int) -> None:
+def silent(description: str, done: int, total: int) -> None:
     """Report no progress."""

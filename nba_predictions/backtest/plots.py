@@ -1,4 +1,4 @@
-"""The pictures of a backtest, and of how the systems stand."""
+"""Draw the plots of a backtest and of the calibration and drift assets."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from nba_predictions.report import drawing
 
 
 def reliability(table: pl.DataFrame, title: str) -> bytes:
-    """Observed against forecast share of overs, a line per system.
+    """Draw the observed against the forecast share of overs, a line per system.
 
     Args:
-        table: system, forecast, observed, and observed_se where it is known, one row per bin.
+        table: system, forecast, observed and, if known, observed_se, one row per bin.
+        title: the title of the plot.
     """
     figure, (axes,) = drawing.figure(6.0, 6.0)
     axes.plot((0, 1), (0, 1), color=drawing.GREY, linestyle="--", linewidth=1, label="perfect")
-    for name, own, (colour, mark) in _by(table, "system"):
+    for name, own, (color, mark) in _by(table, "system"):
         axes.errorbar(
             own["forecast"].to_list(),
             own["observed"].to_list(),
             yerr=_errors(own, "observed_se"),
-            color=colour,
+            color=color,
             marker=mark,
             markersize=4,
             linewidth=1.2,
@@ -36,17 +37,17 @@ def reliability(table: pl.DataFrame, title: str) -> bytes:
 
 
 def errors_by_month(table: pl.DataFrame) -> bytes:
-    """Mean absolute error per month, a line per forecaster.
+    """Draw the mean absolute error per month, a line per forecaster.
 
     Args:
         table: forecaster, slice (month), mae, mae_se.
     """
     figure, (axes,) = drawing.figure(8.0, 4.5)
-    for name, own, (colour, mark) in _by(table, "forecaster"):
+    for name, own, (color, mark) in _by(table, "forecaster"):
         axes.plot(
             own["slice"].to_list(),
             own["mae"].to_list(),
-            color=colour,
+            color=color,
             marker=mark,
             markersize=3,
             linewidth=1.2,
@@ -61,25 +62,25 @@ def errors_by_month(table: pl.DataFrame) -> bytes:
 def rolling_errors(
     table: pl.DataFrame, bands: Mapping[str, tuple[float | None, float | None]]
 ) -> bytes:
-    """The rolling error of each system in a panel of its own, with the band it should stay in.
+    """Draw the rolling error of each system in its own panel, with its usual band.
 
     Args:
         table: system, game_date, error.
-        bands: by system, the lowest and highest error that is in its band; None where not known.
+        bands: per system, the lowest and highest error of its band; None if not known.
     """
     parts = _by(table, "system")
     columns = min(len(parts), 3)
     rows = -(-len(parts) // columns)
     figure, panels = drawing.figure(3.6 * columns, 2.7 * rows, rows, columns)
-    # One scale for all: a panel alone would not tell which system misses by more.
+    # One scale for all panels, so that the systems can be compared.
     for panel in panels[1:]:
         panel.sharex(panels[0])
         panel.sharey(panels[0])
-    for panel, (name, own, (colour, _)) in zip(panels, parts, strict=False):
+    for panel, (name, own, (color, _)) in zip(panels, parts, strict=False):
         low, high = bands.get(name, (None, None))
         if low is not None and high is not None:
             panel.axhspan(low, high, color=drawing.GREY, alpha=0.2, linewidth=0)
-        panel.plot(own["game_date"].to_list(), own["error"].to_list(), color=colour, linewidth=1.2)
+        panel.plot(own["game_date"].to_list(), own["error"].to_list(), color=color, linewidth=1.2)
         panel.set_title(name)
         panel.tick_params(axis="x", rotation=45, labelsize=7)
     for panel in panels[len(parts) :]:
@@ -89,11 +90,11 @@ def rolling_errors(
 
 
 def _by(table: pl.DataFrame, name: str) -> list[tuple[str, pl.DataFrame, tuple[str, str]]]:
-    """Return the parts of a table by name, each with the colour and mark of that name."""
+    """Return the parts of a table by name, each with the color and mark of that name."""
     parts = table.partition_by(name, maintain_order=True)
     named = [(str(own[name][0]), own) for own in parts]
-    looks = drawing.styles(key for key, _ in named)
-    return [(key, own, looks[key]) for key, own in named]
+    styles = drawing.styles(key for key, _ in named)
+    return [(key, own, styles[key]) for key, own in named]
 
 
 def _errors(own: pl.DataFrame, name: str) -> list[float] | None:

@@ -1,8 +1,8 @@
-"""How good forecasts were: errors, probabilities, bets, each with its standard error.
+"""Score errors, probabilities and bets of forecasts, each with its standard error.
 
-Arrays in, numbers out. Players of one night share its pace, overtimes and blow-outs, so rows of one
-date are not independent: every standard error is clustered by date. All arrays of a call are
-aligned; `dates` holds any labels that tell one date from another.
+All functions take aligned arrays and return numbers. Rows of one date are not independent, because
+its players share pace, overtime and blowouts. Therefore every standard error is clustered by date.
+`dates` has any label per date.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from nba_predictions.systems.distribution import cumulative
 Bools = NDArray[np.bool_]
 Labels = NDArray[np.int64]
 
-#: Equal-width bins of probability, for reliability and the calibration error.
+#: Number of bins of equal width, for reliability and the calibration error.
 BINS: Final = 10
-#: Where edges are cut: probability of the better side minus the price's break-even. The cut at
-#: MIN_EDGE is the one from which a side is recommended.
+#: Limits of the ranges of edges. An edge is the probability of the better side minus the break-even
+#: probability of the price. From MIN_EDGE on a side is recommended.
 EDGES: Final = (0.0, MIN_EDGE, 0.03, 0.06, 0.10)
 
 
@@ -39,10 +39,10 @@ class Estimate:
 
 
 def clustered_mean(values: Floats, dates: Labels) -> Estimate:
-    """The mean, with a standard error that lets rows of one date depend on each other.
+    """Return the mean, with a standard error for rows of one date that depend on each other.
 
     Raises:
-        ValueError: there are no rows.
+        ValueError: the arrays are empty.
     """
     if len(values) == 0:
         raise ValueError("a mean needs at least one row")
@@ -58,7 +58,7 @@ def clustered_mean(values: Floats, dates: Labels) -> Estimate:
 
 @dataclass(frozen=True)
 class Errors:
-    """Errors of a forecast in points. `bias` is forecast minus outcome."""
+    """Errors of a forecast, in units of the market. `bias` is forecast minus outcome."""
 
     rows: int
     absolute: Estimate
@@ -66,35 +66,35 @@ class Errors:
     bias: Estimate
 
 
-def errors(points: Floats, centre: Floats, dates: Labels) -> Errors:
-    """Mean absolute error, root mean squared error and bias of one forecast."""
-    off = centre - points
+def errors(outcomes: Floats, center: Floats, dates: Labels) -> Errors:
+    """Return the mean absolute error, root mean squared error and bias of one forecast."""
+    off = center - outcomes
     return Errors(
-        len(points),
+        len(outcomes),
         clustered_mean(np.abs(off), dates),
         float(np.sqrt((off**2).mean())),
         clustered_mean(off, dates),
     )
 
 
-def paired_difference(points: Floats, ours: Floats, theirs: Floats, dates: Labels) -> Estimate:
-    """Absolute error of `ours` minus that of `theirs`, row by row: below zero, ours is better."""
-    return clustered_mean(np.abs(ours - points) - np.abs(theirs - points), dates)
+def paired_difference(outcomes: Floats, ours: Floats, theirs: Floats, dates: Labels) -> Estimate:
+    """Return the absolute error of `ours` minus that of `theirs`: below zero ours is better."""
+    return clustered_mean(np.abs(ours - outcomes) - np.abs(theirs - outcomes), dates)
 
 
-def central_shares(points: Floats, mean: Floats, spread: Floats) -> tuple[float, float]:
-    """The shares of outcomes in the forecasts' central 50% and 80%.
+def central_shares(outcomes: Floats, mean: Floats, spread: Floats) -> tuple[float, float]:
+    """Return the shares of outcomes in the central 50% and 80% of the forecasts.
 
-    Points are whole: an outcome's place in its distribution is the middle of its step (mid-P).
+    Outcomes are whole numbers: an outcome's position is the middle of its step (mid-P).
     """
-    at, below = cumulative(mean, spread, points), cumulative(mean, spread, points - 1)
-    off_centre = np.abs((at + below) / 2 - 0.5)
-    return float((off_centre <= 0.25).mean()), float((off_centre <= 0.40).mean())
+    upto, below = cumulative(mean, spread, outcomes), cumulative(mean, spread, outcomes - 1)
+    off_center = np.abs((upto + below) / 2 - 0.5)
+    return float((off_center <= 0.25).mean()), float((off_center <= 0.40).mean())
 
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """Forecasts between `low` and `high`: what was forecast on average, and what happened."""
+    """Forecasts between `low` and `high`: their mean, and the observed share of overs."""
 
     low: float
     high: float
@@ -105,10 +105,10 @@ class ReliabilityBin:
 
 @dataclass(frozen=True)
 class Probabilities:
-    """How good probabilities of an over were. A coin has log loss 0.6931 and Brier score 0.25.
+    """Scores of probabilities of an over. A coin flip has log loss 0.6931 and Brier score 0.25.
 
-    `calibration_error` is the mean distance of forecast and observed share over BINS bins, weighted
-    by their rows (expected calibration error).
+    `calibration_error` is the expected calibration error: the mean distance of forecast and
+    observed share over BINS bins, weighted by their rows.
     """
 
     rows: int
@@ -119,44 +119,44 @@ class Probabilities:
 
 
 def decided(over: Floats, push: Floats) -> Floats:
-    """P(over | no push), which is what a bet that returns pushes is about."""
+    """Return P(over | no push): a push returns the stake, so it does not count."""
     return np.clip(over / np.maximum(1.0 - push, 1e-12), 0.0, 1.0)
 
 
-def probabilities(chance: Floats, went_over: Bools, dates: Labels) -> Probabilities:
+def probabilities(probability: Floats, went_over: Bools, dates: Labels) -> Probabilities:
     """Score P(over | no push) on rows that did not push."""
-    said = np.clip(np.where(went_over, chance, 1.0 - chance), 1e-12, 1.0)
-    bins = list(reliability(chance, went_over, dates))
-    gap = sum(b.rows * abs(b.forecast - b.observed.value) for b in bins) / len(chance)
+    given = np.clip(np.where(went_over, probability, 1.0 - probability), 1e-12, 1.0)
+    bins = list(reliability(probability, went_over, dates))
+    gap = sum(b.rows * abs(b.forecast - b.observed.value) for b in bins) / len(probability)
     return Probabilities(
-        len(chance),
-        clustered_mean(-np.log(said), dates),
-        clustered_mean((chance - went_over) ** 2, dates),
+        len(probability),
+        clustered_mean(-np.log(given), dates),
+        clustered_mean((probability - went_over) ** 2, dates),
         float(gap),
-        clustered_mean(((chance > 0.5) == went_over).astype(np.float64), dates),
+        clustered_mean(((probability > 0.5) == went_over).astype(np.float64), dates),
     )
 
 
-def reliability(chance: Floats, went_over: Bools, dates: Labels) -> Iterator[ReliabilityBin]:
-    """The bins that hold rows, from low to high."""
-    at = np.minimum((chance * BINS).astype(np.int64), BINS - 1)
-    for number in np.unique(at):
-        here = at == number
+def reliability(probability: Floats, went_over: Bools, dates: Labels) -> Iterator[ReliabilityBin]:
+    """Yield the bins that have rows, from low to high."""
+    bins = np.minimum((probability * BINS).astype(np.int64), BINS - 1)
+    for number in np.unique(bins):
+        here = bins == number
         yield ReliabilityBin(
             int(number) / BINS,
             (int(number) + 1) / BINS,
             int(here.sum()),
-            float(chance[here].mean()),
+            float(probability[here].mean()),
             clustered_mean(went_over[here].astype(np.float64), dates[here]),
         )
 
 
 @dataclass(frozen=True)
 class Bets:
-    """Bets at STANDARD_PRICE on the side that a system prefers, by how much it prefers it.
+    """Bets at STANDARD_PRICE on the more probable side, with an edge in one range.
 
-    `hits` is over the bets that were won or lost; `profit` is per unit staked, a push among them
-    with 0. Both are None where there was nothing to divide by.
+    `hits` is the share of won bets among those that did not push. `profit` is per unit staked, with
+    0 for a push. Both are None if there were no such bets.
     """
 
     edge: str
@@ -166,12 +166,14 @@ class Bets:
     profit: Estimate | None
 
 
-def bets(over: Floats, push: Floats, line: Floats, points: Floats, dates: Labels) -> Iterator[Bets]:
-    """Bets by edge: below zero (not worth the price), each range above, and as recommended."""
-    chance = decided(over, push)
-    edge = np.maximum(chance, 1.0 - chance) - implied_probability(STANDARD_PRICE)
-    won = (points > line) == (chance > 0.5)
-    pushed = points == line
+def bets(
+    over: Floats, push: Floats, line: Floats, outcomes: Floats, dates: Labels
+) -> Iterator[Bets]:
+    """Yield the bets by edge: below zero, each range above, and the recommended ones."""
+    probability = decided(over, push)
+    edge = np.maximum(probability, 1.0 - probability) - implied_probability(STANDARD_PRICE)
+    won = (outcomes > line) == (probability > 0.5)
+    pushed = outcomes == line
     gain = np.where(pushed, 0.0, np.where(won, winnings(), -1.0))
     cuts = (-np.inf, *EDGES, np.inf)
     for low, high in pairwise(cuts):
@@ -181,9 +183,9 @@ def bets(over: Floats, push: Floats, line: Floats, points: Floats, dates: Labels
 
 
 def winnings() -> float:
-    """What a unit staked at STANDARD_PRICE wins."""
-    worth = implied_probability(STANDARD_PRICE)
-    return (1.0 - worth) / worth
+    """Return what a unit staked at STANDARD_PRICE wins."""
+    break_even = implied_probability(STANDARD_PRICE)
+    return (1.0 - break_even) / break_even
 
 
 def _bets(name: str, here: Bools, won: Bools, pushed: Bools, gain: Floats, dates: Labels) -> Bets:

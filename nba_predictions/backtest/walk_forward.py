@@ -1,9 +1,8 @@
-"""Walk forward: each past date is predicted as its night would have, by what was known before it.
+"""Predict past dates in order, each from the facts known before it.
 
-Nothing here computes in a way of its own. Slates and base lines are the night's (`slate_of`), the
-features are the night's (`training_features` and `build_features` are one code path), the models
-come from the night's store, and `predict_all` predicts. Only the company differs: a night asks for
-one date and one player, a backtest for all rows of a span at once.
+The code is that of the nights: slates and base lines come from `slate_of`, features from the code
+of `build_features`, models from the same store, and forecasts from `predict_all`. The only
+difference is that a night predicts one player at a time, and a backtest all rows of many dates.
 """
 
 from __future__ import annotations
@@ -11,19 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import Decimal
 from itertools import groupby
-from typing import Final
 
 import numpy as np
 import polars as pl
 
 from nba_predictions.backtest.options import RETRAIN, Progress, silent
-from nba_predictions.domain.betting.lines import tested_lines
-from nba_predictions.domain.betting.slate import Slate
+from nba_predictions.domain.betting.slate import Slate, SlatePlayer
 from nba_predictions.domain.errors import BacktestError
 from nba_predictions.domain.league.games import season_of
-from nba_predictions.domain.market import POINTS
-from nba_predictions.features.build import KEYS, build_features, training_features
+from nba_predictions.domain.market import POINTS, Market, registered_markets
+from nba_predictions.features.build import KEYS, build_features, statistics, training_features
 from nba_predictions.inputs.port import LeagueSource
 from nba_predictions.nightly.slate import SLATE_FRAME, slate_of
 from nba_predictions.systems.base import Floats, Forecast
@@ -35,14 +33,10 @@ from nba_predictions.training.cutoff import training_cutoff
 from nba_predictions.training.model_selection import SelectedModels, models_before
 from nba_predictions.training.model_store import ModelStore
 
-#: What the slate says of a row beside KEYS and features; null where the night would not have
-#: predicted the player.
-SLATE_COLUMNS: Final = ("base_line", "line_source", "books", "fair_over")
-
 
 @dataclass(frozen=True)
 class Span:
-    """Dates that are predicted by the same models, which know what lies before `cutoff`."""
+    """Dates that are predicted by the same models, trained on the games before `cutoff`."""
 
     cutoff: date
     first: date
@@ -51,7 +45,7 @@ class Span:
 
 @dataclass(frozen=True)
 class SpanOfModels:
-    """A span, the models that served it, and whether they had to be trained for it."""
+    """A span, the models that predicted it, and whether they were trained for it."""
 
     span: Span
     name: str
@@ -61,15 +55,15 @@ class SpanOfModels:
 
 @dataclass(frozen=True)
 class Walk:
-    """Everything that was predicted, and what came of it.
+    """Everything that was predicted, with the outcomes.
 
     Attributes:
-        rows: one row per player and date, of all who played: KEYS, features, `points`,
-            SLATE_COLUMNS and `on_slate` (the night would have predicted him); sorted by KEYS.
+        rows: one row per date and player who played: KEYS, features, outcomes, `on_slate` (the
+            night would have predicted the player) and `line_columns` per market. Sorted by KEYS.
         forecasts: per system, aligned with `rows`.
-        spans: the models that made them.
-        did_not_play: players of the slates who then did not play; their bets are void.
-        source: where the games came from.
+        spans: the models that made the forecasts.
+        did_not_play: number of players of the slates who did not play. Their bets are void.
+        source: where the games come from.
     """
 
     rows: pl.DataFrame
@@ -79,14 +73,14 @@ class Walk:
     source: str
 
     def over_and_push(self, system_id: str, lines: Floats, at: np.ndarray) -> tuple[Floats, Floats]:
-        """A system's P(points > line) and P(points = line) at rows `at`, one line each."""
+        """Return a system's P(result > line) and P(result = line) at rows `at`, a line for each."""
         forecast = self.forecasts[system_id]
         return chances(forecast.line_mean[at], forecast.line_spread[at], lines)
 
     def own_over_and_push(
         self, system_id: str, lines: Floats, at: np.ndarray
     ) -> tuple[Floats, Floats]:
-        """The same from what the system expects by itself, as if nobody had quoted a line."""
+        """Return the same probabilities without the update by the betting line."""
         forecast = self.forecasts[system_id]
         return chances(forecast.mean[at], forecast.spread[at], lines)
 
@@ -100,25 +94,28 @@ def walk(
     retrain: str = "monthly",
     progress: Progress = silent,
 ) -> Walk:
-    """Predict all who played from `first` to `last`, both included.
+    """Predict all players who played from `first` to `last`, both included.
 
     Args:
-        league: where box scores, schedule, lines and injuries come from.
-        store: where trained models are found again, and left.
+        league: the source of box scores, schedule, lines and injuries.
+        store: the store of trained models. Missing models are trained and saved there.
+        first: the first date.
+        last: the last date.
         retrain: one of RETRAIN.
+        progress: called after each step.
 
     Raises:
-        BacktestError: no game was played in these dates, or `retrain` is unknown.
+        BacktestError: no game was played on these dates, or `retrain` is unknown.
     """
     if retrain not in RETRAIN:
         raise BacktestError(f"retrain={retrain} is unknown; choose {', '.join(RETRAIN)}")
     known = league.game_logs(last + timedelta(days=1))
     played = dates_played(known, first)
     if not played:
-        before = (
-            f"those before it end on {known['game_date'][-1]}" if known.height else "none is known"
+        before = f"ends on {known['game_date'][-1]}" if known.height else "has no games"
+        raise BacktestError(
+            f"no game was played from {first} to {last}; the history before that {before}"
         )
-        raise BacktestError(f"no game was played from {first} to {last}; {before}")
     rows, did_not_play = rows_of(league, played, progress)
 
     spans = list(spans_of(played, first, retrain, league.game_logs))
@@ -138,16 +135,16 @@ def walk(
 
 
 def dates_played(history: pl.DataFrame, first: date) -> list[date]:
-    """The dates of games from `first` on, in order."""
+    """Return the dates of games from `first` on, in order."""
     return history.filter(pl.col("game_date") >= first)["game_date"].unique().sort().to_list()
 
 
 def rows_of(
     league: LeagueSource, played: Sequence[date], progress: Progress = silent
 ) -> tuple[pl.DataFrame, int]:
-    """The rows of a `Walk` over these dates, and how many players of their slates did not play."""
+    """Return the rows of a `Walk` over these dates, and the number of players who did not play."""
     parts, did_not_play, done = [], 0, 0
-    # A source may give more or less of the past from one season to the next, as it does at night.
+    # Per season, because the games that a source knows may differ from season to season.
     for _, of_season in groupby(played, key=season_of):
         dates = list(of_season)
         slates = []
@@ -162,33 +159,46 @@ def rows_of(
 
 
 def forecasts_of(rows: pl.DataFrame, models: TrainedModels) -> dict[str, Forecast]:
-    """Every system's forecast of some rows, each with the base line that the night would have."""
-    lines = BaseLines(
-        rows["base_line"].cast(pl.Float64).fill_null(np.nan).to_numpy(),
-        rows["fair_over"].fill_null(np.nan).to_numpy(),
-    )
-    return predict_all(rows, models, {POINTS.name: lines})
+    """Return every system's forecast of some rows, with the base lines that the night had."""
+    lines = {}
+    for market in registered_markets():
+        base, fair_over = line_columns(market)
+        lines[market.name] = BaseLines(
+            rows[base].cast(pl.Float64).fill_null(np.nan).to_numpy(),
+            rows[fair_over].fill_null(np.nan).to_numpy(),
+        )
+    return predict_all(rows, models, lines)
 
 
 def chances(mean: Floats, spread: Floats, lines: Floats) -> tuple[Floats, Floats]:
-    """P(points > line) and P(points = line), one line per forecast."""
+    """Return P(result > line) and P(result = line), one line per forecast."""
     return over_probability(mean, spread, lines), push_probability(mean, spread, lines)
 
 
-def lines_around(rows: pl.DataFrame) -> Floats:
-    """The tested lines of rows that have a base line, [rows, 5]."""
-    tested = [tested_lines(base) for base in rows["base_line"]]
-    return np.array([[float(line or 0) for line in own] for own in tested]).reshape(-1, 5)
+def line_columns(market: Market) -> tuple[str, str]:
+    """Return the columns of `Walk.rows` with base line and no-vig probability of a market.
+
+    They are null if the player was not on the slate or had no line.
+    """
+    return f"{market.name}_base_line", f"{market.name}_fair_over"
+
+
+def lines_around(base: Floats, market: Market) -> Floats:
+    """Return the tested lines of base lines, [rows, offsets of the market]."""
+    return base[:, None] + np.array([float(offset) for offset in market.offsets])
 
 
 def spans_of(
     played: Sequence[date], first: date, retrain: str, known: Callable[[date], pl.DataFrame]
 ) -> Iterator[Span]:
-    """Group dates, in order, by the cutoff of their models.
+    """Group dates, in order, by the cutoff of their models. No cutoff is later than its date.
 
-    `never`: before the first date that was asked for. `monthly`: the first of the date's month.
-    `weekly`: as the nights do, see `training_cutoff`; `known` gives the games before a date. No
-    cutoff is later than its date.
+    Args:
+        played: the dates.
+        first: the first date of the backtest, the cutoff for `never`.
+        retrain: `monthly` has the first day of the month as the cutoff, and `weekly` the cutoff of
+            the nights (`training_cutoff`).
+        known: returns the games before a date.
     """
 
     def cutoff(day: date) -> date:
@@ -202,58 +212,79 @@ def spans_of(
 
 
 def described(history: pl.DataFrame, slates: Sequence[Slate]) -> tuple[pl.DataFrame, int]:
-    """All who played on the dates of the slates as they were known before, and what came of it.
+    """Describe all players who played on the dates of the slates, with their outcomes.
 
     Args:
         history: GAME_LOGS rows up to and including the dates of the slates.
         slates: one per date, in order.
 
     Returns:
-        the rows of a `Walk`, and how many players of the slates did not play.
+        the rows of a `Walk`, and the number of players of the slates who did not play.
     """
     dates = [slate.game_date for slate in slates]
     features = training_features(history, similar_since=dates[0])
     features = features.filter(pl.col("game_date").is_in(dates))
-    schema = {
-        **SLATE_FRAME,
-        "base_line": pl.Decimal(5, 1),
-        "line_source": pl.String,
-        "books": pl.Int64,
-        "fair_over": pl.Float64,
-    }
-    asked = pl.DataFrame(
-        {c: [getattr(p, c) for s in slates for p in s.players] for c in schema}, schema=schema
-    )
-    who = ["game_date", "player_lookup"]
-    played = history.select(who).unique()
-    did_not_play = asked.join(played, on=who, how="anti").height
-    rows = features.join(asked.select(*who, *SLATE_COLUMNS), on=who, how="left")
+    expected, lines = _expected(slates)
+    played = history.select(_PLAYER).unique()
+    did_not_play = expected.join(played, on=_PLAYER, how="anti").height
+    rows = features.join(lines, on=_PLAYER, how="left")
 
-    # Before tip-off the team of a player who has moved is not known as the box score has it. Who
-    # is reported out changes the line-ups of others. There the features are those of the slate.
-    context = ["game_id", "team", "opponent", "is_home"]
-    as_played = asked.join(
-        history.select(*who, *context), on=[*who, *context], how="semi", nulls_equal=True
+    changed = _described_differently(expected, history, slates)
+    if changed.height:
+        as_expected = pl.concat(
+            build_features(history, of_date, _absent(slates).get(of_date["game_date"][0], ()))
+            for of_date in changed.partition_by("game_date", maintain_order=True)
+        )
+        outcomes = features.select(*_PLAYER, *statistics()).unique(_PLAYER)
+        as_expected = as_expected.join(outcomes, on=_PLAYER, how="inner")
+        as_expected = as_expected.join(lines, on=_PLAYER, how="left").select(rows.columns)
+        rows = pl.concat([rows.join(as_expected, on=_PLAYER, how="anti"), as_expected])
+    return rows.with_columns(pl.col("on_slate").fill_null(False)).sort(KEYS), did_not_play
+
+
+_PLAYER = ("game_date", "player_lookup")
+
+
+def _expected(slates: Sequence[Slate]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the players of the slates as feature rows are requested for them, and their lines."""
+    players = [player for slate in slates for player in slate.players]
+    expected = pl.DataFrame(
+        {name: [getattr(p, name) for p in players] for name in SLATE_FRAME}, schema=SLATE_FRAME
     )
-    absent = {slate.game_date: slate.absent for slate in slates if slate.absent}
-    as_played = as_played.filter(~pl.col("game_date").is_in(list(absent)))
-    moved = asked.join(as_played, on=who, how="anti").join(played, on=who, how="semi")
-    if moved.height:
-        own = pl.concat(
-            [
-                build_features(
-                    history, slate.select(*SLATE_FRAME), absent.get(slate["game_date"][0], ())
-                )
-                for slate in moved.partition_by("game_date", maintain_order=True)
-            ]
+    lines = expected.select(*_PLAYER, on_slate=pl.lit(True))
+    for market in registered_markets():
+        of_market = [_line_of(player, market) for player in players]
+        base, fair_over = line_columns(market)
+        lines = lines.with_columns(
+            pl.Series(base, [line for line, _ in of_market], pl.Decimal(5, 1)),
+            pl.Series(fair_over, [fair for _, fair in of_market], pl.Float64),
         )
-        outcome = moved.select(*who, *SLATE_COLUMNS).join(
-            history.select(*who, "points").unique(who), on=who
-        )
-        own = own.join(outcome, on=who, how="left").select(rows.columns)
-        rows = pl.concat([rows.join(own, on=who, how="anti"), own])
-    on_slate = pl.col("line_source").is_not_null().alias("on_slate")
-    return rows.with_columns(on_slate).sort(KEYS), did_not_play
+    return expected, lines
+
+
+def _line_of(player: SlatePlayer, market: Market) -> tuple[Decimal | None, float | None]:
+    """Return the base line of a player, and the no-vig probability of the over there."""
+    return (player.base_line, player.fair_over) if market == POINTS else (None, None)
+
+
+def _absent(slates: Sequence[Slate]) -> dict[date, frozenset[str]]:
+    return {slate.game_date: slate.absent for slate in slates if slate.absent}
+
+
+def _described_differently(
+    expected: pl.DataFrame, history: pl.DataFrame, slates: Sequence[Slate]
+) -> pl.DataFrame:
+    """Return the players of the slates whose features differ from those of the box scores.
+
+    Before tip-off, the team of a player who was traded is not known as the box score has it.
+    Absences that were reported change the line-up features of the others.
+    """
+    context = ["game_id", "team", "opponent", "is_home"]
+    as_played = history.select(*_PLAYER, *context)
+    same = expected.join(as_played, on=[*_PLAYER, *context], how="semi", nulls_equal=True)
+    same = same.filter(~pl.col("game_date").is_in(list(_absent(slates))))
+    played = history.select(_PLAYER).unique()
+    return expected.join(same, on=_PLAYER, how="anti").join(played, on=_PLAYER, how="semi")
 
 
 def _used(span: Span, models: SelectedModels) -> SpanOfModels:

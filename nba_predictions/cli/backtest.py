@@ -1,4 +1,4 @@
-"""The command `backtest`: judge the systems on past dates."""
+"""The command `backtest`: evaluate the systems on past dates."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as ProgressBar
 
-from nba_predictions.backtest import output
+from nba_predictions.backtest import rendering
+from nba_predictions.backtest.evaluation import Scope, evaluate_markets, systems_named
 from nba_predictions.backtest.options import Progress, silent
-from nba_predictions.backtest.report import Scope, judge, systems_named
 from nba_predictions.backtest.walk_forward import walk
 from nba_predictions.cli.output import print_frame
 from nba_predictions.definitions import league_source
@@ -47,17 +47,20 @@ def run_backtest(
             retrain=retrain,
             progress=progress,
         )
-    report = judge(walked, first, last, retrain=retrain, scope=scope, systems=systems)
+    evaluations = evaluate_markets(
+        walked, first, last, retrain=retrain, scope=scope, systems=systems
+    )
     if settings.source == "simulated":
         print("SIMULATED LEAGUE: these games, players and lines do not exist.\n")
-    print(output.headline(report))
-    for section in output.main_sections(report):
-        print(f"\n{section.title}. {section.note}")
-        print_frame(section.table)
-    if out is not None:
-        files = output.write(report, out)
-        print(f"\nThe report is in {files[0].parent}: {', '.join(f.name for f in files)}")
-    print(f"\n{output.last_line(report)}")
+    for evaluation in evaluations:
+        print(rendering.headline(evaluation))
+        for section in rendering.main_sections(evaluation):
+            print(f"\n{section.title}. {section.note}")
+            print_frame(section.table)
+        if out is not None:
+            files = rendering.write(evaluation, rendering.folder_of(evaluation, out))
+            print(f"\nThe report is in {files[0].parent}: {', '.join(f.name for f in files)}")
+        print(f"\n{rendering.last_line(evaluation)}")
     return 0
 
 

@@ -245,7 +245,7 @@ def backtest(
     The comparison includes plain averages and the betting line.
     """
     settings = load_settings()
-    from nba_predictions.backtest.report import Scope
+    from nba_predictions.backtest.evaluation import Scope
     from nba_predictions.cli.backtest import run_backtest
 
     names = None if systems is None else [n.strip() for n in systems.split(",") if n.strip()]

@@ -68,10 +68,10 @@ def test_on_a_terminal_it_shows_how_far_it_is(
 @pytest.mark.parametrize(
     ("more", "dates", "says"),
     [
-        (["--systems", "ensemble,lightgbm"], {}, "lightgbm: there is no such system; choose among"),
+        (["--systems", "ensemble,lightgbm"], {}, "lightgbm: no such system; choose from"),
         ([], {"first": "2025-08-01", "last": "2025-08-31"}, "no game was played from 2025-08-01"),
         ([], {"last": "2025-01-01"}, "is after --to 2025-01-01; exchange them"),
-        (["--min-games", "60"], {}, "ask for less with --min-games and --min-minutes"),
+        (["--min-games", "60"], {}, "lower --min-games and --min-minutes"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(

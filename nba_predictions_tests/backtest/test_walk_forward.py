@@ -12,8 +12,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from nba_predictions.backtest.walk_forward import described, lines_around, spans_of, walk
+from nba_predictions.backtest.walk_forward import (
+    described,
+    line_columns,
+    lines_around,
+    spans_of,
+    walk,
+)
 from nba_predictions.domain.errors import BacktestError
+from nba_predictions.domain.market import POINTS
 from nba_predictions.features.build import FEATURES, build_features
 from nba_predictions.inputs.files import FilesSource
 from nba_predictions.inputs.port import SCHEDULE, LeagueSource, Provenance
@@ -25,6 +32,8 @@ from nba_predictions.training.model_selection import models_of_date
 from nba_predictions.training.model_store import ModelStore
 from nba_predictions_tests.backtest.conftest import LAST, LEAGUE, NIGHT, Walked
 from nba_predictions_tests.systems.league import play_league
+
+BASE_LINE, _ = line_columns(POINTS)
 
 
 def night_rows(league: LeagueSource, day: date, models: TrainedModels) -> list[dict[str, Any]]:
@@ -39,8 +48,8 @@ def backtest_rows(walked: Walked, day: date) -> dict[tuple[str, str], list[dict[
     """By player and system, what the backtest says of the same date, a dict per tested line."""
     frame = walked.walk.rows
     at = np.flatnonzero(((frame["game_date"] == day) & frame["on_slate"]).to_numpy())
-    quoted = at[frame[at]["base_line"].is_not_null().to_numpy()]
-    tested = lines_around(frame[quoted])
+    quoted = at[frame[at][BASE_LINE].is_not_null().to_numpy()]
+    tested = lines_around(frame[quoted][BASE_LINE].cast(pl.Float64).to_numpy(), POINTS)
     found: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for system in walked.walk.forecasts:
         for number in at.tolist():
@@ -120,9 +129,9 @@ def test_a_base_line_is_the_one_of_the_slate(walked: Walked) -> None:
     slate = slate_of(LEAGUE, NIGHT)
     rows = walked.walk.rows.filter(pl.col("game_date") == NIGHT)
     lines = {p.player_lookup: p.base_line for p in slate.players}
-    quoted = rows.filter(pl.col("base_line").is_not_null())
+    quoted = rows.filter(pl.col(BASE_LINE).is_not_null())
     assert quoted.height > 20
-    for lookup, line in quoted.select("player_lookup", "base_line").rows():
+    for lookup, line in quoted.select("player_lookup", BASE_LINE).rows():
         assert lines[lookup] == line
     off = rows.filter(~pl.col("on_slate"))["player_lookup"]
     assert not set(off) & set(lines)
@@ -254,7 +263,7 @@ def test_a_player_who_has_moved_is_described_as_the_night_saw_him() -> None:
 
 
 def test_dates_without_games_are_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(BacktestError, match="from 2026-07-01 to 2026-07-09; those before it end"):
+    with pytest.raises(BacktestError, match="to 2026-07-09; the history before that ends"):
         walk(LEAGUE, ModelStore(tmp_path), date(2026, 7, 1), date(2026, 7, 9))
 
 

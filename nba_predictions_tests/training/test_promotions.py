@@ -152,7 +152,7 @@ def desk(
 def test_a_model_takes_over_only_when_it_beats_the_one_in_force(desk: Desk) -> None:
     code, said, _ = desk.run("promote", "high")
     assert (code, desk.in_force) == (0, "high")
-    assert "PROMOTED high: the first to be promoted" in said
+    assert "PROMOTED high: the first promotion" in said
 
     code, said, _ = desk.run("promote", "higher", "--until", UNTIL.isoformat())
     assert (code, desk.in_force) == (1, "high")
@@ -191,7 +191,7 @@ def test_the_list_says_which_is_in_force_and_survives_what_it_cannot_read(desk: 
 @pytest.mark.parametrize(
     ("before", "asked", "says"),
     [
-        ([], ["promote", "nothing"], "there are no such models in"),
+        ([], ["promote", "nothing"], "no such models in"),
         ([], ["rollback"], "each week uses its own models already"),
         (["promote", "near"], ["promote", "near"], "near are in force already"),
     ],
@@ -261,4 +261,4 @@ def test_models_in_force_that_cannot_serve_any_more_are_replaced(tmp_path: Path)
     store.save("2025-10-30-bb", models(LATE))
     ended = challenge(LEAGUE, store, MONDAY)
     assert (ended.in_force, ended.promoted) == ("2025-10-30-bb", True)
-    assert "2025-10-27-gone cannot serve any more" in ended.reason
+    assert "2025-10-27-gone cannot be used" in ended.reason

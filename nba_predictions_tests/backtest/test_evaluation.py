@@ -5,30 +5,54 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
-from nba_predictions.backtest import output
-from nba_predictions.backtest.report import AVERAGES, Report, Scope, judge, tier_names
+from nba_predictions.backtest import rendering
+from nba_predictions.backtest.evaluation import (
+    AVERAGES,
+    Evaluation,
+    Scope,
+    evaluate_markets,
+    tier_names,
+)
+from nba_predictions.backtest.walk_forward import Walk, line_columns
 from nba_predictions.domain.errors import BacktestError
+from nba_predictions.domain.market import POINTS
 from nba_predictions.systems.distribution import over_probability
 from nba_predictions.systems.registry import SYSTEMS
 from nba_predictions_tests.backtest.conftest import LAST, NIGHT, Walked
 
-EVERYBODY = Scope(1, 0.0)
+EVERYONE = Scope(1, 0.0)
 NAMES = [s.system_id for s in SYSTEMS]
+BASE_LINE, FAIR_OVER = line_columns(POINTS)
+
+
+def evaluate_points(
+    walk: Walk,
+    *,
+    scope: Scope = EVERYONE,
+    systems: Sequence[str] | None = None,
+    last: date = LAST,
+) -> Evaluation:
+    (evaluation,) = evaluate_markets(
+        walk, NIGHT, last, retrain="never", scope=scope, systems=systems
+    )
+    return evaluation
 
 
 @pytest.fixture(scope="module")
-def report(walked: Walked) -> Report:
-    return judge(walked.walk, NIGHT, LAST, retrain="never", scope=EVERYBODY)
+def report(walked: Walked) -> Evaluation:
+    return evaluate_points(walked.walk)
 
 
-def test_all_forecasters_are_judged_on_the_same_rows(report: Report) -> None:
+def test_all_forecasters_are_judged_on_the_same_rows(report: Evaluation) -> None:
     for rows, forecasters in (
         ("all", {*NAMES, *AVERAGES}),
         ("with line", {*NAMES, *AVERAGES, "line"}),
@@ -41,7 +65,7 @@ def test_all_forecasters_are_judged_on_the_same_rows(report: Report) -> None:
 
 
 @pytest.mark.parametrize("by", ["tier", "month"])
-def test_slices_add_up_to_the_whole(report: Report, by: str) -> None:
+def test_slices_add_up_to_the_whole(report: Evaluation, by: str) -> None:
     for rows in ("all", "with line"):
         own = report.errors.filter((pl.col("rows") == rows) & (pl.col("forecaster") == "ensemble"))
         (whole,) = own.filter(pl.col("by") == "all").to_dicts()
@@ -51,7 +75,7 @@ def test_slices_add_up_to_the_whole(report: Report, by: str) -> None:
         assert weighted == pytest.approx(whole["mae"])
 
 
-def test_a_paired_difference_is_the_difference_of_the_errors(report: Report) -> None:
+def test_a_paired_difference_is_the_difference_of_the_errors(report: Evaluation) -> None:
     mae = dict(report.main_errors("with line").select("forecaster", "mae").iter_rows())
     for row in report.main_errors("with line").to_dicts():
         for other in (*AVERAGES, "line"):
@@ -62,11 +86,9 @@ def test_a_paired_difference_is_the_difference_of_the_errors(report: Report) -> 
                 assert difference == pytest.approx(mae[row["forecaster"]] - mae[other])
 
 
-def test_the_error_of_the_line_is_that_of_the_base_line(walked: Walked, report: Report) -> None:
-    rows = walked.walk.rows.filter(
-        pl.col("base_line").is_not_null() & (pl.col("games_season") >= 1)
-    )
-    errors = (rows["points"] - rows["base_line"].cast(pl.Float64)).abs()
+def test_the_error_of_the_line_is_that_of_the_base_line(walked: Walked, report: Evaluation) -> None:
+    rows = walked.walk.rows.filter(pl.col(BASE_LINE).is_not_null() & (pl.col("games_season") >= 1))
+    errors = (rows["points"] - rows[BASE_LINE].cast(pl.Float64)).abs()
     (line,) = report.main_errors("with line").filter(pl.col("forecaster") == "line").to_dicts()
     assert line["n"] == rows.height > 50
     assert line["mae"] == pytest.approx(errors.mean())
@@ -76,39 +98,37 @@ def test_a_row_without_a_value_of_some_forecaster_is_left_out_for_all(walked: Wa
     gaps = walked.walk.rows.with_columns(
         pl.when(pl.int_range(pl.len()) % 2 == 0).then("points_season").alias("points_season")
     )
-    full = judge(walked.walk, NIGHT, LAST, retrain="never", scope=EVERYBODY)
-    half = judge(replace(walked.walk, rows=gaps), NIGHT, LAST, retrain="never", scope=EVERYBODY)
+    full = evaluate_points(walked.walk)
+    half = evaluate_points(replace(walked.walk, rows=gaps))
     assert half.counts["in_scope"] == full.counts["in_scope"]
     assert 0 < half.counts["judged"] < full.counts["judged"]
     assert half.errors.filter(pl.col("by") == "all")["n"].n_unique() <= 2
 
 
 def test_only_the_systems_that_are_asked_for_are_judged(walked: Walked) -> None:
-    some = judge(
-        walked.walk, NIGHT, LAST, retrain="never", scope=EVERYBODY, systems=["xgboost", "ensemble"]
-    )
+    some = evaluate_points(walked.walk, systems=["xgboost", "ensemble"])
     assert set(some.errors["forecaster"]) - {*AVERAGES, "line"} == {"xgboost", "ensemble"}
     assert set(some.bets["system"]) == set(some.ranges["system"]) == {"xgboost", "ensemble"}
     assert some.best in ("xgboost", "ensemble")
 
 
 def test_an_unknown_system_is_refused_with_those_there_are(walked: Walked) -> None:
-    with pytest.raises(BacktestError, match=r"lightgbm: there is no such system.*moving_average"):
-        judge(walked.walk, NIGHT, LAST, retrain="never", systems=["ensemble", "lightgbm"])
+    with pytest.raises(BacktestError, match=r"lightgbm: no such system.*moving_average"):
+        evaluate_points(walked.walk, systems=["ensemble", "lightgbm"])
 
 
 def test_a_scope_that_leaves_nobody_says_what_to_lower(walked: Walked) -> None:
     with pytest.raises(BacktestError, match="--min-games and --min-minutes"):
-        judge(walked.walk, NIGHT, LAST, retrain="never", scope=Scope(60, 15))
+        evaluate_points(walked.walk, scope=Scope(60, 15))
 
 
-def test_the_best_is_a_system_with_the_least_error(report: Report) -> None:
+def test_the_best_is_a_system_with_the_least_error(report: Evaluation) -> None:
     own = report.main_errors("all").filter(pl.col("forecaster").is_in(NAMES))
     assert report.best == own["forecaster"][0]
     assert own["mae"].min() == own["mae"][0]
 
 
-def test_tiers_are_known_before_the_game(walked: Walked, report: Report) -> None:
+def test_tiers_are_known_before_the_game(walked: Walked, report: Evaluation) -> None:
     expected = walked.walk.rows.filter(pl.col("games_season") >= 1)["points_ewm"]
     counts = dict(
         report.errors.filter(
@@ -125,17 +145,17 @@ def test_tiers_are_known_before_the_game(walked: Walked, report: Report) -> None
 
 
 def test_without_lines_the_report_still_stands(walked: Walked, tmp_path: Path) -> None:
-    bare = walked.walk.rows.with_columns(pl.lit(None, pl.Decimal(5, 1)).alias("base_line"))
-    report = judge(replace(walked.walk, rows=bare), NIGHT, LAST, retrain="never", scope=EVERYBODY)
+    bare = walked.walk.rows.with_columns(pl.lit(None, pl.Decimal(5, 1)).alias(BASE_LINE))
+    report = evaluate_points(replace(walked.walk, rows=bare))
     assert (report.counts["judged_with_line"], report.bets.height) == (0, 0)
     assert set(report.errors["rows"]) == {"all"}
     assert set(report.probabilities["at"]) == {"stand-in line"}
-    output.write(report, tmp_path)
-    assert "with_line=0" in output.last_line(report)
+    rendering.write(report, tmp_path)
+    assert "with_line=0" in rendering.last_line(report)
 
 
 def test_at_the_stand_in_line_nobody_knows_what_the_books_say(
-    walked: Walked, report: Report
+    walked: Walked, report: Evaluation
 ) -> None:
     """Else the line would be praised for a forecast that never saw one."""
     rows = walked.walk.rows
@@ -155,9 +175,9 @@ def test_at_the_stand_in_line_nobody_knows_what_the_books_say(
 
 
 def test_the_written_report_has_every_table_and_the_last_line_its_numbers(
-    report: Report, tmp_path: Path
+    report: Evaluation, tmp_path: Path
 ) -> None:
-    files = output.write(report, tmp_path / "deep" / "out")
+    files = rendering.write(report, tmp_path / "deep" / "out")
     assert all(file.stat().st_size > 0 for file in files)
     read = json.loads((tmp_path / "deep" / "out" / "report.json").read_text("utf-8"))
     assert len(read["errors"]) == report.errors.height
@@ -165,15 +185,16 @@ def test_the_written_report_has_every_table_and_the_last_line_its_numbers(
     assert read["source"] == "simulated"
     text = (tmp_path / "deep" / "out" / "report.md").read_text("utf-8")
     page = (tmp_path / "deep" / "out" / "report.html").read_text("utf-8")
-    for section in output.all_sections(report):
+    for section in rendering.all_sections(report):
         assert f"\n## {section.title}\n" in text
         assert f"<h2>{section.title}</h2>" in page
     assert page.count("data:image/png;base64,") == 2
     assert "src=" not in re.sub(r'src="data:image/png;base64,[^"]*"', "", page)
     mae = report.main_errors("all").filter(pl.col("forecaster") == report.best)["mae"][0]
-    assert output.last_line(report) == (
+    assert rendering.last_line(report) == (
         f"BACKTEST rows={report.counts['judged']} "
-        f"with_line={report.counts['judged_with_line']} best={report.best} mae={mae:.4f}"
+        f"with_line={report.counts['judged_with_line']} best={report.best} "
+        f"mae={mae:.4f} market=points"
     )
 
 
@@ -185,13 +206,13 @@ def test_json_holds_no_number_that_json_does_not_know(walked: Walked) -> None:
         rows=walked.walk.rows.filter(night),
         forecasts={n: f[at] for n, f in walked.walk.forecasts.items()},
     )
-    report = judge(one, NIGHT, NIGHT, retrain="never", scope=EVERYBODY)
+    report = evaluate_points(one, last=NIGHT)
     # Of a single date a standard error is not known.
     assert math.isnan(report.errors["mae_se"][0])
-    json.dumps(output.to_json(report), allow_nan=False, default=str)
+    json.dumps(rendering.to_json(report), allow_nan=False, default=str)
 
 
-def test_the_predictions_hold_one_row_per_judged_row_and_system(report: Report) -> None:
+def test_the_predictions_hold_one_row_per_judged_row_and_system(report: Evaluation) -> None:
     keys = ["game_date", "player_lookup", "system_id"]
     assert report.predictions.height == report.counts["judged"] * len(NAMES)
     assert report.predictions.select(keys).is_unique().all()
