@@ -1,4 +1,4 @@
-"""Alerts through apprise: Slack, e-mail, PagerDuty, a webhook; whatever it has a URL for."""
+"""Send alerts with apprise: to Slack, e-mail, PagerDuty, webhooks and other services."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from nba_predictions.alerts.port import Notifier
 from nba_predictions.domain.errors import SettingsError
 from nba_predictions.domain.policies.alerting import Message, Severity
 
-#: A destination that has not answered by then is taken for away.
-_PATIENCE_SECONDS = 10.0
-#: A part of an address as long as this may be a secret.
-_SECRET_FROM = 6
+#: A destination that has not answered after this time counts as failed.
+_TIMEOUT_SECONDS = 10.0
+#: A part of an address with at least this length may be a secret.
+_MIN_SECRET_LENGTH = 6
 _TYPES = {Severity.ERROR: NotifyType.FAILURE, Severity.WARNING: NotifyType.WARNING}
 
-# Apprise's own lines may quote an address with its secrets. What they say is in its results too.
+# The log lines of apprise may contain an address with its secrets. Its results have the same texts.
 _LOGGER = logging.getLogger("apprise")
 _LOGGER.propagate = False
 _LOGGER.addHandler(logging.NullHandler())
@@ -29,10 +29,10 @@ _LOGGER.addHandler(logging.NullHandler())
 
 @dataclass(frozen=True)
 class AppriseNotifier(Notifier):
-    """Sends to `urls`, addresses as apprise knows them.
+    """Sends to `urls`, which are addresses in the form of apprise.
 
     Raises:
-        SettingsError: apprise knows no such address; it is named by its number, masked.
+        SettingsError: apprise does not support an address. The message masks its secrets.
     """
 
     urls: Sequence[str] = field(repr=False)
@@ -45,17 +45,17 @@ class AppriseNotifier(Notifier):
             service = _service(url)
             if service is None:
                 raise SettingsError(
-                    f"NBA_PREDICTIONS_ALERT_URLS: the address number {number}, {_masked(url)}, is "
-                    f"none that apprise knows; they are separated by blanks, and look like "
+                    f"NBA_PREDICTIONS_ALERT_URLS: apprise does not support address number "
+                    f"{number}, {_masked(url)}; separate addresses by spaces, for example "
                     f"slack://tokenA/tokenB/tokenC or mailtos://user:password@example.com"
                 )
             if "overflow=" not in url:
-                # A service that refuses what is too long for it would never take the message.
+                # Otherwise a service refuses a message that is too long, at every attempt.
                 service.overflow_mode = OverflowMode.TRUNCATE
-            one = Apprise()
-            one.add(service)
+            sender = Apprise()
+            sender.add(service)
             name = f"{service.service_name} {number} ({_masked(service.url(privacy=True))})"
-            self._services.setdefault(_id(url), (name, url, one))
+            self._services.setdefault(_id(url), (name, url, sender))
 
     @property
     def destinations(self) -> Mapping[str, str]:
@@ -69,20 +69,20 @@ class AppriseNotifier(Notifier):
                 body=message.body,
                 notify_type=_TYPES[message.severity] if message.severity else NotifyType.SUCCESS,
                 body_format=NotifyFormat.TEXT,
-                timeout=_PATIENCE_SECONDS,
+                timeout=_TIMEOUT_SECONDS,
             )
             if result:
                 return None
-            said = [entry.message for entry in result.logs()]
-            reason = "; ".join(dict.fromkeys(said)) or f"apprise says {result.status.name}"
+            messages = [entry.message for entry in result.logs()]
+            reason = "; ".join(dict.fromkeys(messages)) or f"apprise: {result.status.name}"
         except Exception as error:
-            # A service that breaks must not keep the others from being told.
+            # A plugin that raises must not prevent the delivery to other destinations.
             reason = f"{type(error).__name__}: {error}"
         return _without_secrets(reason, url)
 
 
 def _service(url: str) -> NotifyBase | None:
-    """Return what apprise makes of an address, without a line of its own about it."""
+    """Return the service of an address, None if there is none. Apprise logs nothing about it."""
     before, _LOGGER.disabled = _LOGGER.disabled, True
     try:
         return Apprise.instantiate(url, suppress_exceptions=True)
@@ -95,20 +95,20 @@ def _id(url: str) -> str:
 
 
 def _masked(url: str) -> str:
-    """Return the scheme of an address, and its host where that is one and no token."""
+    """Return the scheme of an address, and its host unless a token stands in its place."""
     scheme, separator, rest = url.partition("://")
     if not separator or not re.fullmatch(r"[A-Za-z0-9]{1,20}", scheme):
         return "****"
-    place = re.split(r"[/?#]", rest)[0]
-    host = place.rpartition("@")[2]
-    named = re.fullmatch(r"(localhost|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+)(:\d+)?", host)
-    return f"{scheme}://{host}/****" if named else f"{scheme}://****"
+    authority = re.split(r"[/?#]", rest)[0]
+    host = authority.rpartition("@")[2]
+    is_host = re.fullmatch(r"(localhost|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+)(:\d+)?", host)
+    return f"{scheme}://{host}/****" if is_host else f"{scheme}://****"
 
 
 def _without_secrets(text: str, url: str) -> str:
-    """Return a text without anything of an address that is not its host."""
+    """Return a text in which all parts of an address but its host are masked."""
     shown = set(re.findall(r"\w+", _masked(url)))
-    parts = {p for p in re.split(r"[^\w.~-]+|%[0-9A-Fa-f]{2}", url) if len(p) >= _SECRET_FROM}
+    parts = {p for p in re.split(r"[^\w.~-]+|%[0-9A-Fa-f]{2}", url) if len(p) >= _MIN_SECRET_LENGTH}
     for part in sorted(parts, key=len, reverse=True):
         if part.partition(".")[0] not in shown:
             text = text.replace(part, "****")

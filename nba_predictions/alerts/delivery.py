@@ -1,4 +1,4 @@
-"""Tell each destination what it has not been told, and remember it."""
+"""Send each destination the alerts that are due, and record what it received."""
 
 from __future__ import annotations
 
@@ -22,21 +22,24 @@ from nba_predictions.domain.policies.alerting import (
 )
 from nba_predictions.logs import milestone
 
-#: The log is told like a destination, and is never away.
+#: The log is in the book like a destination. It never fails.
 LOG = "log"
 
 
 @dataclass(frozen=True)
-class Told:
-    """What came of telling: the book to keep, and in words what was open, sent and refused."""
+class Delivery:
+    """The book after a delivery, the number of messages, the failures, and a summary in words.
+
+    `failures` has the reason by the name of the destination.
+    """
 
     book: AlertBook
     sent: int
-    refused: Mapping[str, str]
-    words: str
+    failures: Mapping[str, str]
+    summary: str
 
 
-def tell(
+def deliver(
     book: AlertBook,
     conditions: Sequence[Condition],
     notifier: Notifier,
@@ -44,55 +47,53 @@ def tell(
     now: datetime,
     source: str,
     ui_url: str,
-) -> Told:
-    """Tell the log and each destination what is due, one message each; return what came of it.
+) -> Delivery:
+    """Log the alerts that are due, and send each destination one message with those that it lacks.
 
-    A destination that does not take it keeps what it was told, and is tried again the next time.
+    If a destination fails, its part of the book is unchanged, so the next call tries it again.
     """
     open_now = within_bounds(conditions, now)
     for alert in book.due(LOG, open_now, now):
         _log(alert, ui_url)
     names = notifier.destinations
-    due = {key: book.due(key, open_now, now) for key in names}
-    waiting = {key: alerts for key, alerts in due.items() if alerts}
+    due = {key: alerts for key in names if (alerts := book.due(key, open_now, now))}
 
     def send(key: str) -> str | None:
-        return notifier.send(key, message_of(waiting[key], source=source, ui_url=ui_url))
+        return notifier.send(key, message_of(due[key], source=source, ui_url=ui_url))
 
-    # At once, so that one that is away does not hold up the others.
-    with ThreadPoolExecutor(max_workers=max(1, len(waiting))) as pool:
-        answers = dict(zip(waiting, pool.map(send, waiting), strict=True))
-    refused = {names[key]: reason for key, reason in answers.items() if reason is not None}
-    for key, reason in answers.items():
-        if reason is not None:
-            milestone(
-                "alert_not_delivered",
-                f"{names[key]} did not take what was to be told: {reason}; "
-                "it is sent again with the next tick",
-                severity=logging.WARNING,
-                destination=names[key],
-                alerts=len(waiting[key]),
-                reason=reason,
-            )
-    reached = {LOG, *(key for key in names if answers.get(key) is None)}
-    return Told(
-        book=book.after(open_now, names, reached),
-        sent=len(answers) - len(refused),
-        refused=refused,
-        words=_words(open_now, len(names), len(answers) - len(refused), refused),
+    # Concurrently, so that a destination that does not answer does not delay the others.
+    with ThreadPoolExecutor(max_workers=max(1, len(due))) as pool:
+        results = dict(zip(due, pool.map(send, due), strict=True))
+    failed = {key: reason for key, reason in results.items() if reason is not None}
+    for key, reason in failed.items():
+        milestone(
+            "alert_not_delivered",
+            f"{names[key]} did not accept the message: {reason}; the next tick sends it again",
+            severity=logging.WARNING,
+            destination=names[key],
+            alerts=len(due[key]),
+            reason=reason,
+        )
+    failures = {names[key]: reason for key, reason in failed.items()}
+    sent = len(results) - len(failed)
+    return Delivery(
+        book=book.after(open_now, names, {LOG, *names} - failed.keys()),
+        sent=sent,
+        failures=failures,
+        summary=_summary(open_now, len(names), sent, failures),
     )
 
 
-def _words(
-    open_now: Sequence[Condition], destinations: int, sent: int, refused: Mapping[str, str]
+def _summary(
+    open_now: Sequence[Condition], destinations: int, sent: int, failures: Mapping[str, str]
 ) -> str:
-    said = [f"{len(open_now)} open" + "".join(f"; {c.title}" for c in open_now[:3])]
+    parts = [f"{len(open_now)} open" + "".join(f"; {c.title}" for c in open_now[:3])]
     if open_now and not destinations:
-        said.append("nobody is told but the log: NBA_PREDICTIONS_ALERT_URLS names no destination")
+        parts.append("only the log has it: NBA_PREDICTIONS_ALERT_URLS names no destination")
     if sent:
-        said.append(f"{sent} told")
-    said += [f"{name} did not take it: {reason}" for name, reason in refused.items()]
-    return "; ".join(said)
+        parts.append(f"{sent} notified")
+    parts += [f"{name} did not accept the message: {reason}" for name, reason in failures.items()]
+    return "; ".join(parts)
 
 
 def _log(alert: Alert, ui_url: str) -> None:
@@ -106,11 +107,11 @@ def _log(alert: Alert, ui_url: str) -> None:
         "link": link(condition, ui_url),
     }
     if alert.change is Change.RAISED:
-        error = condition.severity is Severity.ERROR
+        is_error = condition.severity is Severity.ERROR
         milestone(
             "alert_raised",
             condition.title,
-            severity=logging.ERROR if error else logging.WARNING,
+            severity=logging.ERROR if is_error else logging.WARNING,
             **fields,
             facts=dict(condition.facts),
             to_do=condition.to_do,

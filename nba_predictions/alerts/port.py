@@ -1,4 +1,4 @@
-"""What the pipeline asks of whoever carries its alerts to people."""
+"""The port for the destinations of alerts."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from nba_predictions.domain.policies.alerting import Message
 
 
 class Notifier(Protocol):
-    """The destinations of alerts, and the way there."""
+    """Sends messages to the configured destinations."""
 
     @property
     def destinations(self) -> Mapping[str, str]:
-        """Return each destination's id, which stays the same over restarts, and its name.
+        """Return the names of the destinations by id. An id stays the same after a restart.
 
-        Both are shown in logs and kept in cursors: neither holds a secret.
+        Ids are stored in cursors and names are logged, so neither contains a secret.
         """
         ...
 
     def send(self, destination: str, message: Message) -> str | None:
-        """Send a message to one destination; return None when it took it, else the reason.
+        """Send a message to one destination; return None if it was accepted, else the reason.
 
-        It gives up after some seconds, raises nothing, and never returns a secret.
+        It returns after some seconds at most, and raises nothing. The reason contains no secret.
         """
         ...

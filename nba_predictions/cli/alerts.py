@@ -16,8 +16,12 @@ from nba_predictions.domain.policies.alerting import (
     link,
     read_cursor,
 )
-from nba_predictions.orchestration.conditions.ticks import kept_by
-from nba_predictions.orchestration.sensors.alerting import FIND, SENSORS, Scene
+from nba_predictions.orchestration.conditions.ticks import sensor_cursor
+from nba_predictions.orchestration.sensors.alerting import (
+    CONDITION_FINDERS,
+    SENSOR_NAMES,
+    AlertContext,
+)
 from nba_predictions.settings import Settings
 
 _NO_DESTINATION = (
@@ -35,7 +39,7 @@ def send_test_message(settings: Settings) -> int:
         return 2
     message = Message(
         title=f"[nba_predictions {settings.profile} {settings.source}] test of alerts",
-        body=f"Alerts of this pipeline arrive here. Nothing is wrong.\nlook: {settings.ui_url}",
+        body=f"Alerts of this pipeline arrive here. Nothing is wrong.\nlink: {settings.ui_url}",
         severity=None,
     )
     errors = 0
@@ -51,14 +55,16 @@ def print_status(settings: Settings) -> int:
     pipeline = Pipeline(settings)
     errors = warnings = unknown = 0
     with dg.DagsterInstance.get() as instance:
-        for kind, find in FIND.items():
+        for kind, find in CONDITION_FINDERS.items():
             try:
-                cursor = kept_by(instance, SENSORS[kind][0])
+                cursor = sensor_cursor(instance, SENSOR_NAMES[kind])
                 if kind is Kind.MISSED_TICK and cursor is None:
                     print("NOTE schedules are watched only after the daemon has run once")
                 _, memory = read_cursor(cursor)
-                scene = Scene(instance, pipeline.repository, pipeline.batches, utc_now(), memory)
-                conditions = find(scene)
+                context = AlertContext(
+                    instance, pipeline.repository, pipeline.batches, utc_now(), memory
+                )
+                conditions = find(context)
             except Exception as error:
                 # The other kinds are still worth showing. This one counts as a failure.
                 print(f"UNKNOWN {kind.value}: {type(error).__name__}: {error}")
@@ -78,4 +84,4 @@ def _print_condition(condition: Condition, ui_url: str) -> None:
     for name, value in condition.facts.items():
         print(f"{'':>4}{name}: {value}")
     print(f"{'':>4}to do: {condition.to_do}")
-    print(f"{'':>4}look: {link(condition, ui_url)}")
+    print(f"{'':>4}link: {link(condition, ui_url)}")

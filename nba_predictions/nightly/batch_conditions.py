@@ -1,4 +1,4 @@
-"""Batches that stand still, and batches that nobody was told of. Nothing is changed here."""
+"""Find stalled, abandoned and unpublished batches. Nothing is changed here."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from datetime import date, datetime, timedelta
 from nba_predictions.batch_store.port import BatchStore
 from nba_predictions.domain.batches.batch import Batch, BatchState
 from nba_predictions.domain.batches.reconciliation import last_entry, unmerged_staging
-from nba_predictions.domain.policies.alerting import WATCHED, Condition, Kind, Severity
+from nba_predictions.domain.policies.alerting import WATCH_PERIOD, Condition, Kind, Severity
 from nba_predictions.nightly.current_batch import batch_progress, newest_batch
 from nba_predictions.nightly.publication import unpublished
 from nba_predictions.nightly.stalls import silent_batches
 
-#: The first attempts to publish may fail without anybody being told.
+#: The first attempts to publish may fail without an alert.
 UNPUBLISHED_AFTER = timedelta(minutes=10)
 
 
 def stalled_batches(store: BatchStore, now: datetime) -> list[Condition]:
-    """Return the batches that recorded nothing for the stall window, and those given up since."""
+    """Return the batches without progress for the stall window, and the abandoned batches."""
     conditions = []
     for stall in silent_batches(store, now):
         batch = stall.batch
@@ -25,7 +25,7 @@ def stalled_batches(store: BatchStore, now: datetime) -> list[Condition]:
             _condition(
                 batch,
                 Kind.STALLED_BATCH,
-                f"the batch of {batch.game_date} stands still in the state {batch.state.value}",
+                f"the batch of {batch.game_date} is stalled in the state {batch.state.value}",
                 since=stall.since,
                 facts={
                     "state": batch.state.value,
@@ -39,7 +39,7 @@ def stalled_batches(store: BatchStore, now: datetime) -> list[Condition]:
         )
     for batch in store.in_states({BatchState.FAILED}):
         since = batch.times.get(BatchState.FAILED.value, batch.created_at)
-        if now - since >= WATCHED:
+        if now - since >= WATCH_PERIOD:
             continue
         newest = newest_batch(store, batch.game_date)
         if newest is None or newest.batch_id != batch.batch_id:
@@ -49,9 +49,9 @@ def stalled_batches(store: BatchStore, now: datetime) -> list[Condition]:
             _condition(
                 batch,
                 Kind.STALLED_BATCH,
-                f"the batch of {batch.game_date} was given up, and no other has taken its place",
+                f"the batch of {batch.game_date} was abandoned, and no newer batch replaced it",
                 since=since,
-                watched_until=since + WATCHED,
+                watched_until=since + WATCH_PERIOD,
                 facts={
                     "reason": batch.reason,
                     "completion_pct": done.completion_pct,
@@ -65,7 +65,7 @@ def stalled_batches(store: BatchStore, now: datetime) -> list[Condition]:
 
 
 def unpublished_batches(store: BatchStore, now: datetime) -> list[Condition]:
-    """Return the batches that have been merged and cleaned for a while, and are not out."""
+    """Return the batches that were cleaned up some time ago and are not published."""
     conditions = []
     for batch in unpublished(store):
         since = batch.times.get(BatchState.CLEANED.value, batch.created_at)
@@ -73,7 +73,7 @@ def unpublished_batches(store: BatchStore, now: datetime) -> list[Condition]:
             continue
         ledger = store.ledger(batch.batch_id)
         if unmerged_staging(store.completions(batch.batch_id), ledger):
-            # Players were replayed into it and not merged: that is a batch that stands still.
+            # Replayed players are not merged yet: this counts as a stalled batch.
             continue
         failed = last_entry(ledger, "publish_failed")
         attempts = [e for e in ledger if e.event == "publish_failed" and e.at >= since]
@@ -81,7 +81,7 @@ def unpublished_batches(store: BatchStore, now: datetime) -> list[Condition]:
             _condition(
                 batch,
                 Kind.UNPUBLISHED_BATCH,
-                f"the predictions of {batch.game_date} are in the table, and not published",
+                f"the predictions of {batch.game_date} are merged but not published",
                 since=since,
                 run_id=failed.run_id if failed else batch.run_id,
                 facts={
@@ -95,7 +95,7 @@ def unpublished_batches(store: BatchStore, now: datetime) -> list[Condition]:
 
 
 def published_after(store: BatchStore, game_date: date, moment: datetime) -> bool:
-    """Return whether the newest batch of a date went out after a moment."""
+    """Return whether the newest batch of a date was published after a moment."""
     batch = newest_batch(store, game_date)
     at = batch.times.get(BatchState.PUBLISHED.value) if batch else None
     return (
@@ -114,7 +114,7 @@ def _condition(
     watched_until: datetime | None = None,
 ) -> Condition:
     return Condition(
-        # Whether a batch that stands still is then given up, it is the same that is not done.
+        # A stalled batch that is then abandoned stays the same condition.
         key=f"{kind.value}:{batch.batch_id}",
         kind=kind,
         severity=Severity.ERROR,

@@ -1,4 +1,4 @@
-"""A destination of alerts on this machine: an HTTP server that keeps what it is sent."""
+"""A local destination of alerts: an HTTP server that keeps what it receives."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import pytest
 
 from nba_predictions_tests.servers import free_port
 
-#: As long as a token of a service, and nowhere to be seen afterwards.
+#: As long as the token of a service. It must not appear in any output.
 SECRET = "TIiajkdnlazkcOXrIdevi7FQ"
 
 
 @dataclass
 class Receiver:
-    """Takes apprise's `json://`. It can be down, come back, or answer with an error."""
+    """Accepts `json://` addresses of apprise. It can be down or answer with an error."""
 
     port: int = field(default_factory=free_port)
     status: int = 200
@@ -47,7 +47,7 @@ class Receiver:
                 self.end_headers()
 
             def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
-                """Its lines are nobody's."""
+                """Log nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
@@ -61,7 +61,7 @@ class Receiver:
 
 @contextmanager
 def receiving(up: bool = True) -> Iterator[Receiver]:
-    """A receiver for a while, at first up or down."""
+    """Yield a receiver that starts up or down."""
     receiver = Receiver()
     if up:
         receiver.up()
@@ -73,13 +73,13 @@ def receiving(up: bool = True) -> Iterator[Receiver]:
 
 @pytest.fixture
 def slack() -> Iterator[Receiver]:
-    """A destination that is there."""
+    """A destination that answers."""
     with receiving() as receiver:
         yield receiver
 
 
 @pytest.fixture
 def mail() -> Iterator[Receiver]:
-    """A destination that is away, until it is brought up."""
+    """A destination that does not answer until `up` is called."""
     with receiving(up=False) as receiver:
         yield receiver

@@ -1,4 +1,4 @@
-"""The way to a destination: what arrives, what is said when nothing does, and no secret in it."""
+"""Delivery to a destination: messages, reasons of failures, and no secrets in them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def only(notifier: AppriseNotifier) -> str:
     ("severity", "kind"),
     [(Severity.ERROR, "failure"), (Severity.WARNING, "warning"), (None, "success")],
 )
-def test_a_message_arrives_as_it_is_with_its_severity(
+def test_a_message_arrives_unchanged_with_its_severity(
     slack: Receiver, severity: Severity | None, kind: str
 ) -> None:
     notifier = AppriseNotifier([slack.url])
@@ -36,21 +36,21 @@ def test_a_message_arrives_as_it_is_with_its_severity(
     assert (post["title"], post["message"], post["type"]) == (MESSAGE.title, MESSAGE.body, kind)
 
 
-def test_a_destination_that_is_down_gives_its_reason(mail: Receiver) -> None:
+def test_a_destination_that_is_down_returns_a_reason(mail: Receiver) -> None:
     notifier = AppriseNotifier([mail.url])
     reason = notifier.send(only(notifier), MESSAGE)
     assert reason is not None
     assert "127.0.0.1" in reason
 
 
-def test_a_destination_that_refuses_gives_its_status(slack: Receiver) -> None:
+def test_a_destination_that_refuses_returns_its_status(slack: Receiver) -> None:
     slack.status = 403
     notifier = AppriseNotifier([slack.url])
     assert "403" in str(notifier.send(only(notifier), MESSAGE))
     assert slack.posts == []
 
 
-def test_a_service_that_breaks_is_a_reason_and_no_exception(
+def test_a_plugin_that_raises_returns_a_reason(
     slack: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def breaks(*args: object, **kwargs: object) -> None:
@@ -95,16 +95,18 @@ def test_a_destination_is_named_without_its_secrets(url: str, shown: str) -> Non
         (f"slack://{SECRET}", "slack://****"),
     ],
 )
-def test_an_address_that_apprise_does_not_know_is_refused_by_its_number_masked(
+def test_an_unsupported_address_is_refused_with_its_number_and_masked(
     url: str, shown: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with (
         caplog.at_level(logging.DEBUG),
-        pytest.raises(SettingsError, match=f"number 2, {re.escape(shown)}, is none") as refused,
+        pytest.raises(
+            SettingsError, match=f"not support address number 2, {re.escape(shown)};"
+        ) as refused,
     ):
         AppriseNotifier(["json://127.0.0.1:80", url])
-    said = str(refused.value) + caplog.text + "".join(capfd.readouterr())
-    assert SECRET not in said
+    output = str(refused.value) + caplog.text + "".join(capfd.readouterr())
+    assert SECRET not in output
 
 
 def test_no_secret_is_logged_whether_a_message_arrives_or_not(
@@ -121,7 +123,7 @@ def test_no_secret_is_logged_whether_a_message_arrives_or_not(
 
 
 @pytest.mark.parametrize(("more", "length"), [("", 100), ("&overflow=upstream", 5000)])
-def test_what_is_too_long_for_a_service_is_cut_unless_its_address_says_otherwise(
+def test_a_message_that_is_too_long_is_truncated_unless_the_address_says_otherwise(
     slack: Receiver, monkeypatch: pytest.MonkeyPatch, more: str, length: int
 ) -> None:
     monkeypatch.setattr(NotifyJSON, "body_maxlen", 100)
@@ -136,7 +138,7 @@ def test_the_same_address_twice_is_one_destination() -> None:
     assert len(AppriseNotifier(["json://127.0.0.1:80", "json://127.0.0.1:80"]).destinations) == 1
 
 
-def test_a_destination_keeps_its_id_wherever_it_stands() -> None:
-    one, other = "json://127.0.0.1:80", "json://127.0.0.1:81"
-    first, second = AppriseNotifier([one, other]), AppriseNotifier([other, one])
+def test_the_id_of_a_destination_does_not_depend_on_its_position() -> None:
+    urls = ["json://127.0.0.1:80", "json://127.0.0.1:81"]
+    first, second = AppriseNotifier(urls), AppriseNotifier(urls[::-1])
     assert set(first.destinations) == set(second.destinations)

@@ -1,4 +1,4 @@
-"""One message for each destination, whichever of them is away, and the log always."""
+"""Delivery to several destinations, some of which do not answer, and to the log."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from typing import Any
 import pytest
 
 from nba_predictions.alerts.apprise_notifier import AppriseNotifier
-from nba_predictions.alerts.delivery import Told, tell
+from nba_predictions.alerts.delivery import Delivery, deliver
 from nba_predictions.domain.policies.alerting import AlertBook, Condition, read_cursor, write_cursor
 from nba_predictions_tests.alerts.receiver import SECRET, Receiver
 from nba_predictions_tests.domain.policies.test_alerting import NOW, UI, condition
 
 
-class Teller:
-    """Ticks of one sensor, each of them in a process of its own as far as memory goes."""
+class Ticks:
+    """Ticks of one sensor that share nothing but the cursor."""
 
     def __init__(self, *receivers: Receiver) -> None:
         self.urls = [receiver.url for receiver in receivers]
         self.cursor: str | None = None
 
-    def tick(self, *conditions: Condition) -> Told:
+    def tick(self, *conditions: Condition) -> Delivery:
         book = read_cursor(self.cursor)[0] if self.cursor else AlertBook()
-        told = tell(
+        delivery = deliver(
             book, conditions, AppriseNotifier(self.urls), now=NOW, source="files", ui_url=UI
         )
-        self.cursor = write_cursor(told.book, {})
-        assert SECRET not in self.cursor + told.words
-        return told
+        self.cursor = write_cursor(delivery.book, {})
+        assert SECRET not in self.cursor + delivery.summary
+        return delivery
 
 
 def events(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
@@ -38,47 +38,47 @@ def events(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in out.splitlines()]
 
 
-def test_one_that_is_away_is_told_when_it_comes_back_and_nobody_twice(
+def test_a_destination_that_is_down_is_notified_later_and_the_others_not_twice(
     slack: Receiver, mail: Receiver, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    teller, broken = Teller(slack, mail), condition("merged")
+    ticks, broken = Ticks(slack, mail), condition("merged")
     for _ in range(2):
-        told = teller.tick(broken)
-        assert "JSON 2 (json://127.0.0.1" in told.words
-        assert list(told.refused) == [f"JSON 2 (json://127.0.0.1:{mail.port}/****)"]
+        delivery = ticks.tick(broken)
+        assert "JSON 2 (json://127.0.0.1" in delivery.summary
+        assert list(delivery.failures) == [f"JSON 2 (json://127.0.0.1:{mail.port}/****)"]
     assert len(slack.posts) == 1
     logged = [(e["event"], e["severity"]) for e in events(capsys)]
     assert logged.count(("alert_raised", "ERROR")) == 1
     assert logged.count(("alert_not_delivered", "WARNING")) == 2
 
     mail.up()
-    teller.tick(broken)
-    teller.tick(broken)
+    ticks.tick(broken)
+    ticks.tick(broken)
     assert mail.titles == slack.titles
-    teller.tick()
-    teller.tick()
+    ticks.tick()
+    ticks.tick()
     assert [t.split("] ")[1].split(":")[0] for t in slack.titles] == ["ERROR", "CLEARED"]
     assert mail.titles == slack.titles
     assert [e["event"] for e in events(capsys)] == ["alert_cleared"]
 
 
-def test_one_that_answers_with_an_error_is_tried_again(slack: Receiver) -> None:
-    teller, slack.status = Teller(slack), 500
-    assert "500" in teller.tick(condition()).words
+def test_a_destination_that_answers_with_an_error_is_retried(slack: Receiver) -> None:
+    ticks, slack.status = Ticks(slack), 500
+    assert "500" in ticks.tick(condition()).summary
     slack.status = 200
-    assert teller.tick(condition()).sent == 1
+    assert ticks.tick(condition()).sent == 1
     assert len(slack.posts) == 1
 
 
-def test_without_a_destination_the_log_is_told_once_and_every_tick_says_so(
+def test_without_a_destination_an_alert_is_logged_once_and_every_tick_says_so(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    teller = Teller()
+    ticks = Ticks()
     for _ in range(3):
-        told = teller.tick(condition("merged"))
-        assert "1 open; the check merged failed" in told.words
-        assert "NBA_PREDICTIONS_ALERT_URLS names no destination" in told.words
-    assert teller.tick().words == "0 open"
+        summary = ticks.tick(condition("merged")).summary
+        assert "1 open; the check merged failed" in summary
+        assert "NBA_PREDICTIONS_ALERT_URLS names no destination" in summary
+    assert ticks.tick().summary == "0 open"
     raised, cleared = events(capsys)
     assert (raised["event"], cleared["event"]) == ("alert_raised", "alert_cleared")
     assert raised["game_date"] == "2026-01-15"
@@ -88,22 +88,20 @@ def test_without_a_destination_the_log_is_told_once_and_every_tick_says_so(
     assert raised["link"] == "http://localhost:3000/runs/run-1"
 
 
-def test_a_destination_that_is_added_is_told_of_what_is_open(
-    slack: Receiver, mail: Receiver
-) -> None:
-    teller = Teller(slack)
-    teller.tick(condition())
+def test_a_destination_that_is_added_gets_the_open_alerts(slack: Receiver, mail: Receiver) -> None:
+    ticks = Ticks(slack)
+    ticks.tick(condition())
     mail.up()
-    teller.urls.append(mail.url)
-    teller.tick(condition())
+    ticks.urls.append(mail.url)
+    ticks.tick(condition())
     assert (len(slack.posts), len(mail.posts)) == (1, 1)
 
 
 def test_a_flood_is_one_message(slack: Receiver) -> None:
-    teller = Teller(slack)
+    ticks = Ticks(slack)
     flood = [condition(f"{n:03}", since=NOW + timedelta(seconds=n)) for n in range(250)]
-    teller.tick(*flood)
-    teller.tick(*flood)
+    ticks.tick(*flood)
+    ticks.tick(*flood)
     (post,) = slack.posts
     assert "101 raised" in post["title"]
     assert len(post["message"]) < 4000

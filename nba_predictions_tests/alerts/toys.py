@@ -1,8 +1,7 @@
-"""A pipeline of one asset and one check, whose outcome a test decides: cheap runs that are real."""
+"""A small real pipeline of one asset and one check, whose outcomes a test chooses."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,7 +15,7 @@ from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.policies.alerting import Condition
 from nba_predictions.orchestration.conditions.checks import failed_checks
 from nba_predictions.orchestration.conditions.runs import failed_runs
-from nba_predictions.orchestration.partitions import game_dates
+from nba_predictions.orchestration.partitions import game_dates, partitioned_check_spec
 
 DATE = "2026-01-15"
 JOB = "nightly_predictions"
@@ -34,7 +33,7 @@ REPOSITORY = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("toys"), "__rep
 
 @dataclass
 class Toy:
-    """What its next run is to do, and what is wrong after it."""
+    """The outcomes of its next run, and the conditions that are open after it."""
 
     store: SQLiteBatchStore
     instance: dg.DagsterInstance = field(default_factory=dg.DagsterInstance.ephemeral)
@@ -56,11 +55,7 @@ class Toy:
             if self.fails:
                 raise self.error
 
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", dg.PreviewWarning)
-            spec = dg.AssetCheckSpec(
-                "rows_match", asset=predictions, blocking=True, partitions_def=game_dates
-            )
+        spec = partitioned_check_spec("rows_match", asset=predictions, blocking=True)
 
         @dg.multi_asset_check(specs=[spec], can_subset=True)
         def rows_match() -> Iterator[dg.AssetCheckResult]:

@@ -50,7 +50,7 @@ def test_an_unknown_url_is_named_by_its_position(
     monkeypatch.setenv("NBA_PREDICTIONS_ALERT_URLS", f"json://127.0.0.1 nope://{SECRET}")
     assert cli.main(["alerts", command]) == 2
     printed = capsys.readouterr()
-    assert "the address number 2, nope://****, is none that apprise knows" in printed.err
+    assert "apprise does not support address number 2, nope://****" in printed.err
     assert SECRET not in printed.err + printed.out
 
 
@@ -68,19 +68,19 @@ def test_the_status_lists_open_conditions_with_their_cause_and_fix(
     out = capsys.readouterr().out
     assert f"  nightly_predictions failed for {NIGHT}\n" in out
     assert "player_game_logs_2025-26.parquet: cannot be read as parquet" in out
-    assert f"to do: nba-predictions audit --game-date {NIGHT}; mend the cause" in out
-    assert "look: https://dagster.example.com/runs/" in out
+    assert f"to do: nba-predictions audit --game-date {NIGHT}; fix the cause" in out
+    assert "link: https://dagster.example.com/runs/" in out
     assert out.splitlines()[-1] == "ALERTS errors=1 warnings=0 unknown=0"
 
 
 def test_a_kind_that_cannot_be_evaluated_is_printed_and_exits_with_1(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(scene: object) -> list[object]:
-        raise OSError("the disk is gone")
+    def fail(context: object) -> list[object]:
+        raise OSError("the disk failed")
 
-    monkeypatch.setitem(alerting.FIND, Kind.FAILED_CHECK, fail)
+    monkeypatch.setitem(alerting.CONDITION_FINDERS, Kind.FAILED_CHECK, fail)
     assert cli.main(["alerts", "status"]) == 1
     out = capsys.readouterr().out
-    assert "UNKNOWN failed_check: OSError: the disk is gone" in out
+    assert "UNKNOWN failed_check: OSError: the disk failed" in out
     assert out.splitlines()[-1] == "ALERTS errors=0 warnings=0 unknown=1"

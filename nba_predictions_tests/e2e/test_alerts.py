@@ -1,4 +1,4 @@
-"""From a broken night to an alert, and from the mended night to its end, through Dagster."""
+"""From a failed night to its alerts, and from the fix to their end, through Dagster."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from nba_predictions_tests.e2e.test_merge_faults import loses_a_table
 
 @dataclass
 class Daemon:
-    """The alert sensors, tick by tick, each with the cursor that it left."""
+    """Evaluates the alert sensors and keeps their cursors."""
 
     pipeline: Pipeline
     cursors: dict[str, str | None] = field(default_factory=dict)
 
     def tick(self) -> dict[str, str]:
-        """Tick all of them; return what each says."""
+        """Evaluate all sensors; return their skip messages by name."""
         return {sensor.name: self.tick_one(sensor.name) for sensor in ALERT_SENSORS}
 
     def tick_one(self, name: str) -> str:
@@ -58,12 +58,12 @@ def twenty_minutes_later(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(sqlite_store, "utc_now", lambda: utc_now() + timedelta(minutes=20))
 
 
-def told(receiver: Receiver) -> list[str]:
-    """What a receiver was told, without whose pipeline it is."""
+def titles(receiver: Receiver) -> list[str]:
+    """Return the titles that a receiver got, without the name of the pipeline."""
     return [title.partition("] ")[2] for title in receiver.titles]
 
 
-def test_a_broken_night_is_told_of_once_and_so_is_its_mending(
+def test_a_failed_night_is_reported_once_and_so_is_its_fix(
     pipeline: Pipeline,
     slack: Receiver,
     mail: Receiver,
@@ -74,30 +74,30 @@ def test_a_broken_night_is_told_of_once_and_so_is_its_mending(
     daemon = Daemon(pipeline)
     assert set(daemon.tick().values()) == {"0 open"}
 
-    # A merge that loses a staging table: the check stops the night, and is what is told of.
+    # The merge loses a staging table. The check stops the night, and the alert is about it.
     with pipeline.warehouse.broken("merge", loses_a_table):
         broken = pipeline.predict()
     assert not broken.success
     for _ in range(2):
-        said = daemon.tick()
+        summaries = daemon.tick()
     raised = f"ERROR: the check merged_rows_match_staged failed for {GAME_DATE}"
-    assert told(slack) == [raised]
+    assert titles(slack) == [raised]
     lines = slack.posts[0]["message"].splitlines()
     assert f"game_date: {GAME_DATE}" in lines
     assert f"batch: {pipeline.batch().batch_id}" in lines
     assert "tables_found: 30" in lines
-    assert f"look: https://dagster.example.com/runs/{broken.run_id}" in lines
-    assert "did not take it" in said["alert_on_failed_checks"]
-    assert said["alert_on_failed_runs"] == "0 open"
+    assert f"link: https://dagster.example.com/runs/{broken.run_id}" in lines
+    assert "did not accept the message" in summaries["alert_on_failed_checks"]
+    assert summaries["alert_on_failed_runs"] == "0 open"
 
-    # Who was away is told when it is back; the others hear nothing more.
+    # The destination that was down is notified when it is back; the other gets nothing more.
     mail.up()
     daemon.tick()
-    assert (told(mail), told(slack)) == ([raised], [raised])
+    assert (titles(mail), titles(slack)) == ([raised], [raised])
 
-    # Mended, but the broker is away: what waits is told of with the reason.
+    # The night is fixed, but the broker does not answer: the alert has the reason.
     assert pipeline.predict().success
-    with pipeline.publisher.broken("publish", broker_is_away):
+    with pipeline.publisher.broken("publish", broker_is_down):
         (request,) = pipeline.tick()
         assert not pipeline.publish(request).success
     with monkeypatch.context() as patch:
@@ -105,15 +105,19 @@ def test_a_broken_night_is_told_of_once_and_so_is_its_mending(
         daemon.tick()
         daemon.tick()
     cleared = raised.replace("ERROR", "CLEARED")
-    waits = f"ERROR: the predictions of {GAME_DATE} are in the table, and not published"
-    assert told(slack) == told(mail) == [raised, cleared, waits]
-    assert "last_error: PublishError: the broker is away" in slack.posts[-1]["message"]
+    unpublished = f"ERROR: the predictions of {GAME_DATE} are merged but not published"
+    assert titles(slack) == titles(mail) == [raised, cleared, unpublished]
+    assert "last_error: PublishError: the broker is down" in slack.posts[-1]["message"]
 
-    # Out at last.
+    # The broker answers again.
     assert pipeline.publish(request).success
     for _ in range(2):
-        assert set(daemon.tick().values()) <= {"0 open", "0 open; 2 told"}
-    assert told(slack) == told(mail) == [raised, cleared, waits, waits.replace("ERROR", "CLEARED")]
+        assert set(daemon.tick().values()) <= {"0 open", "0 open; 2 notified"}
+    assert (
+        titles(slack)
+        == titles(mail)
+        == [*(raised, cleared, unpublished, unpublished.replace("ERROR", "CLEARED"))]
+    )
 
     out = capsys.readouterr().out
     assert SECRET not in out
@@ -122,11 +126,11 @@ def test_a_broken_night_is_told_of_once_and_so_is_its_mending(
     assert events.count("alert_not_delivered") == 2
 
 
-def broker_is_away(real: Any, message: Any) -> Any:
-    raise PublishError("the broker is away")
+def broker_is_down(real: Any, message: Any) -> Any:
+    raise PublishError("the broker is down")
 
 
-def test_a_night_that_dies_is_told_of_by_its_run_and_by_its_silence_though_one_sensor_breaks(
+def test_a_night_that_dies_has_alerts_for_its_run_and_its_batch_while_other_sensors_fail(
     pipeline: Pipeline, slack: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline = alerting_to(pipeline, slack)
@@ -138,16 +142,16 @@ def test_a_night_that_dies_is_told_of_by_its_run_and_by_its_silence_though_one_s
     with pipeline.warehouse.broken("stage", power_cut):
         assert not pipeline.predict().success
     twenty_minutes_later(monkeypatch)
-    with pipeline.batches.broken("in_states", broker_is_away):
+    with pipeline.batches.broken("in_states", broker_is_down):
         for name in ("alert_on_stalled_batches", "alert_on_unpublished_batches"):
             with pytest.raises(PublishError):
                 daemon.tick_one(name)
         assert daemon.tick_one("alert_on_failed_checks") == "0 open"
     daemon.tick()
-    stalled = f"ERROR: the batch of {GAME_DATE} stands still in the state staging"
-    assert sorted(told(slack)) == [f"ERROR: nightly_predictions failed for {GAME_DATE}", stalled]
+    stalled = f"ERROR: the batch of {GAME_DATE} is stalled in the state staging"
+    assert sorted(titles(slack)) == [f"ERROR: nightly_predictions failed for {GAME_DATE}", stalled]
 
-    # A cursor that is lost: told again is better than not told.
+    # A cursor is lost: the alert is sent again.
     daemon.cursors["alert_on_stalled_batches"] = "lost"
     daemon.tick()
-    assert told(slack).count(stalled) == 2
+    assert titles(slack).count(stalled) == 2

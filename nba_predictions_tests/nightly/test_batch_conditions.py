@@ -1,4 +1,4 @@
-"""Which batches are told of: those that stand still, were given up, or are not out."""
+"""The conditions of batches that are stalled, abandoned or unpublished."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nba_predictions.batch_store.port import BatchStore
 from nba_predictions.domain.batches.batch import Batch, BatchState, Completion, LedgerEntry
 from nba_predictions.domain.batches.verdict import STALL_WINDOW
 from nba_predictions.domain.clock import utc_now
-from nba_predictions.domain.policies.alerting import WATCHED, Kind
+from nba_predictions.domain.policies.alerting import WATCH_PERIOD, Kind
 from nba_predictions.nightly.batch_conditions import (
     UNPUBLISHED_AFTER,
     stalled_batches,
@@ -32,7 +32,7 @@ def store(open_store: Callable[[], BatchStore]) -> BatchStore:
 
 
 def batch(store: BatchStore, state: BatchState, batch_id: str = "batch_a") -> datetime:
-    """Create a batch of ten players in a state; return when."""
+    """Create a batch of ten players in a state; return the time."""
     now = store.now()
     made = Batch(batch_id, GAME_DATE, state, 10, 1, "f", now, "run-1", "test")
     assert store.create(made)
@@ -44,7 +44,7 @@ def snapshot(store: BatchStore) -> tuple[Batch, list[LedgerEntry]]:
 
 
 @pytest.mark.parametrize("state", [S.CREATED, S.STAGING, S.STAGED, S.CONSOLIDATED])
-def test_a_silent_batch_is_told_with_how_far_it_is_and_nothing_is_changed(
+def test_a_stalled_batch_is_reported_with_its_progress_and_not_changed(
     store: BatchStore, state: BatchState
 ) -> None:
     batch(store, state)
@@ -62,40 +62,40 @@ def test_a_silent_batch_is_told_with_how_far_it_is_and_nothing_is_changed(
     assert condition.to_do == f"nba-predictions repair --game-date {GAME_DATE}"
 
 
-def test_a_batch_that_is_given_up_after_it_stalled_is_still_the_same_condition(
+def test_a_stalled_batch_that_is_abandoned_stays_the_same_condition(
     store: BatchStore,
 ) -> None:
     now = batch(store, S.STAGING)
     (stalled,) = stalled_batches(store, now + STALL_WINDOW + MINUTE)
     settle_stalls(store, run_id="r", now=now + STALL_WINDOW + 90 * SECOND)
     assert store.get("batch_a").state is S.FAILED
-    (given_up,) = stalled_batches(store, store.now())
-    assert given_up.key == stalled.key
-    assert "nothing was recorded for 11 minutes" in str(given_up.facts["reason"])
+    (abandoned,) = stalled_batches(store, store.now())
+    assert abandoned.key == stalled.key
+    assert "nothing was recorded for 11 minutes" in str(abandoned.facts["reason"])
 
 
-def test_a_batch_that_is_taken_up_again_clears(store: BatchStore) -> None:
+def test_a_batch_that_is_resumed_clears(store: BatchStore) -> None:
     batch(store, S.FAILED)
     assert len(stalled_batches(store, store.now())) == 1
     store.move("batch_a", S.STAGING)
     assert stalled_batches(store, store.now()) == []
 
 
-def test_a_batch_that_was_given_up_for_another_is_not_told_of(store: BatchStore) -> None:
+def test_an_abandoned_batch_that_was_replaced_is_not_reported(store: BatchStore) -> None:
     batch(store, S.FAILED)
     batch(store, S.STAGING, "batch_b")
     assert stalled_batches(store, store.now()) == []
 
 
-def test_a_batch_that_was_given_up_is_told_of_for_eight_days(store: BatchStore) -> None:
+def test_an_abandoned_batch_is_reported_for_eight_days(store: BatchStore) -> None:
     batch(store, S.FAILED)
     now = store.now()
-    (condition,) = stalled_batches(store, now + WATCHED - MINUTE)
+    (condition,) = stalled_batches(store, now + WATCH_PERIOD - MINUTE)
     assert condition.watched_until is not None
-    assert stalled_batches(store, now + WATCHED) == []
+    assert stalled_batches(store, now + WATCH_PERIOD) == []
 
 
-def test_an_unpublished_batch_is_told_after_ten_minutes_with_the_last_reason(
+def test_an_unpublished_batch_is_reported_after_ten_minutes_with_the_last_error(
     store: BatchStore,
 ) -> None:
     batch(store, S.CONSOLIDATED)
@@ -118,13 +118,13 @@ def test_an_unpublished_batch_is_told_after_ten_minutes_with_the_last_reason(
     assert unpublished_batches(store, now + UNPUBLISHED_AFTER + MINUTE) == []
 
 
-def test_a_batch_that_nobody_tried_to_publish_says_so(store: BatchStore) -> None:
+def test_a_batch_without_an_attempt_to_publish_says_so(store: BatchStore) -> None:
     batch(store, S.CLEANED)
     (condition,) = unpublished_batches(store, store.now() + 2 * UNPUBLISHED_AFTER)
     assert condition.facts["last_error"] == "never attempted"
 
 
-def test_a_batch_with_replayed_players_who_are_not_merged_is_told_of_once_as_standing_still(
+def test_a_batch_with_unmerged_replayed_players_is_reported_only_as_stalled(
     store: BatchStore,
 ) -> None:
     batch(store, S.CLEANED)

@@ -1,9 +1,9 @@
-"""What somebody should know of, and who has been told of it already.
+"""Alerts: which open conditions to report to which destination, and the text of the message.
 
-A condition is open as long as the data says so. Each destination is told once that it is open, and
-once that it is not any longer. A destination that could not be reached is told of what is open when
-it can be reached again; of what came and went meanwhile it hears nothing: a message that is late is
-about how things stand, and how they stood is in the log, which is always told.
+A condition is open as long as the data says so. Each destination is notified once when a condition
+opens and once when it ends. A destination that cannot be reached is notified later of what is still
+open. It gets no message about a condition that opened and ended in between: a late message is about
+the current state. The log has both.
 """
 
 from __future__ import annotations
@@ -17,17 +17,16 @@ from typing import Any
 
 from nba_predictions.domain.errors import AlertBookError
 
-#: Failures before this are history: nobody is told of them, and of those who were told, that
-#: nobody watches them any longer.
-WATCHED = timedelta(days=8)
-#: Of one kind so many conditions are told of one by one; the others are one condition together.
-MOST_CONDITIONS = 100
-#: So many alerts are told of in full in one message; of the others it gives the number.
-MOST_IN_A_MESSAGE = 10
+#: The time for which a failure is watched. Then its alert expires.
+WATCH_PERIOD = timedelta(days=8)
+#: Conditions of one kind that have an alert each. All others of the kind share one alert.
+MAX_CONDITIONS_PER_KIND = 100
+#: Alerts that one message contains in full. It gives only the number of the others.
+MAX_ALERTS_PER_MESSAGE = 10
 
 
 class Kind(str, Enum):
-    """What is watched, each by a sensor of its own."""
+    """The kinds of conditions. Each has its own sensor."""
 
     FAILED_CHECK = "failed_check"
     FAILED_RUN = "failed_run"
@@ -47,10 +46,14 @@ class Severity(str, Enum):
 
 @dataclass(frozen=True)
 class Condition:
-    """Something that is not as it should be. `key` stays the same as long as it is the same thing.
+    """Something that is wrong now.
 
-    `facts` are numbers and short texts by their names; `since` is when it began (UTC); `to_do` is
-    what helps; `watched_until` is when it is given up to look whether it was mended.
+    Attributes:
+        key: identifies the condition for as long as it is open.
+        since: when it began, in UTC.
+        to_do: what an operator should do.
+        watched_until: when the alert expires if the condition is still open.
+        facts: numbers and short texts by name.
     """
 
     key: str
@@ -69,25 +72,25 @@ class Condition:
 class Change(str, Enum):
     RAISED = "raised"
     CLEARED = "cleared"
-    #: It left the time that is watched, and nobody saw it mended.
+    #: The watch period ended before the condition did.
     EXPIRED = "expired"
 
 
 @dataclass(frozen=True)
 class Alert:
-    """One thing to tell a destination."""
+    """A change of a condition that a destination should know."""
 
     change: Change
     condition: Condition
 
 
 def within_bounds(conditions: Sequence[Condition], now: datetime) -> list[Condition]:
-    """Return the conditions, oldest first; from the hundredth on one condition for all the others.
+    """Return the conditions, oldest first, with one condition for all after the first hundred.
 
-    The oldest are kept, so that those who were told of stay the same however many follow.
+    The oldest are kept, so that the conditions of earlier alerts stay the same when others follow.
     """
     ordered = sorted(conditions, key=lambda c: (c.since, c.key))
-    kept, others = ordered[:MOST_CONDITIONS], ordered[MOST_CONDITIONS:]
+    kept, others = ordered[:MAX_CONDITIONS_PER_KIND], ordered[MAX_CONDITIONS_PER_KIND:]
     if others:
         kind = others[0].kind
         kept.append(
@@ -95,7 +98,7 @@ def within_bounds(conditions: Sequence[Condition], now: datetime) -> list[Condit
                 key=f"{kind.value}:others",
                 kind=kind,
                 severity=max((c.severity for c in others), key=lambda s: s.rank),
-                title=f"more than {MOST_CONDITIONS} alerts of the kind {kind.value} are open",
+                title=f"more than {MAX_CONDITIONS_PER_KIND} alerts of kind {kind.value} are open",
                 since=now,
                 to_do="nba-predictions alerts status lists them",
                 facts={"others": len(others)},
@@ -106,58 +109,56 @@ def within_bounds(conditions: Sequence[Condition], now: datetime) -> list[Condit
 
 @dataclass(frozen=True)
 class AlertBook:
-    """What each destination has been told: the open conditions, and how severe they were at most.
+    """The open conditions that each destination was notified of, with their highest severity.
 
-    `conditions` holds what a message about the end needs, of every condition that somebody was
-    told of.
+    `conditions` has what a message about the end of a condition needs.
     """
 
     conditions: Mapping[str, Condition] = field(default_factory=dict)
-    told: Mapping[str, Mapping[str, Severity]] = field(default_factory=dict)
+    notified: Mapping[str, Mapping[str, Severity]] = field(default_factory=dict)
 
     def due(self, destination: str, open_now: Sequence[Condition], now: datetime) -> list[Alert]:
-        """Return what a destination has to be told, given what is open.
+        """Return the alerts that are due at a destination.
 
-        A condition that has become more severe is raised again; one that has become less severe is
-        not mentioned.
+        A condition that became more severe is raised again. One that became less severe is not.
         """
-        told = self.told.get(destination, {})
+        known = self.notified.get(destination, {})
         raised = [
             Alert(Change.RAISED, condition)
             for condition in open_now
-            if condition.key not in told or told[condition.key].rank < condition.severity.rank
+            if condition.key not in known or known[condition.key].rank < condition.severity.rank
         ]
-        there = {condition.key for condition in open_now}
-        ended = [self.conditions[key] for key in sorted(told) if key not in there]
+        open_keys = {condition.key for condition in open_now}
+        ended = [self.conditions[key] for key in sorted(known) if key not in open_keys]
         return raised + [Alert(_end(condition, now), condition) for condition in ended]
 
     def after(
         self, open_now: Sequence[Condition], destinations: Collection[str], reached: Collection[str]
     ) -> AlertBook:
-        """Return the book after everybody in `reached` has been told what was due.
+        """Return the book after the destinations in `reached` got all alerts that were due.
 
-        Who is in `destinations` only keeps what he was told before; who is in neither is forgotten.
+        A destination that is only in `destinations` is unchanged. Any other is removed.
         """
-        there = {condition.key: condition for condition in open_now}
-        told: dict[str, Mapping[str, Severity]] = {}
+        current = {condition.key: condition for condition in open_now}
+        notified: dict[str, Mapping[str, Severity]] = {}
         for destination in sorted({*destinations, *reached}):
-            before = self.told.get(destination, {})
+            before = self.notified.get(destination, {})
             if destination in reached:
-                told[destination] = {
+                notified[destination] = {
                     key: max(before.get(key, c.severity), c.severity, key=lambda s: s.rank)
-                    for key, c in sorted(there.items())
+                    for key, c in sorted(current.items())
                 }
             elif before:
-                told[destination] = before
-        needed = {key for keys in told.values() for key in keys}
+                notified[destination] = before
+        needed = {key for keys in notified.values() for key in keys}
         conditions = {
-            key: replace(there[key], facts={}) if key in there else self.conditions[key]
+            key: replace(current[key], facts={}) if key in current else self.conditions[key]
             for key in sorted(needed)
         }
-        return AlertBook(conditions, told)
+        return AlertBook(conditions, notified)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the book as plain values; destinations must be names without secrets."""
+        """Return the book as plain values. The ids of destinations must not contain secrets."""
         return {
             "conditions": [
                 {
@@ -175,16 +176,16 @@ class AlertBook:
             ],
             "told": {
                 destination: {key: severity.value for key, severity in keys.items()}
-                for destination, keys in self.told.items()
+                for destination, keys in self.notified.items()
             },
         }
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> AlertBook:
-        """Return the book that was written.
+        """Return the book from the values of `to_json`.
 
         Raises:
-            AlertBookError: the values are not those of a book.
+            AlertBookError: the values have another form.
         """
         try:
             conditions = {
@@ -201,22 +202,22 @@ class AlertBook:
                 )
                 for c in values["conditions"]
             }
-            told = {
+            notified = {
                 destination: {key: Severity(severity) for key, severity in keys.items()}
                 for destination, keys in values["told"].items()
             }
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise AlertBookError(
-                f"this is no record of what was told ({type(error).__name__}: {error}); "
-                "what is open will be told again"
+                f"this is not a record of sent alerts ({type(error).__name__}: {error}); "
+                "all open alerts will be sent again"
             ) from error
-        unknown = {key for keys in told.values() for key in keys} - set(conditions)
+        unknown = {key for keys in notified.values() for key in keys} - set(conditions)
         if unknown:
             raise AlertBookError(
-                f"the record of what was told lacks {', '.join(sorted(unknown))}; "
-                "what is open will be told again"
+                f"the record of sent alerts lacks {', '.join(sorted(unknown))}; "
+                "all open alerts will be sent again"
             )
-        return cls(conditions, told)
+        return cls(conditions, notified)
 
 
 def _moment(text: str) -> datetime:
@@ -233,18 +234,21 @@ def _end(condition: Condition, now: datetime) -> Change:
 
 @dataclass(frozen=True)
 class Message:
-    """What a destination gets: plain text, for every service shows that."""
+    """A message to a destination, in plain text, which every service can show."""
 
     title: str
     body: str
-    #: The worst that is raised in it; None when it says only that something ended.
+    #: The highest severity of the raised alerts, None if all alerts ended.
     severity: Severity | None
 
 
 def message_of(alerts: Sequence[Alert], *, source: str, ui_url: str) -> Message:
-    """Put alerts into one message, however many there are: those that are raised first.
+    """Return one message for all alerts, the raised ones first.
 
-    `source` says whose night it is, `ui_url` where the Dagster UI is.
+    Args:
+        alerts: the alerts, at least one.
+        source: the profile and the source of the pipeline, for the title.
+        ui_url: the address of the Dagster UI, for links.
     """
     raised = [a for a in alerts if a.change is Change.RAISED]
     ended = [a for a in alerts if a.change is not Change.RAISED]
@@ -254,7 +258,7 @@ def message_of(alerts: Sequence[Alert], *, source: str, ui_url: str) -> Message:
         title = _headline(ordered[0])
     else:
         counts = {"raised": len(raised), "cleared or expired": len(ended)}
-        title = "alerts: " + ", ".join(f"{n} {what}" for what, n in counts.items() if n)
+        title = "alerts: " + ", ".join(f"{n} {change}" for change, n in counts.items() if n)
     blocks = [
         "\n".join(
             [
@@ -262,9 +266,9 @@ def message_of(alerts: Sequence[Alert], *, source: str, ui_url: str) -> Message:
                 *_lines(alert, ui_url),
             ]
         )
-        for alert in ordered[:MOST_IN_A_MESSAGE]
+        for alert in ordered[:MAX_ALERTS_PER_MESSAGE]
     ]
-    others = len(ordered) - MOST_IN_A_MESSAGE
+    others = len(ordered) - MAX_ALERTS_PER_MESSAGE
     if others > 0:
         blocks.append(f"and {others} more: nba-predictions alerts status lists what is open")
     return Message(
@@ -284,9 +288,7 @@ def _lines(alert: Alert, ui_url: str) -> list[str]:
     condition = alert.condition
     lines = []
     if alert.change is Change.EXPIRED:
-        lines.append(
-            f"nobody saw it mended, and it is not watched any longer after {WATCHED.days} days"
-        )
+        lines.append(f"not fixed within {WATCH_PERIOD.days} days; it is no longer watched")
     if condition.game_date:
         lines.append(f"game_date: {condition.game_date}")
     if condition.batch_id:
@@ -295,36 +297,34 @@ def _lines(alert: Alert, ui_url: str) -> list[str]:
     lines.append(f"since: {condition.since:%Y-%m-%d %H:%M:%S} UTC")
     if alert.change is Change.RAISED and condition.to_do:
         lines.append(f"to do: {condition.to_do}")
-    lines.append(f"look: {link(condition, ui_url)}")
+    lines.append(f"link: {link(condition, ui_url)}")
     return lines
 
 
 def link(condition: Condition, ui_url: str) -> str:
-    """Return the address of the run in the Dagster UI, or of the schedules and sensors there."""
-    place = f"runs/{condition.run_id}" if condition.run_id else "automation"
-    return f"{ui_url.rstrip('/')}/{place}"
+    """Return the address of the run in the Dagster UI, or that of the automation page."""
+    path = f"runs/{condition.run_id}" if condition.run_id else "automation"
+    return f"{ui_url.rstrip('/')}/{path}"
 
 
-def write_cursor(book: AlertBook, more: Mapping[str, Any]) -> str:
-    """Return what a sensor keeps between two ticks."""
-    return json.dumps({"book": book.to_json(), **more}, separators=(",", ":"))
+def write_cursor(book: AlertBook, memory: Mapping[str, Any]) -> str:
+    """Return the cursor of an alert sensor: its book, and values that its finder keeps."""
+    return json.dumps({"book": book.to_json(), **memory}, separators=(",", ":"))
 
 
 def read_cursor(cursor: str | None) -> tuple[AlertBook, dict[str, Any]]:
-    """Return what a sensor kept: its book, and whatever else.
+    """Return the book and the other values of the cursor of an alert sensor.
 
     Raises:
-        AlertBookError: somebody else wrote it, or an incompatible version.
+        AlertBookError: the cursor was not written by `write_cursor` of a compatible version.
     """
     if not cursor:
         return AlertBook(), {}
     try:
-        values = json.loads(cursor)
-    except ValueError as error:
+        values = dict(json.loads(cursor))
+    except (TypeError, ValueError) as error:
         raise AlertBookError(
-            f"this is no record of what was told ({error}); what is open will be told again"
+            f"this is not a record of sent alerts ({error}); all open alerts will be sent again"
         ) from error
-    if not isinstance(values, dict):
-        raise AlertBookError("the record of what was told has another form; it begins anew")
     book = AlertBook.from_json(values.pop("book", {}))
     return book, values

@@ -1,4 +1,4 @@
 """Conditions read from Dagster's storage: failed checks, failed runs and missed ticks.
 
-Code here lists conditions for the alerting sensors. Delivering alerts belongs in `alerts/`.
+Code here lists conditions for the alert sensors. Delivering alerts belongs in `alerts/`.
 """

@@ -1,4 +1,4 @@
-"""Checks that failed and did not pass since, by the newest result of each partition."""
+"""Find failed checks: those whose newest result of a partition is a failure."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from dagster._core.storage.asset_check_execution_record import (
 )
 
 from nba_predictions.domain.league.games import eastern_date
-from nba_predictions.domain.policies.alerting import WATCHED, Condition, Kind, Severity
+from nba_predictions.domain.policies.alerting import WATCH_PERIOD, Condition, Kind, Severity
 from nba_predictions.orchestration.partitions import date_in
 
 _STATUS = AssetCheckExecutionRecordStatus
-#: So many records are read at once.
-_PAGE = 200
-#: So far back in the records of a partition is looked for one that says something.
-_DEPTH = 20
-#: Numbers of a check that go into its alert, at most.
-_MOST_FACTS = 16
+#: Records that one query reads.
+_PAGE_SIZE = 200
+#: Newest records of a partition among which a conclusive one is searched.
+_MAX_RECORDS = 20
+#: Numbers of a check that its alert contains.
+_MAX_FACTS = 16
 
 
 def failed_checks(
     instance: dg.DagsterInstance, keys: Sequence[dg.AssetCheckKey], now: datetime
 ) -> list[Condition]:
-    """Return the checks whose newest result is a failure, by partition.
+    """Return a condition for each check and partition whose newest result is a failure.
 
-    A check whose records cannot be read is a condition too: nobody knows that it passed.
+    A check whose records cannot be read is a condition too, because it may have failed.
     """
     conditions: list[Condition] = []
     for key in sorted(keys, key=lambda k: (k.asset_key.to_user_string(), k.name)):
         try:
             conditions += _failures(instance, key, now)
         except Exception as error:
-            # Whatever it is that cannot be read: the other checks are still told of.
+            # Damaged records of one check must not hide the failures of others.
             conditions.append(
                 _condition(
                     key,
@@ -53,50 +53,50 @@ def failed_checks(
 def _failures(
     instance: dg.DagsterInstance, key: dg.AssetCheckKey, now: datetime
 ) -> Iterator[Condition]:
-    for partition in _suspects(instance, key, now):
+    for partition in _partitions_not_passed(instance, key, now):
         records = instance.event_log_storage.get_asset_check_execution_history(
-            key, limit=_DEPTH, partition_filter=PartitionKeyFilter(key=partition)
+            key, limit=_MAX_RECORDS, partition_filter=PartitionKeyFilter(key=partition)
         )
-        found = next((r for r in records if _says_something(instance, r)), None)
-        if found is None or found.status is _STATUS.SUCCEEDED:
+        newest = next((r for r in records if _is_conclusive(instance, r)), None)
+        if newest is None or newest.status is _STATUS.SUCCEEDED:
             continue
-        condition = _failure(key, partition, found)
-        watched = condition.watched_until is None or now < condition.watched_until
-        if watched and not _is_a_warning_of_the_past(condition, now):
+        condition = _failure(key, partition, newest)
+        is_watched = condition.watched_until is None or now < condition.watched_until
+        if is_watched and not _is_past_warning(condition, now):
             yield condition
 
 
-def _is_a_warning_of_the_past(condition: Condition, now: datetime) -> bool:
-    """Whether nothing has to be done: a season that is predicted afterwards warns on every date."""
+def _is_past_warning(condition: Condition, now: datetime) -> bool:
+    """Return whether a warning is about an old date: a backfill warns on every date."""
     if condition.severity is not Severity.WARNING or condition.game_date is None:
         return False
-    return condition.game_date < eastern_date(now - WATCHED)
+    return condition.game_date < eastern_date(now - WATCH_PERIOD)
 
 
-def _suspects(
+def _partitions_not_passed(
     instance: dg.DagsterInstance, key: dg.AssetCheckKey, now: datetime
 ) -> list[str | None]:
-    """Return the partitions with a record, lately, of a check that did not pass."""
-    found: dict[str | None, None] = {}
+    """Return the partitions with a recent record of the check that is not a pass."""
+    partitions: dict[str | None, None] = {}
     cursor: int | None = None
-    oldest = (now - WATCHED).timestamp()
+    oldest = (now - WATCH_PERIOD).timestamp()
     while True:
         page = instance.event_log_storage.get_asset_check_execution_history(
-            key, limit=_PAGE, cursor=cursor, status={_STATUS.FAILED, _STATUS.PLANNED}
+            key, limit=_PAGE_SIZE, cursor=cursor, status={_STATUS.FAILED, _STATUS.PLANNED}
         )
         recent = [record for record in page if record.create_timestamp >= oldest]
-        found.update(dict.fromkeys(record.partition for record in recent))
-        if len(recent) < _PAGE:
-            return list(found)
+        partitions.update(dict.fromkeys(record.partition for record in recent))
+        if len(recent) < _PAGE_SIZE:
+            return list(partitions)
         cursor = page[-1].id
 
 
-def _says_something(instance: dg.DagsterInstance, record: AssetCheckExecutionRecord) -> bool:
-    """Return whether a record tells how the check stands.
+def _is_conclusive(instance: dg.DagsterInstance, record: AssetCheckExecutionRecord) -> bool:
+    """Return whether a record decides the result of its check.
 
-    A check that is planned waits for its run. When that has failed, or was canceled, the run is
-    told of, and the check stands as it stood before. When it has succeeded, or is gone, then the
-    check was not asked, and nobody will ask it.
+    A planned check is still open while its run is unfinished. If the run failed or was canceled,
+    there is an alert for the run, and the result before it counts. If the run succeeded or was
+    deleted, the check did not run and will not run: that counts as a failure.
     """
     if record.status is not _STATUS.PLANNED:
         return True
@@ -109,14 +109,14 @@ def _failure(
 ) -> Condition:
     moment = record.event.timestamp if record.event else record.create_timestamp
     since = datetime.fromtimestamp(moment, timezone.utc)
-    of = f" for {partition}" if partition else ""
+    suffix = f" for {partition}" if partition else ""
     if record.status is _STATUS.PLANNED or record.evaluation is None:
         return _condition(
             key,
             partition or "",
-            f"the check {key.name} gave no result{of}",
+            f"the check {key.name} returned no result{suffix}",
             since=since,
-            watched_until=since + WATCHED,
+            watched_until=since + WATCH_PERIOD,
             game_date=date_in(partition),
             run_id=record.run_id,
             facts={"asset": key.asset_key.to_user_string()},
@@ -124,7 +124,7 @@ def _failure(
     evaluation = record.evaluation
     values = {name: value.value for name, value in evaluation.metadata.items()}
     batch_id = values.pop("batch_id", None)
-    warns = evaluation.severity is dg.AssetCheckSeverity.WARN
+    is_warning = evaluation.severity is dg.AssetCheckSeverity.WARN
     facts: dict[str, object] = {}
     if evaluation.description:
         facts["found"] = evaluation.description[:500]
@@ -133,14 +133,14 @@ def _failure(
         for name, value in values.items()
         if isinstance(value, (int, float)) or (isinstance(value, str) and len(value) <= 60)
     ]
-    facts |= dict(numbers[:_MOST_FACTS])
+    facts |= dict(numbers[:_MAX_FACTS])
     return _condition(
         key,
         partition or "",
-        f"the check {key.name} failed{of}",
+        f"the check {key.name} failed{suffix}",
         since=since,
-        watched_until=since + WATCHED,
-        severity=Severity.WARNING if warns else Severity.ERROR,
+        watched_until=since + WATCH_PERIOD,
+        severity=Severity.WARNING if is_warning else Severity.ERROR,
         game_date=date_in(partition),
         batch_id=str(batch_id) if batch_id else None,
         run_id=record.run_id,
@@ -150,7 +150,7 @@ def _failure(
 
 def _condition(
     key: dg.AssetCheckKey,
-    which: str,
+    qualifier: str,
     title: str,
     *,
     since: datetime,
@@ -161,18 +161,18 @@ def _condition(
     batch_id: str | None = None,
     run_id: str | None = None,
 ) -> Condition:
-    # A check without a batch is about what a batch would be made of.
-    mend = "look at the check in the Dagster UI"
+    # A check without a batch is about inputs or results, which `repair` cannot fix.
+    to_do = "look at the check in the Dagster UI"
     if game_date and batch_id:
-        mend = f"nba-predictions repair --game-date {game_date}"
+        to_do = f"nba-predictions repair --game-date {game_date}"
     return Condition(
-        key=f"check:{key.asset_key.to_user_string()}:{key.name}:{which}",
+        key=f"check:{key.asset_key.to_user_string()}:{key.name}:{qualifier}",
         kind=Kind.FAILED_CHECK,
         severity=severity,
         title=title,
         since=since,
         watched_until=watched_until,
-        to_do=mend,
+        to_do=to_do,
         game_date=game_date,
         batch_id=batch_id,
         run_id=run_id,

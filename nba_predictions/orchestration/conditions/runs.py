@@ -1,4 +1,4 @@
-"""Runs that failed and were not made good, and runs that do not end."""
+"""Find failed runs without a later success, and runs that do not finish."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import dagster as dg
 
 from nba_predictions.batch_store.port import BatchStore
 from nba_predictions.domain.batches.verdict import some_of
-from nba_predictions.domain.policies.alerting import WATCHED, Condition, Kind, Severity
+from nba_predictions.domain.policies.alerting import WATCH_PERIOD, Condition, Kind, Severity
 from nba_predictions.nightly.batch_conditions import published_after
 from nba_predictions.nightly.publication import unpublished
 from nba_predictions.orchestration.jobs import publish_phase5_completion
@@ -19,24 +19,24 @@ from nba_predictions.orchestration.run_tags import BATCH_TAG, PARTITION_TAG
 from nba_predictions.orchestration.step_errors import raised
 
 _R = dg.DagsterRunStatus
-#: A run that has not ended after this long hangs: a night takes minutes.
+#: A run that is unfinished after this time hangs. A night takes minutes.
 HANGS_AFTER = timedelta(hours=1)
-#: A run may wait for this long in the queue: a backfill has many.
-QUEUED_AT_MOST = timedelta(hours=12)
-#: Of one job no more failures than this are looked at; the newest are.
-_MOST_RUNS = 1000
-#: Among so many later runs of a partition is looked for the one that made a failure good.
-_LATER_RUNS = 50
+#: The longest time that a run may be queued. A backfill queues many runs.
+MAX_QUEUE_TIME = timedelta(hours=12)
+#: The newest failures of one job that are read.
+_MAX_FAILURES = 1000
+#: Later runs of a partition among which one that resolves a failure is searched.
+_MAX_LATER_RUNS = 50
 _GRADING = frozenset({"prediction_results", "system_performance"})
 _CHECK_FAILED = "DagsterAssetCheckFailedError"
 
-#: The assets of each job, by its name; none of a job of ops.
+#: The assets of each job by its name. A job of ops has none.
 Jobs = Mapping[str, frozenset[str]]
 
 
 @dataclass(frozen=True)
 class _Attempt:
-    """What makes two runs attempts at the same."""
+    """What a run attempted: a partition of some assets, or of a job of ops."""
 
     job: str
     assets: frozenset[str]
@@ -50,55 +50,55 @@ class _Attempt:
         return cls(run.job_name, assets, run.tags.get(PARTITION_TAG))
 
     def covers(self, other: _Attempt) -> bool:
-        """Return whether this does all that the other was to do, as whichever job."""
+        """Return whether a success of this attempt resolves a failure of the other one."""
         same = self.job == other.job if not other.assets else other.assets <= self.assets
         return same and self.partition == other.partition
 
-    def told_as(self, jobs: Jobs) -> str:
-        """Return the name of the job, or the assets that were launched alone."""
-        whole = not self.assets or self.assets == jobs.get(self.job)
-        return self.job if whole else some_of(sorted(self.assets))
+    def title(self, jobs: Jobs) -> str:
+        """Return the name of the job, or the names of assets that were launched alone."""
+        is_whole_job = not self.assets or self.assets == jobs.get(self.job)
+        return self.job if is_whole_job else some_of(sorted(self.assets))
 
 
 def failed_runs(
     instance: dg.DagsterInstance, jobs: Jobs, store: BatchStore, now: datetime
 ) -> list[Condition]:
-    """Return the newest failed run of each job and partition that nothing has made good since.
+    """Return the newest unresolved failure of each job and partition, and runs that hang.
 
-    It is made good by later runs that succeeded with all its assets, or when the date was published
-    after it. What another alert says is not said twice: a run that only a failed check has
-    stopped, and an attempt at publishing a batch that is told of as unpublished.
+    A failure is resolved by a later success with all its assets, or if the date was published after
+    it. Failures that have another alert are left out: a run that only a failed check stopped, and
+    an attempt to publish a batch that is still unpublished.
     """
-    waiting = {batch.game_date for batch in unpublished(store)}
+    unpublished_dates = {batch.game_date for batch in unpublished(store)}
     conditions = []
     for job in sorted(jobs):
         newest: dict[_Attempt, dg.RunRecord] = {}
         for record in instance.get_run_records(
             dg.RunsFilter(
-                job_name=job, statuses=[_R.FAILURE, _R.CANCELED], updated_after=now - WATCHED
+                job_name=job, statuses=[_R.FAILURE, _R.CANCELED], updated_after=now - WATCH_PERIOD
             ),
-            limit=_MOST_RUNS,
+            limit=_MAX_FAILURES,
         ):
             newest.setdefault(_Attempt.of(record.dagster_run, jobs), record)
         for attempt, record in newest.items():
             game_date = date_in(attempt.partition)
-            if now - _ended(record) >= WATCHED:
+            if now - _ended(record) >= WATCH_PERIOD:
                 continue
-            if job == publish_phase5_completion.name and game_date in waiting:
+            if job == publish_phase5_completion.name and game_date in unpublished_dates:
                 continue
-            if _made_good(instance, jobs, store, attempt, record):
+            if _is_resolved(instance, jobs, store, attempt, record):
                 continue
             errors = _errors(instance, record.dagster_run.run_id)
             if errors and all(name == _CHECK_FAILED for _, name, _ in errors):
                 continue
-            conditions.append(_failure(attempt, attempt.told_as(jobs), record, errors))
+            conditions.append(_failure(attempt, attempt.title(jobs), record, errors))
     return [*conditions, *_hanging(instance, jobs, now)]
 
 
 def _ended(record: dg.RunRecord) -> datetime:
     if record.end_time is not None:
         return datetime.fromtimestamp(record.end_time, timezone.utc)
-    # A run that is marked as failed before it started has no end of its own.
+    # A run that failed before it started has no end time.
     return _utc(record.update_timestamp)
 
 
@@ -106,7 +106,7 @@ def _utc(moment: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
-def _made_good(
+def _is_resolved(
     instance: dg.DagsterInstance,
     jobs: Jobs,
     store: BatchStore,
@@ -118,10 +118,10 @@ def _made_good(
             job_name=None if attempt.assets else attempt.job,
             statuses=[_R.SUCCESS],
             tags={PARTITION_TAG: attempt.partition} if attempt.partition else {},
-            # Some storages know the second only; which came later is in their numbers.
+            # Some storages round to a second. The storage ids below have the order.
             created_after=_utc(record.create_timestamp) - timedelta(seconds=1),
         ),
-        limit=_LATER_RUNS,
+        limit=_MAX_LATER_RUNS,
     )
     if any(
         other.storage_id > record.storage_id
@@ -136,8 +136,8 @@ def _made_good(
 
 
 def _errors(instance: dg.DagsterInstance, run_id: str) -> list[tuple[str, str, str]]:
-    """Return step, class and message of what each failed step of a run died of."""
-    found = []
+    """Return the step, error class and message of each failed step of a run."""
+    errors = []
     records = instance.get_records_for_run(
         run_id, of_type=dg.DagsterEventType.STEP_FAILURE, limit=20
     ).records
@@ -147,13 +147,13 @@ def _errors(instance: dg.DagsterInstance, run_id: str) -> list[tuple[str, str, s
             continue
         error = raised(event.step_failure_data.error)
         name = (error.cls_name or "") if error else ""
-        said = error.message.strip() if error else ""
-        # Which module a class is from is of no use to who is told.
-        before, _, message = said.partition(": ")
+        text = error.message.strip() if error else ""
+        # The module of the class is no help to the reader of an alert.
+        before, _, message = text.partition(": ")
         if before.rpartition(".")[2] == name:
-            said = f"{name}: {message}"
-        found.append((str(event.step_key), name, said))
-    return found
+            text = f"{name}: {message}"
+        errors.append((str(event.step_key), name, text))
+    return errors
 
 
 def _failure(
@@ -164,25 +164,25 @@ def _failure(
 ) -> Condition:
     run = record.dagster_run
     since = _ended(record)
-    canceled = run.status is _R.CANCELED
+    is_canceled = run.status is _R.CANCELED
     game_date = date_in(attempt.partition)
     facts: dict[str, object] = {"job": attempt.job}
     if errors:
         facts["failed_steps"] = ", ".join(dict.fromkeys(step for step, _, _ in errors))[:300]
         facts["error"] = errors[0][2][:500]
-    elif not canceled:
-        facts["error"] = "no step failed; the run itself did, or its process died"
+    elif not is_canceled:
+        facts["error"] = "no step failed: the run itself failed, or its process died"
     return Condition(
         key=f"run:{attempt.job}:{','.join(sorted(attempt.assets))}:{attempt.partition or ''}",
         kind=Kind.FAILED_RUN,
-        severity=Severity.WARNING if canceled else Severity.ERROR,
-        title=f"{name} {'was canceled' if canceled else 'failed'}"
+        severity=Severity.WARNING if is_canceled else Severity.ERROR,
+        title=f"{name} {'was canceled' if is_canceled else 'failed'}"
         + (f" for {attempt.partition}" if attempt.partition else ""),
         since=since,
-        watched_until=since + WATCHED,
-        to_do=f"nba-predictions audit --game-date {game_date}; mend the cause, and run it again"
+        watched_until=since + WATCH_PERIOD,
+        to_do=f"nba-predictions audit --game-date {game_date}; fix the cause, then run it again"
         if game_date
-        else "mend the cause, and run it again",
+        else "fix the cause, then run it again",
         game_date=game_date,
         batch_id=run.tags.get(BATCH_TAG),
         run_id=run.run_id,
@@ -193,14 +193,14 @@ def _failure(
 def _hanging(instance: dg.DagsterInstance, jobs: Jobs, now: datetime) -> Iterator[Condition]:
     limits = {
         **dict.fromkeys((_R.STARTING, _R.STARTED, _R.CANCELING), HANGS_AFTER),
-        _R.QUEUED: QUEUED_AT_MOST,
+        _R.QUEUED: MAX_QUEUE_TIME,
     }
     for record in instance.get_run_records(
-        dg.RunsFilter(statuses=list(limits), created_before=now - HANGS_AFTER), limit=_MOST_RUNS
+        dg.RunsFilter(statuses=list(limits), created_before=now - HANGS_AFTER), limit=_MAX_FAILURES
     ):
         run = record.dagster_run
         if run.job_name not in jobs:
-            # An instance may have pipelines of others.
+            # The instance may have runs of other pipelines.
             continue
         since = _utc(record.create_timestamp)
         if record.start_time is not None:
@@ -213,10 +213,10 @@ def _hanging(instance: dg.DagsterInstance, jobs: Jobs, now: datetime) -> Iterato
             key=f"hangs:{run.run_id}",
             kind=Kind.FAILED_RUN,
             severity=Severity.ERROR,
-            title=f"a run of {run.job_name} does not end"
-            + (f", for {partition}" if partition else ""),
+            title=f"a run of {run.job_name} does not finish"
+            + (f" for {partition}" if partition else ""),
             since=since,
-            to_do="look whether it works; terminate it in the Dagster UI, and run it again",
+            to_do="terminate it in the Dagster UI if it makes no progress, then run it again",
             game_date=game_date,
             batch_id=run.tags.get(BATCH_TAG),
             run_id=run.run_id,

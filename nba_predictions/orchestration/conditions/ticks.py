@@ -1,4 +1,4 @@
-"""Schedules that did not tick when their cron said so, and schedules and sensors that fail."""
+"""Find missing and failed ticks of schedules, and sensors that keep failing."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from dagster._core.scheduler.instigation import (
 )
 from dagster._utils.schedules import schedule_execution_time_iterator
 
-from nba_predictions.domain.policies.alerting import WATCHED, Condition, Kind, Severity
+from nba_predictions.domain.policies.alerting import WATCH_PERIOD, Condition, Kind, Severity
 from nba_predictions.orchestration.partitions import date_in
 from nba_predictions.orchestration.run_tags import PARTITION_TAG
 
-#: A tick may be late by so much.
+#: The delay after which a tick counts as missing.
 GRACE = timedelta(minutes=15)
-#: So many ticks of a sensor in a row have to fail: the next minute often mends one.
+#: Consecutive failed ticks after which a sensor keeps failing. A single failure often passes.
 FAILING_TICKS = 3
-#: No more ticks of one schedule than this are looked for.
-_MOST_TICKS = 1000
+#: Ticks of one schedule that are read.
+_MAX_TICKS = 1000
 
 
 def missed_ticks(
@@ -37,13 +37,19 @@ def missed_ticks(
     watched: MutableMapping[str, Any],
     now: datetime,
 ) -> list[Condition]:
-    """Return the ticks that are missing or failed, and the sensors that keep failing.
+    """Return the missing and failed ticks, and the sensors that keep failing.
 
-    `watched` is kept from one call to the next: since when a schedule has had its cron and been
-    switched on. Before that no tick of it is expected, so one that was just deployed, switched on
-    or moved to another hour raises nothing. A tick that is missing is made good by a run that
-    succeeded with the partition for which the tick would have asked; `repository` is where the
-    schedules find their jobs.
+    A missing tick is resolved by a successful run of the partition that the tick would request.
+
+    Args:
+        instance: has the ticks and the runs.
+        schedules: the schedules of the pipeline.
+        sensors: the sensors of the pipeline.
+        repository: has the jobs of the schedules.
+        watched: the times since when each schedule has its cron. The caller keeps it between
+            calls. No tick is expected before such a time, so a schedule that was just deployed,
+            switched on or moved to another hour has no missing ticks.
+        now: the current time.
     """
     states = _states(instance, InstigatorType.SCHEDULE)
     conditions: list[Condition] = []
@@ -51,38 +57,38 @@ def missed_ticks(
         del watched[name]
     for schedule in schedules:
         state = states.get(schedule.name)
-        on = state.is_running if state else _on_by_default(schedule)
-        if not on:
+        is_on = state.is_running if state else _is_on_by_default(schedule)
+        if not is_on:
             watched.pop(schedule.name, None)
             continue
         start = _watched_since(schedule, state, watched, now)
         ticks = _ticks_by_time(instance, state, start)
-        for moment in _expected(schedule, max(start, now - WATCHED), now - GRACE):
+        for moment in _expected(schedule, max(start, now - WATCH_PERIOD), now - GRACE):
             tick = ticks.get(moment)
             if tick is not None and tick.status in (TickStatus.SUCCESS, TickStatus.SKIPPED):
                 continue
-            partition = _asks_for(schedule, moment, repository)
+            partition = _requested_partition(schedule, moment, repository)
             if partition is None or not _succeeded(instance, schedule.job_name, partition):
                 conditions.append(_failure(schedule, moment, tick, partition))
     return [*conditions, *_failing_sensors(instance, sensors)]
 
 
-def kept_by(instance: dg.DagsterInstance, sensor: str) -> str | None:
-    """Return the cursor of a sensor, None when it has none yet."""
+def sensor_cursor(instance: dg.DagsterInstance, sensor: str) -> str | None:
+    """Return the cursor of a sensor, None if it has none yet."""
     state = _states(instance, InstigatorType.SENSOR).get(sensor)
     data = state.instigator_data if state else None
     return data.cursor if isinstance(data, SensorInstigatorData) else None
 
 
 def _states(instance: dg.DagsterInstance, of: InstigatorType) -> dict[str, InstigatorState]:
-    """Return the states by name; of those of several code locations the one that was last active.
+    """Return the states by name. If several code locations have one, the last active one counts.
 
-    A code location that was renamed leaves its states behind for some hours.
+    The states of a renamed code location remain for some hours.
     """
     if instance.schedule_storage is None:
         return {}
-    found = instance.all_instigator_state(instigator_type=of)
-    return {state.name: state for state in sorted(found, key=_last_active)}
+    states = instance.all_instigator_state(instigator_type=of)
+    return {state.name: state for state in sorted(states, key=_last_active)}
 
 
 def _last_active(state: InstigatorState) -> float:
@@ -94,7 +100,7 @@ def _last_active(state: InstigatorState) -> float:
     return 0.0
 
 
-def _on_by_default(schedule: dg.ScheduleDefinition) -> bool:
+def _is_on_by_default(schedule: dg.ScheduleDefinition) -> bool:
     return schedule.default_status is dg.DefaultScheduleStatus.RUNNING
 
 
@@ -123,22 +129,22 @@ def _ticks_by_time(
         state.instigator_origin_id,
         state.selector_id,
         after=start.timestamp() - 1,
-        limit=_MOST_TICKS,
+        limit=_MAX_TICKS,
     )
-    # A schedule's tick carries the time for which it was due, not when it came.
+    # The timestamp of a tick is the time at which it was due, not the time of its evaluation.
     return {datetime.fromtimestamp(tick.timestamp, timezone.utc): tick for tick in ticks}
 
 
 def _expected(
     schedule: dg.ScheduleDefinition, after: datetime, until: datetime
 ) -> Iterator[datetime]:
-    """Yield when a schedule should have ticked, by Dagster's own reckoning, in UTC."""
+    """Yield the times at which a schedule was due, in UTC."""
     times = schedule_execution_time_iterator(
         after.timestamp(), schedule.cron_schedule, schedule.execution_timezone or "UTC"
     )
     for count, time in enumerate(times):
         moment = time.astimezone(timezone.utc)
-        if moment > until or count > _MOST_TICKS:
+        if moment > until or count > _MAX_TICKS:
             return
         if moment > after:
             yield moment
@@ -156,14 +162,14 @@ def _failure(
     }
     if tick is None:
         title = f"{schedule.name} did not tick"
-        to_do = "look whether the Dagster daemon runs"
+        to_do = "check whether the Dagster daemon is running"
     elif tick.status is TickStatus.FAILURE:
         title = f"the tick of {schedule.name} failed"
-        to_do = "mend the cause"
+        to_do = "fix the cause"
         facts["error"] = tick.error.message.strip()[:500] if tick.error else "no error was recorded"
     else:
-        title = f"the tick of {schedule.name} began and did not end"
-        to_do = "look whether the Dagster daemon runs"
+        title = f"the tick of {schedule.name} started and did not finish"
+        to_do = "check whether the Dagster daemon is running"
     if partition:
         facts["partition"] = partition
         to_do += f"; launch {schedule.job_name} for {partition}"
@@ -173,24 +179,24 @@ def _failure(
         severity=Severity.ERROR,
         title=f"{title} at {moment:%Y-%m-%d %H:%M} UTC",
         since=moment,
-        watched_until=moment + WATCHED,
+        watched_until=moment + WATCH_PERIOD,
         to_do=to_do,
         game_date=date_in(partition),
         facts=facts,
     )
 
 
-def _asks_for(
+def _requested_partition(
     schedule: dg.ScheduleDefinition, moment: datetime, repository: dg.RepositoryDefinition
 ) -> str | None:
-    """Return the partition for which a tick would ask, None when that cannot be known here."""
+    """Return the partition that a tick would request, None if it cannot be determined."""
     try:
         with dg.build_schedule_context(
             scheduled_execution_time=moment, repository_def=repository
         ) as context:
             requests: Sequence[dg.RunRequest] = schedule.evaluate_tick(context).run_requests or []
     except Exception:
-        # A schedule that wants more than the time: its missing tick is told of without the date.
+        # The schedule needs resources. The alert for its missing tick has no date then.
         return None
     return next((request.partition_key for request in requests), None)
 
@@ -228,7 +234,7 @@ def _failing_sensors(
             severity=Severity.ERROR,
             title=f"the sensor {sensor.name} keeps failing",
             since=datetime.fromtimestamp(ticks[-1].timestamp, timezone.utc),
-            to_do="mend the cause; the sensor tries again by itself",
+            to_do="fix the cause; the sensor retries by itself",
             facts={
                 "sensor": sensor.name,
                 "error": error.message.strip()[:500] if error else "no error was recorded",

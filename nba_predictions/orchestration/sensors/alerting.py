@@ -1,8 +1,9 @@
-"""The sensors that tell people: one for each kind of condition, so that none silences the others.
+"""The alert sensors: one per kind of condition, so that a broken one does not silence the others.
 
-They launch nothing. A sensor asks the data what is wrong now and tells each destination what it
-has not been told; what it was told is the sensor's cursor. Dagster's own `run_status_sensor` is
-not used: its cursor moves on even when nobody could be told.
+A sensor finds the conditions that are open, and sends each destination the alerts that are due. It
+launches no runs. The cursor records what each destination received. Dagster's `run_status_sensor`
+is not used because its cursor advances even if the evaluation raises.
+https://docs.dagster.io/guides/automate/sensors
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 import dagster as dg
 
-from nba_predictions.alerts.delivery import tell
+from nba_predictions.alerts.delivery import deliver
 from nba_predictions.alerts.port import Notifier
 from nba_predictions.batch_store.port import BatchStore
 from nba_predictions.domain.clock import utc_now
@@ -37,8 +38,8 @@ from nba_predictions.settings import Settings
 
 
 @dataclass(frozen=True)
-class Scene:
-    """Where to look, and when. `memory` is what a sensor keeps beside its book; it may change."""
+class AlertContext:
+    """What the finders of conditions read. They may change `memory`, which the cursor keeps."""
 
     instance: dg.DagsterInstance
     repository: dg.RepositoryDefinition
@@ -47,63 +48,76 @@ class Scene:
     memory: dict[str, Any] = field(default_factory=dict)
 
 
-def _checks(scene: Scene) -> list[Condition]:
-    keys = scene.repository.asset_graph.asset_check_keys
-    return failed_checks(scene.instance, list(keys), scene.now)
+def _failed_checks(context: AlertContext) -> list[Condition]:
+    keys = context.repository.asset_graph.asset_check_keys
+    return failed_checks(context.instance, list(keys), context.now)
 
 
-def _runs(scene: Scene) -> list[Condition]:
+def _failed_runs(context: AlertContext) -> list[Condition]:
     jobs = {
         job.name: frozenset(key.to_user_string() for key in job.asset_layer.executable_asset_keys)
-        for job in scene.repository.get_all_jobs()
+        for job in context.repository.get_all_jobs()
     }
-    return failed_runs(scene.instance, jobs, scene.batches, scene.now)
+    return failed_runs(context.instance, jobs, context.batches, context.now)
 
 
-def _stalled(scene: Scene) -> list[Condition]:
-    # By the store's clock, as what is recorded there is.
-    return stalled_batches(scene.batches, scene.batches.now())
+def _stalled_batches(context: AlertContext) -> list[Condition]:
+    # The clock of the store, like the times that it recorded.
+    return stalled_batches(context.batches, context.batches.now())
 
 
-def _unpublished(scene: Scene) -> list[Condition]:
-    return unpublished_batches(scene.batches, scene.batches.now())
+def _unpublished_batches(context: AlertContext) -> list[Condition]:
+    return unpublished_batches(context.batches, context.batches.now())
 
 
-def _ticks(scene: Scene) -> list[Condition]:
-    watched = scene.memory.setdefault("watched", {})
-    there = scene.repository
+def _missed_ticks(context: AlertContext) -> list[Condition]:
+    watched = context.memory.setdefault("watched", {})
+    repository = context.repository
     return missed_ticks(
-        scene.instance, there.schedule_defs, there.sensor_defs, there, watched, scene.now
+        context.instance,
+        repository.schedule_defs,
+        repository.sensor_defs,
+        repository,
+        watched,
+        context.now,
     )
 
 
-#: How the open conditions of each kind are found.
-FIND: dict[Kind, Callable[[Scene], list[Condition]]] = {
-    Kind.FAILED_CHECK: _checks,
-    Kind.FAILED_RUN: _runs,
-    Kind.STALLED_BATCH: _stalled,
-    Kind.UNPUBLISHED_BATCH: _unpublished,
-    Kind.MISSED_TICK: _ticks,
+#: The function that finds the open conditions of a kind.
+CONDITION_FINDERS: dict[Kind, Callable[[AlertContext], list[Condition]]] = {
+    Kind.FAILED_CHECK: _failed_checks,
+    Kind.FAILED_RUN: _failed_runs,
+    Kind.STALLED_BATCH: _stalled_batches,
+    Kind.UNPUBLISHED_BATCH: _unpublished_batches,
+    Kind.MISSED_TICK: _missed_ticks,
 }
 
-#: The sensors by what they watch, and what their description says of that.
-SENSORS: dict[Kind, tuple[str, str]] = {
-    Kind.FAILED_CHECK: ("alert_on_failed_checks", "checks that failed and did not pass since"),
-    Kind.FAILED_RUN: ("alert_on_failed_runs", "runs that failed, were canceled, or do not end"),
-    Kind.STALLED_BATCH: ("alert_on_stalled_batches", "batches without progress"),
-    Kind.UNPUBLISHED_BATCH: ("alert_on_unpublished_batches", "batches that do not get out"),
-    Kind.MISSED_TICK: ("alert_on_missed_ticks", "schedules that do not tick, sensors that fail"),
+#: The sensor of a kind.
+SENSOR_NAMES: dict[Kind, str] = {
+    Kind.FAILED_CHECK: "alert_on_failed_checks",
+    Kind.FAILED_RUN: "alert_on_failed_runs",
+    Kind.STALLED_BATCH: "alert_on_stalled_batches",
+    Kind.UNPUBLISHED_BATCH: "alert_on_unpublished_batches",
+    Kind.MISSED_TICK: "alert_on_missed_ticks",
+}
+_WATCHED_CONDITIONS: dict[Kind, str] = {
+    Kind.FAILED_CHECK: "checks whose newest result is a failure",
+    Kind.FAILED_RUN: "runs that failed, were canceled or do not finish",
+    Kind.STALLED_BATCH: "batches without progress",
+    Kind.UNPUBLISHED_BATCH: "batches that are merged but not published",
+    Kind.MISSED_TICK: "schedules that miss a tick and sensors that keep failing",
 }
 
 
 def _alert_sensor(kind: Kind) -> dg.SensorDefinition:
-    name, watches = SENSORS[kind]
+    name = SENSOR_NAMES[kind]
 
     @dg.sensor(
         name=name,
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description=f"Tells the destinations of alerts of {watches}: once, and once when it ends.",
+        description=f"Sends alerts about {_WATCHED_CONDITIONS[kind]}: once when a condition begins "
+        "and once when it ends.",
     )
     def alert(
         context: dg.SensorEvaluationContext,
@@ -111,29 +125,29 @@ def _alert_sensor(kind: Kind) -> dg.SensorDefinition:
         notifier: dg.ResourceParam[Notifier],
         settings: dg.ResourceParam[Settings],
     ) -> dg.SkipReason:
-        book, memory = _kept(name, context.cursor)
+        book, memory = _read_cursor(name, context.cursor)
         repository = context.repository_def
         assert repository is not None
-        scene = Scene(context.instance, repository, batches, utc_now(), memory)
-        told = tell(
+        alert_context = AlertContext(context.instance, repository, batches, utc_now(), memory)
+        delivery = deliver(
             book,
-            FIND[kind](scene),
+            CONDITION_FINDERS[kind](alert_context),
             notifier,
-            now=scene.now,
+            now=alert_context.now,
             source=f"{settings.profile} {settings.source}",
             ui_url=settings.ui_url,
         )
-        context.update_cursor(write_cursor(told.book, scene.memory))
-        return dg.SkipReason(told.words)
+        context.update_cursor(write_cursor(delivery.book, alert_context.memory))
+        return dg.SkipReason(delivery.summary)
 
     return alert
 
 
-def _kept(sensor: str, cursor: str | None) -> tuple[AlertBook, dict[str, Any]]:
+def _read_cursor(sensor: str, cursor: str | None) -> tuple[AlertBook, dict[str, Any]]:
     try:
         return read_cursor(cursor)
     except AlertBookError as error:
-        # Told twice is better than not told at all.
+        # An alert that is sent twice is better than one that is lost.
         milestone("alert_book_lost", f"{sensor}: {error}", severity=logging.WARNING, sensor=sensor)
         return AlertBook(), {}
 

@@ -1,4 +1,4 @@
-"""Who is told what, how often, and what is kept of it."""
+"""Which destination is notified of which change, how often, and in which words."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from nba_predictions.domain.errors import AlertBookError
 from nba_predictions.domain.policies.alerting import (
-    MOST_CONDITIONS,
-    MOST_IN_A_MESSAGE,
-    WATCHED,
+    MAX_ALERTS_PER_MESSAGE,
+    MAX_CONDITIONS_PER_KIND,
+    WATCH_PERIOD,
     Alert,
     AlertBook,
     Change,
@@ -53,76 +53,76 @@ def condition(
     )
 
 
-def told(alerts: Sequence[Alert]) -> list[tuple[str, str]]:
+def changes(alerts: Sequence[Alert]) -> list[tuple[str, str]]:
     return [(alert.change.value, alert.condition.key) for alert in alerts]
 
 
-def test_a_condition_is_told_once_and_once_more_when_it_clears() -> None:
+def test_a_condition_is_reported_once_when_it_opens_and_once_when_it_clears() -> None:
     book, a = AlertBook(), condition()
-    assert told(book.due("slack", [a], NOW)) == [("raised", "a")]
+    assert changes(book.due("slack", [a], NOW)) == [("raised", "a")]
     book = book.after([a], ["slack"], ["slack"])
     assert book.due("slack", [a], NOW) == []
-    assert told(book.due("slack", [], NOW)) == [("cleared", "a")]
+    assert changes(book.due("slack", [], NOW)) == [("cleared", "a")]
     book = book.after([], ["slack"], ["slack"])
     assert book.due("slack", [], NOW) == []
 
 
-def test_a_condition_that_comes_back_is_told_again() -> None:
+def test_a_condition_that_comes_back_is_reported_again() -> None:
     a = condition()
     book = AlertBook().after([a], ["slack"], ["slack"]).after([], ["slack"], ["slack"])
-    assert told(book.due("slack", [a], NOW)) == [("raised", "a")]
+    assert changes(book.due("slack", [a], NOW)) == [("raised", "a")]
 
 
-def test_who_was_away_is_told_later_and_the_others_not_twice() -> None:
+def test_a_destination_that_was_down_is_notified_later_and_the_others_not_twice() -> None:
     a = condition()
     book = AlertBook().after([a], ["slack", "mail"], ["slack"])
     assert book.due("slack", [a], NOW) == []
-    assert told(book.due("mail", [a], NOW)) == [("raised", "a")]
+    assert changes(book.due("mail", [a], NOW)) == [("raised", "a")]
 
 
-def test_who_was_away_while_it_came_and_went_hears_nothing_of_it() -> None:
+def test_a_destination_that_was_down_is_not_notified_of_a_condition_that_ended() -> None:
     a = condition()
     book = AlertBook().after([a], ["slack", "mail"], ["slack"])
     assert book.due("mail", [], NOW) == []
-    assert told(book.due("slack", [], NOW)) == [("cleared", "a")]
+    assert changes(book.due("slack", [], NOW)) == [("cleared", "a")]
 
 
-def test_who_was_away_while_it_cleared_hears_of_the_end_later() -> None:
+def test_a_destination_that_was_down_at_the_end_is_notified_of_it_later() -> None:
     a = condition()
     book = AlertBook().after([a], ["mail"], ["mail"])
     book = book.after([], ["mail"], [])
-    assert told(book.due("mail", [], NOW)) == [("cleared", "a")]
+    assert changes(book.due("mail", [], NOW)) == [("cleared", "a")]
 
 
-def test_a_warning_that_becomes_an_error_is_raised_again_and_not_the_other_way_round() -> None:
+def test_a_warning_that_becomes_an_error_is_raised_again_but_not_the_reverse() -> None:
     warning, error = condition(severity=Severity.WARNING), condition()
     book = AlertBook().after([warning], ["slack"], ["slack"])
-    assert told(book.due("slack", [error], NOW)) == [("raised", "a")]
+    assert changes(book.due("slack", [error], NOW)) == [("raised", "a")]
     book = book.after([error], ["slack"], ["slack"])
     assert book.due("slack", [warning], NOW) == []
     book = book.after([warning], ["slack"], ["slack"])
     assert book.due("slack", [error], NOW) == []
 
 
-def test_what_leaves_the_watched_time_is_not_said_to_be_mended() -> None:
-    a = condition(until=NOW + WATCHED)
+def test_a_condition_after_its_watch_period_expires_and_is_not_cleared() -> None:
+    a = condition(until=NOW + WATCH_PERIOD)
     book = AlertBook().after([a], ["slack"], ["slack"])
-    before, after = NOW + WATCHED - timedelta(seconds=1), NOW + WATCHED
-    assert told(book.due("slack", [], before)) == [("cleared", "a")]
+    before, after = NOW + WATCH_PERIOD - timedelta(seconds=1), NOW + WATCH_PERIOD
+    assert changes(book.due("slack", [], before)) == [("cleared", "a")]
     (alert,) = book.due("slack", [], after)
     assert alert.change is Change.EXPIRED
-    assert "nobody saw it mended" in message_of([alert], source="files", ui_url=UI).body
+    assert "not fixed within 8 days" in message_of([alert], source="files", ui_url=UI).body
 
 
-def test_a_destination_that_is_no_longer_configured_is_forgotten() -> None:
+def test_a_destination_that_is_no_longer_configured_is_removed() -> None:
     a = condition()
     book = AlertBook().after([a], ["slack", "mail"], ["slack", "mail"])
     book = book.after([a], ["slack"], ["slack"])
-    assert set(book.told) == {"slack"}
+    assert set(book.notified) == {"slack"}
     assert AlertBook().after([a], [], []) == AlertBook()
 
 
-def test_the_end_is_told_with_what_was_last_known() -> None:
+def test_the_end_is_reported_with_the_last_known_batch_and_run() -> None:
     first, later = condition(), replace(condition(), batch_id="batch_2026-01-15_2", run_id="run-2")
     book = AlertBook().after([first], ["slack"], ["slack"]).after([later], ["slack"], ["slack"])
     (alert,) = book.due("slack", [], NOW)
@@ -137,43 +137,43 @@ TICKS = st.lists(st.tuples(OPEN, st.sets(st.sampled_from(DESTINATIONS))), max_si
 
 
 @given(TICKS)
-def test_whatever_comes_and_goes_and_whoever_is_away_nobody_is_told_twice(
+def test_no_destination_is_notified_twice_of_the_same_change(
     ticks: list[tuple[list[Condition], set[str]]],
 ) -> None:
-    """Each destination's own account of the messages is checked against what is open."""
+    """The state that a destination derives from its messages equals the open conditions."""
     book = AlertBook()
-    believed: dict[str, dict[str, Severity]] = {d: {} for d in DESTINATIONS}
+    derived: dict[str, dict[str, Severity]] = {d: {} for d in DESTINATIONS}
     for open_now, reached in ticks:
         for destination in DESTINATIONS:
             due = book.due(destination, open_now, NOW)
             if destination not in reached:
                 continue
-            mine = believed[destination]
+            known = derived[destination]
             for alert in due:
                 key, severity = alert.condition.key, alert.condition.severity
                 if alert.change is Change.RAISED:
-                    assert key not in mine or mine[key].rank < severity.rank
-                    mine[key] = severity
+                    assert key not in known or known[key].rank < severity.rank
+                    known[key] = severity
                 else:
-                    assert key in mine
-                    del mine[key]
-            assert set(mine) == {c.key for c in open_now}
-            assert all(mine[c.key].rank >= c.severity.rank for c in open_now)
+                    assert key in known
+                    del known[key]
+            assert set(known) == {c.key for c in open_now}
+            assert all(known[c.key].rank >= c.severity.rank for c in open_now)
         book = book.after(open_now, DESTINATIONS, reached)
-        # Every tick may be in another process.
+        # Each tick may be in another process.
         book, memory = read_cursor(write_cursor(book, {"watched": {"x": 1}}))
         assert memory == {"watched": {"x": 1}}
-        assert set(book.conditions) == {key for keys in believed.values() for key in keys}
+        assert set(book.conditions) == {key for keys in derived.values() for key in keys}
 
 
 @given(st.integers(0, 400), st.integers(0, 400))
-def test_a_flood_is_bounded_and_those_told_of_stay_the_same(first: int, more: int) -> None:
+def test_many_conditions_are_bounded_and_stay_the_same(first: int, more: int) -> None:
     flood = [condition(f"{n:04}", since=NOW + timedelta(seconds=n)) for n in range(first + more)]
     early, late = within_bounds(flood[:first], NOW), within_bounds(flood, NOW)
-    assert len(late) <= MOST_CONDITIONS + 1
+    assert len(late) <= MAX_CONDITIONS_PER_KIND + 1
     assert {c.key for c in early} <= {c.key for c in late}
-    if first + more > MOST_CONDITIONS:
-        assert late[-1].facts == {"others": first + more - MOST_CONDITIONS}
+    if first + more > MAX_CONDITIONS_PER_KIND:
+        assert late[-1].facts == {"others": first + more - MAX_CONDITIONS_PER_KIND}
     book = AlertBook().after(late, ["slack", "mail"], ["slack", "mail"])
     assert len(write_cursor(book, {})) < 100_000
 
@@ -190,8 +190,8 @@ def test_a_flood_is_bounded_and_those_told_of_stay_the_same(first: int, more: in
         write_cursor(AlertBook().after([condition()], ["s"], ["s"]), {}).replace("+00:00", ""),
     ],
 )
-def test_a_cursor_of_somebody_else_is_refused_in_words(cursor: str) -> None:
-    with pytest.raises(AlertBookError, match=r"told again|begins anew"):
+def test_a_cursor_of_another_form_is_refused(cursor: str) -> None:
+    with pytest.raises(AlertBookError, match="all open alerts will be sent again"):
         read_cursor(cursor)
 
 
@@ -215,34 +215,34 @@ def test_a_message_has_date_batch_numbers_what_to_do_and_a_link_to_the_run() -> 
         "rows_merged: 0",
         "since: 2026-01-15 12:00:00 UTC",
         "to do: nba-predictions repair --game-date 2026-01-15",
-        "look: http://localhost:3000/runs/run-1",
+        "link: http://localhost:3000/runs/run-1",
     ]
 
 
-def test_a_message_about_an_end_says_so_and_asks_for_nothing() -> None:
+def test_a_message_about_an_end_has_nothing_to_do() -> None:
     message = message_of([Alert(Change.CLEARED, condition())], source="files", ui_url=UI + "/")
     assert message.title.endswith("CLEARED: the check a failed for 2026-01-15")
     assert message.severity is None
     assert "to do" not in message.body
-    assert message.body.endswith("look: http://localhost:3000/runs/run-1")
+    assert message.body.endswith("link: http://localhost:3000/runs/run-1")
 
 
-def test_many_alerts_are_one_message_the_worst_first_and_the_rest_by_number() -> None:
+def test_many_alerts_are_one_message_with_the_worst_first_and_the_number_of_the_others() -> None:
     alerts = [Alert(Change.CLEARED, condition("z"))]
     alerts += [
         Alert(Change.RAISED, condition(f"w{n:02}", Severity.WARNING))
-        for n in range(MOST_IN_A_MESSAGE + 5)
+        for n in range(MAX_ALERTS_PER_MESSAGE + 5)
     ]
     alerts.append(Alert(Change.RAISED, condition("e")))
     message = message_of(alerts, source="files", ui_url=UI)
     assert message.title.endswith("alerts: 16 raised, 1 cleared or expired")
     assert message.severity is Severity.ERROR
     assert message.body.startswith("ERROR: the check e failed")
-    assert message.body.count("\nlook: ") == MOST_IN_A_MESSAGE
+    assert message.body.count("\nlink: ") == MAX_ALERTS_PER_MESSAGE
     assert message.body.endswith("and 7 more: nba-predictions alerts status lists what is open")
 
 
-def test_what_has_no_run_leads_to_the_schedules_and_sensors() -> None:
+def test_a_condition_without_a_run_links_to_the_automation_page() -> None:
     tick = replace(condition(), run_id=None)
     message = message_of([Alert(Change.RAISED, tick)], source="files", ui_url=UI)
-    assert message.body.endswith("look: http://localhost:3000/automation")
+    assert message.body.endswith("link: http://localhost:3000/automation")

@@ -1,4 +1,4 @@
-"""Which checks are told of: those whose newest result, of each partition, is a failure."""
+"""The conditions of failed checks, by the newest result of each partition."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def toy(tmp_path: Path) -> Toy:
     return Toy.in_folder(tmp_path)
 
 
-def test_a_failed_check_is_told_with_its_date_batch_numbers_and_run(toy: Toy) -> None:
+def test_a_failed_check_is_reported_with_its_date_batch_numbers_and_run(toy: Toy) -> None:
     toy.passes = False
     failed = toy.run()
     (condition,) = toy.checks()
@@ -34,7 +34,7 @@ def test_a_failed_check_is_told_with_its_date_batch_numbers_and_run(toy: Toy) ->
     assert condition.facts == {"found": "30 of 31 tables were found", "tables_found": 30}
 
 
-def test_a_check_that_passes_is_not_told_of_and_one_that_passes_later_clears(toy: Toy) -> None:
+def test_a_check_that_passes_is_not_reported_and_one_that_passes_later_clears(toy: Toy) -> None:
     toy.run()
     assert toy.checks() == []
     toy.passes = False
@@ -55,14 +55,14 @@ def test_each_partition_has_its_own_result(toy: Toy) -> None:
     assert condition.key == f"check:predictions:rows_match:{DATE}"
 
 
-def test_a_warning_is_told_apart_from_an_error(toy: Toy) -> None:
+def test_a_warning_has_its_own_severity(toy: Toy) -> None:
     toy.passes, toy.severity = False, dg.AssetCheckSeverity.WARN
     assert toy.run(date=eastern_date(utc_now()).isoformat()).success
     assert [c.severity for c in toy.checks()] == [Severity.WARNING]
 
 
-def test_a_warning_of_a_date_long_past_is_not_told_but_an_error_is(toy: Toy) -> None:
-    """A season that is predicted afterwards warns on every date that nothing more will come."""
+def test_a_warning_of_an_old_date_is_not_reported_but_an_error_is(toy: Toy) -> None:
+    """A backfill of a season warns on every date."""
     toy.passes, toy.severity = False, dg.AssetCheckSeverity.WARN
     assert toy.run().success
     assert toy.checks() == []
@@ -71,7 +71,7 @@ def test_a_warning_of_a_date_long_past_is_not_told_but_an_error_is(toy: Toy) -> 
     assert [c.severity for c in toy.checks()] == [Severity.ERROR]
 
 
-def test_a_run_that_fails_before_its_check_leaves_the_check_as_it_stood(toy: Toy) -> None:
+def test_a_run_that_fails_before_its_check_does_not_change_the_result(toy: Toy) -> None:
     toy.fails = True
     toy.run()
     assert toy.checks() == []
@@ -83,18 +83,18 @@ def test_a_run_that_fails_before_its_check_leaves_the_check_as_it_stood(toy: Toy
     assert condition.facts["tables_found"] == 30
 
 
-def test_a_check_that_gave_no_result_in_a_good_run_does_not_count_as_passed(toy: Toy) -> None:
+def test_a_check_without_a_result_in_a_successful_run_does_not_count_as_passed(toy: Toy) -> None:
     toy.run()
     toy.answers = False
     assert toy.run().success
     (condition,) = toy.checks()
-    assert condition.title == f"the check rows_match gave no result for {DATE}"
+    assert condition.title == f"the check rows_match returned no result for {DATE}"
     toy.answers = True
     toy.run()
     assert toy.checks() == []
 
 
-def test_a_check_whose_records_cannot_be_read_is_told_of(
+def test_a_check_whose_records_cannot_be_read_is_reported(
     toy: Toy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unreadable(*arguments: Any, **options: Any) -> Any:
@@ -108,7 +108,7 @@ def test_a_check_whose_records_cannot_be_read_is_told_of(
     assert condition.facts == {"error": "ValueError: no such class"}
 
 
-def test_a_failure_is_told_for_eight_days(toy: Toy) -> None:
+def test_a_failure_is_reported_for_eight_days(toy: Toy) -> None:
     toy.passes = False
     toy.run()
     assert len(toy.checks(days_later=7)) == 1

@@ -1,4 +1,4 @@
-"""Which runs are told of: the newest failure of each job and partition, until it is made good."""
+"""The conditions of failed runs: the newest unresolved failure of each job and partition."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def run(
     assets: set[str] | None = None,
     partition: str | None = DATE,
 ) -> str:
-    """Record a run with a status, as the daemon leaves it."""
+    """Record a run with a status."""
     selection = frozenset(dg.AssetKey(a) for a in assets) if assets else None
     added = toy.instance.add_run(
         dg.DagsterRun(
@@ -54,7 +54,7 @@ def run(
 FAILURE, SUCCESS = dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS
 
 
-def test_a_failed_run_is_told_with_its_date_steps_reason_and_run(toy: Toy) -> None:
+def test_a_failed_run_is_reported_with_its_date_steps_error_and_run(toy: Toy) -> None:
     toy.fails = True
     failed = toy.run()
     (condition,) = toy.runs()
@@ -69,7 +69,7 @@ def test_a_failed_run_is_told_with_its_date_steps_reason_and_run(toy: Toy) -> No
     }
 
 
-def test_the_reason_is_told_in_the_words_of_our_own_error_not_of_what_caused_it(
+def test_the_error_is_the_one_that_the_step_raised_and_not_its_cause(
     toy: Toy,
 ) -> None:
     toy.error = SourceDataError("lines.csv: cannot be read; check the file")
@@ -77,11 +77,11 @@ def test_the_reason_is_told_in_the_words_of_our_own_error_not_of_what_caused_it(
     toy.fails = True
     toy.run()
     (condition,) = toy.runs()
-    said = "SourceDataError: lines.csv: cannot be read; check the file"
-    assert condition.facts["error"] == said
+    error = "SourceDataError: lines.csv: cannot be read; check the file"
+    assert condition.facts["error"] == error
 
 
-def test_it_is_made_good_by_a_later_run_of_the_same(toy: Toy) -> None:
+def test_a_failure_is_resolved_by_a_later_run_of_the_same_partition(toy: Toy) -> None:
     toy.fails = True
     toy.run()
     toy.fails = False
@@ -91,7 +91,7 @@ def test_it_is_made_good_by_a_later_run_of_the_same(toy: Toy) -> None:
     assert toy.runs() == []
 
 
-def test_several_failures_of_the_same_are_one_and_the_newest_speaks(toy: Toy) -> None:
+def test_several_failures_of_a_partition_are_one_condition_of_the_newest_run(toy: Toy) -> None:
     toy.fails = True
     toy.run()
     newest = toy.run()
@@ -101,7 +101,7 @@ def test_several_failures_of_the_same_are_one_and_the_newest_speaks(toy: Toy) ->
     assert {c.run_id for c in conditions if c.game_date == GAME_DATE} == {newest.run_id}
 
 
-def test_while_it_is_tried_again_it_is_neither_cleared_nor_another(toy: Toy) -> None:
+def test_a_failure_stays_the_same_condition_while_it_is_retried(toy: Toy) -> None:
     toy.fails = True
     toy.run()
     before = toy.runs()
@@ -109,26 +109,26 @@ def test_while_it_is_tried_again_it_is_neither_cleared_nor_another(toy: Toy) -> 
     assert toy.runs() == before
 
 
-def test_a_run_that_only_a_failed_check_stopped_is_left_to_the_check(toy: Toy) -> None:
+def test_a_run_that_only_a_failed_check_stopped_is_not_reported(toy: Toy) -> None:
     toy.passes = False
     assert not toy.run().success
     assert len(toy.checks()) == 1
     assert toy.runs() == []
 
 
-def test_a_night_that_went_out_by_another_way_is_made_good(toy: Toy) -> None:
+def test_a_failure_is_resolved_when_the_night_is_published(toy: Toy) -> None:
     run(toy, FAILURE)
     made = batch(toy, BatchState.CLEANED)
     assert len(toy.runs()) == 1
     toy.store.move(made.batch_id, BatchState.PUBLISHED)
     assert toy.runs() == []
-    # Grading is another matter, whoever starts it.
+    # Publication does not resolve a failed grading run, in any job.
     run(toy, FAILURE, job="grade_predictions")
     run(toy, FAILURE, job="__ASSET_JOB", assets={"prediction_results"})
     assert len(toy.runs()) == 2
 
 
-def test_what_went_out_before_the_run_failed_does_not_make_it_good(toy: Toy) -> None:
+def test_an_earlier_publication_does_not_resolve_a_failure(toy: Toy) -> None:
     made = batch(toy, BatchState.CLEANED)
     toy.store.move(made.batch_id, BatchState.PUBLISHED)
     toy.fails = True
@@ -136,19 +136,23 @@ def test_what_went_out_before_the_run_failed_does_not_make_it_good(toy: Toy) -> 
     assert len(toy.runs()) == 1
 
 
-def test_assets_that_were_launched_alone_are_told_of_by_their_names(toy: Toy) -> None:
-    run(toy, FAILURE, job="__ASSET_JOB", assets={"player_staging"}, partition=f"{DATE}|paulgeorge")
+def test_assets_that_were_launched_alone_are_reported_by_their_names(toy: Toy) -> None:
+    run(toy, FAILURE, job="__ASSET_JOB", assets={"player_staging"}, partition=f"{DATE}:paulgeorge")
+    # Version 0.1.0 wrote another separator.
+    old = f"{DATE}|lukadoncic"
+    run(toy, FAILURE, job="__ASSET_JOB", assets={"player_staging"}, partition=old)
     run(toy, FAILURE, job="__ASSET_JOB", assets={"slate", "schedule"})
     run(toy, SUCCESS, job="__ASSET_JOB", assets={"slate"})
     titles = {c.title for c in toy.runs()}
     assert titles == {
-        f"player_staging failed for {DATE}|paulgeorge",
+        f"player_staging failed for {DATE}:paulgeorge",
+        f"player_staging failed for {DATE}|lukadoncic",
         f"schedule, slate failed for {DATE}",
     }
     assert {c.game_date for c in toy.runs()} == {GAME_DATE}
 
 
-def test_all_that_failed_has_to_be_done_by_whichever_job(toy: Toy) -> None:
+def test_a_failure_is_resolved_when_all_its_assets_succeed_in_any_job(toy: Toy) -> None:
     run(toy, FAILURE, job="grade_predictions")
     run(toy, SUCCESS, job="__ASSET_JOB", assets={"prediction_results"})
     run(toy, SUCCESS, job="__ASSET_JOB", assets=set(GRADING), partition="2026-01-14")
@@ -157,7 +161,7 @@ def test_all_that_failed_has_to_be_done_by_whichever_job(toy: Toy) -> None:
     assert toy.runs() == []
 
 
-def test_a_job_without_assets_is_made_good_by_itself_only(toy: Toy) -> None:
+def test_a_failed_job_of_ops_is_resolved_only_by_the_same_job(toy: Toy) -> None:
     run(toy, FAILURE, job="prune", partition=None)
     run(toy, SUCCESS)
     run(toy, SUCCESS, job="prune")
@@ -166,7 +170,9 @@ def test_a_job_without_assets_is_made_good_by_itself_only(toy: Toy) -> None:
     assert toy.runs() == []
 
 
-def test_attempts_to_publish_are_left_to_the_batch_that_waits(toy: Toy) -> None:
+def test_failed_attempts_to_publish_an_unpublished_batch_are_not_reported(
+    toy: Toy,
+) -> None:
     run(toy, FAILURE, job=PUBLISH)
     assert len(toy.runs()) == 1
     batch(toy, BatchState.CLEANED)
@@ -180,18 +186,18 @@ def test_a_canceled_run_is_a_warning(toy: Toy) -> None:
     assert condition.title == f"{JOB} was canceled for {DATE}"
 
 
-def test_a_run_whose_process_died_says_that_no_step_failed(toy: Toy) -> None:
+def test_a_run_whose_process_died_reports_that_no_step_failed(toy: Toy) -> None:
     started = run(toy, dg.DagsterRunStatus.STARTED)
     found = toy.instance.get_run_by_id(started)
     assert found is not None
-    # What the daemon's run monitoring does.
+    # Run monitoring does this.
     toy.instance.report_run_failed(found, "the run worker is gone")
     (condition,) = toy.runs()
-    assert condition.facts["error"] == "no step failed; the run itself did, or its process died"
+    assert condition.facts["error"] == "no step failed: the run itself failed, or its process died"
 
 
 @pytest.mark.parametrize(
-    ("status", "hours", "told"),
+    ("status", "hours", "is_reported"),
     [
         (dg.DagsterRunStatus.STARTED, 0.9, False),
         (dg.DagsterRunStatus.STARTED, 1.1, True),
@@ -202,22 +208,22 @@ def test_a_run_whose_process_died_says_that_no_step_failed(toy: Toy) -> None:
         (SUCCESS, 100.0, False),
     ],
 )
-def test_a_run_that_does_not_end_is_told_of(
-    toy: Toy, status: dg.DagsterRunStatus, hours: float, told: bool
+def test_a_run_that_does_not_finish_is_reported(
+    toy: Toy, status: dg.DagsterRunStatus, hours: float, is_reported: bool
 ) -> None:
     run(toy, status)
     conditions = toy.runs(days_later=hours / 24)
-    assert bool(conditions) == told
-    assert all(c.title == f"a run of {JOB} does not end, for {DATE}" for c in conditions)
+    assert bool(conditions) == is_reported
+    assert all(c.title == f"a run of {JOB} does not finish for {DATE}" for c in conditions)
 
 
-def test_runs_of_another_pipeline_on_the_same_instance_are_not_told_of(toy: Toy) -> None:
-    run(toy, FAILURE, job="somebody_elses")
-    run(toy, dg.DagsterRunStatus.STARTED, job="somebody_elses")
+def test_runs_of_another_pipeline_on_the_same_instance_are_not_reported(toy: Toy) -> None:
+    run(toy, FAILURE, job="another_pipeline")
+    run(toy, dg.DagsterRunStatus.STARTED, job="another_pipeline")
     assert toy.runs(days_later=1) == []
 
 
-def test_a_failure_is_told_for_eight_days(toy: Toy) -> None:
+def test_a_failure_is_reported_for_eight_days(toy: Toy) -> None:
     run(toy, FAILURE)
     (condition,) = toy.runs(days_later=7)
     assert condition.since < datetime.now(timezone.utc)

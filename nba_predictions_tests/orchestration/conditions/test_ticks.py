@@ -1,4 +1,4 @@
-"""Which ticks are missed: by the schedule's own cron and clock, on any day of the year."""
+"""Missed ticks of schedules, also when the clocks change, and sensors that keep failing."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from dagster._core.scheduler.instigation import (
 from dagster_shared.error import SerializableErrorInfo
 
 from nba_predictions.definitions import defs
-from nba_predictions.domain.policies.alerting import WATCHED, Condition, Kind
-from nba_predictions.orchestration.conditions.ticks import GRACE, kept_by, missed_ticks
+from nba_predictions.domain.policies.alerting import WATCH_PERIOD, Condition, Kind
+from nba_predictions.orchestration.conditions.ticks import GRACE, missed_ticks, sensor_cursor
 from nba_predictions.orchestration.schedules import (
     grade_yesterday_at_6_eastern,
     predict_today_at_7_eastern,
@@ -38,13 +38,13 @@ MINUTE = timedelta(minutes=1)
 
 
 def eastern(day: date, hour: int, minute: int = 0) -> datetime:
-    """A time on the clock of US Eastern, in UTC: differences of it are real time."""
+    """Return a time of US Eastern in UTC, so that differences are real time."""
     local = datetime(day.year, day.month, day.day, hour, minute, tzinfo=EASTERN)
     return local.astimezone(timezone.utc)
 
 
-class House:
-    """An instance with what the scheduler leaves there, and a watcher that remembers."""
+class Instance:
+    """An instance with ticks of a scheduler, and the memory of the alert sensor."""
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
         self.instance = instance
@@ -91,7 +91,7 @@ class House:
             )
         )
 
-    def look(self, now: datetime) -> list[Condition]:
+    def missed(self, now: datetime) -> list[Condition]:
         sensors = [settle_stalled_batches]
         repository = defs.get_repository_def()
         return missed_ticks(self.instance, self.schedules, sensors, repository, self.watched, now)
@@ -99,17 +99,17 @@ class House:
 
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
-    """Schedules are kept on disk only, and to make the tables takes seconds: all share them."""
+    """An instance on disk, which schedules need. All tests share it, since creating it is slow."""
     with dg.DagsterInstance.local_temp(str(tmp_path_factory.mktemp("dagster"))) as instance:
         yield instance
 
 
 @pytest.fixture
-def house(stored: dg.DagsterInstance) -> House:
+def instance(stored: dg.DagsterInstance) -> Instance:
     assert stored.schedule_storage is not None
     stored.schedule_storage.wipe()
     stored.run_storage.wipe()
-    return House(stored)
+    return Instance(stored)
 
 
 DAYS = [
@@ -121,81 +121,83 @@ DAYS = [
 
 
 @pytest.mark.parametrize("day", DAYS)
-def test_a_tick_is_missed_after_its_grace_on_the_clock_of_us_eastern(
-    house: House, day: date
+def test_a_tick_is_missing_after_its_grace_period_in_eastern_time(
+    instance: Instance, day: date
 ) -> None:
     due = eastern(day, 7)
-    assert house.look(eastern(day, 0, 30)) == []
-    assert house.look(due + GRACE - MINUTE) == []
-    (condition,) = house.look(due + GRACE + MINUTE)
+    assert instance.missed(eastern(day, 0, 30)) == []
+    assert instance.missed(due + GRACE - MINUTE) == []
+    (condition,) = instance.missed(due + GRACE + MINUTE)
     assert condition.kind is Kind.MISSED_TICK
     assert condition.title == f"{NIGHTLY} did not tick at {due:%Y-%m-%d %H:%M} UTC"
     assert condition.game_date == day
     assert condition.facts["partition"] == day.isoformat()
     assert "launch nightly_predictions for" in condition.to_do
-    # It comes late, and all is well.
-    house.tick(due)
-    assert house.look(due + GRACE + 2 * MINUTE) == []
+    # The tick arrives late.
+    instance.tick(due)
+    assert instance.missed(due + GRACE + 2 * MINUTE) == []
 
 
 @pytest.mark.parametrize("day", DAYS[1:3])
-def test_good_ticks_over_a_change_of_clocks_raises_nothing(house: House, day: date) -> None:
-    house.look(eastern(day - 2 * DAY, 0))
+def test_ticks_around_a_change_of_clocks_are_not_missing(instance: Instance, day: date) -> None:
+    instance.missed(eastern(day - 2 * DAY, 0))
     for n in range(-2, 3):
-        house.tick(eastern(day + n * DAY, 7))
+        instance.tick(eastern(day + n * DAY, 7))
         for hour in (7, 23):
-            assert house.look(eastern(day + n * DAY, hour, 20)) == []
+            assert instance.missed(eastern(day + n * DAY, hour, 20)) == []
 
 
-def test_every_missed_tick_of_a_daemon_that_was_down_for_days_is_told_of(house: House) -> None:
-    """The scheduler catches up with the last one only: the nights before are lost in silence."""
-    house.look(eastern(date(2026, 1, 10), 12))
-    house.tick(eastern(date(2026, 1, 13), 7))
-    conditions = house.look(eastern(date(2026, 1, 13), 8))
+def test_every_tick_of_a_daemon_that_was_down_for_days_is_missing(
+    instance: Instance,
+) -> None:
+    """The scheduler makes up only for its last tick. The nights before it are not predicted."""
+    instance.missed(eastern(date(2026, 1, 10), 12))
+    instance.tick(eastern(date(2026, 1, 13), 7))
+    conditions = instance.missed(eastern(date(2026, 1, 13), 8))
     assert [c.game_date for c in conditions] == [date(2026, 1, 11), date(2026, 1, 12)]
     assert len({c.key for c in conditions}) == 2
 
 
-def test_a_night_that_was_run_by_hand_makes_its_missed_tick_good(house: House) -> None:
-    house.look(eastern(date(2026, 1, 14), 12))
+def test_a_night_that_was_run_by_hand_resolves_its_missed_tick(instance: Instance) -> None:
+    instance.missed(eastern(date(2026, 1, 14), 12))
     now = eastern(date(2026, 1, 15), 8)
     for status in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS):
-        assert len(house.look(now)) == 1
-        house.instance.add_run(
+        assert len(instance.missed(now)) == 1
+        instance.instance.add_run(
             dg.DagsterRun(
                 job_name="nightly_predictions",
                 status=status,
                 tags={"dagster/partition": "2026-01-15"},
             )
         )
-    assert house.look(now) == []
+    assert instance.missed(now) == []
 
 
-def test_a_schedule_that_was_just_deployed_raises_nothing(house: House) -> None:
-    assert house.look(eastern(date(2026, 1, 15), 7, 30)) == []
-    assert house.look(eastern(date(2026, 1, 16), 7, 10)) == []
-    # The scheduler has never looked at it: that is no excuse.
-    assert len(house.look(eastern(date(2026, 1, 16), 7, 20))) == 1
+def test_a_schedule_that_was_just_deployed_has_no_missed_tick(instance: Instance) -> None:
+    assert instance.missed(eastern(date(2026, 1, 15), 7, 30)) == []
+    assert instance.missed(eastern(date(2026, 1, 16), 7, 10)) == []
+    # The scheduler has never evaluated it.
+    assert len(instance.missed(eastern(date(2026, 1, 16), 7, 20))) == 1
 
 
-def test_a_schedule_that_was_switched_on_again_is_not_asked_for_the_time_before(
-    house: House,
+def test_a_schedule_that_was_switched_on_again_has_no_missed_tick_before(
+    instance: Instance,
 ) -> None:
-    house.look(eastern(date(2026, 1, 10), 12))
-    house.state(NIGHTLY, InstigatorStatus.STOPPED)
-    assert house.look(eastern(date(2026, 1, 12), 12)) == []
-    house.state(NIGHTLY, InstigatorStatus.RUNNING, eastern(date(2026, 1, 12), 13))
-    assert house.look(eastern(date(2026, 1, 12), 14)) == []
-    assert len(house.look(eastern(date(2026, 1, 13), 8))) == 1
+    instance.missed(eastern(date(2026, 1, 10), 12))
+    instance.state(NIGHTLY, InstigatorStatus.STOPPED)
+    assert instance.missed(eastern(date(2026, 1, 12), 12)) == []
+    instance.state(NIGHTLY, InstigatorStatus.RUNNING, eastern(date(2026, 1, 12), 13))
+    assert instance.missed(eastern(date(2026, 1, 12), 14)) == []
+    assert len(instance.missed(eastern(date(2026, 1, 13), 8))) == 1
 
 
-def test_between_two_looks_it_may_be_switched_off_and_on(house: House) -> None:
-    house.look(eastern(date(2026, 1, 14), 12))
-    house.state(NIGHTLY, InstigatorStatus.RUNNING, eastern(date(2026, 1, 15), 7, 5))
-    assert house.look(eastern(date(2026, 1, 15), 8)) == []
+def test_a_schedule_may_be_switched_off_and_on_between_two_checks(instance: Instance) -> None:
+    instance.missed(eastern(date(2026, 1, 14), 12))
+    instance.state(NIGHTLY, InstigatorStatus.RUNNING, eastern(date(2026, 1, 15), 7, 5))
+    assert instance.missed(eastern(date(2026, 1, 15), 8)) == []
 
 
-def test_a_cron_that_was_changed_is_watched_from_then_on(house: House) -> None:
+def test_a_changed_cron_is_watched_from_then_on(instance: Instance) -> None:
     @dg.schedule(
         name=NIGHTLY,
         job_name="nightly_predictions",
@@ -206,67 +208,69 @@ def test_a_cron_that_was_changed_is_watched_from_then_on(house: House) -> None:
     def earlier(context: dg.ScheduleEvaluationContext) -> dg.SkipReason:
         return dg.SkipReason("nothing")
 
-    house.look(eastern(date(2026, 1, 10), 12))
+    instance.missed(eastern(date(2026, 1, 10), 12))
     for day in range(11, 16):
-        house.tick(eastern(date(2026, 1, day), 7))
-    house.schedules = [earlier]
-    assert house.look(eastern(date(2026, 1, 15), 12)) == []
-    (condition,) = house.look(eastern(date(2026, 1, 16), 6))
-    # It asks for no run: nothing says which date it lost.
+        instance.tick(eastern(date(2026, 1, day), 7))
+    instance.schedules = [earlier]
+    assert instance.missed(eastern(date(2026, 1, 15), 12)) == []
+    (condition,) = instance.missed(eastern(date(2026, 1, 16), 6))
+    # It requests no run, so the missed date is unknown.
     assert condition.game_date is None
-    house.schedules = []
-    house.look(eastern(date(2026, 1, 16), 6))
-    assert house.watched == {}
+    instance.schedules = []
+    instance.missed(eastern(date(2026, 1, 16), 6))
+    assert instance.watched == {}
 
 
 @pytest.mark.parametrize(
     ("status", "title"),
     [
         (TickStatus.FAILURE, f"the tick of {NIGHTLY} failed"),
-        (TickStatus.STARTED, f"the tick of {NIGHTLY} began and did not end"),
+        (TickStatus.STARTED, f"the tick of {NIGHTLY} started and did not finish"),
     ],
 )
-def test_a_tick_that_failed_or_hangs_is_told_of(
-    house: House, status: TickStatus, title: str
+def test_a_tick_that_failed_or_hangs_is_reported(
+    instance: Instance, status: TickStatus, title: str
 ) -> None:
-    house.look(eastern(date(2026, 1, 14), 12))
-    house.tick(eastern(date(2026, 1, 15), 7), status)
-    (condition,) = house.look(eastern(date(2026, 1, 15), 7, 20))
+    instance.missed(eastern(date(2026, 1, 14), 12))
+    instance.tick(eastern(date(2026, 1, 15), 7), status)
+    (condition,) = instance.missed(eastern(date(2026, 1, 15), 7, 20))
     assert condition.title.startswith(title)
     failed = status is TickStatus.FAILURE
     assert ("ValueError: no such partition" in str(condition.facts)) == failed
 
 
-def test_a_tick_that_had_nothing_to_do_is_a_tick(house: House) -> None:
-    house.look(eastern(date(2026, 1, 14), 12))
-    house.tick(eastern(date(2026, 1, 15), 7), TickStatus.SKIPPED)
-    assert house.look(eastern(date(2026, 1, 15), 8)) == []
+def test_a_skipped_tick_is_not_missing(instance: Instance) -> None:
+    instance.missed(eastern(date(2026, 1, 14), 12))
+    instance.tick(eastern(date(2026, 1, 15), 7), TickStatus.SKIPPED)
+    assert instance.missed(eastern(date(2026, 1, 15), 8)) == []
 
 
-def test_a_missed_tick_is_told_for_eight_days(house: House) -> None:
-    house.schedules = [grade_yesterday_at_6_eastern]
+def test_a_missed_tick_is_reported_for_eight_days(instance: Instance) -> None:
+    instance.schedules = [grade_yesterday_at_6_eastern]
     start = eastern(date(2026, 1, 10), 12)
-    house.look(start)
+    instance.missed(start)
     first = eastern(date(2026, 1, 11), 6)
-    assert first in [c.since for c in house.look(first + WATCHED - MINUTE)]
-    assert first not in [c.since for c in house.look(first + WATCHED)]
+    assert first in [c.since for c in instance.missed(first + WATCH_PERIOD - MINUTE)]
+    assert first not in [c.since for c in instance.missed(first + WATCH_PERIOD)]
 
 
-def test_a_sensor_that_keeps_failing_is_told_of_and_one_bad_tick_is_not(house: House) -> None:
+def test_a_sensor_that_keeps_failing_is_reported(
+    instance: Instance,
+) -> None:
     name, now = settle_stalled_batches.name, eastern(date(2026, 1, 15), 12)
-    house.schedules = []
+    instance.schedules = []
     for minute in range(3):
-        assert house.look(now) == []
-        house.tick(now + minute * MINUTE, TickStatus.FAILURE, name, InstigatorType.SENSOR)
-    (condition,) = house.look(now + 3 * MINUTE)
+        assert instance.missed(now) == []
+        instance.tick(now + minute * MINUTE, TickStatus.FAILURE, name, InstigatorType.SENSOR)
+    (condition,) = instance.missed(now + 3 * MINUTE)
     assert condition.title == f"the sensor {name} keeps failing"
     assert condition.since == now
     assert "ValueError" in str(condition.facts["error"])
-    house.tick(now + 4 * MINUTE, TickStatus.SKIPPED, name, InstigatorType.SENSOR)
-    assert house.look(now + 5 * MINUTE) == []
+    instance.tick(now + 4 * MINUTE, TickStatus.SKIPPED, name, InstigatorType.SENSOR)
+    assert instance.missed(now + 5 * MINUTE) == []
 
 
-def test_what_a_sensor_keeps_can_be_read_from_outside(house: House) -> None:
-    assert kept_by(house.instance, "alert_on_missed_ticks") is None
-    house.state("alert_on_missed_ticks", of=InstigatorType.SENSOR, cursor="kept")
-    assert kept_by(house.instance, "alert_on_missed_ticks") == "kept"
+def test_the_cursor_of_a_sensor_can_be_read(instance: Instance) -> None:
+    assert sensor_cursor(instance.instance, "alert_on_missed_ticks") is None
+    instance.state("alert_on_missed_ticks", of=InstigatorType.SENSOR, cursor="kept")
+    assert sensor_cursor(instance.instance, "alert_on_missed_ticks") == "kept"

@@ -1,4 +1,4 @@
-"""The alert sensors as Dagster has them: on, one for each kind, explained, and with a memory."""
+"""The alert sensors: one for each kind, switched on, documented, and with a cursor."""
 
 from __future__ import annotations
 
@@ -16,16 +16,21 @@ from nba_predictions.definitions import defs
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.policies.alerting import Condition, Kind, Severity
 from nba_predictions.orchestration.sensors import alerting
-from nba_predictions.orchestration.sensors.alerting import ALERT_SENSORS, FIND, SENSORS, Scene
+from nba_predictions.orchestration.sensors.alerting import (
+    ALERT_SENSORS,
+    CONDITION_FINDERS,
+    SENSOR_NAMES,
+    AlertContext,
+)
 from nba_predictions.settings import Settings
 from nba_predictions_tests.conftest import REPOSITORY
 
 
-def test_every_kind_has_a_sensor_that_is_on_from_the_beginning_and_launches_nothing() -> None:
-    there = {sensor.name: sensor for sensor in defs.get_repository_def().sensor_defs}
-    assert set(SENSORS) == set(FIND) == set(Kind)
-    for name, _ in SENSORS.values():
-        sensor = there[name]
+def test_every_kind_has_a_sensor_that_is_switched_on_and_launches_nothing() -> None:
+    sensors = {sensor.name: sensor for sensor in defs.get_repository_def().sensor_defs}
+    assert set(SENSOR_NAMES) == set(CONDITION_FINDERS) == set(Kind)
+    for name in SENSOR_NAMES.values():
+        sensor = sensors[name]
         assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
         assert sensor.minimum_interval_seconds == 60
         assert sensor.targets == []
@@ -33,12 +38,12 @@ def test_every_kind_has_a_sensor_that_is_on_from_the_beginning_and_launches_noth
 
 def test_the_guide_explains_every_alert_by_its_title() -> None:
     text = (REPOSITORY / "docs" / "alerts.md").read_text("utf-8")
-    for name, _ in SENSORS.values():
+    for name in SENSOR_NAMES.values():
         assert f"| `{name}` |" in text
     titles = (
-        *("gave no result", "failed", "cannot be read", "was canceled", "does not end"),
-        *("stands still", "was given up", "not published", "did not tick", "keeps failing"),
-        *("began and did not end", "more than 100 alerts"),
+        *("returned no result", "failed", "cannot be read", "was canceled", "does not finish"),
+        *("is stalled", "was abandoned", "not published", "did not tick", "keeps failing"),
+        *("started and did not finish", "more than 100 alerts"),
     )
     product = REPOSITORY / "nba_predictions"
     modules = [
@@ -53,7 +58,7 @@ def test_the_guide_explains_every_alert_by_its_title() -> None:
 
 
 class Alerting:
-    """Ticks of one sensor on an instance without history."""
+    """Evaluates one sensor on an instance without history, and keeps its cursor."""
 
     def __init__(self, folder: Path) -> None:
         self.instance = dg.DagsterInstance.ephemeral()
@@ -65,7 +70,7 @@ class Alerting:
         }
 
     def tick(self, kind: Kind) -> str:
-        (sensor,) = (s for s in ALERT_SENSORS if s.name == SENSORS[kind][0])
+        (sensor,) = (s for s in ALERT_SENSORS if s.name == SENSOR_NAMES[kind])
         with dg.build_sensor_context(
             instance=self.instance,
             cursor=self.cursor,
@@ -78,37 +83,37 @@ class Alerting:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Alerting:
+def ticks(tmp_path: Path) -> Alerting:
     return Alerting(tmp_path)
 
 
 @pytest.mark.parametrize("kind", Kind)
-def test_where_nothing_has_happened_yet_nothing_is_open(house: Alerting, kind: Kind) -> None:
-    assert house.tick(kind) == "0 open"
-    assert house.tick(kind) == "0 open"
+def test_a_new_instance_has_no_open_conditions(ticks: Alerting, kind: Kind) -> None:
+    assert ticks.tick(kind) == "0 open"
+    assert ticks.tick(kind) == "0 open"
 
 
-def test_a_schedule_that_no_scheduler_looks_at_is_noticed_over_several_ticks(
-    house: Alerting, monkeypatch: pytest.MonkeyPatch
+def test_a_schedule_that_is_never_evaluated_is_noticed_over_several_ticks(
+    ticks: Alerting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The sensor remembers since when it has watched: it is in the cursor beside the book."""
-    assert house.tick(Kind.MISSED_TICK) == "0 open"
+    """The cursor has the time since when the sensor watches a schedule."""
+    assert ticks.tick(Kind.MISSED_TICK) == "0 open"
     later = utc_now() + timedelta(days=1, minutes=30)
     monkeypatch.setattr(alerting, "utc_now", lambda: later)
-    assert "predict_today_at_7_eastern did not tick at" in house.tick(Kind.MISSED_TICK)
+    assert "predict_today_at_7_eastern did not tick at" in ticks.tick(Kind.MISSED_TICK)
 
 
-def test_a_cursor_that_cannot_be_read_is_said_and_what_is_open_is_told_again(
-    house: Alerting, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_cursor_that_cannot_be_read_is_logged_and_open_alerts_are_sent_again(
+    ticks: Alerting, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def find(scene: Scene) -> list[Condition]:
-        return [Condition("a", Kind.FAILED_RUN, Severity.ERROR, "it failed", scene.now)]
+    def find(context: AlertContext) -> list[Condition]:
+        return [Condition("a", Kind.FAILED_RUN, Severity.ERROR, "it failed", context.now)]
 
-    monkeypatch.setitem(FIND, Kind.FAILED_RUN, find)
-    house.tick(Kind.FAILED_RUN)
-    house.cursor = json.dumps({"book": 7})
-    said = house.tick(Kind.FAILED_RUN)
-    assert said.startswith("1 open; it failed; nobody is told but the log")
+    monkeypatch.setitem(CONDITION_FINDERS, Kind.FAILED_RUN, find)
+    ticks.tick(Kind.FAILED_RUN)
+    ticks.cursor = json.dumps({"book": 7})
+    summary = ticks.tick(Kind.FAILED_RUN)
+    assert summary.startswith("1 open; it failed; only the log has it")
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["event"] for line in lines] == ["alert_raised", "alert_book_lost", "alert_raised"]
     assert lines[1]["severity"] == "WARNING"
