@@ -12,8 +12,8 @@ import polars as pl
 
 from nba_predictions.domain.betting.slate import Slate
 from nba_predictions.logs import milestone
+from nba_predictions.report.formatting import Schema, escaped, markdown_table
 from nba_predictions.report.html import data_uri
-from nba_predictions.report.tables import Schema, escaped, markdown_table
 
 
 def table(frame: pl.DataFrame) -> dg.MarkdownMetadataValue:

@@ -1,8 +1,8 @@
-"""How everything is drawn: figures without pyplot, colours and marks of the systems, small PNGs.
+"""Figures, styles of the systems, and small PNGs for all plots of the project.
 
-pyplot keeps state for the whole process; without it any thread may draw. The library is imported
-when something is drawn: a sensor or a command that draws nothing does not pay. Colours are told
-apart by colour-blind readers (Okabe and Ito), and systems by their marks as well.
+Figures do not use pyplot, which keeps global state, so that any thread may draw. matplotlib is
+imported only when a plot is drawn. The colors suit color-blind readers (Okabe and Ito), and each
+system also has its own marker.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ _STYLES = {
     "xgboost": ("#D55E00", "D"),
     "zone_matchup": ("#CC79A7", "v"),
 }
-#: For systems that are not among those.
-_SPARE = (("#56B4E9", "X"), ("#999999", "*"), ("#F0E442", "p"), ("#7F7F00", "<"))
+#: Styles of systems that are not in _STYLES.
+_SPARE_STYLES = (("#56B4E9", "X"), ("#999999", "*"), ("#F0E442", "p"), ("#7F7F00", "<"))
 GREY, FAINT = "#595959", "#d9d9d9"
 _DPI = 90
 
 
 def styles(names: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """Return colour and mark for each of the names; a system always has the same."""
-    wanted = sorted(set(names))
-    strangers = [name for name in wanted if name not in _STYLES]
-    spare = {name: _SPARE[place % len(_SPARE)] for place, name in enumerate(strangers)}
-    return {name: _STYLES.get(name) or spare[name] for name in wanted}
+    """Return the color and marker of each name. A known system always has the same style."""
+    unique = sorted(set(names))
+    unknown = [name for name in unique if name not in _STYLES]
+    spare = {name: _SPARE_STYLES[n % len(_SPARE_STYLES)] for n, name in enumerate(unknown)}
+    return {name: _STYLES.get(name) or spare[name] for name in unique}
 
 
 def figure(
@@ -48,46 +48,46 @@ def figure(
     columns: int = 1,
     heights: Sequence[float] | None = None,
 ) -> tuple[Figure, list[Axes]]:
-    """Return an empty figure of so many inches, and its axes row by row."""
+    """Return an empty figure with its size in inches, and its axes row by row."""
     from matplotlib.figure import Figure
 
-    made = Figure(figsize=(width, height), dpi=_DPI, layout="tight", facecolor="white")
-    grid = made.subplots(rows, columns, squeeze=False, height_ratios=heights)
-    every = [axes for row in grid for axes in row]
-    for axes in every:
+    figure = Figure(figsize=(width, height), dpi=_DPI, layout="tight", facecolor="white")
+    grid = figure.subplots(rows, columns, squeeze=False, height_ratios=heights)
+    all_axes = [axes for row in grid for axes in row]
+    for axes in all_axes:
         axes.grid(color=FAINT, linewidth=0.5)
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=8)
-    return made, every
+    return figure, all_axes
 
 
-def nothing(axes: Axes, why: str) -> None:
-    """Say in the middle of the axes that there is nothing to draw, and why."""
+def write_placeholder(axes: Axes, reason: str) -> None:
+    """Write in the middle of empty axes why nothing is drawn."""
     axes.grid(visible=False)
     axes.set_xticks([])
     axes.set_yticks([])
-    axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center", color=GREY)
+    axes.text(0.5, 0.5, reason, transform=axes.transAxes, ha="center", va="center", color=GREY)
 
 
 @lru_cache(maxsize=1)
 def _palette() -> Image.Image:
-    """Return every colour that is drawn with, thinned towards white, and all greys between.
+    """Return a palette of all colors in use, lightened in steps, and of grays.
 
-    A palette found in the picture itself would give up the colour of a single small mark.
+    A palette computed from the image could lose the color of a single small marker.
     """
     from PIL import Image
 
-    names = {colour for colour, _ in (*_STYLES.values(), *_SPARE)}
+    codes = {color for color, _ in (*_STYLES.values(), *_SPARE_STYLES)}
     shades = np.linspace(0.0, 0.9, 12)
-    # Not too many greys: Pillow looks for the nearest in coarse steps, and white has to stay white.
-    colours = [(level, level, level) for level in range(255, -1, -15)]
-    for name in sorted(names - {"#000000"}):
-        red, green, blue = (int(name[at : at + 2], 16) for at in (1, 3, 5))
+    # Few grays: Pillow looks up the nearest color in coarse steps, and white must stay white.
+    colors = [(level, level, level) for level in range(255, -1, -15)]
+    for code in sorted(codes - {"#000000"}):
+        red, green, blue = (int(code[at : at + 2], 16) for at in (1, 3, 5))
         for shade in shades:
-            colours.append(tuple(round(c + (255 - c) * shade) for c in (red, green, blue)))
+            colors.append(tuple(round(c + (255 - c) * shade) for c in (red, green, blue)))
     palette = Image.new("P", (1, 1))
-    palette.putpalette([part for colour in colours for part in colour])
+    palette.putpalette([part for color in colors for part in color])
     return palette
 
 
@@ -101,9 +101,9 @@ def png(figure: Figure) -> bytes:
             label.set_fontsize(8.5)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
-    drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     buffer = BytesIO()
-    # A plot has few colours: with a palette of them it is a third as large, and looks the same.
-    few = drawn.quantize(palette=_palette(), dither=Image.Dither.NONE)
-    few.save(buffer, "png", optimize=True)
+    # With a palette, the file has a third of the size and looks the same.
+    image = image.quantize(palette=_palette(), dither=Image.Dither.NONE)
+    image.save(buffer, "png", optimize=True)
     return buffer.getvalue()

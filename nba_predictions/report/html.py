@@ -9,6 +9,7 @@ import polars as pl
 
 from nba_predictions import __version__
 from nba_predictions.report import plots
+from nba_predictions.report.formatting import cell, cells
 from nba_predictions.report.night import (
     LOOK_BACK,
     NightReport,
@@ -20,7 +21,6 @@ from nba_predictions.report.night import (
     reconciliation_table,
     steps_table,
 )
-from nba_predictions.report.tables import cell, cells
 
 TEMPLATE = "night.html.j2"
 

@@ -18,7 +18,7 @@ from nba_predictions.domain.batches.batch import Batch
 from nba_predictions.domain.batches.reconciliation import Reconciliation, last_entry
 from nba_predictions.domain.tables import PREDICTIONS, RESULTS
 from nba_predictions.nightly.audit import gather_evidence, report
-from nba_predictions.report.tables import Schema
+from nba_predictions.report.formatting import Schema
 from nba_predictions.warehouse.port import Warehouse
 
 #: How far back errors and calibration are looked at: two months of dates.

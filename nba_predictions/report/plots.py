@@ -1,4 +1,4 @@
-"""The pictures of a night, as small PNGs: the same for the Dagster UI and for the page."""
+"""The plots of a night as small PNGs, for the Dagster UI and the report page."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from nba_predictions.report import drawing
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+#: A calibration bucket with fewer rows of a system is not drawn.
 _FEWEST_ROWS = 10
-#: From so many dates on, single ones are noise: means of a week of them are drawn.
+#: With at least this many dates, the mean of the last seven is drawn instead of each date.
 _MANY_DATES, _WEEK = 15, 7
 
 
 def distributions(at_base: pl.DataFrame) -> bytes:
-    """Draw how each system's predictions, and its probabilities at the base line, are spread.
+    """Draw histograms of each system's predicted points and of its probabilities at the base line.
 
     Args:
-        at_base: a row per player and system, as `night_at_base_line` gives it.
+        at_base: the result of the query `night_at_base_line`, one row per player and system.
     """
     figure, (points, over) = drawing.figure(9.0, 3.6, columns=2)
     title = "Predicted points of the players"
@@ -33,32 +34,32 @@ def distributions(at_base: pl.DataFrame) -> bytes:
 
 
 def against_the_line(at_base: pl.DataFrame, system: str = "ensemble") -> bytes:
-    """Draw one system's predicted points of each player against his base line."""
+    """Draw one system's predicted points for each player against the base line."""
     figure, (axes,) = drawing.figure(5.6, 4.2)
-    axes.set_title(f"Where {system} disagrees with the line")
+    axes.set_title(f"Predicted points of {system} against the line")
     axes.set_xlabel("base line, points")
     axes.set_ylabel("predicted points")
-    found = at_base.filter((pl.col("system_id") == system) & pl.col("base_line").is_not_null())
-    if found.is_empty():
-        drawing.nothing(axes, f"{system} has no player with a line")
+    with_line = at_base.filter((pl.col("system_id") == system) & pl.col("base_line").is_not_null())
+    if with_line.is_empty():
+        drawing.write_placeholder(axes, f"{system} has no player with a line")
         return drawing.png(figure)
-    lines = found["base_line"].cast(pl.Float64).to_numpy()
-    predicted = found["predicted_points"].to_numpy()
+    lines = with_line["base_line"].cast(pl.Float64).to_numpy()
+    predicted = with_line["predicted_points"].to_numpy()
     top = float(max(lines.max(), predicted.max())) * 1.06 + 1.0
     axes.plot([0, top], [0, top], color=drawing.GREY, linewidth=1, linestyle="--")
-    for called, (colour, mark) in {
+    for recommendation, (color, marker) in {
         "OVER": ("#0072B2", "^"),
         "UNDER": ("#D55E00", "v"),
         "PASS": ("#999999", "o"),
     }.items():
-        chosen = (found["recommendation"] == called).to_numpy()
+        chosen = (with_line["recommendation"] == recommendation).to_numpy()
         axes.plot(
-            *(lines[chosen], predicted[chosen], mark),
-            color=colour,
+            *(lines[chosen], predicted[chosen], marker),
+            color=color,
             markersize=4,
             alpha=0.7,
             linestyle="none",
-            label=f"{called} {chosen.sum()}",
+            label=f"{recommendation} {chosen.sum()}",
         )
     axes.set_xlim(0, top)
     axes.set_ylim(0, top)
@@ -66,39 +67,39 @@ def against_the_line(at_base: pl.DataFrame, system: str = "ensemble") -> bytes:
     return drawing.png(figure)
 
 
-def calibration(buckets: pl.DataFrame, when: str) -> bytes:
-    """Draw how often the points were above the line, by what was said; and how many rows say so.
+def calibration(buckets: pl.DataFrame, dates: str) -> bytes:
+    """Draw the observed share of overs by predicted probability, with the number of rows below.
 
-    A tenth with fewer than ten rows of a system says nothing, and is left out of its curve.
+    A bucket with fewer than ten rows of a system is too uncertain and is omitted from its curve.
 
     Args:
-        buckets: as `calibration` gives them: system_id, bucket, row_count, said, came.
-        when: the dates that they are of, in words.
+        buckets: the result of the query `calibration`.
+        dates: the dates of the rows, as text for the title.
     """
     figure, (curve, counts) = drawing.figure(5.6, 4.2, rows=2, heights=(3, 1))
-    curve.set_title(f"Calibration, {when}")
-    curve.set_ylabel("were above the line, share")
-    counts.set_xlabel("probability of more points than the line, as predicted")
+    curve.set_title(f"Calibration, {dates}")
+    curve.set_ylabel("share of points above the line")
+    counts.set_xlabel("predicted probability of more points than the line")
     if buckets.is_empty():
         figure.delaxes(counts)
-        drawing.nothing(curve, "no graded prediction with a line")
+        drawing.write_placeholder(curve, "no graded prediction with a line")
         return drawing.png(figure)
     curve.plot([0, 1], [0, 1], color=drawing.GREY, linewidth=1, linestyle="--", label="perfect")
     systems = _systems(buckets)
-    for system, (colour, mark) in systems.items():
+    for system, (color, marker) in systems.items():
         of_system = buckets.filter(
             (pl.col("system_id") == system) & (pl.col("row_count") >= _FEWEST_ROWS)
         )
         curve.plot(
             *(of_system["said"], of_system["came"]),
-            color=colour,
-            marker=mark,
+            color=color,
+            marker=marker,
             markersize=4,
             linewidth=1.2,
             label=system,
         )
     rows = buckets.group_by("bucket").agg(pl.col("row_count").sum()).sort("bucket")
-    # Every system has the same rows; what is shown is how many of one.
+    # Every system has the same rows. The bars show the rows of one system.
     counts.bar(
         (rows["bucket"] / 10 + 0.05).to_numpy(),
         (rows["row_count"] / len(systems)).to_numpy(),
@@ -107,7 +108,7 @@ def calibration(buckets: pl.DataFrame, when: str) -> bytes:
         edgecolor=drawing.GREY,
         linewidth=0.5,
     )
-    counts.set_ylabel("rows of a\nsystem, mean")
+    counts.set_ylabel("rows per\nsystem")
     counts.sharex(curve)
     curve.set_xlim(0, 1)
     curve.set_ylim(0, 1)
@@ -115,31 +116,31 @@ def calibration(buckets: pl.DataFrame, when: str) -> bytes:
     return drawing.png(figure)
 
 
-def error_by_system(graded: pl.DataFrame, when: str) -> bytes:
-    """Draw the mean absolute error of each system and, on the same players, of the base line.
+def error_by_system(graded: pl.DataFrame, dates: str) -> bytes:
+    """Draw the mean absolute error of each system, and of the base line for the same players.
 
     Args:
-        graded: as `graded_night` gives it.
-        when: the dates that it is of, in words.
+        graded: the result of the query `graded_night`.
+        dates: the dates of the rows, as text for the title.
     """
     figure, (axes,) = drawing.figure(6.4, 2.8)
-    axes.set_title(f"Error by system, players with a line, {when}")
+    axes.set_title(f"Error by system, players with a line, {dates}")
     axes.set_xlabel("mean absolute error, points")
-    found = graded.filter(pl.col("error_with_line").is_not_null())
-    if found.is_empty():
-        drawing.nothing(axes, "no graded player with a line")
+    measured = graded.filter(pl.col("error_with_line").is_not_null())
+    if measured.is_empty():
+        drawing.write_placeholder(axes, "no graded player with a line")
         return drawing.png(figure)
-    found = found.sort("error_with_line", descending=True)
-    line = _mean_of_line(found)
+    measured = measured.sort("error_with_line", descending=True)
+    line = _mean_line_error(measured)
     axes.axvline(line, color=drawing.GREY, linestyle="--", linewidth=1)
-    names, errors = found["system_id"].to_list(), found["error_with_line"].to_list()
-    for place, (name, error) in enumerate(zip(names, errors, strict=True)):
-        colour, mark = _systems(found)[name]
-        axes.hlines(place, min(line, error), max(line, error), color=colour, linewidth=2)
-        axes.plot([error], [place], color=colour, marker=mark, markersize=7)
+    names, errors = measured["system_id"].to_list(), measured["error_with_line"].to_list()
+    for row, (name, error) in enumerate(zip(names, errors, strict=True)):
+        color, marker = _systems(measured)[name]
+        axes.hlines(row, min(line, error), max(line, error), color=color, linewidth=2)
+        axes.plot([error], [row], color=color, marker=marker, markersize=7)
         axes.annotate(
             f"{error:.2f}",
-            (error, place),
+            (error, row),
             xytext=(0, 7),
             textcoords="offset points",
             ha="center",
@@ -147,20 +148,20 @@ def error_by_system(graded: pl.DataFrame, when: str) -> bytes:
         )
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(-0.6, len(names) - 0.3)
-    room = 0.15 + 0.1 * (max([*errors, line]) - min([*errors, line]))
-    axes.set_xlim(min([*errors, line]) - room, max([*errors, line]) + room)
-    axes.set_xlabel(f"mean absolute error, points; dashed: the line itself, {line:.2f}")
+    margin = 0.15 + 0.1 * (max([*errors, line]) - min([*errors, line]))
+    axes.set_xlim(min([*errors, line]) - margin, max([*errors, line]) + margin)
+    axes.set_xlabel(f"mean absolute error, points (dashed: the base line, {line:.2f})")
     axes.tick_params(axis="y", length=0)
     return drawing.png(figure)
 
 
 def error_by_date(errors: pl.DataFrame) -> bytes:
-    """Draw the mean absolute error of each system and of the base line, date by date.
+    """Draw the mean absolute error of each system and of the base line by date.
 
-    Over many dates the mean of the last seven is drawn, in which a night weighs like another.
+    With many dates, the unweighted mean of the last seven dates is drawn.
 
     Args:
-        errors: as `error_by_date` gives them.
+        errors: the result of the query `error_by_date`.
     """
     figure, (axes,) = drawing.figure(6.4, 3.2)
     dates = errors["game_date"].unique().sort().to_list()
@@ -169,17 +170,17 @@ def error_by_date(errors: pl.DataFrame) -> bytes:
     axes.set_title(f"Error by system, players with a line{means}")
     axes.set_ylabel("mean absolute error, points")
     if errors.is_empty():
-        drawing.nothing(axes, "no graded date with lines")
+        drawing.write_placeholder(axes, "no graded date with lines")
         return drawing.png(figure)
-    # Dates without games take no room: the dates are numbered.
-    number = {day: place for place, day in enumerate(dates)}
-    for system, (colour, mark) in _systems(errors).items():
+    # The x axis numbers the dates, so that dates without games leave no gap.
+    number = {day: n for n, day in enumerate(dates)}
+    for system, (color, marker) in _systems(errors).items():
         of_system = errors.filter(pl.col("system_id") == system)
         axes.plot(
             [number[day] for day in of_system["game_date"]],
             _smooth(of_system["mean_absolute_error"], many),
-            color=colour,
-            marker="" if many else mark,
+            color=color,
+            marker="" if many else marker,
             markersize=4,
             linewidth=1.2,
             label=system,
@@ -192,14 +193,14 @@ def error_by_date(errors: pl.DataFrame) -> bytes:
         linestyle="--",
         marker="" if many else ".",
         linewidth=1.5,
-        label="the line",
+        label="base line",
     )
     shown = np.unique(np.linspace(0, len(dates) - 1, min(len(dates), 6)).round().astype(int))
-    axes.set_xticks(shown, [f"{dates[place]:%b %d}" for place in shown])
+    axes.set_xticks(shown, [f"{dates[n]:%b %d}" for n in shown])
     if len(dates) == 1:
         axes.set_xlim(-1, 1)
     low, high = axes.get_ylim()
-    # Room for the legend, and no mountains made of a hundredth of a point.
+    # Leave space for the legend, and do not exaggerate differences of a hundredth of a point.
     axes.set_ylim(max(0.0, low - 0.1 - 0.35 * max(high - low, 0.4)), high + 0.1)
     axes.legend(frameon=False, fontsize=7, ncols=3, loc="lower left")
     return drawing.png(figure)
@@ -209,13 +210,13 @@ def _smooth(errors: pl.Series, many: bool) -> pl.Series:
     return errors.rolling_mean(_WEEK, min_samples=1) if many else errors
 
 
-def _mean_of_line(graded: pl.DataFrame) -> float:
+def _mean_line_error(graded: pl.DataFrame) -> float:
     weighted = (graded["error_of_line"] * graded["with_line"]).sum()
     return float(weighted) / float(graded["with_line"].sum())
 
 
 def _systems(frame: pl.DataFrame) -> dict[str, tuple[str, str]]:
-    """Return colour and mark of each system of a frame."""
+    """Return the color and marker of each system of a frame."""
     return drawing.styles(frame["system_id"].unique().to_list())
 
 
@@ -227,11 +228,11 @@ def _ridges(
     unit: str,
     bounds: tuple[float, float] | None = None,
 ) -> None:
-    """Draw one histogram per system, one above the other, with its median."""
+    """Draw one histogram per system, one above the other, with the median."""
     axes.set_title(title)
     axes.set_xlabel(unit)
     if frame.is_empty():
-        drawing.nothing(axes, "no row")
+        drawing.write_placeholder(axes, "no rows")
         return
     values = frame[column].to_numpy()
     low, high = bounds or (
@@ -243,14 +244,14 @@ def _ridges(
     of_system = {system: values[(frame["system_id"] == system).to_numpy()] for system in systems}
     heights = {system: np.histogram(of_system[system], edges)[0] for system in systems}
     tallest = max(int(height.max()) for height in heights.values()) or 1
-    for place, (system, (colour, _)) in enumerate(reversed(systems.items())):
-        top = place + 0.85 * heights[system] / tallest
-        axes.stairs(top, edges, baseline=place, fill=True, color=colour, alpha=0.65)
-        middle = float(np.median(of_system[system]))
-        axes.plot([middle, middle], [place, place + 0.85], color=drawing.GREY, linewidth=1)
+    for base, (system, (color, _)) in enumerate(reversed(systems.items())):
+        top = base + 0.85 * heights[system] / tallest
+        axes.stairs(top, edges, baseline=base, fill=True, color=color, alpha=0.65)
+        median = float(np.median(of_system[system]))
+        axes.plot([median, median], [base, base + 0.85], color=drawing.GREY, linewidth=1)
         digits = 2 if bounds else 1
-        axes.text(middle, place + 0.72, f" {middle:.{digits}f}", fontsize=8, color=drawing.GREY)
-    axes.set_yticks([place + 0.3 for place in range(len(systems))], list(reversed(systems)))
+        axes.text(median, base + 0.72, f" {median:.{digits}f}", fontsize=8, color=drawing.GREY)
+    axes.set_yticks([base + 0.3 for base in range(len(systems))], list(reversed(systems)))
     axes.tick_params(axis="y", length=0)
     axes.set_xlim(low, high)
     axes.set_ylim(0, len(systems))

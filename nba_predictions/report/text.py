@@ -7,6 +7,7 @@ from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
+from nba_predictions.report.formatting import cells
 from nba_predictions.report.night import (
     NightReport,
     by_game,
@@ -17,7 +18,6 @@ from nba_predictions.report.night import (
     reconciliation_table,
     steps_table,
 )
-from nba_predictions.report.tables import cells
 
 #: Columns of a text that nobody sees on a terminal, so that no row is broken.
 WIDTH_WITHOUT_TERMINAL = 160

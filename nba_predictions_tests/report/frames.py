@@ -1,4 +1,4 @@
-"""Frames as the queries give them, of as many players and dates as a test wants."""
+"""Frames like the results of the report's queries, with a given number of players and dates."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from nba_predictions.report.tables import Schema
+from nba_predictions.report.formatting import Schema
 
 SYSTEMS = (
     *("ensemble", "market_blend", "moving_average", "similarity", "xgboost", "zone_matchup"),
@@ -40,13 +40,13 @@ BY_DATE: Schema = {
 
 
 def at_base(players: int, systems: tuple[str, ...] = SYSTEMS) -> pl.DataFrame:
-    """A row per player and system; every fourth player has no line."""
+    """Return one row per player and system. Every fourth player has no line."""
     rows = []
     for n in range(players):
         line = None if n % 4 == 3 else f"{5 + n % 20}.5"
         for s, system in enumerate(systems):
             over = None if line is None else (0.2 + 0.07 * s + n * 0.013) % 1
-            called = "NO_LINE" if over is None else ("UNDER", "PASS", "OVER")[int(over * 3)]
+            recommendation = "NO_LINE" if over is None else ("UNDER", "PASS", "OVER")[int(over * 3)]
             rows.append(
                 {
                     "player_lookup": f"player{n:03}",
@@ -59,7 +59,7 @@ def at_base(players: int, systems: tuple[str, ...] = SYSTEMS) -> pl.DataFrame:
                     "books": 0 if line is None else 1 + n % 3,
                     "predicted_points": 4.0 + n % 23 + 0.3 * s,
                     "over_probability": over,
-                    "recommendation": called,
+                    "recommendation": recommendation,
                 }
             )
     frame = pl.DataFrame(rows, schema={**AT_BASE, "base_line": pl.String})

@@ -1,4 +1,4 @@
-"""The pictures: valid, small, the same for the same numbers, and never a crash for want of rows."""
+"""Plots of a night: valid and small PNGs, deterministic, and drawn for empty frames too."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from PIL import Image
 from nba_predictions.report import drawing, plots
 from nba_predictions_tests.report import frames
 
-#: A materialization carries two pictures at most, and its event stays small.
+#: A materialization event has at most two plots, and must stay small.
 MOST_BYTES = 25_000
 
 
 def size_of(png: bytes) -> tuple[int, int]:
-    """Read a PNG as a viewer does: the signature, each chunk with its checksum; return its size."""
+    """Check the signature and the checksum of each chunk of a PNG; return its width and height."""
     assert png.startswith(b"\x89PNG\r\n\x1a\n")
-    found, at = [], 8
+    chunks, at = [], 8
     while at < len(png):
         (length,) = struct.unpack(">I", png[at : at + 4])
         kind, body = png[at + 4 : at + 8], png[at + 8 : at + 8 + length]
         (checksum,) = struct.unpack(">I", png[at + 8 + length : at + 12 + length])
         assert checksum == zlib.crc32(kind + body)
-        found.append((kind, body))
+        chunks.append((kind, body))
         at += 12 + length
-    assert found[0][0] == b"IHDR"
-    assert found[-1][0] == b"IEND"
-    width, height = struct.unpack(">II", found[0][1][:8])
+    assert chunks[0][0] == b"IHDR"
+    assert chunks[-1][0] == b"IEND"
+    width, height = struct.unpack(">II", chunks[0][1][:8])
     return width, height
 
 
@@ -68,7 +68,7 @@ DRAWINGS: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.mark.parametrize("name", DRAWINGS)
-def test_a_picture_is_a_small_png_whatever_there_is_to_draw(name: str) -> None:
+def test_every_plot_is_a_small_valid_png(name: str) -> None:
     png = DRAWINGS[name]()
     width, height = size_of(png)
     assert 400 <= width <= 900
@@ -76,26 +76,26 @@ def test_a_picture_is_a_small_png_whatever_there_is_to_draw(name: str) -> None:
     assert 1_500 < len(png) < MOST_BYTES
 
 
-def test_what_has_nothing_to_draw_looks_different_from_what_has() -> None:
+def test_a_plot_without_data_differs_from_one_with_data() -> None:
     assert DRAWINGS["dates, none"]() != DRAWINGS["dates, many"]()
     assert DRAWINGS["distributions, none"]() != DRAWINGS["distributions, many"]()
 
 
 def test_the_same_numbers_give_the_same_bytes_in_any_thread() -> None:
-    alone = [draw() for draw in DRAWINGS.values()]
+    sequential = [draw() for draw in DRAWINGS.values()]
     with ThreadPoolExecutor(4) as pool:
-        together = list(pool.map(lambda draw: draw(), DRAWINGS.values()))
-    assert together == alone
+        concurrent = list(pool.map(lambda draw: draw(), DRAWINGS.values()))
+    assert concurrent == sequential
 
 
-def test_a_system_keeps_its_colour_when_others_are_missing() -> None:
-    everybody = plots._systems(frames.graded())
-    few = plots._systems(frames.graded().filter(pl.col("system_id") == "xgboost"))
-    assert few["xgboost"] == everybody["xgboost"]
-    assert len(set(everybody.values())) == len(frames.SYSTEMS)
+def test_a_system_keeps_its_color_without_the_others() -> None:
+    all_systems = plots._systems(frames.graded())
+    one_system = plots._systems(frames.graded().filter(pl.col("system_id") == "xgboost"))
+    assert one_system["xgboost"] == all_systems["xgboost"]
+    assert len(set(all_systems.values())) == len(frames.SYSTEMS)
 
 
-def test_definitions_and_commands_are_loaded_without_the_drawing_library() -> None:
+def test_definitions_and_commands_load_without_matplotlib_and_jinja() -> None:
     code = (
         "import sys, nba_predictions.definitions, nba_predictions.cli;"
         "print([m for m in ('matplotlib', 'jinja2') if m in sys.modules])"
@@ -106,10 +106,10 @@ def test_definitions_and_commands_are_loaded_without_the_drawing_library() -> No
     assert loaded.stdout.splitlines()[-1] == "[]"
 
 
-def test_white_stays_white_and_a_single_mark_keeps_its_colour() -> None:
-    drawn = Image.open(io.BytesIO(plots.error_by_date(frames.by_date(1)))).convert("RGB")
-    pixels = np.asarray(drawn).reshape(-1, 3).astype(int)
+def test_quantization_keeps_white_and_the_color_of_a_single_marker() -> None:
+    image = Image.open(io.BytesIO(plots.error_by_date(frames.by_date(1)))).convert("RGB")
+    pixels = np.asarray(image).reshape(-1, 3).astype(int)
     assert pixels[0].tolist() == [255, 255, 255]
-    for colour, _ in drawing._STYLES.values():
-        wanted = [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
-        assert np.abs(pixels - wanted).sum(axis=1).min() < 12
+    for color, _ in drawing._STYLES.values():
+        expected = [int(color[at : at + 2], 16) for at in (1, 3, 5)]
+        assert np.abs(pixels - expected).sum(axis=1).min() < 12

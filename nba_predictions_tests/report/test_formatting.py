@@ -1,3 +1,5 @@
+"""Formatting of values and frames as text and Markdown."""
+
 from __future__ import annotations
 
 from datetime import datetime, timezone
@@ -6,7 +8,7 @@ from decimal import Decimal
 import polars as pl
 import pytest
 
-from nba_predictions.report.tables import cell, cells, markdown_table
+from nba_predictions.report.formatting import cell, cells, markdown_table
 
 
 @pytest.mark.parametrize(
@@ -22,11 +24,11 @@ from nba_predictions.report.tables import cell, cells, markdown_table
         (datetime(2026, 1, 15, 7, 5, 9, 999, tzinfo=timezone.utc), "2026-01-15 07:05:09"),
     ],
 )
-def test_a_value_is_told_as_a_reader_wants_it(value: object, text: str) -> None:
+def test_a_value_is_formatted_for_readers(value: object, text: str) -> None:
     assert cell(value) == text
 
 
-def test_the_floats_of_a_column_have_the_same_decimals_and_no_more_than_they_need() -> None:
+def test_floats_of_a_column_have_the_same_minimal_number_of_decimals() -> None:
     frame = pl.DataFrame({"a": [1.0, -2.0, None], "b": [0.5, 0.25, 1.0], "c": [1 / 3, 2.0, 0.5]})
     assert cells(frame) == [
         ["1", "0.50", "0.333"],
@@ -35,7 +37,7 @@ def test_the_floats_of_a_column_have_the_same_decimals_and_no_more_than_they_nee
     ]
 
 
-def test_a_markdown_table_has_a_line_per_row_and_numbers_on_the_right() -> None:
+def test_a_markdown_table_has_one_line_per_row_and_right_aligned_numbers() -> None:
     frame = pl.DataFrame({"system_id": ["ensemble", "xgboost"], "rows": [25, 5]})
     assert markdown_table(frame).splitlines() == [
         "| system_id | rows |",
@@ -45,7 +47,7 @@ def test_a_markdown_table_has_a_line_per_row_and_numbers_on_the_right() -> None:
     ]
 
 
-def test_no_value_breaks_out_of_its_cell() -> None:
+def test_values_are_escaped_within_their_cell() -> None:
     frame = pl.DataFrame(
         {"reason": ["a|b", "<img src=x>", "two\nlines", "[x](http://y)", "`c` *d*"]}
     )
@@ -59,5 +61,5 @@ def test_no_value_breaks_out_of_its_cell() -> None:
     ]
 
 
-def test_a_table_without_rows_has_its_head() -> None:
+def test_an_empty_table_has_its_header() -> None:
     assert markdown_table(pl.DataFrame(schema={"a": pl.Int64})) == "| a |\n|---:|"

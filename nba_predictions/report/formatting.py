@@ -1,4 +1,4 @@
-"""Frames as tables that people read: cells as text, and whole tables in Markdown."""
+"""Format values and frames for readers: cells as text, and tables in Markdown."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from datetime import datetime
 
 import polars as pl
 
-#: The columns of a frame that may have no rows.
+#: Names and types of the columns of a frame.
 Schema = dict[str, pl.DataType | type[pl.DataType]]
 DECIMALS = 3
-#: What Markdown would take for a link, emphasis, code, or the end of a cell.
-_MARKDOWN = re.compile(r"([\\|`*\[\]])")
+#: Characters with a meaning in Markdown: links, emphasis, code and the end of a cell.
+_MARKDOWN_CHARACTERS = re.compile(r"([\\|`*\[\]])")
 
 
 def cell(value: object, decimals: int = DECIMALS) -> str:
-    """Return a value as a reader wants it: floats rounded, times in seconds, `-` for nothing."""
+    """Return a value as text: floats rounded, times to the second, `-` for a missing value."""
     if value is None:
         return "-"
     if isinstance(value, float):
         text = f"{value:.{decimals}f}"
-        # Minus nothing is nothing.
+        # Write 0.000 for a value that rounds to -0.000.
         return text.removeprefix("-") if float(text) == 0 else text
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}"
@@ -30,7 +30,7 @@ def cell(value: object, decimals: int = DECIMALS) -> str:
 
 
 def cells(frame: pl.DataFrame) -> list[list[str]]:
-    """Return the rows of a frame as text; all floats of a column have the same decimals."""
+    """Return the rows of a frame as text. All floats of a column have the same decimals."""
     columns = []
     for column in frame:
         decimals = _decimals(column) if column.dtype.is_float() else DECIMALS
@@ -39,7 +39,7 @@ def cells(frame: pl.DataFrame) -> list[list[str]]:
 
 
 def _decimals(column: pl.Series) -> int:
-    """Return how many decimals show all that there is to a column's values, at most DECIMALS."""
+    """Return the number of decimals that all values of a column need, at most DECIMALS."""
     values = column.drop_nulls()
     return next(
         (n for n in range(DECIMALS) if ((values - values.round(n)).abs() < 1e-9).all()), DECIMALS
@@ -47,7 +47,7 @@ def _decimals(column: pl.Series) -> int:
 
 
 def markdown_table(frame: pl.DataFrame) -> str:
-    """Return a frame as a table that the Dagster UI shows. No value can break out of its cell."""
+    """Return a frame as a Markdown table for the Dagster UI. Values are escaped."""
     aligned = ("---:|" if kind.is_numeric() else "---|" for kind in frame.dtypes)
     lines = [_line(frame.columns), "|" + "".join(aligned), *map(_line, cells(frame))]
     return "\n".join(lines)
@@ -58,5 +58,5 @@ def _line(texts: Iterable[str]) -> str:
 
 
 def escaped(text: str) -> str:
-    """Return a text of one line in which Markdown and HTML find nothing of theirs."""
-    return _MARKDOWN.sub(r"\\\1", html.escape(" ".join(text.split()), quote=False))
+    """Return a text on one line, escaped for Markdown and HTML."""
+    return _MARKDOWN_CHARACTERS.sub(r"\\\1", html.escape(" ".join(text.split()), quote=False))
