@@ -34,15 +34,14 @@ from nba_predictions.orchestration.assets import (
 )
 from nba_predictions.orchestration.checks import batch_checks, input_gates
 from nba_predictions.settings import Settings
+from nba_predictions.systems.registry import registered_systems
 from nba_predictions.training.model_store import ModelStore
 from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
 from nba_predictions_tests.conftest import GAME_DATE
 from nba_predictions_tests.leagues import small_league
 
 NO_GAMES_DATE = date(2025, 11, 27)
-SYSTEMS = (
-    *("ensemble", "market_blend", "moving_average", "similarity", "xgboost", "zone_matchup"),
-)
+SYSTEMS = tuple(sorted(system.system_id for system in registered_systems()))
 #: What may differ between two nights that were given the same.
 BOOKKEEPING = ("batch_id", "created_at", "updated_at")
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}

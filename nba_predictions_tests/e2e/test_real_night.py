@@ -15,7 +15,7 @@ from nba_predictions.definitions import build_definitions, build_resources
 from nba_predictions.domain.league.games import start_of_eastern_day
 from nba_predictions.inputs.files import FilesSource
 from nba_predictions.settings import Settings
-from nba_predictions_tests.e2e.pipeline import QUIET
+from nba_predictions_tests.e2e.pipeline import QUIET, SYSTEMS
 
 pytestmark = pytest.mark.real_data
 NIGHT = date(2025, 1, 10)
@@ -63,7 +63,9 @@ def night(tmp_path_factory: pytest.TempPathFactory, real_data_dir: Path) -> Real
     return RealNight(home, run("nightly_predictions"), run("grade_predictions"))
 
 
-def test_the_night_succeeds_with_30_rows_per_line_and_6_per_other_player(night: RealNight) -> None:
+def test_the_night_succeeds_with_5_rows_per_system_and_line_and_1_per_other_player(
+    night: RealNight,
+) -> None:
     assert night.predicted
     players = (
         "SELECT COUNT(DISTINCT player_lookup) FROM player_prop_predictions WHERE base_line IS "
@@ -74,7 +76,7 @@ def test_the_night_succeeds_with_30_rows_per_line_and_6_per_other_player(night: 
     assert 90 <= with_line <= 92
     assert without > 0
     rows = night.one("SELECT COUNT(*) FROM player_prop_predictions")
-    assert rows == 30 * with_line + 6 * without
+    assert rows == len(SYSTEMS) * (5 * with_line + without)
 
 
 def test_all_games_of_the_night_are_predicted(night: RealNight) -> None:

@@ -1,4 +1,4 @@
-"""How good the systems are on a real season that nothing was learned from."""
+"""The quality of the systems for points on a real season that was not used for training."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from nba_predictions.features.build import training_features
 from nba_predictions.inputs.files import FilesSource
 from nba_predictions.systems.base import Floats, Forecast
 from nba_predictions.systems.line_update import BaseLines, with_line
-from nba_predictions.systems.registry import SYSTEMS, predict_all
+from nba_predictions.systems.registry import predict_all
 from nba_predictions.systems.trained_models import TrainedModels
 from nba_predictions.training.fitting import train
 from nba_predictions.training.line_update_fit import LinedRows, fit_update
 from nba_predictions.training.past_lines import past_lines
 from nba_predictions.training.scoring import line_metrics, metrics
+from nba_predictions_tests.systems.registered import BY_ID, POINTS_IDS
 
 pytestmark = pytest.mark.real_data
 CUTOFF = date(2024, 10, 1)
@@ -27,7 +28,7 @@ CUTOFF = date(2024, 10, 1)
 
 @dataclass(frozen=True)
 class Season:
-    """2024-25 as models of 2021-24 saw it coming, and the lines of its first months."""
+    """2024-25 with models trained on 2021-24, and the lines of its first months."""
 
     models: TrainedModels
     games: pl.DataFrame
@@ -55,11 +56,14 @@ def points_of(frame: pl.DataFrame) -> Floats:
     return frame["points"].to_numpy().astype(np.float64)
 
 
-def test_every_system_beats_the_averages_and_the_ensemble_every_system(season: Season) -> None:
+def test_every_system_beats_the_averages_and_the_ensemble_beats_every_system(
+    season: Season,
+) -> None:
     games = season.regulars("games_season")
     points = points_of(games)
     assert len(points) > 16_000
-    scores = {n: metrics(f, points) for n, f in predict_all(games, season.models).items()}
+    forecasts = predict_all(games, season.models)
+    scores = {name: metrics(forecasts[name], points) for name in POINTS_IDS}
     error = {name: s["mean_absolute_error"] for name, s in scores.items()}
     average = float(np.abs(points - games["points_season"].to_numpy()).mean())
     assert average == pytest.approx(5.097, abs=0.01)
@@ -81,15 +85,16 @@ def test_trees_and_ensemble_miss_by_less_than_4_93(season: Season) -> None:
 
 
 def at_lines(season: Season) -> tuple[dict[str, Forecast], BaseLines, Floats]:
-    """Every system at the lines; what they are worth beside it learned each week from before."""
+    """Return every forecast updated by lines, with updates learned from the weeks before."""
     keys = ["game_date", "player_lookup"]
     games = season.games.join(season.lines, on=keys, how="inner", maintain_order="left")
     base = games["base_line"].to_numpy()
     lines = BaseLines(base, games["fair_over"].fill_null(np.nan).to_numpy())
     points, weeks = points_of(games), games["game_date"].dt.truncate("1w").to_numpy()
-    found = predict_all(games, season.models)
-    for system in SYSTEMS:
-        own = found[system.system_id]
+    forecasts = predict_all(games, season.models)
+    updated = {}
+    for name in POINTS_IDS:
+        system, own = BY_ID[name], forecasts[name]
         mean, spread = own.mean.copy(), own.spread.copy()
         for week in np.unique(weeks):
             past, now = weeks < week, weeks == week
@@ -98,11 +103,13 @@ def at_lines(season: Season) -> tuple[dict[str, Forecast], BaseLines, Floats]:
                 system.default_update,
             )
             mean[now], spread[now] = with_line(own.mean[now], own.spread[now], lines[now], update)
-        found[system.system_id] = replace(own, line_mean=mean, line_spread=spread)
-    return found, lines, points
+        updated[name] = replace(own, line_mean=mean, line_spread=spread)
+    return updated, lines, points
 
 
-def test_at_real_lines_the_chances_are_better_than_a_coin_and_calibrated(season: Season) -> None:
+def test_probabilities_at_real_lines_are_calibrated_and_better_than_a_coin_flip(
+    season: Season,
+) -> None:
     forecasts, lines, points = at_lines(season)
     assert len(points) > 5_900
     scores = {name: line_metrics(f, lines, points) for name, f in forecasts.items()}
@@ -111,10 +118,10 @@ def test_at_real_lines_the_chances_are_better_than_a_coin_and_calibrated(season:
         if name != "market_blend":
             assert score["log_loss"] < 0.6931, name
             assert score["calibration_error"] <= 0.02, name
-            # Far below the line's own error is a leak until proven otherwise.
+            # An error far below that of the line suggests a leak.
             assert line - 0.05 < score["absolute_error_with_line"], name
     assert scores["ensemble"]["absolute_error_with_line"] < 5.33
     assert scores["ensemble"]["log_loss"] < 0.693
-    # The blend is the ensemble once the line is known.
+    # The blend is the ensemble updated by the line.
     blend = float(np.abs(points - forecasts["ensemble"].line_mean).mean())
     assert line - 0.05 < blend <= line

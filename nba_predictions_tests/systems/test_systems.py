@@ -1,4 +1,4 @@
-"""What the six systems answer: directions, gaps, company, calibration."""
+"""The forecasts of the systems: directions, missing features, independence of rows, calibration."""
 
 from __future__ import annotations
 
@@ -11,21 +11,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nba_predictions.domain.market import POINTS, Market
-from nba_predictions.features.build import FEATURES, KEYS, SIMILAR, build_features
+from nba_predictions.domain.market import Market
+from nba_predictions.features.build import (
+    FEATURES,
+    KEYS,
+    SIMILAR,
+    build_features,
+    market_features,
+)
 from nba_predictions.systems.base import Calibration, Forecast, LeaguePrior
 from nba_predictions.systems.ensemble import learn_weights, shift_weights_to_best
 from nba_predictions.systems.gradient_boosting import DIRECTIONS
 from nba_predictions.systems.line_update import BaseLines
-from nba_predictions.systems.registry import SYSTEMS, predict_all
+from nba_predictions.systems.registry import predict_all
 from nba_predictions.systems.system import System
 from nba_predictions.systems.trained_models import TrainedModels
 from nba_predictions.training.fitting import DEFAULT_WEIGHTS, train
 from nba_predictions_tests.systems.league import play_league, slate_of
+from nba_predictions_tests.systems.registered import BY_ID, POINTS_IDS, SYSTEM_IDS
 
 HISTORY = play_league(3, dates=90)
 LAST: date = HISTORY["game_date"][-1]
-BY_ID = {s.system_id: s for s in SYSTEMS}
 UNTRAINED = TrainedModels(
     "2024-01-01", {"points": LeaguePrior(4.0, 5.0)}, {}, DEFAULT_WEIGHTS, None
 )
@@ -42,8 +48,8 @@ def features() -> pl.DataFrame:
 
 
 def player(**known: float) -> pl.DataFrame:
-    """One established starter, average in all that is not said."""
-    usual = dict.fromkeys((*FEATURES, *SIMILAR), 1.0) | {
+    """Return an established starter, average in every feature that is not given."""
+    usual = dict.fromkeys((*FEATURES, *SIMILAR, *market_features()), 1.0) | {
         "games": 150.0,
         "games_season": 40.0,
         **{name: 18.0 for name in FEATURES if name.startswith("points_")},
@@ -71,7 +77,7 @@ def player(**known: float) -> pl.DataFrame:
     return pl.DataFrame({name: [value] for name, value in (usual | known).items()})
 
 
-def centre(system_id: str, features: pl.DataFrame) -> float:
+def center(system_id: str, features: pl.DataFrame) -> float:
     return float(BY_ID[system_id].forecast(features, UNTRAINED).mean[0])
 
 
@@ -107,39 +113,38 @@ def centre(system_id: str, features: pl.DataFrame) -> float:
         ("ensemble", {}, {"minutes_last_5": 36.0}),
     ],
 )
-def test_each_adjustment_goes_the_right_way(
+def test_each_adjustment_has_the_right_direction(
     system_id: str, lower: dict[str, float], higher: dict[str, float]
 ) -> None:
-    assert centre(system_id, player(**lower)) < centre(system_id, player(**higher))
+    assert center(system_id, player(**lower)) < center(system_id, player(**higher))
 
 
-@pytest.mark.parametrize("system_id", BY_ID)
-def test_more_minutes_up(system_id: str) -> None:
+@pytest.mark.parametrize("system_id", POINTS_IDS)
+def test_more_minutes_give_more_points(system_id: str) -> None:
     minutes = [n for n in FEATURES if n.startswith("minutes_") and n not in _SPREAD_OF_MINUTES]
     fewer = player(**dict.fromkeys(minutes, 24.0))
-    assert centre(system_id, fewer) <= centre(system_id, player())
-    # With the default calibration minutes count everywhere: the median nears the mean.
+    assert center(system_id, fewer) <= center(system_id, player())
+    # The default calibration uses minutes for every system, because the median nears the mean.
     if not BY_ID[system_id].members:
-        assert centre(system_id, fewer) < centre(system_id, player())
+        assert center(system_id, fewer) < center(system_id, player())
 
 
 _SPREAD_OF_MINUTES = ("minutes_sd_10", "minutes_trend")
 
 
 @pytest.mark.parametrize("name", DIRECTIONS)
-def test_trees_never_go_against_a_direction(
+def test_trees_never_move_against_a_direction(
     name: str, models: TrainedModels, features: pl.DataFrame
 ) -> None:
-    """Not for a single player, however little or much changes."""
+    """This holds for every player and every size of the change."""
     before = BY_ID["xgboost"].forecast(features, models).mean
     for change in (0.02, 0.1, 1.0, 10.0):
         moved = features.with_columns(pl.col(name) + change)
-        # The level alone: calibration lowers centres of few minutes, and that is another matter.
         after = BY_ID["xgboost"].forecast(moved, models).mean
         assert (DIRECTIONS[name] * (after - before) >= 0).all()
 
 
-def test_trees_listen_to_what_matters(models: TrainedModels, features: pl.DataFrame) -> None:
+def test_trees_use_the_important_features(models: TrainedModels, features: pl.DataFrame) -> None:
     before = BY_ID["xgboost"].forecast(features, models).mean
     for names, change in (
         (("points_ewm", "points_last_10", "points_season", "points_from_attempts"), 4.0),
@@ -150,68 +155,72 @@ def test_trees_listen_to_what_matters(models: TrainedModels, features: pl.DataFr
         assert (BY_ID["xgboost"].forecast(moved, models).mean - before).mean() > 0, names
 
 
-def test_a_record_that_is_all_with_one_team_is_neither_a_trade_nor_a_return() -> None:
-    """A newcomer's first games are few, but he has come from nowhere."""
+def test_a_newcomer_is_neither_traded_nor_back_from_an_absence() -> None:
     settled = player(games=2.0)
     rookie = player(games=2.0, games_with_team=2.0, games_since_return=2.0)
     traded = player(games=9.0, games_with_team=2.0, games_since_return=9.0)
-    assert centre("moving_average", rookie) == centre("moving_average", settled)
-    assert centre("moving_average", traded) < centre("moving_average", player(games=9.0))
+    assert center("moving_average", rookie) == center("moving_average", settled)
+    assert center("moving_average", traded) < center("moving_average", player(games=9.0))
 
 
-def test_a_zone_in_which_the_player_does_not_shoot_does_not_matter() -> None:
+def test_a_zone_without_attempts_does_not_matter() -> None:
     big_man = {"fg3a_ewm": 0.0, "three_rate": 0.0}
-    one = centre("zone_matchup", player(**big_man))
-    assert centre("zone_matchup", player(**big_man, opponent_threes_allowed=1.2)) == one
+    one = center("zone_matchup", player(**big_man))
+    assert center("zone_matchup", player(**big_man, opponent_threes_allowed=1.2)) == one
 
 
 @pytest.mark.parametrize("trained", [False, True])
-def test_everything_unknown_is_answered_with_the_prior(
+def test_an_unknown_player_gets_the_league_prior(
     trained: bool, models: TrainedModels, features: pl.DataFrame
 ) -> None:
     used = models if trained else UNTRAINED
     slate = slate_of(HISTORY, LAST).head(1)
-    nobody = slate.with_columns(
-        player_lookup=pl.lit("nobody"),
+    unknown_player = slate.with_columns(
+        player_lookup=pl.lit("unknown"),
         team=pl.lit(None, pl.String),
         opponent=pl.lit(None, pl.String),
         is_home=pl.lit(None, pl.Boolean),
     )
-    unknown = predict_all(build_features(HISTORY, nobody), used)
+    unknown = predict_all(build_features(HISTORY, unknown_player), used)
     known = predict_all(features, used)
     for system_id, forecast in unknown.items():
         assert forecast.confidence[0] == 0.0
-        assert forecast.spread[0] >= used.prior(POINTS).sd
-        # The trees have not seen such a player, and combinations contain them.
+        prior = used.prior(BY_ID[system_id].market)
+        assert forecast.spread[0] >= prior.sd
+        # The trees were not trained on such players, and combinations contain the trees.
         if system_id != "xgboost" and not BY_ID[system_id].members:
-            assert forecast.mean[0] <= used.prior(POINTS).median
+            assert forecast.mean[0] <= prior.median
         assert (known[system_id].confidence > 0).all()
 
 
-def test_team_unknown_is_neutral_context() -> None:
+def test_an_unknown_team_counts_as_average_context() -> None:
     slate = slate_of(HISTORY, LAST)
-    drifting = slate.with_columns(
+    without_team = slate.with_columns(
         team=pl.lit(None, pl.String),
         opponent=pl.lit(None, pl.String),
         is_home=pl.lit(None, pl.Boolean),
     )
-    for forecast in predict_all(build_features(HISTORY, drifting), UNTRAINED).values():
-        assert len(forecast) == slate.height  # Forecast itself refuses what is not finite
+    for forecast in predict_all(build_features(HISTORY, without_team), UNTRAINED).values():
+        assert len(forecast) == slate.height  # a Forecast refuses values that are not finite
     context = [n for n in FEATURES if n.startswith(("opponent_", "lineup_")) or n == "team_pace"]
     nulls = player().with_columns(pl.lit(None, pl.Float64).alias(n) for n in context)
-    assert centre("moving_average", nulls) == centre("moving_average", player())
-    assert centre("zone_matchup", nulls) == centre("zone_matchup", player())
+    assert center("moving_average", nulls) == center("moving_average", player())
+    assert center("zone_matchup", nulls) == center("zone_matchup", player())
 
 
 @settings(max_examples=60, deadline=None)
 @given(gaps=st.sets(st.sampled_from((*FEATURES, *SIMILAR)), max_size=30))
-def test_every_pattern_of_gaps_is_answered(gaps: set[str], models: TrainedModels) -> None:
+def test_every_combination_of_missing_features_has_a_forecast(
+    gaps: set[str], models: TrainedModels
+) -> None:
     row = player().with_columns(pl.lit(None, pl.Float64).alias(n) for n in gaps)
     for used in (UNTRAINED, models):
-        assert list(predict_all(row, used)) == list(BY_ID)
+        assert tuple(predict_all(row, used)) == SYSTEM_IDS
 
 
-def test_alone_or_together_the_same_numbers(models: TrainedModels, features: pl.DataFrame) -> None:
+def test_the_forecast_of_a_row_does_not_depend_on_other_rows(
+    models: TrainedModels, features: pl.DataFrame
+) -> None:
     together = predict_all(features, models)
     many = predict_all(pl.concat([features] * 20), models)
     for i in range(features.height):
@@ -222,19 +231,12 @@ def test_alone_or_together_the_same_numbers(models: TrainedModels, features: pl.
                 assert value == getattr(many[system_id], field)[i + 7 * features.height]
 
 
-def test_predict_all_is_each_system_on_its_own(
+def test_predict_all_gives_the_forecast_of_each_system(
     models: TrainedModels, features: pl.DataFrame
 ) -> None:
     together = predict_all(features, models)
-    assert list(together) == [
-        "moving_average",
-        "zone_matchup",
-        "similarity",
-        "xgboost",
-        "ensemble",
-        "market_blend",
-    ]
-    for system in SYSTEMS:
+    assert tuple(together) == SYSTEM_IDS
+    for system in BY_ID.values():
         alone = system.forecast(features, models)
         assert (alone.mean == together[system.system_id].mean).all()
         assert (alone.spread == together[system.system_id].spread).all()
@@ -256,9 +258,9 @@ def test_members_are_computed_once(models: TrainedModels, features: pl.DataFrame
     assert calls == [features.height]
 
 
-def test_the_ensemble_lies_among_its_members(models: TrainedModels, features: pl.DataFrame) -> None:
+def test_the_ensemble_is_between_its_members(models: TrainedModels, features: pl.DataFrame) -> None:
     forecasts = predict_all(features, models)
-    members = np.stack([f.mean for name, f in forecasts.items() if not BY_ID[name].members])
+    members = np.stack([forecasts[m.system_id].mean for m in BY_ID["ensemble"].members])
     assert (forecasts["ensemble"].mean >= members.min(axis=0) - 1e-9).all()
     assert (forecasts["ensemble"].mean <= members.max(axis=0) + 1e-9).all()
 
@@ -276,7 +278,7 @@ def test_evidence_narrows_the_spread_and_raises_confidence() -> None:
     assert volatile.spread[0] > system.forecast(player(), UNTRAINED).spread[0]
 
 
-def test_calibration_moves_the_centre() -> None:
+def test_calibration_moves_the_center() -> None:
     system = BY_ID["similarity"]
     half = replace(UNTRAINED, calibrations={"similarity": Calibration(0.5, 0.0)})
     full = replace(UNTRAINED, calibrations={"similarity": Calibration(1.0, 0.0)})
@@ -295,14 +297,14 @@ def test_calibration_moves_the_centre() -> None:
         ([1.0], [1.0, 2.0], [0.5], "shape"),
     ],
 )
-def test_a_forecast_refuses_nonsense(
+def test_a_forecast_refuses_invalid_values(
     mean: list[float], spread: list[float], confidence: list[float], words: str
 ) -> None:
     with pytest.raises(ValueError, match=words):
         Forecast(np.array(mean), np.array(spread), np.array(confidence))
 
 
-def test_a_forecast_refuses_narrow_types() -> None:
+def test_a_forecast_refuses_other_types_than_float64() -> None:
     with pytest.raises(ValueError, match="float32"):
         Forecast(np.ones(1), np.ones(1, dtype=np.float32), np.ones(1))
 
@@ -312,16 +314,16 @@ def test_a_forecast_refuses_narrow_types() -> None:
 def test_weights_are_never_worse_than_the_best_member(seed: int) -> None:
     random = np.random.default_rng(seed)
     points = random.gamma(2, 6, 300)
-    centres = {
+    centers = {
         name: points + random.normal(random.normal(0, 1), random.uniform(1, 8), 300)
         for name in ("a", "b", "c", "d")
     }
-    weights = learn_weights(centres, points)
+    weights = learn_weights(centers, points)
     assert list(weights) == ["a", "b", "c", "d"]
     assert sum(weights.values()) == pytest.approx(1.0)
     assert min(weights.values()) >= 0
-    blend = sum(w * centres[name] for name, w in weights.items())
-    least = min(float(np.abs(points - c).mean()) for c in centres.values())
+    blend = sum(w * centers[name] for name, w in weights.items())
+    least = min(float(np.abs(points - c).mean()) for c in centers.values())
     assert float(np.abs(points - blend).mean()) <= least + 1e-9
 
 
@@ -333,24 +335,24 @@ def test_weights_find_a_known_mix() -> None:
 
 
 @given(st.lists(st.integers(0, 100), min_size=3, max_size=3))
-def test_weights_nearer_to_the_best_are_weights(cuts: list[int]) -> None:
+def test_weights_shifted_to_the_best_member_are_valid(cuts: list[int]) -> None:
     a, b, c = sorted(cuts)
     found = {"p": a / 100, "q": (b - a) / 100, "r": (c - b) / 100, "s": (100 - c) / 100}
-    nearer = shift_weights_to_best(found, "r")
-    assert list(nearer) == list(found)
-    assert sum(nearer.values()) == pytest.approx(1.0)
-    assert all(weight >= 0 for weight in nearer.values())
-    assert nearer["r"] >= found["r"] - 1e-9
-    assert all(nearer[name] == pytest.approx(found[name] / 2, abs=0.006) for name in "pqs")
+    shifted = shift_weights_to_best(found, "r")
+    assert list(shifted) == list(found)
+    assert sum(shifted.values()) == pytest.approx(1.0)
+    assert all(weight >= 0 for weight in shifted.values())
+    assert shifted["r"] >= found["r"] - 1e-9
+    assert all(shifted[name] == pytest.approx(found[name] / 2, abs=0.006) for name in "pqs")
 
 
-def test_weights_need_rows() -> None:
+def test_weights_cannot_be_learned_without_rows() -> None:
     with pytest.raises(ValueError, match="at least one row"):
         learn_weights({"a": np.zeros(0)}, np.zeros(0))
 
 
-def test_the_slate_carries_its_keys_through(features: pl.DataFrame) -> None:
-    assert features.columns == [*KEYS, *FEATURES, *SIMILAR]
+def test_features_have_the_keys_of_the_slate(features: pl.DataFrame) -> None:
+    assert features.columns == [*KEYS, *FEATURES, *SIMILAR, *market_features()]
     assert features["game_date"].unique().to_list() == [LAST]
 
 
