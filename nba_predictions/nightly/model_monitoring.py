@@ -11,7 +11,7 @@ import polars as pl
 
 from nba_predictions.domain.policies.drift import (
     DateErrors,
-    DriftJudgement,
+    DriftFinding,
     judge_drift,
     rolling_errors,
 )
@@ -75,12 +75,12 @@ _CALIBRATION = {
 class DriftReport:
     """A judgement per system, and the rolling errors behind them (system, game_date, error)."""
 
-    judgements: Sequence[DriftJudgement]
+    judgements: Sequence[DriftFinding]
     rolling: pl.DataFrame
 
     @property
-    def alarming(self) -> list[DriftJudgement]:
-        return [j for j in self.judgements if j.alarming]
+    def alarming(self) -> list[DriftFinding]:
+        return [j for j in self.judgements if j.is_alarming]
 
     def table(self) -> pl.DataFrame:
         """The judgements as a table, errors rounded to a hundredth of a point."""
@@ -123,7 +123,7 @@ def drift_of(game_date: date, warehouse: Warehouse, *, run_id: str) -> DriftRepo
     for judgement in report.alarming:
         milestone(
             "system_drifted",
-            judgement.says(),
+            judgement.sentence(),
             severity=logging.WARNING,
             game_date=game_date,
             run_id=run_id,

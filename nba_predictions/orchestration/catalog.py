@@ -1,4 +1,4 @@
-"""What the catalog of the Dagster UI shows of every asset besides its own words."""
+"""Attributes of all assets in the catalog of the Dagster UI: code links, freshness and phase."""
 
 from __future__ import annotations
 
@@ -13,45 +13,45 @@ import dagster as dg
 import nba_predictions
 from nba_predictions.domain.league.games import EASTERN
 
-#: The night is predicted from 07:00 Eastern on; who comes at 08:00 wants it there.
+#: The night is predicted from 07:00 Eastern on, and must be complete at 08:00.
 FRESH_EACH_MORNING = dg.FreshnessPolicy.cron(
     deadline_cron="0 8 * * *", lower_bound_delta=timedelta(hours=1), timezone=str(EASTERN)
 )
-#: Nothing is graded without games, and the longest pause of a season is the All-Star week.
-GRADED_LATELY = dg.FreshnessPolicy.time_window(
+#: Dates without games are not graded. The longest break of a season is the All-Star week.
+GRADED_RECENTLY = dg.FreshnessPolicy.time_window(
     fail_window=timedelta(days=8), warn_window=timedelta(days=3)
 )
-#: Models are decided on once a week.
-DECIDED_LATELY = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=8))
-#: By group. The partitions of players have none: they come and go with their dates.
+#: Models are promoted once a week at most.
+DECIDED_RECENTLY = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=8))
+#: The policy of each asset group. Player partitions have none, because each belongs to one date.
 FRESHNESS: Mapping[str, dg.FreshnessPolicy] = {
     **dict.fromkeys(
         ("ingestion", "features", "models", "predictions", "publication"), FRESH_EACH_MORNING
     ),
-    "grading": GRADED_LATELY,
+    "grading": GRADED_RECENTLY,
 }
-#: The phases of the platform that this pipeline is a part of: `tag:phase=5` selects the night.
+#: The phase of the surrounding platform by asset group. `tag:phase=5` selects the night.
 PHASES: Mapping[str, str] = {group: "6" if group == "grading" else "5" for group in FRESHNESS}
 
 
 def catalogued(assets: Iterable[Any], code_url: str | None = None) -> list[Any]:
-    """Return assets with where their code is, when they have to be fresh, and their phase.
+    """Return assets with code references, freshness policies and phase tags.
 
-    The code is at a line of a file, for whoever has the file; with `code_url`, at that line below
-    the address, which is the root of a repository in a browser.
+    A code reference is a line of a local file. With `code_url`, the address of the repository in a
+    browser, it is a link to that line.
     """
     with warnings.catch_warnings():
-        # Code references are in beta, and say so for each asset.
+        # Code references are in beta, and warn for each asset.
         warnings.simplefilter("ignore", dg.BetaWarning)
-        found = dg.with_source_code_references([*assets])
-        return [_catalogued(asset, code_url) for asset in found]
+        referenced = dg.with_source_code_references([*assets])
+        return [_catalogued(asset, code_url) for asset in referenced]
 
 
 def _catalogued(asset: Any, code_url: str | None) -> Any:
     if not isinstance(asset, dg.AssetsDefinition):
         return asset
 
-    def described(spec: dg.AssetSpec) -> dg.AssetSpec:
+    def with_attributes(spec: dg.AssetSpec) -> dg.AssetSpec:
         spec = _linked(spec, code_url) if code_url else spec
         phase = PHASES.get(spec.group_name or "")
         if phase:
@@ -60,28 +60,28 @@ def _catalogued(asset: Any, code_url: str | None) -> Any:
         if policy is None or isinstance(spec.partitions_def, dg.DynamicPartitionsDefinition):
             return spec
         if spec.freshness_policy is not None:
-            # An asset may have a rhythm of its own.
+            # The asset has its own policy.
             return spec
         return spec.replace_attributes(freshness_policy=policy)
 
-    return asset.map_asset_specs(described)
+    return asset.map_asset_specs(with_attributes)
 
 
 def _linked(spec: dg.AssetSpec, code_url: str) -> dg.AssetSpec:
-    """Turn references to files of this package into addresses of a repository."""
-    found = spec.metadata.get("dagster/code_references")
-    if not isinstance(found, dg.CodeReferencesMetadataValue):
+    """Replace references to files of this package by links to the repository."""
+    references = spec.metadata.get("dagster/code_references")
+    if not isinstance(references, dg.CodeReferencesMetadataValue):
         return spec
     root = Path(nba_predictions.__file__).resolve().parents[1]
     links: list[Any] = []
-    for reference in found.code_references:
+    for reference in references.code_references:
         if isinstance(reference, dg.LocalFileCodeReference):
             path = Path(reference.file_path).resolve()
-            # What is defined elsewhere is not in this repository.
+            # A file outside of the package is not in the repository.
             if path.is_relative_to(root):
                 line = f"#L{reference.line_number}" if reference.line_number else ""
-                place = f"{path.relative_to(root).as_posix()}{line}"
-                reference = dg.UrlCodeReference(url=f"{code_url.rstrip('/')}/{place}")
+                target = f"{path.relative_to(root).as_posix()}{line}"
+                reference = dg.UrlCodeReference(url=f"{code_url.rstrip('/')}/{target}")
         links.append(reference)
     value = dg.CodeReferencesMetadataValue(code_references=links)
     return spec.replace_attributes(metadata={**spec.metadata, "dagster/code_references": value})

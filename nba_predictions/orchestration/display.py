@@ -1,4 +1,4 @@
-"""How numbers, tables and pictures are shown in the Dagster UI."""
+"""Metadata for the Dagster UI: tables, plots and summaries of frames."""
 
 from __future__ import annotations
 
@@ -17,41 +17,45 @@ from nba_predictions.report.html import data_uri
 
 
 def table(frame: pl.DataFrame) -> dg.MarkdownMetadataValue:
-    """Show a frame as a table; one without rows as the word for that."""
+    """Return a frame as a Markdown table, or `none` if it has no rows."""
     return dg.MetadataValue.md(markdown_table(frame) if frame.height else "none")
 
 
 def picture(draw: Callable[[], bytes], alt: str) -> dg.MarkdownMetadataValue:
-    """Show a picture. It is kept in the event log as it is: tens of kilobytes, no more.
+    """Return a plot as an embedded image. It is stored in the event log, so it must be small.
 
-    One that cannot be drawn is said not to be there: a night that was merged must not fail for it.
+    If it cannot be drawn, the text says so: a plot must not fail a night.
     """
     try:
         png = draw()
     except Exception as error:
-        why = f"{type(error).__name__}: {error}"
-        milestone("plot_failed", f"{alt}: {why}", severity=logging.WARNING)
-        return dg.MetadataValue.md(escaped(f"not drawn: {why}"))
+        reason = f"{type(error).__name__}: {error}"
+        milestone("plot_failed", f"{alt}: {reason}", severity=logging.WARNING)
+        return dg.MetadataValue.md(escaped(f"not drawn: {reason}"))
     return dg.MetadataValue.md(f"![{alt}]({data_uri(png)})")
 
 
 def input_frame(frame: pl.DataFrame) -> dict[str, dg.MetadataValue | int | str]:
-    """Say of a frame that was read what tells a good one from a bad one at a glance."""
-    said: dict[str, dg.MetadataValue | int | str] = {"dagster/row_count": frame.height}
+    """Return a summary of an input: rows, dates, players, games and breakdowns."""
+    summary: dict[str, dg.MetadataValue | int | str] = {"dagster/row_count": frame.height}
     if "game_date" in frame.columns and frame.height:
         days = frame["game_date"]
-        said |= {"dates": days.n_unique(), "oldest": _day(days.min()), "newest": _day(days.max())}
+        summary |= {
+            "dates": days.n_unique(),
+            "oldest": _day(days.min()),
+            "newest": _day(days.max()),
+        }
     for column, name in (("player_lookup", "players"), ("game_id", "games")):
         if column in frame.columns:
-            said[name] = frame[column].n_unique()
+            summary[name] = frame[column].n_unique()
     for columns, name in _BREAKDOWNS:
         if set(columns) <= set(frame.columns):
             counted = frame.group_by(columns).agg(rows=pl.len()).sort(columns)
-            said[name] = table(counted)
-    return said
+            summary[name] = table(counted)
+    return summary
 
 
-#: By which columns an input is counted, and as what that is shown.
+#: Columns by which the rows of an input are counted, with the name of the table.
 _BREAKDOWNS: tuple[tuple[tuple[str, ...], str], ...] = (
     (("season",), "by_season"),
     (("book", "line_source"), "by_book"),
@@ -61,19 +65,19 @@ _BREAKDOWNS: tuple[tuple[tuple[str, ...], str], ...] = (
 
 
 def missing_values(features: pl.DataFrame, names: tuple[str, ...]) -> pl.DataFrame:
-    """Return the features that are not known of everybody, and of how many not, worst first."""
+    """Return the features with missing values and their counts, the largest first."""
     counted = {name: features[name].null_count() for name in names if name in features.columns}
-    found = pl.DataFrame(
+    missing = pl.DataFrame(
         [(name, count) for name, count in counted.items() if count],
         schema={"feature": pl.String, "missing": pl.Int64},
         orient="row",
     )
     share = pl.col("missing") / max(features.height, 1)
-    return found.with_columns(share=share).sort(["missing", "feature"], descending=[True, False])
+    return missing.with_columns(share=share).sort(["missing", "feature"], descending=[True, False])
 
 
 def model_table(card: Mapping[str, object], weights: Mapping[str, float]) -> pl.DataFrame:
-    """Return the figures of a model card by system, with the weights in the ensemble."""
+    """Return the metrics of a model card by system, with the weights in the ensemble."""
     metrics = card.get("metrics")
     by_system: Mapping[str, Mapping[str, float]] = metrics if isinstance(metrics, Mapping) else {}
     rows = [
@@ -84,7 +88,7 @@ def model_table(card: Mapping[str, object], weights: Mapping[str, float]) -> pl.
 
 
 def slate_by_game(slate: Slate) -> pl.DataFrame:
-    """Return the games of a slate with their players, and how many of them have a line."""
+    """Return the games of a slate with the number of players and of players with a line."""
     columns: Schema = {
         **dict.fromkeys(("game_id", "away_team", "home_team"), pl.String),
         **dict.fromkeys(("players", "with_line"), pl.Int64),

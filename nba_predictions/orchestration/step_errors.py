@@ -1,4 +1,4 @@
-"""What a step really died of, beneath what Dagster wraps around it."""
+"""The error that a step raised, without the errors that Dagster wraps around it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _WRAPPERS = ("DagsterExecutionStepExecutionError", "RetryRequestedFromPolicy")
 
 
 def raised(error: SerializableErrorInfo | None) -> SerializableErrorInfo | None:
-    """Return what the step raised. Its own cause stays beneath: our errors say it in our words."""
+    """Return the error that the step raised, not its cause."""
     while error is not None and error.cls_name in _WRAPPERS and error.cause is not None:
         error = error.cause
     return error

@@ -1,4 +1,4 @@
-"""Nights whose inputs are not good enough yet: they wait, go on, or are given up, and say so."""
+"""Nights whose inputs are not good enough: they wait, continue with a warning or are abandoned."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 
 
 @dataclass
-class Evening:
-    """A pipeline on a day whose clock is ours, and a sensor whose cursor is kept."""
+class GatedNight:
+    """A pipeline with a clock that the test sets, and the cursor of the retry sensor."""
 
     pipeline: Pipeline
     patch: pytest.MonkeyPatch
@@ -54,7 +54,7 @@ class Evening:
             return self.pipeline.run("nightly_predictions", NIGHT, tags)
 
     def judge(self) -> dg.ExecuteInProcessResult:
-        """Do what comes before the prediction; the gates let it through, or stop it."""
+        """Materialize the inputs and evaluate the gates, without predictions."""
         return self.pipeline.materialize(
             *("game_logs", "schedule", "prop_lines", "injuries", "slate", "player_features")
         )
@@ -80,81 +80,81 @@ def of_one_game(league: FramesLeague) -> FramesLeague:
 
 def milestones(capsys: pytest.CaptureFixture[str], *events: str) -> list[dict[str, Any]]:
     lines = capsys.readouterr().out.splitlines()
-    told = [json.loads(line) for line in lines if line.startswith("{")]
-    return [line for line in told if line["event"] in events]
+    records = [json.loads(line) for line in lines if line.startswith("{")]
+    return [line for line in records if line["event"] in events]
 
 
-def test_lines_of_one_game_let_the_night_wait_and_the_rest_of_them_let_it_go(
+def test_a_night_with_lines_of_one_game_waits_until_all_games_have_lines(
     make_pipeline: MakePipeline,
     league: FramesLeague,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    evening = Evening(make_pipeline(league=of_one_game(league)), monkeypatch)
-    assert evening.tick() == []
-    stopped = evening.predict()
+    gated = GatedNight(make_pipeline(league=of_one_game(league)), monkeypatch)
+    assert gated.tick() == []
+    stopped = gated.predict()
     assert not stopped.success
     found = check_results(stopped)
     assert {n for n, e in found.items() if not e.passed and e.severity is ERROR} == {
         "every_game_has_lines",
         "enough_players_have_lines",
     }
-    said = str(found["every_game_has_lines"].description)
-    assert "1 of 2 games have lines of fewer than 3" in said
-    assert evening.pipeline.batches.of_date(GAME_DATE) == []
-    assert evening.pipeline.judgement().verdict is Verdict.NOT_STARTED
+    description = str(found["every_game_has_lines"].description)
+    assert "1 of 2 games have lines of fewer than 3" in description
+    assert gated.pipeline.batches.of_date(GAME_DATE) == []
+    assert gated.pipeline.judgement().verdict is Verdict.NOT_STARTED
 
     capsys.readouterr()
-    evening.now += RETRY_INTERVAL - timedelta(minutes=1)
-    assert evening.tick() == []
+    gated.now += RETRY_INTERVAL - timedelta(minutes=1)
+    assert gated.tick() == []
     (waits,) = milestones(capsys, "night_waits")
     assert waits["attempts"] == 1
     assert waits["game_date"] == NIGHT
     assert any("every_game_has_lines: 1 of 2 games" in reason for reason in waits["reasons"])
     assert not any("--gates" in reason for reason in waits["reasons"])
-    evening.now += timedelta(minutes=1)
-    (request,) = evening.tick()
+    gated.now += timedelta(minutes=1)
+    (request,) = gated.tick()
     assert request.partition_key == NIGHT
     assert milestones(capsys, "night_waits") == []
 
-    # Once more in vain: the next attempt has a run_key of its own.
-    assert not evening.predict().success
-    evening.now += RETRY_INTERVAL
-    (again,) = evening.tick()
+    # The retry is blocked too: the next one has another run key.
+    assert not gated.predict().success
+    gated.now += RETRY_INTERVAL
+    (again,) = gated.tick()
     assert again.run_key != request.run_key
 
-    evening.pipeline = evening.pipeline.with_league(league)
-    assert evening.predict().success
-    evening.now += RETRY_INTERVAL
-    assert evening.tick() == []
-    for published in evening.pipeline.tick():
-        assert evening.pipeline.publish(published).success
-    assert evening.pipeline.judgement().verdict is Verdict.COMPLETE
+    gated.pipeline = gated.pipeline.with_league(league)
+    assert gated.predict().success
+    gated.now += RETRY_INTERVAL
+    assert gated.tick() == []
+    for published in gated.pipeline.tick():
+        assert gated.pipeline.publish(published).success
+    assert gated.pipeline.judgement().verdict is Verdict.COMPLETE
 
 
-def test_at_tip_off_the_night_is_given_up_aloud_and_once(
+def test_at_tip_off_the_night_is_abandoned_and_logged_once(
     make_pipeline: MakePipeline,
     league: FramesLeague,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    evening = Evening(make_pipeline(league=of_one_game(league)), monkeypatch)
-    assert not evening.predict().success
+    gated = GatedNight(make_pipeline(league=of_one_game(league)), monkeypatch)
+    assert not gated.predict().success
     tipoff = league.games["tipoff"].min()
     assert isinstance(tipoff, datetime)
-    evening.now = tipoff - timedelta(seconds=1)
-    assert len(evening.tick()) == 1
-    evening.now = tipoff
-    assert evening.tick() == []
-    assert evening.tick() == []
-    (gave_up,) = milestones(capsys, "night_gave_up_waiting")
-    assert gave_up["severity"] == "ERROR"
-    assert f"nba-predictions run --game-date {NIGHT} --gates warn" in gave_up["message"]
-    assert f"{GATES_TAG}=warn" in gave_up["message"]
+    gated.now = tipoff - timedelta(seconds=1)
+    assert len(gated.tick()) == 1
+    gated.now = tipoff
+    assert gated.tick() == []
+    assert gated.tick() == []
+    (abandoned,) = milestones(capsys, "night_gave_up_waiting")
+    assert abandoned["severity"] == "ERROR"
+    assert f"nba-predictions run --game-date {NIGHT} --gates warn" in abandoned["message"]
+    assert f"{GATES_TAG}=warn" in abandoned["message"]
 
-    # Whoever predicts it as it is says so, and that is kept.
-    evening.now += timedelta(minutes=5)
-    overridden = evening.predict({GATES_TAG: "warn"})
+    # A run with the tag predicts the night anyway, and the check records the tag.
+    gated.now += timedelta(minutes=5)
+    overridden = gated.predict({GATES_TAG: "warn"})
     assert overridden.success
     found = check_results(overridden)["every_game_has_lines"]
     assert (found.passed, found.severity) == (False, WARN)
@@ -162,57 +162,57 @@ def test_at_tip_off_the_night_is_given_up_aloud_and_once(
     assert found.metadata["outcome"].value == "warns"
 
 
-def test_a_daemon_that_slept_over_tip_off_still_says_that_nothing_was_predicted(
+def test_a_daemon_that_was_down_at_tip_off_logs_the_abandoned_night_later(
     make_pipeline: MakePipeline,
     league: FramesLeague,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    evening = Evening(make_pipeline(league=of_one_game(league)), monkeypatch)
-    assert not evening.predict().success
-    assert evening.tick() == []
-    evening.now += timedelta(days=1)
-    assert evening.tick() == []
-    (gave_up,) = milestones(capsys, "night_gave_up_waiting")
-    assert gave_up["game_date"] == NIGHT
+    gated = GatedNight(make_pipeline(league=of_one_game(league)), monkeypatch)
+    assert not gated.predict().success
+    assert gated.tick() == []
+    gated.now += timedelta(days=1)
+    assert gated.tick() == []
+    (abandoned,) = milestones(capsys, "night_gave_up_waiting")
+    assert abandoned["game_date"] == NIGHT
 
 
-def test_a_run_of_another_version_is_waited_for_like_any_other(
+def test_a_blocked_run_of_another_version_is_retried_too(
     make_pipeline: MakePipeline, league: FramesLeague, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    evening = Evening(make_pipeline(league=of_one_game(league)), monkeypatch)
+    gated = GatedNight(make_pipeline(league=of_one_game(league)), monkeypatch)
     monkeypatch.setattr(input_gates, "REASON", "another name")
-    assert not evening.predict().success
-    evening.now += RETRY_INTERVAL
-    assert len(evening.tick()) == 1
+    assert not gated.predict().success
+    gated.now += RETRY_INTERVAL
+    assert len(gated.tick()) == 1
 
 
-def test_set_to_warn_the_night_goes_on_with_warnings(
+def test_with_the_setting_warn_the_night_continues_with_warnings(
     make_pipeline: MakePipeline, league: FramesLeague, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline = make_pipeline(league=of_one_game(league))
     settings = replace(pipeline.resources["settings"], gates="warn")
-    evening = Evening(pipeline.with_resources(settings=settings), monkeypatch)
-    night = evening.judge()
+    gated = GatedNight(pipeline.with_resources(settings=settings), monkeypatch)
+    night = gated.judge()
     assert night.success
     found = check_results(night)["every_game_has_lines"]
     assert (found.passed, found.severity) == (False, WARN)
     assert found.metadata["gates_set_by"].value == "NBA_PREDICTIONS_GATES"
 
 
-def test_a_past_date_is_predicted_with_a_warning_for_nothing_more_will_come(
+def test_a_past_date_is_predicted_with_a_warning(
     make_pipeline: MakePipeline, league: FramesLeague, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    evening = Evening(make_pipeline(league=of_one_game(league)), monkeypatch)
-    evening.now += timedelta(days=1)
-    night = evening.judge()
+    gated = GatedNight(make_pipeline(league=of_one_game(league)), monkeypatch)
+    gated.now += timedelta(days=1)
+    night = gated.judge()
     assert night.success
     found = check_results(night)["every_game_has_lines"]
     assert (found.passed, found.severity) == (False, WARN)
-    assert "nothing more will come" in str(found.description)
+    assert "only a warning because the date is past" in str(found.description)
 
 
-def test_a_gate_that_breaks_or_a_tag_that_says_nothing_stops_the_night(
+def test_a_gate_that_raises_or_an_unknown_tag_blocks_the_night(
     make_pipeline: MakePipeline, league: FramesLeague
 ) -> None:
     pipeline = make_pipeline()
@@ -220,31 +220,31 @@ def test_a_gate_that_breaks_or_a_tag_that_says_nothing_stops_the_night(
     assert not strange.success
     assert f"the tag {GATES_TAG}=off is unknown; choose wait or warn" in errors(strange)[0]
 
-    class Mute(FramesLeague):
+    class UnreadableSchedule(FramesLeague):
         def provenance(self, game_date: object) -> Any:
             raise SourceDataError("schedule.csv: cannot be read")
 
-    mute = Mute(league.logs, league.games, league.lines, league.report)
-    broken = pipeline.with_league(mute).predict()
+    unreadable = UnreadableSchedule(league.logs, league.games, league.lines, league.report)
+    broken = pipeline.with_league(unreadable).predict()
     assert not broken.success
     assert any("schedule.csv: cannot be read" in error for error in errors(broken))
     assert pipeline.batches.of_date(GAME_DATE) == []
 
 
-def test_a_failure_of_another_kind_is_not_waited_for(
+def test_a_failure_of_another_kind_is_not_retried(
     make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def down(real: Any, *args: Any, **kwargs: Any) -> Any:
         raise SourceDataError("no such table")
 
-    evening = Evening(make_pipeline(), monkeypatch)
-    with evening.pipeline.warehouse.broken("prepare", down):
-        assert not evening.predict().success
-    evening.now += RETRY_INTERVAL
-    assert evening.tick() == []
+    gated = GatedNight(make_pipeline(), monkeypatch)
+    with gated.pipeline.warehouse.broken("prepare", down):
+        assert not gated.predict().success
+    gated.now += RETRY_INTERVAL
+    assert gated.tick() == []
 
 
-def test_the_command_line_says_which_gate_stopped_the_night_and_how_to_go_on(
+def test_the_command_prints_which_gate_blocked_the_night_and_how_to_continue(
     home: Path,
     files: Path,
     capsys: pytest.CaptureFixture[str],
@@ -255,13 +255,13 @@ def test_the_command_line_says_which_gate_stopped_the_night_and_how_to_go_on(
     whole.filter(pl.col("home_team") == whole["home_team"][0]).write_parquet(lines)
     monkeypatch.setattr(input_gates, "utc_now", lambda: MORNING)
     assert cli.main(["run", "--game-date", NIGHT]) == 1
-    said = capsys.readouterr().err
-    assert "slate:every_game_has_lines: 7 of 8 games have lines of fewer than 3 players" in said
-    assert "--gates warn" in said
-    assert "Traceback" not in said
+    err = capsys.readouterr().err
+    assert "slate:every_game_has_lines: 7 of 8 games have lines of fewer than 3 players" in err
+    assert "--gates warn" in err
+    assert "Traceback" not in err
 
 
-def test_the_command_line_hands_its_gates_to_the_run(
+def test_the_command_passes_its_gates_option_to_the_run(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Any] = []

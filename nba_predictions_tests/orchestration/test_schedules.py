@@ -1,4 +1,4 @@
-"""When the schedules fire, and which date they then ask for."""
+"""The times of the schedules, and the dates and run keys that they request."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ DAYS = [
 ]
 
 
-def fires_on(schedule: dg.ScheduleDefinition, day: date) -> list[datetime]:
-    """All times, in UTC, at which a schedule fires on an Eastern day."""
+def due_times(schedule: dg.ScheduleDefinition, day: date) -> list[datetime]:
+    """Return the times, in UTC, at which a schedule is due on an Eastern day."""
     start = datetime(day.year, day.month, day.day, tzinfo=EASTERN)
     after = start + timedelta(days=1)
     times: list[datetime] = []
@@ -68,10 +68,10 @@ def fires_on(schedule: dg.ScheduleDefinition, day: date) -> list[datetime]:
         if moment.timestamp() >= after.timestamp():
             return times
         times.append(moment.astimezone(UTC))
-    raise AssertionError("the schedule has an end")
+    raise AssertionError("the schedule ended")
 
 
-def asked_for(schedule: dg.ScheduleDefinition, moment: datetime) -> dg.RunRequest:
+def requested(schedule: dg.ScheduleDefinition, moment: datetime) -> dg.RunRequest:
     context = dg.build_schedule_context(
         scheduled_execution_time=moment, repository_def=defs.get_repository_def()
     )
@@ -80,46 +80,44 @@ def asked_for(schedule: dg.ScheduleDefinition, moment: datetime) -> dg.RunReques
 
 
 @pytest.mark.parametrize(("day", "hour"), DAYS)
-def test_the_night_is_predicted_once_at_7_eastern_for_the_same_eastern_date(
-    day: date, hour: int
-) -> None:
-    (moment,) = fires_on(predict_today_at_7_eastern, day)
+def test_a_night_is_predicted_once_at_7_eastern_on_the_same_date(day: date, hour: int) -> None:
+    (moment,) = due_times(predict_today_at_7_eastern, day)
     assert moment == datetime(day.year, day.month, day.day, hour, tzinfo=UTC)
     assert moment.astimezone(EASTERN).hour == 7
-    request = asked_for(predict_today_at_7_eastern, moment)
+    request = requested(predict_today_at_7_eastern, moment)
     assert request.partition_key == day.isoformat()
     assert request.run_key == day.isoformat()
 
 
-@pytest.mark.parametrize(("hours_late", "announced"), [(0, True), (16, True), (18, False)])
-def test_a_night_that_is_made_up_for_when_its_date_is_over_is_announced_to_nobody(
-    monkeypatch: pytest.MonkeyPatch, hours_late: int, announced: bool
+@pytest.mark.parametrize(("hours_late", "is_published"), [(0, True), (16, True), (18, False)])
+def test_a_night_that_is_predicted_after_its_date_is_not_published(
+    monkeypatch: pytest.MonkeyPatch, hours_late: int, is_published: bool
 ) -> None:
-    (moment,) = fires_on(predict_today_at_7_eastern, date(2026, 1, 15))
+    (moment,) = due_times(predict_today_at_7_eastern, date(2026, 1, 15))
     monkeypatch.setattr(schedules, "utc_now", lambda: moment + timedelta(hours=hours_late))
-    request = asked_for(predict_today_at_7_eastern, moment)
+    request = requested(predict_today_at_7_eastern, moment)
     assert request.partition_key == "2026-01-15"
-    assert request.run_config == ({} if announced else fan_out(announce=False))
+    assert request.run_config == ({} if is_published else fan_out(announce=False))
 
 
 @pytest.mark.parametrize(("day", "hour"), DAYS)
-def test_the_day_before_is_graded_once_at_6_eastern(day: date, hour: int) -> None:
-    (moment,) = fires_on(grade_yesterday_at_6_eastern, day)
+def test_the_previous_date_is_graded_once_at_6_eastern(day: date, hour: int) -> None:
+    (moment,) = due_times(grade_yesterday_at_6_eastern, day)
     assert moment == datetime(day.year, day.month, day.day, hour - 1, tzinfo=UTC)
-    request = asked_for(grade_yesterday_at_6_eastern, moment)
+    request = requested(grade_yesterday_at_6_eastern, moment)
     assert request.partition_key == (day - timedelta(days=1)).isoformat()
     assert request.run_key == request.partition_key
 
 
 @pytest.mark.parametrize(("day", "hour"), DAYS)
-def test_the_partition_that_is_asked_for_exists_by_then(day: date, hour: int) -> None:
+def test_the_requested_partition_exists(day: date, hour: int) -> None:
     now = datetime(day.year, day.month, day.day, hour, tzinfo=UTC)
     keys = game_dates.get_partition_keys(current_time=now)
     assert keys[-1] == day.isoformat()
     assert keys[-2] == (day - timedelta(days=1)).isoformat()
 
 
-def test_the_schedules_launch_the_right_jobs_and_are_on_from_the_beginning() -> None:
+def test_the_schedules_launch_the_right_jobs_and_are_switched_on() -> None:
     assert predict_today_at_7_eastern.job_name == nightly_predictions.name
     assert grade_yesterday_at_6_eastern.job_name == grade_predictions.name
     assert train_on_monday_at_5_30_eastern.job_name == train_models.name
@@ -129,8 +127,8 @@ def test_the_schedules_launch_the_right_jobs_and_are_on_from_the_beginning() -> 
         assert schedule.description
 
 
-#: The weekday of a weekly schedule (None: every day), and when it fires US Eastern.
-CLOCK = {
+#: The weekday of each schedule (None for every day) and its times, US Eastern.
+TIMES = {
     predict_today_at_7_eastern: (None, [time(7)]),
     refresh_when_inputs_changed: (None, [time(12, 30), time(16, 30)]),
     grade_yesterday_at_6_eastern: (None, [time(6)]),
@@ -139,57 +137,57 @@ CLOCK = {
 }
 
 
-def test_every_schedule_has_its_clock() -> None:
-    assert {s.name for s in CLOCK} == {s.name for s in defs.get_repository_def().schedule_defs}
+def test_every_schedule_is_in_the_table() -> None:
+    assert {s.name for s in TIMES} == {s.name for s in defs.get_repository_def().schedule_defs}
 
 
-@pytest.mark.parametrize("schedule", CLOCK, ids=lambda schedule: schedule.name)
-def test_through_a_year_with_both_changes_of_the_clocks_each_day_has_its_ticks(
+@pytest.mark.parametrize("schedule", TIMES, ids=lambda schedule: schedule.name)
+def test_every_day_of_a_year_has_its_ticks(
     schedule: dg.ScheduleDefinition,
 ) -> None:
-    weekday, times = CLOCK[schedule]
+    weekday, times = TIMES[schedule]
     first, last = date(2026, 1, 1), date(2026, 12, 31)
     start = datetime(2026, 1, 1, tzinfo=EASTERN)
-    fired = []
+    ticks = []
     for moment in schedule_execution_time_iterator(
         start.timestamp(), schedule.cron_schedule, schedule.execution_timezone, ascending=True
     ):
         eastern = moment.astimezone(EASTERN)
         if eastern.date() > last:
             break
-        fired.append((eastern.date(), eastern.time()))
+        ticks.append((eastern.date(), eastern.time()))
     days = [first + timedelta(days=n) for n in range(365)]
     due = [day for day in days if weekday in (None, day.weekday())]
-    assert fired == [(day, at) for day in due for at in times]
+    assert ticks == [(day, at) for day in due for at in times]
 
 
 @pytest.mark.parametrize(
     "moment",
     [
-        # 23:30 Eastern, when it is the next day in UTC; in winter, in summer, and on the days on
-        # which the clocks change.
+        # 23:30 Eastern, which is the next day in UTC: in winter, in summer, and when the clocks
+        # change.
         datetime(2026, 1, 16, 4, 30, tzinfo=UTC),
         datetime(2026, 7, 16, 3, 30, tzinfo=UTC),
         datetime(2026, 3, 9, 3, 30, tzinfo=UTC),
         datetime(2026, 11, 2, 4, 30, tzinfo=UTC),
     ],
 )
-def test_a_tick_near_midnight_asks_for_the_eastern_date_and_never_for_that_of_utc(
+def test_a_tick_near_midnight_requests_the_eastern_date(
     moment: datetime,
 ) -> None:
     eastern = moment.date() - timedelta(days=1)
     for schedule in (predict_today_at_7_eastern, train_on_monday_at_5_30_eastern):
-        assert asked_for(schedule, moment).partition_key == eastern.isoformat()
-    graded = asked_for(grade_yesterday_at_6_eastern, moment).partition_key
+        assert requested(schedule, moment).partition_key == eastern.isoformat()
+    graded = requested(grade_yesterday_at_6_eastern, moment).partition_key
     assert graded == (eastern - timedelta(days=1)).isoformat()
 
 
 @pytest.mark.parametrize("monday", [date(2026, 1, 12), date(2026, 3, 9), date(2026, 11, 2)])
 def test_the_models_of_a_week_are_trained_before_its_first_night(monday: date) -> None:
-    (trained,) = fires_on(train_on_monday_at_5_30_eastern, monday)
-    (predicted,) = fires_on(predict_today_at_7_eastern, monday)
+    (trained,) = due_times(train_on_monday_at_5_30_eastern, monday)
+    (predicted,) = due_times(predict_today_at_7_eastern, monday)
     assert predicted - trained == timedelta(minutes=90)
-    request = asked_for(train_on_monday_at_5_30_eastern, trained)
+    request = requested(train_on_monday_at_5_30_eastern, trained)
     assert request.partition_key == request.run_key == monday.isoformat()
     history = pl.DataFrame({"game_date": [monday - timedelta(days=1)] * ROWS_FOR_WEEKLY})
     nights = [monday + timedelta(days=days) for days in range(7)]
@@ -197,8 +195,8 @@ def test_the_models_of_a_week_are_trained_before_its_first_night(monday: date) -
 
 
 def test_maintenance_has_no_partition_and_runs_once_a_week() -> None:
-    (moment,) = fires_on(maintain_on_sunday_at_4_eastern, date(2026, 3, 8))
-    request = asked_for(maintain_on_sunday_at_4_eastern, moment)
+    (moment,) = due_times(maintain_on_sunday_at_4_eastern, date(2026, 3, 8))
+    request = requested(maintain_on_sunday_at_4_eastern, moment)
     assert request.partition_key is None
     assert request.run_key == "2026-03-08"
 
@@ -208,7 +206,7 @@ def test_maintenance_has_no_partition_and_runs_once_a_week() -> None:
 
 @dataclass(frozen=True)
 class Afternoon:
-    """A folder of files and a home, and the schedule as a tick of it sees them."""
+    """A folder of input files, a home, and ticks of the refresh schedule."""
 
     folder: Path
     home: Path
@@ -234,15 +232,15 @@ class Afternoon:
     def tick(
         self, resources: dict[str, Any], hour: int = 16, late: timedelta = timedelta(0)
     ) -> dg.RunRequest | str:
-        """Return what the schedule asks for, or why it does not."""
+        """Return the request of the schedule, or the reason why there is none."""
         moment = datetime.combine(GAME_DATE, time(hour, 30), EASTERN)
-        wanted = refresh_when_inputs_changed.required_resource_keys
+        required = refresh_when_inputs_changed.required_resource_keys
         with (
             pytest.MonkeyPatch.context() as patch,
             dg.build_schedule_context(
                 instance=self.instance,
                 scheduled_execution_time=moment,
-                resources={key: resources[key] for key in wanted},
+                resources={key: resources[key] for key in required},
                 repository_def=defs.get_repository_def(),
             ) as context,
         ):
@@ -257,13 +255,13 @@ class Afternoon:
 @pytest.fixture
 def afternoon(tmp_path: Path, files: Path) -> Iterator[Afternoon]:
     (tmp_path / "dagster").mkdir()
-    # A schedule's context takes only an instance that is kept on disk.
+    # The context of a schedule needs an instance on disk.
     with dg.DagsterInstance.local_temp(str(tmp_path / "dagster")) as instance:
         yield Afternoon(files, tmp_path / "home", instance)
 
 
-def test_a_date_is_refreshed_once_what_the_source_says_has_changed(afternoon: Afternoon) -> None:
-    # One process, as a code server is: it asks its source many times.
+def test_a_date_is_refreshed_when_its_inputs_changed(afternoon: Afternoon) -> None:
+    # One process for all ticks, like a code server.
     resources = build_resources(afternoon.settings)
     first = afternoon.tick(resources)
     assert isinstance(first, dg.RunRequest)
@@ -274,23 +272,23 @@ def test_a_date_is_refreshed_once_what_the_source_says_has_changed(afternoon: Af
     early, late = (afternoon.tick(resources, hour) for hour in (12, 16))
     assert isinstance(early, dg.RunRequest)
     assert isinstance(late, dg.RunRequest)
-    # Another content, or another attempt, is another run; the same tick twice is one.
+    # Other inputs or another tick request another run. The same tick twice requests the same run.
     again = afternoon.tick(resources)
     assert isinstance(again, dg.RunRequest)
     assert len({r.run_key for r in (first, early, late, again)}) == 3
     assert again.run_key == late.run_key
 
 
-def test_a_tick_that_comes_when_its_date_is_over_refreshes_nothing(afternoon: Afternoon) -> None:
+def test_a_tick_after_its_date_refreshes_nothing(afternoon: Afternoon) -> None:
     resources = build_resources(afternoon.settings)
     assert isinstance(afternoon.tick(resources, late=timedelta(hours=7)), dg.RunRequest)
-    said = afternoon.tick(resources, late=timedelta(hours=8))
-    assert said == f"{GAME_DATE} is over; this tick is too late to refresh it"
+    reason = afternoon.tick(resources, late=timedelta(hours=8))
+    assert reason == f"{GAME_DATE} is over; this tick is too late to refresh it"
 
 
-@pytest.mark.parametrize(("status", "asked"), [("FAILURE", True), ("SUCCESS", False)])
-def test_a_run_that_stored_its_inputs_and_failed_is_followed_by_another(
-    afternoon: Afternoon, status: str, asked: bool
+@pytest.mark.parametrize(("status", "is_requested"), [("FAILURE", True), ("SUCCESS", False)])
+def test_a_failed_run_that_stored_its_inputs_is_followed_by_another(
+    afternoon: Afternoon, status: str, is_requested: bool
 ) -> None:
     afternoon.store()
     afternoon.instance.add_run(
@@ -301,21 +299,21 @@ def test_a_run_that_stored_its_inputs_and_failed_is_followed_by_another(
             tags={"dagster/partition": GAME_DATE.isoformat()},
         )
     )
-    found = afternoon.tick(build_resources(afternoon.settings))
-    assert isinstance(found, dg.RunRequest) == asked
+    request = afternoon.tick(build_resources(afternoon.settings))
+    assert isinstance(request, dg.RunRequest) == is_requested
 
 
-def test_the_order_of_rows_and_columns_is_no_change() -> None:
+def test_the_order_of_rows_and_columns_does_not_matter() -> None:
     frame = pl.DataFrame({"player": ["a", "b"], "line": [1.5, 2.5]})
-    turned = frame.select("line", "player").reverse()
-    assert frames_digest({"lines": frame}) == frames_digest({"lines": turned})
+    reordered = frame.select("line", "player").reverse()
+    assert frames_digest({"lines": frame}) == frames_digest({"lines": reordered})
     for other in (frame.head(1), frame.with_columns(pl.col("line") + 1), frame.clear()):
         assert frames_digest({"lines": other}) != frames_digest({"lines": frame})
 
 
-def test_the_refresh_fires_twice_on_every_day() -> None:
+def test_the_refresh_is_due_twice_a_day() -> None:
     for day in (date(2026, 1, 15), date(2026, 3, 8), date(2026, 11, 1)):
-        times = [m.astimezone(EASTERN) for m in fires_on(refresh_when_inputs_changed, day)]
+        times = [m.astimezone(EASTERN) for m in due_times(refresh_when_inputs_changed, day)]
         assert [(m.hour, m.minute) for m in times] == [(12, 30), (16, 30)]
     assert refresh_when_inputs_changed.job_name == refresh_predictions.name
     assert refresh_when_inputs_changed.default_status is dg.DefaultScheduleStatus.RUNNING

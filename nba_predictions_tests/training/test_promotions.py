@@ -13,7 +13,7 @@ import pytest
 from nba_predictions import cli
 from nba_predictions.backtest.challenge import challenge
 from nba_predictions.domain.errors import ModelError
-from nba_predictions.domain.policies.promotion import LEAST_PLAYER_GAMES
+from nba_predictions.domain.policies.promotion import MIN_PLAYER_GAMES
 from nba_predictions.systems.base import Calibration
 from nba_predictions.systems.registry import SYSTEMS
 from nba_predictions.systems.trained_models import TrainedModels
@@ -235,7 +235,7 @@ def test_a_weeks_old_models_take_over_only_when_they_did_better_since(
     assert (ended.challenger, ended.promoted) == ("2025-10-30-bb", promoted)
     assert ended.in_force == ("2025-10-30-bb" if promoted else "2025-10-27-aa")
     assert ended.decision is not None
-    assert ended.decision.player_games >= LEAST_PLAYER_GAMES
+    assert ended.decision.player_games >= MIN_PLAYER_GAMES
     again = challenge(LEAGUE, store, MONDAY)
     assert (again.in_force, again.promoted) == (ended.in_force, False)
 

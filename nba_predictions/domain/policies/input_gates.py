@@ -1,7 +1,7 @@
-"""Are the inputs of a night good enough? Findings with their numbers, from what sources can tell.
+"""The input gates: rules that decide whether the inputs of a night are good enough.
 
-Each gate asks one question. What is below its bar makes the night wait, or warns; what cannot be
-judged (a line without a date, a schedule that was drawn from the lines) warns, and never passes.
+Each gate returns a finding with its numbers. A finding below the threshold makes the night wait, or
+warns. An input that cannot be judged, for example a line without a date, warns and never passes.
 """
 
 from __future__ import annotations
@@ -16,45 +16,45 @@ from typing import Any
 from nba_predictions.domain.betting.slate import Game, Slate
 from nba_predictions.domain.league.games import EASTERN, season_of
 
-#: A team takes the floor with five. Fewer expected players are a fault of the input.
+#: A team needs five players on the court. Fewer expected players are an error of the input.
 MIN_PLAYERS_PER_TEAM = 5
-#: A game with fewer players with a line is not quoted yet. On 66 real nights whose lines were
-#: complete the least was 4.
+#: A game with lines for fewer players is not quoted yet. The minimum on 66 real nights with
+#: complete lines was 4.
 MIN_LINES_PER_GAME = 3
-#: From this share of quotes for games that are not on, lines and schedule are of different dates.
-#: A postponed game of a small slate has a quarter.
+#: If a larger share of the quotes is for games that are not scheduled, lines and schedule are of
+#: different dates. A postponed game of a small slate has a quarter of the quotes.
 MAX_OFF_SLATE_SHARE = 1 / 3
-#: On so many games somebody in the league is hurt.
+#: With this many games, at least one player is injured.
 GAMES_WITH_INJURIES = 3
-#: Results are looked for over this many days before the date.
+#: The number of days before the date whose box scores are checked.
 RESULT_DAYS = 7
-#: The longest break within a season is the All-Star week.
+#: The longest break within a season is that of the All-Star week.
 MAX_DAYS_WITHOUT_GAMES = 10
-#: Without a known tip-off a night is waited for until this time US Eastern.
+#: If no tip-off is known, a night waits until this time US Eastern.
 LATEST_TIPOFF = time(19)
-#: From July to September nobody misses a schedule.
+#: No schedule is expected from July to September.
 OFF_SEASON = frozenset({7, 8, 9})
 
-#: What a night does whose inputs are below a bar; the first is the default.
+#: What a night does if an input is below a threshold. The first is the default.
 MODES = (WAIT, WARN) = ("wait", "warn")
-#: The tag of a run that decides for it alone, above the setting.
+#: The tag of a run that overrides the setting for this run.
 GATES_TAG = "nba_predictions/gates"
 
 GATES: Mapping[str, str] = {
-    "schedule_is_known": "Which games are on is known from a schedule that reaches the date.",
-    "no_game_is_missing": "The box scores have every game that was on in the days before.",
-    "injury_report_is_there": "There is an injury report, and it is of today.",
-    "lines_are_fresh": "The newest line of each game is no older than the bar.",
-    "every_game_has_players": "Each team of each game has players who are expected to play.",
-    "every_game_has_lines": "The books quote every game, not only some of them.",
+    "schedule_is_known": "The games of the date come from a schedule that covers the date.",
+    "no_game_is_missing": "The box scores contain every game of the days before the date.",
+    "injury_report_is_there": "There is an injury report of the date.",
+    "lines_are_fresh": "The newest line of each game is not older than the limit.",
+    "every_game_has_players": "Each team of each game has enough players who are expected to play.",
+    "every_game_has_lines": "The books quote lines for every game of the date.",
     "enough_players_have_lines": "Enough of the players to predict have a line.",
-    "lines_are_of_the_games": "The quoted games are those of the schedule.",
+    "lines_are_of_the_games": "The quoted games are on the schedule of the date.",
 }
 
 
 @dataclass(frozen=True)
 class Bars:
-    """What the inputs have to reach. A share of 0 says that lines are not wanted at all."""
+    """The thresholds of the gates. A line share of 0 means that lines are not needed."""
 
     min_line_share: float = 0.35
     max_line_age_days: int = 1
@@ -66,7 +66,7 @@ class Bars:
 
 
 class Level(Enum):
-    """How good the answer is; a higher one is worse."""
+    """How good an input is; a higher value is worse."""
 
     GOOD = 0
     UNSURE = 1
@@ -75,7 +75,7 @@ class Level(Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """The answer of one gate, in a sentence, with the numbers behind it."""
+    """The result of one gate: a level, a sentence, and the numbers behind it."""
 
     gate: str
     level: Level
@@ -90,10 +90,10 @@ class Outcome(str, Enum):
 
 
 def outcome(finding: Finding, mode: str, *, past: bool, only_warn: Collection[str]) -> Outcome:
-    """Return what follows from a finding.
+    """Return whether a night waits, warns or continues after a finding.
 
-    Only what is below the bar lets a night wait, and only one that is not over: for a past date
-    nothing more will come.
+    Only a finding below the threshold makes a night wait. A past date does not wait, because its
+    inputs do not change any more.
     """
     if finding.level is Level.GOOD:
         return Outcome.PASSES
@@ -104,7 +104,7 @@ def outcome(finding: Finding, mode: str, *, past: bool, only_warn: Collection[st
 
 
 def deadline(game_date: date, first_tipoff: datetime | None) -> datetime:
-    """Return until when a night is waited for: its first tip-off, else 19:00 Eastern; in UTC."""
+    """Return the time, in UTC, until which a night waits: first tip-off, else 19:00 Eastern."""
     latest = datetime.combine(game_date, LATEST_TIPOFF, tzinfo=EASTERN)
     return (first_tipoff or latest).astimezone(timezone.utc)
 
@@ -112,10 +112,14 @@ def deadline(game_date: date, first_tipoff: datetime | None) -> datetime:
 def schedule_is_known(
     game_date: date, games: int, *, is_given: bool, until: date | None = None
 ) -> Finding:
-    """Judge whether the games of the date are known.
+    """Check that the games of the date are known.
 
-    `is_given` is False for a schedule that was drawn from lines and box scores: it cannot lack a
-    game that its lines lack. `until` is the last date of the schedule, None if it has no end.
+    Args:
+        game_date: the date.
+        games: the number of its games.
+        is_given: False if the schedule was derived from lines and box scores. A game that these
+            lack is missing there too, and cannot be noticed.
+        until: the last date of the schedule, None if it has no end.
     """
     gate = "schedule_is_known"
     numbers = {
@@ -125,16 +129,18 @@ def schedule_is_known(
     }
     if games:
         if is_given:
-            return Finding(gate, Level.GOOD, f"{games} games are on", numbers)
-        said = f"the {games} games were drawn from the lines; one without any would not be seen"
-        return Finding(gate, Level.UNSURE, said, numbers)
+            return Finding(gate, Level.GOOD, f"{games} games are scheduled", numbers)
+        sentence = (
+            f"the {games} games were derived from the lines; a game without lines is not noticed"
+        )
+        return Finding(gate, Level.UNSURE, sentence, numbers)
     if not is_given:
-        said = "neither schedule nor lines name a game: a day off looks the same as missing input"
-        return Finding(gate, Level.BELOW, said, numbers)
+        sentence = "neither schedule nor lines name a game: no games look the same as missing input"
+        return Finding(gate, Level.BELOW, sentence, numbers)
     if until is not None and game_date > until:
         level = Level.UNSURE if game_date.month in OFF_SEASON else Level.BELOW
         return Finding(gate, level, f"the schedule ends on {until}, before {game_date}", numbers)
-    return Finding(gate, Level.GOOD, "by the schedule no games are on", numbers)
+    return Finding(gate, Level.GOOD, "no games are scheduled", numbers)
 
 
 def no_game_is_missing(
@@ -146,12 +152,14 @@ def no_game_is_missing(
     *,
     is_given: bool,
 ) -> Finding:
-    """Judge whether the box scores are complete up to the date.
+    """Check that the box scores are complete up to the date.
 
     Args:
+        game_date: the date.
         scheduled: the games of the RESULT_DAYS before the date.
-        appearances: how many players the box scores have of a game and team.
+        appearances: the number of players in the box scores, by game and team.
         newest: the date of the newest box score.
+        bars: the thresholds.
         is_given: as in `schedule_is_known`.
     """
     gate = "no_game_is_missing"
@@ -172,32 +180,32 @@ def no_game_is_missing(
         "bar_max_games_missing": bars.max_games_missing,
     }
     if newest is None:
-        return Finding(gate, Level.BELOW, "there is no box score at all", numbers)
-    silent = (game_date - newest).days
-    numbers["days_without_games"] = silent
-    if silent > MAX_DAYS_WITHOUT_GAMES and season_of(newest) == season_of(game_date):
-        said = f"the newest box score is of {newest}, {silent} days before"
-        return Finding(gate, Level.BELOW, said, numbers)
+        return Finding(gate, Level.BELOW, "there are no box scores", numbers)
+    gap = (game_date - newest).days
+    numbers["days_without_games"] = gap
+    if gap > MAX_DAYS_WITHOUT_GAMES and season_of(newest) == season_of(game_date):
+        sentence = f"the newest box score is of {newest}, {gap} days before the date"
+        return Finding(gate, Level.BELOW, sentence, numbers)
     if missing and is_given:
         level = Level.BELOW if len(missing) > bars.max_games_missing else Level.UNSURE
-        said = (
+        sentence = (
             f"{len(missing)} of {len(games)} games of the {RESULT_DAYS} days before have no "
-            f"complete box score ({', '.join(missing[:5])}): not in yet, or postponed"
+            f"complete box score ({', '.join(missing[:5])}): late, or postponed"
         )
-        return Finding(gate, level, said, numbers)
+        return Finding(gate, level, sentence, numbers)
     if not is_given or not games:
-        said = (
-            f"no schedule of the {RESULT_DAYS} days before says which games there were; the "
-            f"newest box score is of {newest}"
+        sentence = (
+            f"no schedule lists the games of the {RESULT_DAYS} days before; the newest box score "
+            f"is of {newest}"
         )
-        return Finding(gate, Level.UNSURE, said, numbers)
-    return Finding(gate, Level.GOOD, f"all {len(games)} games before are there", numbers)
+        return Finding(gate, Level.UNSURE, sentence, numbers)
+    return Finding(gate, Level.GOOD, f"all {len(games)} games have box scores", numbers)
 
 
 def injury_report_is_there(
     game_date: date, games: int, reported: int, made_on: date | None
 ) -> Finding:
-    """Judge the injury report: `reported` players, made on an Eastern day, None if not known."""
+    """Check the injury report: the number of players, and its Eastern date if it is known."""
     gate = "injury_report_is_there"
     numbers = {
         "games": games,
@@ -205,24 +213,24 @@ def injury_report_is_there(
         "made_on": made_on.isoformat() if made_on else None,
     }
     if not games:
-        return Finding(gate, Level.GOOD, "no games are on", numbers)
+        return Finding(gate, Level.GOOD, "no games are scheduled", numbers)
     if not reported:
         level = Level.BELOW if games >= GAMES_WITH_INJURIES else Level.UNSURE
-        said = f"nobody of {games} games is on the injury report: it is missing, or empty"
-        return Finding(gate, level, said, numbers)
+        sentence = f"the injury report has no player of {games} games: it is missing, or empty"
+        return Finding(gate, level, sentence, numbers)
     if made_on is None:
-        said = f"the age of the injury report ({reported} players) is unknown"
-        return Finding(gate, Level.UNSURE, said, numbers)
+        sentence = f"the date of the injury report ({reported} players) is unknown"
+        return Finding(gate, Level.UNSURE, sentence, numbers)
     if made_on < game_date:
-        said = f"the injury report is of {made_on}, not of {game_date}"
-        return Finding(gate, Level.BELOW, said, numbers)
-    return Finding(gate, Level.GOOD, f"{reported} players are reported", numbers)
+        sentence = f"the injury report is of {made_on}, not of {game_date}"
+        return Finding(gate, Level.BELOW, sentence, numbers)
+    return Finding(gate, Level.GOOD, f"{reported} players are on the injury report", numbers)
 
 
 def lines_are_fresh(
     game_date: date, games: int, newest_by_game: Mapping[str, date | None], bars: Bars
 ) -> Finding:
-    """Judge the age of the newest line of each quoted game; None where no quote has a date."""
+    """Check the date of the newest line of each quoted game, None if no quote has a date."""
     gate = "lines_are_fresh"
     ages = {
         game: (game_date - newest).days
@@ -239,31 +247,34 @@ def lines_are_fresh(
         "bar_max_line_age_days": bars.max_line_age_days,
     }
     if not games or not bars.lines_wanted:
-        return Finding(gate, Level.GOOD, "no line is wanted", numbers)
+        return Finding(gate, Level.GOOD, "no lines are needed", numbers)
     if not newest_by_game:
-        return Finding(gate, Level.BELOW, "there is no line whose age could be told", numbers)
+        return Finding(gate, Level.BELOW, "there are no lines", numbers)
     if stale:
-        said = (
+        sentence = (
             f"the newest lines of {len(stale)} of {len(newest_by_game)} games are more than "
             f"{bars.max_line_age_days} days old ({', '.join(stale[:5])})"
         )
-        return Finding(gate, Level.BELOW, said, numbers)
+        return Finding(gate, Level.BELOW, sentence, numbers)
     if unknown:
-        said = f"the age of the lines of {len(unknown)} of {len(newest_by_game)} games is unknown"
-        return Finding(gate, Level.UNSURE, said, numbers)
-    said = f"the lines of {len(ages)} games are at most {max(ages.values())} days old"
-    return Finding(gate, Level.GOOD, said, numbers)
+        sentence = (
+            f"the age of the lines of {len(unknown)} of {len(newest_by_game)} games is unknown"
+        )
+        return Finding(gate, Level.UNSURE, sentence, numbers)
+    sentence = f"the lines of {len(ages)} games are at most {max(ages.values())} days old"
+    return Finding(gate, Level.GOOD, sentence, numbers)
 
 
 def every_game_has_players(slate: Slate) -> Finding:
-    """Judge the slate against the schedule: each team needs MIN_PLAYERS_PER_TEAM players.
+    """Check that each scheduled team has MIN_PLAYERS_PER_TEAM players on the slate.
 
-    A player whose side is not known counts for either team of his game.
+    A player whose team is not known counts for both teams of the game.
     """
     gate = "every_game_has_players"
-    of_side = Counter((p.game_id, p.team) for p in slate.players)
+    players_of_team = Counter((p.game_id, p.team) for p in slate.players)
     counts = {
-        (game.game_id, team): of_side[game.game_id, team] + of_side[game.game_id, None]
+        (game.game_id, team): players_of_team[game.game_id, team]
+        + players_of_team[game.game_id, None]
         for game in slate.games
         for team in (game.away_team, game.home_team)
     }
@@ -276,17 +287,17 @@ def every_game_has_players(slate: Slate) -> Finding:
         "bar_players_per_team": MIN_PLAYERS_PER_TEAM,
     }
     if short:
-        said = (
+        sentence = (
             f"{len(short)} of {len(counts)} teams have fewer than {MIN_PLAYERS_PER_TEAM} players "
             f"to predict ({', '.join(short[:5])})"
         )
-        return Finding(gate, Level.BELOW, said, numbers)
-    said = f"{len(slate.players)} players of {len(slate.games)} games"
-    return Finding(gate, Level.GOOD, said, numbers)
+        return Finding(gate, Level.BELOW, sentence, numbers)
+    sentence = f"{len(slate.players)} players of {len(slate.games)} games"
+    return Finding(gate, Level.GOOD, sentence, numbers)
 
 
 def every_game_has_lines(slate: Slate, bars: Bars) -> Finding:
-    """Judge whether the books have quoted every game, or some games only as yet."""
+    """Check that the books quote every game."""
     gate = "every_game_has_lines"
     quoted = Counter(p.game_id for p in slate.players if p.base_line is not None)
     counts = {game.game_id: quoted[game.game_id] for game in slate.games}
@@ -298,18 +309,18 @@ def every_game_has_lines(slate: Slate, bars: Bars) -> Finding:
         "bar_lines_per_game": MIN_LINES_PER_GAME,
     }
     if not counts or not bars.lines_wanted:
-        return Finding(gate, Level.GOOD, "no line is wanted", numbers)
+        return Finding(gate, Level.GOOD, "no lines are needed", numbers)
     if without:
-        said = (
+        sentence = (
             f"{len(without)} of {len(counts)} games have lines of fewer than "
             f"{MIN_LINES_PER_GAME} players ({', '.join(without[:5])})"
         )
-        return Finding(gate, Level.BELOW, said, numbers)
+        return Finding(gate, Level.BELOW, sentence, numbers)
     return Finding(gate, Level.GOOD, f"all {len(counts)} games have lines", numbers)
 
 
 def enough_players_have_lines(slate: Slate, bars: Bars) -> Finding:
-    """Judge the share of the players to predict who have a line."""
+    """Check the share of the players to predict that have a line."""
     gate = "enough_players_have_lines"
     players = len(slate.players)
     share = slate.with_line / players if players else 0.0
@@ -320,16 +331,16 @@ def enough_players_have_lines(slate: Slate, bars: Bars) -> Finding:
         "bar_min_line_share": bars.min_line_share,
     }
     if not slate.games or not bars.lines_wanted:
-        return Finding(gate, Level.GOOD, "no line is wanted", numbers)
-    said = f"{slate.with_line} of {players} players have a line ({share:.0%})"
+        return Finding(gate, Level.GOOD, "no lines are needed", numbers)
+    sentence = f"{slate.with_line} of {players} players have a line ({share:.0%})"
     if share < bars.min_line_share:
-        said += f", fewer than {bars.min_line_share:.0%}"
-        return Finding(gate, Level.BELOW, said, numbers)
-    return Finding(gate, Level.GOOD, said, numbers)
+        sentence += f", fewer than {bars.min_line_share:.0%}"
+        return Finding(gate, Level.BELOW, sentence, numbers)
+    return Finding(gate, Level.GOOD, sentence, numbers)
 
 
 def lines_are_of_the_games(slate: Slate, quotes: int) -> Finding:
-    """Judge how many of the date's quotes are for games that are not on."""
+    """Check the share of quotes that are for games that are not scheduled."""
     gate = "lines_are_of_the_games"
     off = slate.quotes_off_slate if slate.games else quotes
     share = off / quotes if quotes else 0.0
@@ -341,14 +352,14 @@ def lines_are_of_the_games(slate: Slate, quotes: int) -> Finding:
     }
     if not off:
         return Finding(gate, Level.GOOD, f"all {quotes} quotes are for games of the date", numbers)
-    said = f"{off} of {quotes} quotes are for games that are not on"
+    sentence = f"{off} of {quotes} quotes are for games that are not scheduled"
     if not slate.games:
-        said += ": by the schedule there is none"
+        sentence += ": the date has no games"
     return Finding(
-        gate, Level.BELOW if share > MAX_OFF_SLATE_SHARE else Level.UNSURE, said, numbers
+        gate, Level.BELOW if share > MAX_OFF_SLATE_SHARE else Level.UNSURE, sentence, numbers
     )
 
 
 def oldest_result(game_date: date) -> date:
-    """Return the first of the days whose results are looked for."""
+    """Return the first of the dates whose box scores are checked."""
     return game_date - timedelta(days=RESULT_DAYS)

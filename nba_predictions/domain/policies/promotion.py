@@ -1,4 +1,4 @@
-"""May a new model take the place of the present one? Only if it did better on unseen games."""
+"""Promotion: a new model replaces the current one only if it did better on unseen games."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-#: With fewer dates or player-games than these, luck would decide.
-LEAST_DATES = 5
-LEAST_PLAYER_GAMES = 400
+#: With fewer dates or player-games, chance would decide.
+MIN_DATES = 5
+MIN_PLAYER_GAMES = 400
 
 
 @dataclass(frozen=True)
 class DateComparison:
-    """Absolute errors of the challenger minus those of the present model, summed over a date."""
+    """Absolute errors of the challenger minus those of the current model, summed over a date."""
 
     game_date: date
     player_games: int
@@ -22,7 +22,7 @@ class DateComparison:
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether to promote, and why. `difference` is in points; below zero is better."""
+    """Whether to promote, and why. A negative `difference` means that the challenger is better."""
 
     promote: bool
     reason: str
@@ -32,21 +32,21 @@ class Decision:
 
 
 def decide(nights: Iterable[DateComparison]) -> Decision:
-    """Promote a challenger whose error on the same rows is smaller; in a tie the present stays."""
+    """Promote a challenger if its error on the same rows is smaller."""
     compared = [n for n in nights if n.player_games > 0]
     games = sum(n.player_games for n in compared)
-    if len(compared) < LEAST_DATES or games < LEAST_PLAYER_GAMES:
+    if len(compared) < MIN_DATES or games < MIN_PLAYER_GAMES:
         reason = (
             f"{games} player-games on {len(compared)} dates that neither model has seen are too "
-            f"few to compare; {LEAST_PLAYER_GAMES} on {LEAST_DATES} are needed"
+            f"few to compare; {MIN_PLAYER_GAMES} on {MIN_DATES} dates are needed"
         )
         return Decision(False, reason, len(compared), games, None)
     difference = sum(n.total_difference for n in compared) / games
-    on = f"on {games} player-games of {len(compared)} dates that neither has seen"
+    sample = f"on {games} player-games of {len(compared)} dates that neither model has seen"
     if difference < 0:
-        reason = f"its error is {-difference:.4f} points smaller {on}"
+        reason = f"its error is {-difference:.4f} points smaller {sample}"
     elif difference > 0:
-        reason = f"its error is {difference:.4f} points larger {on}"
+        reason = f"its error is {difference:.4f} points larger {sample}"
     else:
-        reason = f"its error is the same {on}"
+        reason = f"its error is the same {sample}"
     return Decision(difference < 0, reason, len(compared), games, difference)

@@ -170,7 +170,7 @@ def system_drift(
                 check_name=_IN_BAND,
                 passed=not found.alarming,
                 severity=dg.AssetCheckSeverity.WARN,
-                description="; ".join(j.says() for j in found.alarming or found.judgements),
+                description="; ".join(j.sentence() for j in found.alarming or found.judgements),
                 metadata={"systems_out_of_band": [j.system_id for j in found.alarming]},
             )
         ],

@@ -1,4 +1,7 @@
-"""What is known before tip-off: box scores so far, the games, the lines, the injury report."""
+"""The inputs of a game date: box scores, schedule, lines and injury report.
+
+Each asset reads one kind of input from the source, unchanged. Gates check them before the slate.
+"""
 
 from typing import Any
 
@@ -12,19 +15,19 @@ from nba_predictions.orchestration.partitions import game_date_of, game_dates
 League = dg.ResourceParam[LeagueSource]
 
 
-_AGAIN = "The error names file, row and column; mend it there, and materialize the date again."
-_GAME_LOGS = f"""Box scores of all games before the date: a row per player and game.
+_HOW_TO_FIX = "The error names file, row and column. Fix it there and materialize the date again."
+_GAME_LOGS = f"""Box scores of all games before the date: one row per player and game.
 
-If it fails, the source could not be read or cannot be trusted. {_AGAIN}"""
+If it fails, the source cannot be read or has invalid values. {_HOW_TO_FIX}"""
 _SCHEDULE = f"""The games of the date.
 
-None is no fault: a date without games ends as `no_data`. If it fails: {_AGAIN}"""
-_PROP_LINES = f"""Points lines of all books for the date: a row per player, book and side.
+A date without games is not an error: its batch ends as `no_data`. If it fails: {_HOW_TO_FIX}"""
+_PROP_LINES = f"""Points lines of all books for the date: one row per player, book and side.
 
-None is no fault here: players are then predicted without lines. If it fails: {_AGAIN}"""
-_INJURIES = f"""The injury report for the date: who is OUT or DOUBTFUL is not predicted.
+No lines are not an error here: players are predicted without lines. If it fails: {_HOW_TO_FIX}"""
+_INJURIES = f"""The injury report for the date. Players who are OUT or DOUBTFUL are not predicted.
 
-If it fails: {_AGAIN}"""
+If it fails: {_HOW_TO_FIX}"""
 
 
 def _source_asset(description: str, kind: str) -> dict[str, Any]:
@@ -39,7 +42,7 @@ def _source_asset(description: str, kind: str) -> dict[str, Any]:
 
 
 def _describe(context: dg.AssetExecutionContext, frame: pl.DataFrame, source: LeagueSource) -> None:
-    # What a source has left out, and counted, belongs beside what it gave.
+    # The notes count the rows that the source left out.
     notes = getattr(source, "notes", {})
     context.add_output_metadata({"source": source.name, **display.input_frame(frame), **notes})
 

@@ -6,7 +6,7 @@ import polars as pl
 from nba_predictions.backtest.challenge import challenge
 from nba_predictions.orchestration import display
 from nba_predictions.orchestration.assets.ingestion import League
-from nba_predictions.orchestration.catalog import DECIDED_LATELY
+from nba_predictions.orchestration.catalog import DECIDED_RECENTLY
 from nba_predictions.orchestration.partitions import game_date_of, game_dates
 from nba_predictions.training.model_selection import models_of_date
 from nba_predictions.training.model_store import ModelStore
@@ -52,7 +52,7 @@ def prediction_models(
     group_name="models",
     kinds={"xgboost"},
     owners=["team:data-science"],
-    freshness_policy=DECIDED_LATELY,
+    freshness_policy=DECIDED_RECENTLY,
 )
 def models_in_force(
     context: dg.AssetExecutionContext, model_store: Models, league: League

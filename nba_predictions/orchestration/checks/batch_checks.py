@@ -1,4 +1,4 @@
-"""What a night promises. A promise that is broken stops the clean-up of staging."""
+"""The checks of a merged batch, which block its cleanup, and the audit of a published night."""
 
 from collections.abc import Iterator
 
@@ -41,7 +41,7 @@ _AUDIT = partitioned_check_spec(
 def the_night_is_whole(
     context: dg.AssetCheckExecutionContext, batches: Batches, warehouse: TheWarehouse
 ) -> dg.AssetCheckResult:
-    """Give the verdict on the date after each publication; `PARTIAL` is a warning."""
+    """Audit the date after each publication."""
     game_date = game_date_of(context.partition_key)
     told = report(gather_evidence(game_date, batches, warehouse))
     partial = told["verdict"] == Verdict.PARTIAL.value
@@ -58,10 +58,10 @@ def the_night_is_whole(
 
 
 @dg.multi_asset_check(specs=_SPECS)
-def night_keeps_its_promises(
+def batch_is_merged_and_complete(
     context: dg.AssetCheckExecutionContext, batches: Batches, warehouse: TheWarehouse
 ) -> Iterator[dg.AssetCheckResult]:
-    """Judge the newest batch of the date by its ledger, its completions and the target itself."""
+    """Check the newest batch of the date by its ledger, its completions and the target table."""
     batch = current_batch(batches, game_date_of(context.partition_key))
     target = warehouse.count(PREDICTIONS, batch.game_date, batch.batch_id)
     merged = last_entry(batches.ledger(batch.batch_id), "merged")
@@ -70,7 +70,7 @@ def night_keeps_its_promises(
         reconciliation = Reconciliation.from_numbers(merged.counts)
         problems, numbers = reconciliation.merge_problems(), reconciliation.numbers()
         if target.batch_rows != reconciliation.batch_rows_in_target:
-            problems.append(f"the target holds {target.batch_rows} rows of this batch now")
+            problems.append(f"the target table has {target.batch_rows} rows of this batch now")
     yield dg.AssetCheckResult(
         check_name="merged_rows_match_staged",
         passed=not problems,

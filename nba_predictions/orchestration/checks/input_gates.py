@@ -1,7 +1,7 @@
-"""The gates on a night's inputs, as asset checks that block: below the bar, nothing is predicted.
+"""The input gates as blocking asset checks: if one fails, nothing is predicted.
 
-An exception in a gate fails its step, and so stops the night too. What is asked of the inputs, and
-what follows, is in `domain/gates.py`; how a night goes on that waits, in `sensors/waiting.py`.
+The rules are in `domain/policies/input_gates.py`. The sensor in `sensors/gate_retry.py` retries a
+blocked night. An exception in a gate fails its step, which blocks the night too.
 """
 
 import logging
@@ -25,7 +25,7 @@ from nba_predictions.orchestration.assets.ingestion import League
 from nba_predictions.orchestration.partitions import game_date_of, partitioned_check_spec
 from nba_predictions.settings import Settings
 
-#: Where the gate on the schedule tells until when a night may wait.
+#: The metadata of the gate on the schedule with the time until which a night may wait.
 FIRST_TIPOFF = "first_tipoff"
 REASON = "reason"
 
@@ -56,11 +56,14 @@ def gate_on_schedule(
     league: League,
     settings: TheSettings,
 ) -> dg.AssetCheckResult:
-    """Judge the games of the date; the metadata has the first tip-off: a night waits until then."""
+    """Check the games of the date. The metadata has the first tip-off, for the retry sensor."""
     game_date = game_date_of(context.partition_key)
-    told = league.provenance(game_date)
+    provenance = league.provenance(game_date)
     finding = input_gates.schedule_is_known(
-        game_date, len(schedule), is_given=told.schedule_is_given, until=told.schedule_until
+        game_date,
+        len(schedule),
+        is_given=provenance.schedule_is_given,
+        until=provenance.schedule_until,
     )
     first = schedule["tipoff"].min()
     return _result(
@@ -82,7 +85,7 @@ def gate_on_game_logs(
     league: League,
     settings: TheSettings,
 ) -> dg.AssetCheckResult:
-    """Look for the games that the schedule of the days before has, in the box scores."""
+    """Check that the box scores contain the scheduled games of the days before."""
     game_date = game_date_of(context.partition_key)
     since = input_gates.oldest_result(game_date)
     recent = game_logs.filter(pl.col("game_date") >= since).group_by("game_id", "team").len()
@@ -90,7 +93,7 @@ def gate_on_game_logs(
     is_given = league.provenance(game_date).schedule_is_given
     finding = input_gates.no_game_is_missing(
         game_date,
-        # A schedule that was drawn from the box scores has just their games.
+        # A schedule that was derived from the box scores has no other games.
         _games_before(game_date, league) if is_given else (),
         {(game, team): players for game, team, players in recent.iter_rows()},
         newest if isinstance(newest, date) else None,
@@ -110,7 +113,7 @@ def gate_on_injuries(
     league: League,
     settings: TheSettings,
 ) -> dg.AssetCheckResult:
-    """Judge whether there is an injury report, and of when."""
+    """Check that there is an injury report of the date."""
     game_date = game_date_of(context.partition_key)
     finding = input_gates.injury_report_is_there(
         game_date,
@@ -131,7 +134,7 @@ def gate_on_prop_lines(
     league: League,
     settings: TheSettings,
 ) -> dg.AssetCheckResult:
-    """Judge the age of the lines, game by game."""
+    """Check the age of the lines of each game."""
     game_date = game_date_of(context.partition_key)
     newest = prop_lines.group_by("away_team", "home_team").agg(pl.col("quoted_on").max())
     finding = input_gates.lines_are_fresh(
@@ -150,7 +153,7 @@ def gate_on_prop_lines(
         "every_game_has_lines",
         "enough_players_have_lines",
         "lines_are_of_the_games",
-        # The slate was made of these lines: where it is, they are.
+        # The slate was built from these lines, so they exist if the slate does.
         also_reads=(ingestion.prop_lines,),
     ),
     ins={"slate": dg.AssetIn("slate"), "prop_lines": dg.AssetIn("prop_lines")},
@@ -161,7 +164,7 @@ def gate_on_slate(
     prop_lines: pl.DataFrame,
     settings: TheSettings,
 ) -> Iterator[dg.AssetCheckResult]:
-    """Judge the slate against the schedule, and the lines against the slate."""
+    """Compare the slate with the schedule, and the lines with the slate."""
     for finding in (
         input_gates.every_game_has_players(slate),
         input_gates.every_game_has_lines(slate, settings.bars),
@@ -179,10 +182,10 @@ def _games_before(game_date: date, league: LeagueSource) -> Iterator[Game]:
 
 
 def _mode(tags: Mapping[str, str], settings: Settings) -> tuple[str, str]:
-    """Return the mode of a run, and who says so.
+    """Return the mode of a run, and the setting or tag that it comes from.
 
     Raises:
-        SettingsError: the run's tag is no mode.
+        SettingsError: the tag of the run is not a mode.
     """
     tag = tags.get(GATES_TAG)
     if tag is None:
@@ -196,44 +199,44 @@ def _result(
     context: dg.AssetCheckExecutionContext, settings: Settings, finding: Finding, **more: Any
 ) -> dg.AssetCheckResult:
     game_date = game_date_of(context.partition_key)
-    mode, said_by = _mode(context.run.tags, settings)
+    mode, set_by = _mode(context.run.tags, settings)
     past = game_date < eastern_date(utc_now())
-    follows = input_gates.outcome(finding, mode, past=past, only_warn=settings.gates_only_warn)
+    outcome = input_gates.outcome(finding, mode, past=past, only_warn=settings.gates_only_warn)
     sentence = finding.sentence
-    if follows is Outcome.WAITS:
+    if outcome is Outcome.WAITS:
         sentence += (
-            f". {game_date} waits for it; to predict it as it is: --gates warn, or a run with the "
-            f"tag {GATES_TAG}=warn"
+            f". {game_date} waits for this input. To predict it anyway: --gates warn, or a run "
+            f"with the tag {GATES_TAG}=warn"
         )
-    elif follows is Outcome.WARNS and past:
-        sentence += ". The date is past, nothing more will come: a warning only"
-    if follows is not Outcome.PASSES:
+    elif outcome is Outcome.WARNS and past:
+        sentence += ". This is only a warning because the date is past"
+    if outcome is not Outcome.PASSES:
         milestone(
             "gate_failed",
             f"{finding.gate}: {sentence}",
-            severity=logging.ERROR if follows is Outcome.WAITS else logging.WARNING,
+            severity=logging.ERROR if outcome is Outcome.WAITS else logging.WARNING,
             gate=finding.gate,
-            outcome=follows.value,
+            outcome=outcome.value,
             game_date=game_date,
             run_id=context.run.run_id,
             **finding.numbers,
         )
     return dg.AssetCheckResult(
         check_name=finding.gate,
-        passed=follows is Outcome.PASSES,
+        passed=outcome is Outcome.PASSES,
         severity=dg.AssetCheckSeverity.ERROR
-        if follows is Outcome.WAITS
+        if outcome is Outcome.WAITS
         else dg.AssetCheckSeverity.WARN,
         description=sentence,
         metadata={
             **{name: _shown(value) for name, value in finding.numbers.items()},
             **more,
-            # What is to be done about it belongs to the description only.
+            # The finding without the advice that the description adds.
             REASON: finding.sentence,
             "finding": finding.level.name.lower(),
-            "outcome": follows.value,
+            "outcome": outcome.value,
             "gates": mode,
-            "gates_set_by": said_by,
+            "gates_set_by": set_by,
             "date_is_past": past,
         },
     )

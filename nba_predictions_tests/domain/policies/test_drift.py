@@ -5,7 +5,7 @@ import pytest
 
 from nba_predictions.domain.policies.drift import (
     BAND_DATES,
-    LEAST_BAND_DATES,
+    MIN_BAND_DATES,
     RECENT_DATES,
     DateErrors,
     Drift,
@@ -17,7 +17,7 @@ START = date(2025, 10, 21)
 
 
 def nights(*means: float, players: int = 100) -> list[DateErrors]:
-    """One date after another with these mean errors."""
+    """Return consecutive dates with these mean errors."""
     return [
         DateErrors(START + timedelta(days=n), players, mean * players)
         for n, mean in enumerate(means)
@@ -28,44 +28,44 @@ def usual(dates: int, seed: int = 0, mean: float = 5.0, sd: float = 0.4) -> list
     return np.random.default_rng(seed).normal(mean, sd, dates).tolist()
 
 
-def test_a_system_that_goes_on_as_before_stays_in_its_band() -> None:
-    judged = judge_drift("ensemble", nights(*usual(80)))
-    assert judged.drift is Drift.IN_BAND
-    assert not judged.alarming
-    assert judged.band_low is not None
-    assert judged.band_high is not None
-    assert judged.recent_error is not None
-    assert judged.band_low < judged.recent_error < judged.band_high
+def test_an_unchanged_system_stays_in_its_band() -> None:
+    finding = judge_drift("ensemble", nights(*usual(80)))
+    assert finding.drift is Drift.IN_BAND
+    assert not finding.is_alarming
+    assert finding.band_low is not None
+    assert finding.band_high is not None
+    assert finding.recent_error is not None
+    assert finding.band_low < finding.recent_error < finding.band_high
 
 
-def test_larger_errors_of_late_are_worse() -> None:
+def test_larger_recent_errors_are_worse() -> None:
     worse = nights(*usual(60), *usual(RECENT_DATES, seed=1, mean=6.0))
-    judged = judge_drift("ensemble", worse)
-    assert (judged.drift, judged.alarming) == (Drift.WORSE, True)
-    assert "WORSE" in judged.says()
+    finding = judge_drift("ensemble", worse)
+    assert (finding.drift, finding.is_alarming) == (Drift.WORSE, True)
+    assert "WORSE" in finding.sentence()
 
 
-def test_much_smaller_errors_of_late_are_an_alarm_too() -> None:
+def test_much_smaller_recent_errors_are_also_drift() -> None:
     better = nights(*usual(60), *usual(RECENT_DATES, seed=1, mean=3.0))
     assert judge_drift("ensemble", better).drift is Drift.BETTER
 
 
-def test_a_single_bad_night_is_no_drift() -> None:
-    assert not judge_drift("ensemble", nights(*usual(60), *usual(13, seed=1), 6.5)).alarming
+def test_a_single_bad_night_is_not_drift() -> None:
+    assert not judge_drift("ensemble", nights(*usual(60), *usual(13, seed=1), 6.5)).is_alarming
 
 
-@pytest.mark.parametrize("dates", [0, 1, RECENT_DATES, RECENT_DATES + LEAST_BAND_DATES - 1])
+@pytest.mark.parametrize("dates", [0, 1, RECENT_DATES, RECENT_DATES + MIN_BAND_DATES - 1])
 def test_small_samples_are_never_alarming(dates: int) -> None:
     means = [5.0] * max(dates - 5, 0) + [50.0] * min(dates, 5)
-    judged = judge_drift("ensemble", nights(*means))
-    assert judged.drift is Drift.TOO_FEW
-    assert not judged.alarming
-    assert judged.band_low is None
-    assert "too few" in judged.says()
+    finding = judge_drift("ensemble", nights(*means))
+    assert finding.drift is Drift.TOO_FEW
+    assert not finding.is_alarming
+    assert finding.band_low is None
+    assert "too few" in finding.sentence()
 
 
-def test_with_one_date_more_it_is_judged() -> None:
-    means = usual(LEAST_BAND_DATES) + [9.0] * RECENT_DATES
+def test_one_more_date_is_enough() -> None:
+    means = usual(MIN_BAND_DATES) + [9.0] * RECENT_DATES
     assert judge_drift("ensemble", nights(*means)).drift is Drift.WORSE
 
 
@@ -76,7 +76,7 @@ def test_the_recent_dates_do_not_widen_or_move_their_own_band() -> None:
     assert (calm.band_low, calm.band_high) == (wild.band_low, wild.band_high)
 
 
-def test_what_is_long_ago_does_not_count() -> None:
+def test_dates_before_the_band_do_not_count() -> None:
     recent = usual(BAND_DATES + RECENT_DATES)
     long_ago = judge_drift("ensemble", nights(*[9.0] * 30, *recent))
     assert long_ago.usual_error == pytest.approx(judge_drift("x", nights(*recent)).usual_error)
@@ -92,10 +92,10 @@ def test_fewer_players_make_the_band_wider() -> None:
             DateErrors(last + timedelta(days=n), players, 5.0 * players)
             for n in range(RECENT_DATES)
         ]
-        judged = judge_drift("ensemble", [*before, *recent])
-        assert judged.band_high is not None
-        assert judged.band_low is not None
-        return judged.band_high - judged.band_low
+        finding = judge_drift("ensemble", [*before, *recent])
+        assert finding.band_high is not None
+        assert finding.band_low is not None
+        return finding.band_high - finding.band_low
 
     assert width(10) > 1.5 * width(100)
 
@@ -107,7 +107,7 @@ def test_the_order_of_dates_and_dates_without_players_do_not_matter() -> None:
 
 
 def test_chance_alone_rarely_raises_an_alarm() -> None:
-    alarms = sum(judge_drift("x", nights(*usual(74, seed=seed))).alarming for seed in range(300))
+    alarms = sum(judge_drift("x", nights(*usual(74, seed=seed))).is_alarming for seed in range(300))
     assert alarms <= 6
 
 

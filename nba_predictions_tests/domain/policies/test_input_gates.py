@@ -1,4 +1,4 @@
-"""What the gates make of good and bad inputs, and what follows from it."""
+"""The findings of the gates on good and bad inputs, and their outcomes."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_slate_with_players_and_lines_in_every_game_passes() -> None:
     assert input_gates.lines_are_of_the_games(good, 48).level is Level.GOOD
 
 
-def test_lines_of_one_game_of_three_are_not_taken_as_complete() -> None:
+def test_lines_of_one_game_of_three_are_below_the_threshold() -> None:
     finding = input_gates.every_game_has_lines(without_lines_of(slate(), 2), BARS)
     assert finding.level is Level.BELOW
     assert finding.numbers["games_without_lines"] == [g.game_id for g in games_of(3)[1:]]
@@ -96,7 +96,7 @@ def test_lines_for_11_of_104_players_are_too_few() -> None:
     assert "12 of 102 players have a line (12%), fewer than 35%" in finding.sentence
 
 
-def test_a_share_that_reaches_the_bar_exactly_passes() -> None:
+def test_a_share_equal_to_the_threshold_passes() -> None:
     half = slate(with_line=4, per_team=8)
     assert input_gates.enough_players_have_lines(half, Bars(min_line_share=0.5)).level is Level.GOOD
     assert (
@@ -104,7 +104,7 @@ def test_a_share_that_reaches_the_bar_exactly_passes() -> None:
     )
 
 
-def test_who_wants_no_lines_is_not_asked_for_any() -> None:
+def test_without_a_line_share_no_lines_are_needed() -> None:
     none = slate(with_line=0)
     unwanted = Bars(min_line_share=0.0)
     assert input_gates.every_game_has_lines(none, unwanted).level is Level.GOOD
@@ -147,10 +147,10 @@ def test_a_day_off_needs_nothing() -> None:
     assert {f.level for f in findings} == {Level.GOOD}
 
 
-def test_quotes_on_a_day_off_say_that_the_schedule_is_wrong() -> None:
+def test_quotes_on_a_date_without_games_are_below_the_threshold() -> None:
     finding = input_gates.lines_are_of_the_games(Slate(DAY, (), (), ()), 200)
     assert finding.level is Level.BELOW
-    assert "by the schedule there is none" in finding.sentence
+    assert "the date has no games" in finding.sentence
 
 
 @pytest.mark.parametrize(("off", "level"), [(0, Level.GOOD), (18, Level.UNSURE), (80, Level.BELOW)])
@@ -170,13 +170,13 @@ def test_a_postponed_game_is_told_from_lines_of_another_date(off: int, level: Le
         (0, True, DAY - timedelta(days=1), Level.BELOW),
     ],
 )
-def test_a_schedule_that_cannot_know_better_does_not_pass(
+def test_a_schedule_that_may_lack_games_does_not_pass(
     games: int, is_given: bool, until: date | None, level: Level
 ) -> None:
     assert input_gates.schedule_is_known(DAY, games, is_given=is_given, until=until).level is level
 
 
-def test_a_schedule_that_has_ended_is_no_fault_in_summer() -> None:
+def test_a_schedule_that_ended_is_not_an_error_in_summer() -> None:
     ended = input_gates.schedule_is_known(
         date(2026, 8, 1), 0, is_given=True, until=date(2026, 6, 20)
     )
@@ -194,9 +194,7 @@ def test_a_schedule_that_has_ended_is_no_fault_in_summer() -> None:
         ([], Level.BELOW),
     ],
 )
-def test_lines_are_as_old_as_those_of_the_game_that_is_furthest_behind(
-    newest: list[date | None], level: Level
-) -> None:
+def test_the_game_with_the_oldest_lines_decides(newest: list[date | None], level: Level) -> None:
     by_game = {f"game {n}": quoted_on for n, quoted_on in enumerate(newest)}
     assert input_gates.lines_are_fresh(DAY, 2, by_game, BARS).level is level
 
@@ -212,7 +210,7 @@ def test_lines_are_as_old_as_those_of_the_game_that_is_furthest_behind(
         (1, 0, DAY, Level.UNSURE),
     ],
 )
-def test_an_injury_report_has_to_be_there_and_of_the_day(
+def test_an_injury_report_must_exist_and_be_of_the_date(
     games: int, reported: int, made_on: date | None, level: Level
 ) -> None:
     assert input_gates.injury_report_is_there(DAY, games, reported, made_on).level is level
@@ -222,21 +220,21 @@ YESTERDAY = DAY - timedelta(days=1)
 
 
 def results(missing: int, *, is_given: bool = True, newest: date | None = YESTERDAY) -> Finding:
-    """Three games yesterday, of which the last `missing` have no box score."""
+    """Return the finding for three games yesterday, the last `missing` without box scores."""
     played = games_of(3, YESTERDAY)
-    there = {
+    appearances = {
         (game.game_id, team): 9
         for game in played[: 3 - missing]
         for team in (game.away_team, game.home_team)
     }
-    return input_gates.no_game_is_missing(DAY, played, there, newest, BARS, is_given=is_given)
+    return input_gates.no_game_is_missing(DAY, played, appearances, newest, BARS, is_given=is_given)
 
 
 @pytest.mark.parametrize(
     ("missing", "level"),
     [(0, Level.GOOD), (1, Level.UNSURE), (2, Level.BELOW), (3, Level.BELOW)],
 )
-def test_one_postponed_game_warns_and_a_day_of_results_not_in_yet_does_not_pass(
+def test_one_missing_game_warns_and_several_are_below_the_threshold(
     missing: int, level: Level
 ) -> None:
     finding = results(missing)
@@ -251,7 +249,7 @@ def test_a_box_score_of_one_team_only_is_a_missing_game() -> None:
     assert finding.numbers["missing"] == [game.game_id]
 
 
-def test_without_a_schedule_of_the_days_before_completeness_is_not_claimed() -> None:
+def test_without_a_schedule_of_the_days_before_completeness_is_unknown() -> None:
     assert results(0, is_given=False).level is Level.UNSURE
     nothing = input_gates.no_game_is_missing(DAY, [], {}, YESTERDAY, BARS, is_given=True)
     assert nothing.level is Level.UNSURE
@@ -273,15 +271,15 @@ def test_box_scores_that_ended_weeks_ago_in_the_same_season_do_not_pass() -> Non
 @pytest.mark.parametrize("mode", input_gates.MODES)
 @pytest.mark.parametrize("past", [True, False])
 @pytest.mark.parametrize("only_warns", [True, False])
-def test_only_what_is_below_the_bar_tonight_waits_and_only_what_is_good_passes(
+def test_only_a_finding_below_the_threshold_waits_and_only_a_good_one_passes(
     level: Level, mode: str, past: bool, only_warns: bool
 ) -> None:
-    finding = Finding("lines_are_fresh", level, "so it is")
+    finding = Finding("lines_are_fresh", level, "a sentence")
     only_warn = {"lines_are_fresh"} if only_warns else {"no_game_is_missing"}
-    follows = input_gates.outcome(finding, mode, past=past, only_warn=only_warn)
-    assert (follows is Outcome.PASSES) == (level is Level.GOOD)
+    outcome = input_gates.outcome(finding, mode, past=past, only_warn=only_warn)
+    assert (outcome is Outcome.PASSES) == (level is Level.GOOD)
     waits = level is Level.BELOW and mode == "wait" and not past and not only_warns
-    assert (follows is Outcome.WAITS) == waits
+    assert (outcome is Outcome.WAITS) == waits
 
 
 @pytest.mark.parametrize(
@@ -331,7 +329,7 @@ def lose_a_line(whole: Slate, at: int) -> Slate:
     st.integers(0, 10),
     st.lists(st.integers(0, 1000), max_size=40),
 )
-def test_losing_lines_never_makes_a_slate_pass_that_did_not(
+def test_removing_a_line_never_improves_a_finding(
     games: int, per_team: int, with_line: int, losses: list[int]
 ) -> None:
     worse = slate(games, per_team, with_line)
@@ -344,12 +342,14 @@ def test_losing_lines_never_makes_a_slate_pass_that_did_not(
 
 
 @given(st.integers(1, 3), st.integers(0, 9), st.lists(st.sampled_from(TEAMS), max_size=40))
-def test_losing_players_never_fills_a_team(games: int, per_team: int, teams: list[str]) -> None:
+def test_removing_a_player_never_improves_a_finding(
+    games: int, per_team: int, teams: list[str]
+) -> None:
     worse = slate(games, per_team)
     level = input_gates.every_game_has_players(worse).level
     for team in teams:
-        gone = next((p for p in worse.players if p.team == team), None)
-        worse = replace(worse, players=tuple(p for p in worse.players if p is not gone))
+        removed = next((p for p in worse.players if p.team == team), None)
+        worse = replace(worse, players=tuple(p for p in worse.players if p is not removed))
         now = input_gates.every_game_has_players(worse).level
         assert now.value >= level.value
         level = now
@@ -360,7 +360,7 @@ def test_losing_players_never_fills_a_team(games: int, per_team: int, teams: lis
     st.integers(0, 5),
     st.integers(0, 5),
 )
-def test_older_lines_and_more_missing_games_never_pass_where_newer_and_fewer_did_not(
+def test_older_lines_and_more_missing_games_never_improve_a_finding(
     ages: list[int], at: int, older: int
 ) -> None:
     def level(days: list[int]) -> int:
@@ -374,7 +374,7 @@ def test_older_lines_and_more_missing_games_never_pass_where_newer_and_fewer_did
     assert missing == sorted(missing)
 
 
-def test_every_finding_is_of_a_gate_that_is_described() -> None:
+def test_every_gate_has_a_description() -> None:
     found = {
         input_gates.schedule_is_known(DAY, 1, is_given=True).gate,
         results(0).gate,

@@ -1,4 +1,4 @@
-"""Which batches the publishing sensor asks for, how often, and when it waits."""
+"""The requests of the sensors for unpublished and stalled batches, and when they wait."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ LONG_AGO = datetime(2026, 1, 15, 12, tzinfo=timezone.utc)
 JOB = "publish_phase5_completion"
 
 
-class House:
-    """A batch store, an instance with runs, and a clock that can be put ahead of them."""
+class Followup:
+    """A batch store, an instance with runs, and a clock that a test can put ahead."""
 
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
         self.store = SQLiteBatchStore(folder / "batches.sqlite")
@@ -60,7 +60,7 @@ class House:
         return run.run_id
 
     def silence(self, batch_id: str) -> None:
-        """Put everything that a batch has recorded an hour back."""
+        """Move everything that a batch recorded into the past."""
         long_ago = LONG_AGO.isoformat(timespec="microseconds")
         with self.store._transaction() as connection:
             for table, column in (("completions", "recorded_at"), ("batch_times", "at")):
@@ -82,8 +82,8 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
-    return House(tmp_path, monkeypatch)
+def followup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Followup:
+    return Followup(tmp_path, monkeypatch)
 
 
 FAILURE, STARTED, STARTING = (
@@ -93,61 +93,63 @@ FAILURE, STARTED, STARTING = (
 )
 
 
-def test_a_cleaned_batch_is_asked_for_with_its_date_and_its_id(house: House) -> None:
-    house.batch("batch_a", BatchState.CLEANED)
-    (request,) = house.tick()
+def test_a_cleaned_batch_is_requested_with_its_date_and_id(followup: Followup) -> None:
+    followup.batch("batch_a", BatchState.CLEANED)
+    (request,) = followup.tick()
     assert request.partition_key == NIGHT.isoformat()
     assert request.tags[BATCH_TAG] == "batch_a"
     assert request.run_key == "batch_a:first"
 
 
 @pytest.mark.parametrize("state", [s for s in BatchState if s is not BatchState.CLEANED])
-def test_a_batch_in_any_other_state_is_not_asked_for(house: House, state: BatchState) -> None:
-    house.batch("batch_a", state)
-    assert house.tick() == []
+def test_a_batch_in_another_state_is_not_requested(followup: Followup, state: BatchState) -> None:
+    followup.batch("batch_a", state)
+    assert followup.tick() == []
 
 
-def test_every_waiting_date_is_asked_for_in_one_tick(house: House) -> None:
+def test_all_unpublished_dates_are_requested_in_one_tick(followup: Followup) -> None:
     days = [NIGHT + timedelta(days=n) for n in range(3)]
     for day in days:
-        house.batch(f"batch_{day}", BatchState.CLEANED, day)
-    assert [r.partition_key for r in house.tick()] == [day.isoformat() for day in days]
+        followup.batch(f"batch_{day}", BatchState.CLEANED, day)
+    assert [r.partition_key for r in followup.tick()] == [day.isoformat() for day in days]
 
 
-def test_only_the_newest_batch_of_a_date_is_asked_for(house: House) -> None:
-    house.batch("batch_old", BatchState.CLEANED)
-    house.batch("batch_new", BatchState.CLEANED)
-    assert [r.tags[BATCH_TAG] for r in house.tick()] == ["batch_new"]
+def test_only_the_newest_batch_of_a_date_is_requested(followup: Followup) -> None:
+    followup.batch("batch_old", BatchState.CLEANED)
+    followup.batch("batch_new", BatchState.CLEANED)
+    assert [r.tags[BATCH_TAG] for r in followup.tick()] == ["batch_new"]
 
 
-def test_a_cleaned_batch_waits_while_a_newer_one_of_its_date_is_at_work(house: House) -> None:
-    house.batch("batch_old", BatchState.CLEANED)
-    house.batch("batch_new", BatchState.STAGING)
-    assert house.tick() == []
+def test_a_cleaned_batch_waits_while_a_newer_batch_is_unfinished(
+    followup: Followup,
+) -> None:
+    followup.batch("batch_old", BatchState.CLEANED)
+    followup.batch("batch_new", BatchState.STAGING)
+    assert followup.tick() == []
 
 
-def test_a_newer_batch_that_was_given_up_does_not_hold_the_older_back(house: House) -> None:
-    house.batch("batch_old", BatchState.CLEANED)
-    house.batch("batch_new", BatchState.FAILED)
-    assert [r.tags[BATCH_TAG] for r in house.tick()] == ["batch_old"]
+def test_a_newer_abandoned_batch_does_not_block_the_older_one(followup: Followup) -> None:
+    followup.batch("batch_old", BatchState.CLEANED)
+    followup.batch("batch_new", BatchState.FAILED)
+    assert [r.tags[BATCH_TAG] for r in followup.tick()] == ["batch_old"]
 
 
 @pytest.mark.parametrize("status", [STARTING, STARTED])
-def test_while_a_run_is_publishing_no_other_is_asked_for(
-    house: House, status: dg.DagsterRunStatus
+def test_no_run_is_requested_while_another_publishes(
+    followup: Followup, status: dg.DagsterRunStatus
 ) -> None:
-    house.batch("batch_a", BatchState.CLEANED)
-    house.run("batch_a", status)
-    assert house.tick() == []
-    house.ahead = RUN_TIMEOUT - timedelta(seconds=30)
-    assert house.tick() == []
+    followup.batch("batch_a", BatchState.CLEANED)
+    followup.run("batch_a", status)
+    assert followup.tick() == []
+    followup.ahead = RUN_TIMEOUT - timedelta(seconds=30)
+    assert followup.tick() == []
 
 
-def test_a_publishing_run_that_never_ends_is_followed_by_another(house: House) -> None:
-    house.batch("batch_a", BatchState.CLEANED)
-    run_id = house.run("batch_a", STARTED)
-    house.ahead = RUN_TIMEOUT
-    (request,) = house.tick()
+def test_a_publishing_run_that_does_not_finish_is_followed_by_another(followup: Followup) -> None:
+    followup.batch("batch_a", BatchState.CLEANED)
+    run_id = followup.run("batch_a", STARTED)
+    followup.ahead = RUN_TIMEOUT
+    (request,) = followup.tick()
     assert request.run_key == f"batch_a:{run_id}"
 
 
@@ -161,50 +163,50 @@ def test_a_publishing_run_that_never_ends_is_followed_by_another(house: House) -
         (12, LONGEST_BACKOFF),
     ],
 )
-def test_after_failures_the_sensor_waits_longer_each_time_up_to_half_an_hour(
-    house: House, failures: int, wait: timedelta
+def test_the_wait_after_failures_doubles_up_to_half_an_hour(
+    followup: Followup, failures: int, wait: timedelta
 ) -> None:
-    house.batch("batch_a", BatchState.CLEANED)
-    run_ids = [house.run("batch_a", FAILURE) for _ in range(failures)]
-    house.ahead = wait - timedelta(seconds=10)
-    assert house.tick() == []
-    house.ahead = wait
-    (request,) = house.tick()
+    followup.batch("batch_a", BatchState.CLEANED)
+    run_ids = [followup.run("batch_a", FAILURE) for _ in range(failures)]
+    followup.ahead = wait - timedelta(seconds=10)
+    assert followup.tick() == []
+    followup.ahead = wait
+    (request,) = followup.tick()
     assert request.run_key == f"batch_a:{run_ids[-1]}"
 
 
-def test_no_run_key_repeats_after_old_runs_are_deleted(house: House) -> None:
-    house.batch("batch_a", BatchState.CLEANED)
-    house.ahead = LONGEST_BACKOFF
+def test_no_run_key_repeats_after_old_runs_are_deleted(followup: Followup) -> None:
+    followup.batch("batch_a", BatchState.CLEANED)
+    followup.ahead = LONGEST_BACKOFF
     keys, run_ids = [], []
     for deleted in (0, 0, 1, 0, 2, 0):
-        (request,) = house.tick()
+        (request,) = followup.tick()
         keys.append(request.run_key)
-        run_ids.append(house.run("batch_a", FAILURE))
+        run_ids.append(followup.run("batch_a", FAILURE))
         for run_id in run_ids[:deleted]:
-            house.instance.delete_run(run_id)
+            followup.instance.delete_run(run_id)
         del run_ids[:deleted]
     assert len(set(keys)) == len(keys)
 
 
-def test_a_broker_that_is_away_for_days_does_not_break_the_sensor(house: House) -> None:
-    house.batch("batch_a", BatchState.CLEANED)
-    house.batch("batch_b", BatchState.CLEANED, NIGHT + timedelta(days=1))
-    run_ids = [house.run("batch_a", FAILURE) for _ in range(60)]
-    assert [r.tags[BATCH_TAG] for r in house.tick()] == ["batch_b"]
-    house.ahead = LONGEST_BACKOFF
-    assert [r.run_key for r in house.tick()] == [f"batch_a:{run_ids[-1]}", "batch_b:first"]
+def test_a_broker_that_is_down_for_days_does_not_break_the_sensor(followup: Followup) -> None:
+    followup.batch("batch_a", BatchState.CLEANED)
+    followup.batch("batch_b", BatchState.CLEANED, NIGHT + timedelta(days=1))
+    run_ids = [followup.run("batch_a", FAILURE) for _ in range(60)]
+    assert [r.tags[BATCH_TAG] for r in followup.tick()] == ["batch_b"]
+    followup.ahead = LONGEST_BACKOFF
+    assert [r.run_key for r in followup.tick()] == [f"batch_a:{run_ids[-1]}", "batch_b:first"]
 
 
-def test_runs_of_other_batches_and_jobs_do_not_count(house: House) -> None:
-    house.batch("batch_a", BatchState.CLEANED)
-    house.run("batch_b", FAILURE)
-    house.run("batch_a", STARTED, job="nightly_predictions")
-    (request,) = house.tick()
+def test_runs_of_other_batches_and_jobs_do_not_count(followup: Followup) -> None:
+    followup.batch("batch_a", BatchState.CLEANED)
+    followup.run("batch_b", FAILURE)
+    followup.run("batch_a", STARTED, job="nightly_predictions")
+    (request,) = followup.tick()
     assert request.run_key == "batch_a:first"
 
 
-def test_the_sensor_is_on_from_the_beginning_and_launches_the_publishing_job() -> None:
+def test_the_sensor_is_switched_on_and_launches_the_publishing_job() -> None:
     assert publish_cleaned_batches.default_status is dg.DefaultSensorStatus.RUNNING
     assert publish_cleaned_batches.job_name == JOB
 
@@ -212,38 +214,38 @@ def test_the_sensor_is_on_from_the_beginning_and_launches_the_publishing_job() -
 # ---------------------------------------------------------------------------------- stalls
 
 
-def test_a_stalled_batch_that_may_go_out_is_asked_to_be_finished(house: House) -> None:
-    house.batch("batch_a", BatchState.STAGING)
+def test_a_stalled_batch_above_the_threshold_is_finished(followup: Followup) -> None:
+    followup.batch("batch_a", BatchState.STAGING)
     for number in range(9):
         skip = Completion(f"player{number}", 0, utc_now(), "r", skip_reason="OUT")
-        house.store.complete("batch_a", skip)
+        followup.store.complete("batch_a", skip)
     staged = Completion("player9", 25, LONG_AGO, "r", staging_table="batch_a/player9")
-    house.store.complete("batch_a", staged)
-    house.silence("batch_a")
-    (request,) = house.tick(settle_stalled_batches)
+    followup.store.complete("batch_a", staged)
+    followup.silence("batch_a")
+    (request,) = followup.tick(settle_stalled_batches)
     assert request.partition_key == NIGHT.isoformat()
     assert request.tags[BATCH_TAG] == "batch_a"
-    # Of its own the job is configured so.
+    # The configuration is that of the job.
     assert request.run_config == fan_out(Mode.finish)
-    assert house.store.get("batch_a").state is BatchState.STALLED
-    house.run("batch_a", STARTED, job="finish_batch")
-    assert house.tick(settle_stalled_batches) == []
+    assert followup.store.get("batch_a").state is BatchState.STALLED
+    followup.run("batch_a", STARTED, job="finish_batch")
+    assert followup.tick(settle_stalled_batches) == []
 
 
-def test_a_stalled_batch_with_too_few_players_waits_for_the_next_run(house: House) -> None:
-    house.batch("batch_a", BatchState.STAGING)
-    house.silence("batch_a")
-    assert house.tick(settle_stalled_batches) == []
-    assert house.store.get("batch_a").state is BatchState.FAILED
+def test_a_stalled_batch_below_the_threshold_is_abandoned(followup: Followup) -> None:
+    followup.batch("batch_a", BatchState.STAGING)
+    followup.silence("batch_a")
+    assert followup.tick(settle_stalled_batches) == []
+    assert followup.store.get("batch_a").state is BatchState.FAILED
 
 
-def test_a_batch_with_progress_is_left_alone(house: House) -> None:
-    house.batch("batch_a", BatchState.STAGING)
-    house.store.append("batch_a", LedgerEntry("resumed", utc_now(), "r"))
-    assert house.tick(settle_stalled_batches) == []
-    assert house.store.get("batch_a").state is BatchState.STAGING
+def test_a_batch_with_recent_progress_is_unchanged(followup: Followup) -> None:
+    followup.batch("batch_a", BatchState.STAGING)
+    followup.store.append("batch_a", LedgerEntry("resumed", utc_now(), "r"))
+    assert followup.tick(settle_stalled_batches) == []
+    assert followup.store.get("batch_a").state is BatchState.STAGING
 
 
-def test_the_stall_sensor_is_on_from_the_beginning() -> None:
+def test_the_stall_sensor_is_switched_on() -> None:
     assert settle_stalled_batches.default_status is dg.DefaultSensorStatus.RUNNING
     assert settle_stalled_batches.job_name == "finish_batch"
