@@ -14,7 +14,7 @@ from nba_predictions.batch_store.port import BatchStore
 from nba_predictions.definitions import build_definitions, build_resources
 from nba_predictions.domain.batches.batch import CLEANED_UP, Batch, BatchState
 from nba_predictions.domain.batches.reconciliation import last_entry
-from nba_predictions.domain.errors import NbaPredictionsError
+from nba_predictions.domain.errors import NbaPredictionsError, SettingsError
 from nba_predictions.inputs.port import LeagueSource
 from nba_predictions.messaging.port import Publisher
 from nba_predictions.nightly.current_batch import newest_batch
@@ -55,14 +55,25 @@ class Pipeline:
         tags: Mapping[str, str] | None = None,
         config: Mapping[str, Any] | None = None,
     ) -> bool:
-        """Run a job for a partition, print its errors, and return whether it succeeded."""
-        result = self._definitions.resolve_job_def(job).execute_in_process(
-            partition_key=partition,
-            instance=instance,
-            run_config={**_QUIET, **(config or {})},
-            tags=dict(tags or {}),
-            raise_on_error=False,
-        )
+        """Run a job for a partition, print its errors, and return whether it succeeded.
+
+        Raises:
+            SettingsError: the pipeline has no such partition.
+        """
+        try:
+            result = self._definitions.resolve_job_def(job).execute_in_process(
+                partition_key=partition,
+                instance=instance,
+                run_config={**_QUIET, **(config or {})},
+                tags=dict(tags or {}),
+                raise_on_error=False,
+            )
+        except dg.DagsterUnknownPartitionError as error:
+            raise SettingsError(
+                f"{partition} cannot be predicted or graded; choose a date from "
+                f"{self.league.first_date or 'October 2000'}, the first date of the source "
+                f"{self.league.name}, to today"
+            ) from error
         print_failures(result)
         return result.success
 

@@ -89,6 +89,16 @@ def test_a_date_without_games_is_published_as_no_data_and_exits_with_0(
     assert published["status"] == "no_data"
 
 
+@pytest.mark.parametrize("command", ["run", "grade"])
+def test_a_date_before_the_first_date_of_the_source_is_refused(
+    home: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([command, "--game-date", "2024-10-21"]) == 2
+    printed = capsys.readouterr().err
+    assert "2024-10-21 cannot be predicted or graded; choose a date from 2024-10-22" in printed
+    assert "Traceback" not in printed
+
+
 def test_grading_fails_before_the_games_are_over(
     home: Path, files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
