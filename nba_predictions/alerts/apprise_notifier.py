@@ -95,7 +95,7 @@ def _id(url: str) -> str:
 
 
 def _masked(url: str) -> str:
-    """Return the scheme of an address, and its host unless a token stands in its place."""
+    """Return the scheme of an address, and its host unless that part is a token."""
     scheme, separator, rest = url.partition("://")
     if not separator or not re.fullmatch(r"[A-Za-z0-9]{1,20}", scheme):
         return "****"

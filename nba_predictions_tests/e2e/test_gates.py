@@ -53,7 +53,7 @@ class GatedNight:
         with freeze_time(self.now):
             return self.pipeline.run("nightly_predictions", NIGHT, tags)
 
-    def judge(self) -> dg.ExecuteInProcessResult:
+    def evaluate_gates(self) -> dg.ExecuteInProcessResult:
         """Materialize the inputs and evaluate the gates, without predictions."""
         return self.pipeline.materialize(
             *("game_logs", "schedule", "prop_lines", "injuries", "slate", "player_features")
@@ -193,7 +193,7 @@ def test_with_the_setting_warn_the_night_continues_with_warnings(
     pipeline = make_pipeline(league=of_one_game(league))
     settings = replace(pipeline.resources["settings"], gates="warn")
     gated = GatedNight(pipeline.with_resources(settings=settings), monkeypatch)
-    night = gated.judge()
+    night = gated.evaluate_gates()
     assert night.success
     found = check_results(night)["every_game_has_lines"]
     assert (found.passed, found.severity) == (False, WARN)
@@ -205,7 +205,7 @@ def test_a_past_date_is_predicted_with_a_warning(
 ) -> None:
     gated = GatedNight(make_pipeline(league=of_one_game(league)), monkeypatch)
     gated.now += timedelta(days=1)
-    night = gated.judge()
+    night = gated.evaluate_gates()
     assert night.success
     found = check_results(night)["every_game_has_lines"]
     assert (found.passed, found.severity) == (False, WARN)

@@ -35,7 +35,7 @@ def later(days: int) -> datetime:
     return utc_now() + timedelta(days=days)
 
 
-def forget(pipeline: Pipeline, days: int, *, dry_run: bool = False) -> MaintenanceReport:
+def maintained(pipeline: Pipeline, days: int, *, dry_run: bool = False) -> MaintenanceReport:
     """Run maintenance as if this many days had passed since the night was predicted."""
     kept = Retention(nights_days=60, runs_days=100)
     return maintain(
@@ -64,7 +64,7 @@ def test_an_expired_night_keeps_its_table_and_verdict_and_a_new_night_keeps_ever
     nights = set(instance.get_dynamic_partitions("player_nights"))
     old_inputs = inputs(predicted)
     # A night that was predicted recently can be replayed, however old its games are.
-    nothing = forget(predicted, 59)
+    nothing = maintained(predicted, 59)
     assert (nothing.player_nights, nothing.input_files, nothing.runs) == (0, 0, 0)
     assert inputs(predicted) == old_inputs
 
@@ -74,11 +74,11 @@ def test_an_expired_night_keeps_its_table_and_verdict_and_a_new_night_keeps_ever
     model = "2020-01-06-0123456789abcdef"
     used = predicted.home / "assets" / "prediction_models" / f"{tonight}.json"
     used.write_text(f'"{model}"')
-    before = forget(predicted, 61, dry_run=True)
+    before = maintained(predicted, 61, dry_run=True)
     assert set(instance.get_dynamic_partitions("player_nights")) == {*nights, new, "by hand"}
     assert old_inputs < inputs(predicted)
 
-    done = forget(predicted, 61)
+    done = maintained(predicted, 61)
     assert done == MaintenanceReport(**{**before.__dict__, "dry_run": False})
     assert done.player_nights == len(nights)
     assert done.player_nights_left == 1
@@ -87,7 +87,7 @@ def test_an_expired_night_keeps_its_table_and_verdict_and_a_new_night_keeps_ever
     assert (done.input_files, done.runs) == (len(old_inputs), 0)
     assert predicted.table().equals(table)
     assert predicted.judgement().verdict is Verdict.COMPLETE
-    again = forget(predicted, 61)
+    again = maintained(predicted, 61)
     assert (again.player_nights, again.input_files, again.models) == (0, 0, 0)
 
 
@@ -100,14 +100,14 @@ def test_old_runs_are_removed_with_their_files_and_their_partitions_are_missing(
     assert len(runs) == 2
     assert all((events / f"{run}.db").is_file() for run in runs)
     assert predicted.materialized_players()
-    done = forget(predicted, 101)
+    done = maintained(predicted, 101)
     assert done.runs == 2
     assert done.run_bytes > 0
     assert stored_instance.get_runs() == []
     assert not any((events / f"{run}.db").exists() for run in runs)
     assert not predicted.materialized_players()
     assert predicted.judgement().verdict is Verdict.COMPLETE
-    assert forget(predicted, 101).runs == 0
+    assert maintained(predicted, 101).runs == 0
 
 
 def test_a_date_with_an_unfinished_run_is_untouched(predicted: Pipeline) -> None:
@@ -117,7 +117,7 @@ def test_a_date_with_an_unfinished_run_is_untouched(predicted: Pipeline) -> None
     )
     predicted.instance.add_run(unfinished)
     before, nights = inputs(predicted), predicted.instance.get_dynamic_partitions("player_nights")
-    done = forget(predicted, 150)
+    done = maintained(predicted, 150)
     assert (done.player_nights, done.input_files) == (0, 0)
     assert inputs(predicted) == before
     assert predicted.instance.get_dynamic_partitions("player_nights") == nights
@@ -136,11 +136,11 @@ def test_player_partitions_of_an_older_version_are_removed(predicted: Pipeline) 
         tags={"dagster/partition": old[0]},
     )
     instance.add_run(run)
-    assert forget(predicted, 0, dry_run=True).player_nights == 2
-    report = forget(predicted, 0)
+    assert maintained(predicted, 0, dry_run=True).player_nights == 2
+    report = maintained(predicted, 0)
     assert (report.player_nights, report.player_nights_left) == (2, len(current))
     assert instance.get_dynamic_partitions("player_nights") == [*current, "by hand"]
-    assert forget(predicted, 0).player_nights == 0
+    assert maintained(predicted, 0).player_nights == 0
     # The next run of the date finds its players again.
     assert predicted.predict().success
     assert set(current) <= set(instance.get_dynamic_partitions("player_nights"))
@@ -158,7 +158,7 @@ def test_models_of_expired_nights_are_removed(
         (folder / f"{name}.zip").write_bytes(b"trees")
     Promotions(folder).promote(Promotion("2025-09-29-cc", "2025-09-29", "2025-10-01", "test"))
     (frames / f"{later(80).date()}.json").write_text('"2025-10-13-bb"')
-    assert forget(pipeline, 61).models == 1
+    assert maintained(pipeline, 61).models == 1
     # A model of a kept night stays, and so does a promoted model.
     left = sorted(path.stem for path in folder.glob("*.zip"))
     assert left == ["2025-09-29-cc", "2025-10-13-bb"]

@@ -1,4 +1,4 @@
-"""What Dagster is given: it loads, it is described, and the jobs select what they should."""
+"""The definitions: they load, have descriptions, and the jobs select the right assets."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_the_definitions_are_loadable() -> None:
     dg.Definitions.validate_loadable(defs)
 
 
-def test_there_are_these_assets_and_no_others() -> None:
+def test_the_assets_are_exactly_these() -> None:
     keys = defs.resolve_asset_graph().executable_asset_keys
     assert {key.to_user_string() for key in keys} == ASSETS
 
@@ -104,7 +104,7 @@ def test_the_nightly_job_runs_all_checks_and_they_block() -> None:
         assert spec.description
 
 
-def test_the_audit_follows_each_publication_and_stops_nothing() -> None:
+def test_the_audit_follows_each_publication_and_does_not_block() -> None:
     layer = defs.resolve_job_def("publish_phase5_completion").asset_layer
     (key,) = layer.asset_graph.asset_check_keys
     assert key.name == "the_night_is_whole"
@@ -122,14 +122,14 @@ def test_every_job_that_merges_runs_the_blocking_checks(job: str) -> None:
     assert {key.name for key in graph.asset_check_keys} >= {"merged_rows_match_staged"}
 
 
-def test_the_clean_up_comes_after_the_predictions_and_the_message_after_the_clean_up() -> None:
+def test_the_cleanup_follows_the_predictions_and_the_message_follows_the_cleanup() -> None:
     graph = defs.resolve_asset_graph()
     cleanup, message = dg.AssetKey("staging_cleanup"), dg.AssetKey("phase5_completion")
     assert graph.get(cleanup).parent_keys == {dg.AssetKey("player_prop_predictions")}
     assert graph.get(message).parent_keys == {cleanup}
 
 
-def test_every_job_sensor_and_schedule_says_what_it_is_for() -> None:
+def test_every_job_sensor_and_schedule_has_a_description() -> None:
     repository = defs.get_repository_def()
     names = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
     assert len(names) == 8
@@ -139,7 +139,7 @@ def test_every_job_sensor_and_schedule_says_what_it_is_for() -> None:
     assert all(schedule.description for schedule in repository.schedule_defs)
 
 
-def test_the_workspace_names_a_module_that_holds_the_definitions() -> None:
+def test_the_workspace_names_the_module_with_the_definitions() -> None:
     text = (REPOSITORY / "workspace.yaml").read_text("utf-8")
     (module,) = re.findall(r"python_module:\s*(\S+)", text)
     assert isinstance(importlib.import_module(module).defs, dg.Definitions)
@@ -157,12 +157,12 @@ def test_the_embedded_profile_keeps_everything_in_its_home(tmp_path: Path) -> No
         *(resources["batches"].path, resources["publisher"].path, resources["model_store"].folder),
     )
     assert all(path.is_relative_to(tmp_path / "home") for path in paths)
-    # Looking at definitions must not leave traces: the UI does it all the time.
+    # Loading the definitions creates no files. The UI loads them often.
     build_definitions(resources)
     assert not (tmp_path / "home").exists()
 
 
-def test_the_files_source_reads_the_folder_that_is_named(tmp_path: Path) -> None:
+def test_the_files_source_reads_the_configured_folder(tmp_path: Path) -> None:
     named = Settings.from_environment(
         {"NBA_PREDICTIONS_SOURCE": "files", "NBA_PREDICTIONS_DATA": str(tmp_path)}
     )
@@ -171,5 +171,5 @@ def test_the_files_source_reads_the_folder_that_is_named(tmp_path: Path) -> None
     assert league.folder == tmp_path
 
 
-def test_every_profile_that_can_be_chosen_has_its_backends() -> None:
+def test_every_profile_has_its_backends() -> None:
     assert set(PROFILES) == set(settings.PROFILES)

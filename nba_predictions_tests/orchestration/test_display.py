@@ -1,4 +1,4 @@
-"""What the Dagster UI is given to show."""
+"""Metadata for the Dagster UI: tables, plots and summaries of frames."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nba_predictions.orchestration import display
 from nba_predictions_tests.examples import Skip, slate_of, slate_player
 
 
-def test_a_picture_that_cannot_be_drawn_says_so_and_fails_nothing(
+def test_a_plot_that_cannot_be_drawn_is_logged_and_does_not_fail(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     def broken() -> bytes:
@@ -26,26 +26,26 @@ def test_a_picture_that_cannot_be_drawn_says_so_and_fails_nothing(
     assert "ZeroDivisionError" in line["message"]
 
 
-def test_a_picture_carries_itself() -> None:
+def test_a_plot_is_embedded_as_a_data_uri() -> None:
     shown = display.picture(lambda: b"png", "an alternative")
     assert shown.md_str == "![an alternative](data:image/png;base64,cG5n)"
 
 
-def test_a_table_without_rows_is_a_word() -> None:
+def test_a_table_without_rows_is_none() -> None:
     assert display.table(pl.DataFrame(schema={"a": pl.Int64})).md_str == "none"
     assert display.table(pl.DataFrame({"a": [1]})).md_str == "| a |\n|---:|\n| 1 |"
 
 
 @pytest.mark.parametrize("columns", [GAME_LOGS, SCHEDULE, PROP_LINES, INJURIES])
-def test_every_input_can_be_told_of_when_it_has_no_rows(
+def test_every_input_without_rows_has_a_summary(
     columns: dict[str, pl.DataType | type[pl.DataType]],
 ) -> None:
-    said = display.input_frame(pl.DataFrame(schema=columns))
-    assert said["dagster/row_count"] == 0
-    assert "newest" not in said
+    summary = display.input_frame(pl.DataFrame(schema=columns))
+    assert summary["dagster/row_count"] == 0
+    assert "newest" not in summary
 
 
-def test_of_lines_it_is_told_how_many_each_book_has() -> None:
+def test_lines_are_counted_by_book() -> None:
     lines = pl.DataFrame(
         [
             {"game_date": date(2026, 1, 1), "player_lookup": lookup, "book": book, "line_source": s}
@@ -57,20 +57,24 @@ def test_of_lines_it_is_told_how_many_each_book_has() -> None:
         ],
         schema=PROP_LINES,
     )
-    said = display.input_frame(lines)
-    assert (said["dagster/row_count"], said["players"], said["newest"]) == (3, 2, "2026-01-01")
-    by_book = said["by_book"]
+    summary = display.input_frame(lines)
+    assert (summary["dagster/row_count"], summary["players"], summary["newest"]) == (
+        3,
+        2,
+        "2026-01-01",
+    )
+    by_book = summary["by_book"]
     assert not isinstance(by_book, int | str)
     assert str(by_book.value).splitlines()[2:] == ["| a | sportsbook | 2 |", "| b | dfs | 1 |"]
 
 
-def test_missing_values_are_counted_by_feature_worst_first() -> None:
+def test_missing_values_are_counted_by_feature_with_the_largest_first() -> None:
     features = pl.DataFrame({"a": [1.0, None, None, 2.0], "b": [None] * 4, "c": [1.0] * 4})
-    found = display.missing_values(features, ("a", "b", "c", "not_there"))
+    found = display.missing_values(features, ("a", "b", "c", "unknown"))
     assert found.rows() == [("b", 4, 1.0), ("a", 2, 0.5)]
 
 
-def test_a_model_card_is_a_row_per_system_with_or_without_figures() -> None:
+def test_a_model_card_has_a_row_per_system_with_or_without_metrics() -> None:
     card = {"metrics": {"xgboost": {"mean_absolute_error": 4.8}, "ensemble": {"bias": 0.1}}}
     found = display.model_table(card, {"xgboost": 0.7, "similarity": 0.3})
     assert found.rows(named=True) == [
@@ -89,7 +93,7 @@ def test_a_model_card_is_a_row_per_system_with_or_without_figures() -> None:
     assert display.model_table({}, {}).is_empty()
 
 
-def test_a_slate_is_told_by_game() -> None:
+def test_a_slate_is_counted_by_game() -> None:
     players = [
         slate_player("lukadoncic", "31.5"),
         slate_player("paulgeorge", "22.5"),

@@ -1,5 +1,5 @@
-"""Tests that click through the Dagster UI in a real browser.
+"""Tests of the Dagster UI in a real browser.
 
-They are skipped when no browser is installed. What a page shows is tested here, what an asset
-computes is not.
+They are skipped if no browser is installed. They test what a page shows, not what an asset
+computes.
 """

@@ -1,4 +1,4 @@
-"""One Dagster and one browser for all tests of the UI; what they show is told with a failure."""
+"""One Dagster and one browser for all tests of the UI. A failure report contains the page."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from nba_predictions_tests.leagues import small_league, write_files
 from nba_predictions_tests.ui.screen import Screen, browser_page, find_browser
 from nba_predictions_tests.ui.server import Server, dagster_dev
 
-#: A date for each of the nights that are told here.
+#: The date of each night: a complete one, one with a broken merge, and a partial one.
 GREEN, BROKEN, PARTIAL = GAME_DATE, date(2025, 10, 27), date(2025, 10, 26)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put these tests first: a worker of pytest-xdist keeps what its queue begins with.
+    """Put these tests first, so that one worker of pytest-xdist runs all of them.
 
-    Other workers steal from the end. So these stay together, with one Dagster and one browser.
+    Other workers take tests from the end of a queue. One worker starts one Dagster and one browser.
     """
     here = Path(__file__).parent
     items.sort(key=lambda item: here not in item.path.parents)
@@ -42,7 +42,7 @@ def pytest_runtest_makereport(
             shown = f"{screen.page.url}\n{screen.page.inner_text('body', timeout=2000)[-4000:]}"
         except Error as error:
             shown = str(error)
-        report.sections.append(("what the page shows", shown))
+        report.sections.append(("the text of the page", shown))
     if report.failed and isinstance(server := used.get("server"), Server):
         report.sections.append(("the end of the log of dagster dev", server.end_of_log()))
     return report
@@ -50,7 +50,7 @@ def pytest_runtest_makereport(
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """`dagster dev` on a home of its own, with three nights of a small league."""
+    """Run `dagster dev` on a new home, with three nights of a small league."""
     find_browser()
     folder = tmp_path_factory.mktemp("ui")
     league = small_league()
@@ -68,6 +68,6 @@ def screen(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture(scope="module")
 def pipeline(server: Server) -> Iterator[Pipeline]:
-    """The same home and the same Dagster instance, in this process."""
+    """Return a pipeline in this process on the same home and instance."""
     with dg.DagsterInstance.from_config(str(server.home / "dagster")) as instance:
         yield Pipeline.build(server.home, FilesSource(server.data), instance=instance)

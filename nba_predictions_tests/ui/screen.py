@@ -1,4 +1,4 @@
-"""What a person does with the Dagster UI: look at a page, tick, type, click."""
+"""The actions of a person in the Dagster UI: read a page, select, type, click."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-#: Set where these tests must not be skipped, as in continuous integration.
+#: If set, a missing browser fails the tests instead of skipping them, for example in CI.
 NEEDED = "NBA_PREDICTIONS_TESTS_NEED_BROWSER"
-#: The folder for pictures of the pages; without it none are taken.
+#: The folder for screenshots. Without it, none are taken.
 SCREENSHOTS = "NBA_PREDICTIONS_SCREENSHOTS"
-#: How long a page may take to show what is there, and a run to end, on a busy machine.
+#: The longest time for a page to load and for a run to finish, on a busy machine.
 PAGE_SECONDS, RUN_SECONDS = 60, 240
 _OPTIONS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
@@ -28,7 +28,7 @@ _LOCATION = "/locations/nba_predictions.definitions"
 
 
 def find_browser() -> str:
-    """Return the browser; without one skip the test, or fail it where a browser is needed."""
+    """Return the browser. Without one, skip the test, or fail it if a browser is required."""
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if found is None:
         missing = f"none of {', '.join(BROWSERS)} is on the PATH; `apt-get install chromium`"
@@ -40,7 +40,7 @@ def find_browser() -> str:
 
 @contextmanager
 def browser_page(profile: Path) -> Iterator[Page]:
-    """A page of a browser that has never been used before."""
+    """Yield a page of a new browser profile."""
     executable = find_browser()
     with sync_playwright() as playwright:
         context = playwright.chromium.launch_persistent_context(
@@ -58,7 +58,7 @@ def browser_page(profile: Path) -> Iterator[Page]:
 
 @dataclass(frozen=True)
 class Screen:
-    """The pages of one Dagster."""
+    """The pages of one Dagster UI."""
 
     page: Page
     address: str
@@ -78,9 +78,9 @@ class Screen:
         self.open(f"{_LOCATION}/asset-groups/{group}/list")
 
     def tick(self, *assets: str) -> None:
-        """Tick assets in the list of their group."""
+        """Select assets in the list of their group."""
         for asset in assets:
-            # The box itself is not drawn; what is seen, and clicked, is its label.
+            # The checkbox itself is invisible. Its label is visible and clickable.
             self.page.get_by_test_id(f"checkbox-{asset}").locator("xpath=..").click()
 
     def shows(
@@ -89,18 +89,18 @@ class Screen:
         within: Locator | None = None,
         seconds: float = PAGE_SECONDS,
     ) -> Locator:
-        """Wait until a text is to be seen; return where."""
-        found = (within or self.page.locator("body")).get_by_text(text).locator("visible=true")
-        expect(found.first).to_be_visible(timeout=1000 * seconds)
-        return found.first
+        """Wait until a text is visible; return its locator."""
+        matches = (within or self.page.locator("body")).get_by_text(text).locator("visible=true")
+        expect(matches.first).to_be_visible(timeout=1000 * seconds)
+        return matches.first
 
     def button(self, label: str, within: Locator | None = None) -> Locator:
-        """The button that is labelled so; its icon has a name too, which does not count."""
+        """Return the button with a label, without regard to the name of its icon."""
         buttons = (within or self.page.locator("body")).get_by_role("button")
         return buttons.filter(has_text=re.compile(f"^{label}$"))
 
     def ask_to_materialize(self) -> Locator:
-        """Click the button that materializes what the page is about; return the dialog."""
+        """Click the button that materializes the assets of the page; return the dialog."""
         self.button("Materialize( all| selected.*)?…").click()
         return self.page.get_by_role("dialog")
 
@@ -114,21 +114,21 @@ class Screen:
         if is_first:
             self.shows("player_staging", dialog)
             self.button("Confirm", dialog).click()
-        # The dialog begins with the last ninety days.
+        # The dialog starts with the last ninety days.
         self.button("Show all partitions", dialog).click()
         dialog.get_by_placeholder("ex:").fill(game_date)
         self.page.keyboard.press("Tab")
         return self.launch(dialog)
 
     def launch(self, dialog: Locator) -> str:
-        """Click on Launch, then on View, and return the end that the run's page shows."""
+        """Click on Launch and on View, and return the status of the finished run."""
         self.button("Launch 1 run", dialog).click()
         self.shows("Launched run")
         self.page.get_by_text("View", exact=True).click()
         self.page.wait_for_url("**/runs/*")
-        ends = self.page.get_by_text(re.compile("^(Success|Failure)$")).first
-        expect(ends).to_be_visible(timeout=1000 * RUN_SECONDS)
-        return ends.inner_text()
+        status = self.page.get_by_text(re.compile("^(Success|Failure)$")).first
+        expect(status).to_be_visible(timeout=1000 * RUN_SECONDS)
+        return status.inner_text()
 
     def open_check(self, asset: str, name: str) -> None:
         self.open_asset(asset, "Checks")
@@ -136,13 +136,13 @@ class Screen:
         self.shows("Latest execution")
 
     def graph(self) -> Locator:
-        """The drawing of the assets."""
+        """Return the asset graph."""
         return self.page.locator("svg:has(foreignObject)")
 
     def latest_result(self) -> Locator:
-        """How the check whose page this is ended last."""
-        under = self.page.get_by_text("Evaluation result", exact=True)
-        return under.locator("xpath=following::*[normalize-space(text())][1]")
+        """Return the newest result on the page of a check."""
+        label = self.page.get_by_text("Evaluation result", exact=True)
+        return label.locator("xpath=following::*[normalize-space(text())][1]")
 
     def open_partition(self, asset: str, partition: str) -> None:
         self.open_asset(asset, "Partitions")
@@ -150,10 +150,10 @@ class Screen:
         self.shows(re.compile(f"^{re.escape(partition)}$")).click()
 
     def picture(self, name: str) -> None:
-        """Take a picture for the documentation, when somebody asked for them."""
+        """Take a screenshot for the documentation, if the folder is set."""
         folder = os.environ.get(SCREENSHOTS)
         if folder:
-            # Notices of what was launched stay as long as the mouse is on them.
+            # A notice about a launched run stays while the mouse is on it.
             self.page.mouse.move(700, 10)
             expect(self.page.get_by_text("Launched run")).to_have_count(0)
             self.page.wait_for_load_state("networkidle")

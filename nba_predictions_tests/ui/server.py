@@ -1,4 +1,4 @@
-"""The real Dagster of an operator, `dagster dev`, on a home of its own."""
+"""Start `dagster dev` on a new home."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from typing import Any
 from nba_predictions_tests.conftest import REPOSITORY
 from nba_predictions_tests.servers import end_of_log, free_port, kill_kept, start_kept
 
-#: How long web server, daemon and code location may take on a busy machine.
+#: The longest time until web server, daemon and code location are ready, on a busy machine.
 START_SECONDS = 300.0
 _LOADED = """{ workspaceOrError { __typename ... on Workspace { locationEntries {
     loadStatus locationOrLoadError { __typename ... on PythonError { message } } } } } }"""
 
 
 class StartError(RuntimeError):
-    """`dagster dev` did not come up; the message ends with its log."""
+    """`dagster dev` did not start. The message ends with its log."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """A running `dagster dev`: where its pages are, and the home that it works on."""
+    """A running `dagster dev`, its port and its home."""
 
     port: int
     home: Path
@@ -46,10 +46,10 @@ class Server:
 
 @contextmanager
 def dagster_dev(home: Path, data: Path) -> Iterator[Server]:
-    """Start it as `make dev` does, wait until its definitions are loaded, stop all of it.
+    """Start `dagster dev` like `make dev`, wait for its definitions, and stop it at the end.
 
     Raises:
-        StartError: it ended, or was not ready in time, or could not load the definitions.
+        StartError: it exited, was not ready in time, or could not load the definitions.
     """
     environment = {
         k: v
@@ -88,14 +88,14 @@ def _wait(server: Server, process: subprocess.Popen[bytes]) -> None:
 
 
 def _state(server: Server) -> str:
-    """Return LOADED, or why the definitions cannot be loaded, or nothing while that is open."""
+    """Return LOADED, the error of the definitions, or an empty string while they load."""
     workspace = _ask(server, _LOADED).get("workspaceOrError", {})
     entries = workspace.get("locationEntries") or []
     if not entries or any(entry["loadStatus"] != "LOADED" for entry in entries):
         return ""
-    found = [entry["locationOrLoadError"] for entry in entries]
-    wrong = [one.get("message", "") for one in found if one["__typename"] == "PythonError"]
-    return "\n".join(wrong) if wrong else "LOADED"
+    results = [entry["locationOrLoadError"] for entry in entries]
+    errors = [r.get("message", "") for r in results if r["__typename"] == "PythonError"]
+    return "\n".join(errors) if errors else "LOADED"
 
 
 def _ask(server: Server, query: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What whoever is on call sees and does in the Dagster UI, in a browser, on the real server."""
+"""The Dagster UI of a real server in a browser, as an operator uses it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from nba_predictions_tests.e2e.pipeline import Pipeline, systems_raising
 from nba_predictions_tests.ui.conftest import BROKEN, GREEN, PARTIAL
 from nba_predictions_tests.ui.screen import NEEDED, Screen, find_browser
 
-# Dagster tries to tidy up in an event loop of its own; in this process Playwright's is running.
+# Dagster closes an event loop of its own while Playwright's is running in this process.
 pytestmark = pytest.mark.filterwarnings(
     "ignore:coroutine 'BaseEventLoop.shutdown_asyncgens' was never awaited:RuntimeWarning"
 )
 
-#: The sensor looks every thirty seconds; a run takes some more.
+#: The sensor ticks every thirty seconds, and the run takes some more.
 SENSOR_SECONDS = 240
 GROUPS = {
     "ingestion": ("game_logs", "injuries", "prop_lines", "schedule"),
@@ -40,17 +40,17 @@ GROUPS = {
 
 
 def rows_by_player(pipeline: Pipeline, game_date: date) -> dict[str, int]:
-    """How many rows of the newest batch each player has in the DuckDB table."""
+    """Return the number of rows of each player of the newest batch."""
     batch = pipeline.batch(game_date)
-    found = pipeline.warehouse.query(
+    counted = pipeline.warehouse.query(
         "rows_by_player", PREDICTIONS, partition=game_date, batch_id=batch.batch_id
     )
-    return {row["player_lookup"]: row["row_count"] for row in found.to_pylist()}
+    return {row["player_lookup"]: row["row_count"] for row in counted.to_pylist()}
 
 
 @pytest.fixture(scope="module")
 def green_night(screen: Screen, pipeline: Pipeline) -> str:
-    """A night launched from the page of its job; the id of its batch."""
+    """Launch a night from the page of its job; return the id of its batch."""
     screen.open_job("nightly_predictions")
     assert screen.materialize_date(GREEN.isoformat(), is_first=True) == "Success"
     screen.shows("No steps have errored")
@@ -58,7 +58,7 @@ def green_night(screen: Screen, pipeline: Pipeline) -> str:
     return pipeline.batch(GREEN).batch_id
 
 
-def test_a_night_launched_from_the_page_of_its_job_ends_green_with_its_checks_passed(
+def test_a_night_launched_from_the_page_of_its_job_passes_its_checks(
     screen: Screen, pipeline: Pipeline, green_night: str
 ) -> None:
     counted = rows_by_player(pipeline, GREEN)
@@ -77,7 +77,7 @@ def test_a_night_launched_from_the_page_of_its_job_ends_green_with_its_checks_pa
     screen.picture("player-prop-predictions")
 
 
-def test_the_plot_of_a_materialization_is_drawn(screen: Screen, green_night: str) -> None:
+def test_the_plot_of_a_materialization_is_shown(screen: Screen, green_night: str) -> None:
     screen.open_asset("player_prop_predictions")
     screen.shows(green_night)
     row = screen.page.get_by_role("row").filter(has_text="distributions")
@@ -88,7 +88,7 @@ def test_the_plot_of_a_materialization_is_drawn(screen: Screen, green_night: str
     screen.picture("plots-of-a-night")
 
 
-def test_the_report_is_a_page_that_asks_nothing_of_any_network(
+def test_the_report_is_a_page_without_network_requests(
     screen: Screen, pipeline: Pipeline, green_night: str, tmp_path: Path
 ) -> None:
     store = SQLiteBatchStore(pipeline.home / "batches.sqlite")
@@ -98,10 +98,10 @@ def test_the_report_is_a_page_that_asks_nothing_of_any_network(
     path = tmp_path / "night.html"
     path.write_text(render_page(night), "utf-8")
     page = screen.page.context.new_page()
-    asked: list[str] = []
-    said: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("console", lambda message: said.append(message.text))
+    requested: list[str] = []
+    logged: list[str] = []
+    page.on("request", lambda request: requested.append(request.url))
+    page.on("console", lambda message: logged.append(message.text))
     page.goto(path.as_uri())
     assert green_night in page.inner_text("body")
     assert f"{sum(rows_by_player(pipeline, GREEN).values())}" in page.inner_text("body")
@@ -110,17 +110,15 @@ def test_the_report_is_a_page_that_asks_nothing_of_any_network(
     )
     assert len(widths) == 2
     assert min(widths) > 400
-    # A picture is in the page, but to a browser it has an address too.
-    assert [url for url in asked if not url.startswith("data:image/png;")] == [path.as_uri()]
-    assert said == []
-    # Nothing sticks out of the page.
+    # The browser reports an embedded image as a request.
+    assert [url for url in requested if not url.startswith("data:image/png;")] == [path.as_uri()]
+    assert logged == []
+    # The page does not scroll sideways.
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     page.close()
 
 
-def test_the_asset_graph_shows_every_group_and_every_asset_of_it(
-    screen: Screen, green_night: str
-) -> None:
+def test_the_asset_graph_shows_every_group_and_asset(screen: Screen, green_night: str) -> None:
     screen.open("/asset-groups")
     for group, assets in GROUPS.items():
         entry = screen.page.get_by_role("button").filter(has_text=group)
@@ -129,13 +127,13 @@ def test_the_asset_graph_shows_every_group_and_every_asset_of_it(
             screen.shows(asset)
     expanded = ",".join(f"global@global:{group}" for group in GROUPS)
     screen.open(f"/asset-groups?expanded={expanded}")
-    # More room for the graph, which is fitted to it when it is loaded.
+    # Give the graph more room. It is fitted to the window when it is loaded.
     screen.button("Hide navigation").click()
     screen.page.reload()
     for group, assets in GROUPS.items():
         screen.shows(group, screen.graph())
         for asset in assets:
-            # A small node shortens a long name.
+            # A small node truncates a long name.
             screen.shows(re.compile(f"^({asset}|{asset[:5]}….+)$"), screen.graph())
     screen.picture("asset-graph")
 
@@ -147,7 +145,7 @@ def test_the_asset_graph_shows_every_group_and_every_asset_of_it(
         ("player_staging", "One player of one night.", ["Python", "Parquet"]),
     ],
 )
-def test_the_page_of_an_asset_says_what_it_is_who_owns_it_and_of_what_kind_it_is(
+def test_the_page_of_an_asset_shows_description_owner_kinds_and_code(
     screen: Screen, asset: str, description: str, kinds: list[str]
 ) -> None:
     screen.open_asset(asset)
@@ -161,7 +159,7 @@ def test_the_page_of_an_asset_says_what_it_is_who_owns_it_and_of_what_kind_it_is
     )
 
 
-def test_an_asset_says_by_when_it_has_to_be_fresh(screen: Screen) -> None:
+def test_an_asset_shows_its_freshness_deadline(screen: Screen) -> None:
     screen.open_asset("slate")
     screen.shows(re.compile(r"^Deadline: At 08:00 AM E[SD]T$"))
 
@@ -175,17 +173,17 @@ def test_the_launchpad_of_the_nightly_job_shows_its_configuration_without_an_err
     launchpad = screen.page.get_by_role("dialog").filter(has_text="configure assets")
     expect(launchpad).to_contain_text("chunk_size: 100")
     expect(launchpad).to_contain_text("refresh_past: false")
-    for fine in ("No errors", "No missing config", "No extra config to remove"):
-        expect(launchpad).to_contain_text(fine)
+    for text in ("No errors", "No missing config", "No extra config to remove"):
+        expect(launchpad).to_contain_text(text)
 
 
-def test_staging_that_was_damaged_turns_the_check_red_and_is_not_cleaned_up(
+def test_damaged_staging_fails_the_check_and_is_not_cleaned_up(
     screen: Screen, pipeline: Pipeline
 ) -> None:
     night = BROKEN.isoformat()
     assert pipeline.materialize_until_staged(night).success
     batch_id = pipeline.batch(BROKEN).batch_id
-    lost, *left = sorted((pipeline.home / "staging" / batch_id).iterdir())
+    lost, *remaining = sorted((pipeline.home / "staging" / batch_id).iterdir())
     lost.unlink()
 
     screen.open_group("predictions")
@@ -197,16 +195,16 @@ def test_staging_that_was_damaged_turns_the_check_red_and_is_not_cleaned_up(
     screen.shows("Dependencies for step staging_cleanup failed")
 
     screen.open_check("player_prop_predictions", "merged_rows_match_staged")
-    recorded = len(left) + 1
-    screen.shows(f"{recorded} staging tables were recorded, {len(left)} found")
+    recorded = len(remaining) + 1
+    screen.shows(f"{recorded} staging tables were recorded, {len(remaining)} found")
     screen.shows(batch_id)
     expect(screen.latest_result()).to_have_text("Failed")
     screen.picture("broken-merge")
     screen.open_partition("staging_cleanup", night)
     screen.shows("failed, and did not materialize this asset")
 
-    assert sorted((pipeline.home / "staging" / batch_id).iterdir()) == left
-    assert set(rows_by_player(pipeline, BROKEN)) == {path.stem for path in left}
+    assert sorted((pipeline.home / "staging" / batch_id).iterdir()) == remaining
+    assert set(rows_by_player(pipeline, BROKEN)) == {path.stem for path in remaining}
     assert pipeline.batch(BROKEN).state not in CLEANED_UP
     assert pipeline.judgement(BROKEN).verdict is Verdict.STAGED_NOT_MERGED
 
@@ -250,11 +248,11 @@ def test_a_failed_player_is_missing_until_the_partition_is_launched_and_merged(
     assert len(merged) + 1 == batch.expected_players
 
 
-def test_the_sensor_publishes_the_night_and_its_partition_shows_the_message(
+def test_the_sensor_publishes_the_night_and_the_partition_shows_the_message(
     screen: Screen, pipeline: Pipeline, green_night: str
 ) -> None:
     screen.open_asset("phase5_completion", "Partitions")
-    # What is shown of an open partition does not follow: it is opened when it is materialized.
+    # An open partition is not refreshed, so it is opened after it is materialized.
     for other in ("Missing", "Materializing"):
         screen.shows(re.compile(rf"^{other} \(")).click()
     screen.shows(GREEN.isoformat(), seconds=SENSOR_SECONDS).click()
@@ -263,7 +261,7 @@ def test_the_sensor_publishes_the_night_and_its_partition_shows_the_message(
     screen.shows(message.message_id)
 
 
-def test_without_a_browser_these_tests_are_skipped_unless_one_is_needed(
+def test_without_a_browser_these_tests_are_skipped_unless_one_is_required(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PATH", "")

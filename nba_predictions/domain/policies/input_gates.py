@@ -1,7 +1,7 @@
 """The input gates: rules that decide whether the inputs of a night are good enough.
 
 Each gate returns a finding with its numbers. A finding below the threshold makes the night wait, or
-warns. An input that cannot be judged, for example a line without a date, warns and never passes.
+warns. An input that cannot be checked, for example a line without a date, warns and never passes.
 """
 
 from __future__ import annotations

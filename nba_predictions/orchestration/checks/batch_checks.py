@@ -43,16 +43,16 @@ def the_night_is_whole(
 ) -> dg.AssetCheckResult:
     """Audit the date after each publication."""
     game_date = game_date_of(context.partition_key)
-    told = report(gather_evidence(game_date, batches, warehouse))
-    partial = told["verdict"] == Verdict.PARTIAL.value
+    audit = report(gather_evidence(game_date, batches, warehouse))
+    partial = audit["verdict"] == Verdict.PARTIAL.value
     return dg.AssetCheckResult(
-        passed=told["verdict"] == Verdict.COMPLETE.value,
+        passed=audit["verdict"] == Verdict.COMPLETE.value,
         severity=dg.AssetCheckSeverity.WARN if partial else dg.AssetCheckSeverity.ERROR,
-        description=f"{told['verdict']}: {'; '.join(told['facts'])}",
+        description=f"{audit['verdict']}: {'; '.join(audit['facts'])}",
         metadata={
-            "batch_id": told.get("batch_id"),
-            "verdict": told["verdict"],
-            "steps": display.table(steps_table(told)),
+            "batch_id": audit.get("batch_id"),
+            "verdict": audit["verdict"],
+            "steps": display.table(steps_table(audit)),
         },
     )
 

@@ -84,7 +84,7 @@ def predict_waiting_nights(
 ) -> dg.SensorResult | dg.SkipReason:
     """Retry the blocked night of the current date until its deadline, then abandon it.
 
-    A date with a batch that was not abandoned is not blocked, whoever started the batch.
+    A date with a batch that was not abandoned is not blocked.
     """
     now = utc_now()
     today = eastern_date(now)

@@ -35,5 +35,5 @@ def test_who_is_reported_out_is_missing_from_the_line_up_of_his_team_mates() -> 
     frame = slate_frame(Slate(NIGHT, (), (asked,), ()))
     assert out.equals(build_features(HISTORY, frame, {star}))
     assert out["lineup_points_last"][0] < features()["lineup_points_last"][0]
-    # A name that nobody knows is skipped too, and says nothing of who plays.
+    # An unknown name is skipped too.
     assert features(Skip(star, "unknown_player: no box score has this name")).equals(features())

@@ -191,7 +191,7 @@ def test_a_run_whose_process_died_reports_that_no_step_failed(toy: Toy) -> None:
     found = toy.instance.get_run_by_id(started)
     assert found is not None
     # Run monitoring does this.
-    toy.instance.report_run_failed(found, "the run worker is gone")
+    toy.instance.report_run_failed(found, "the run worker exited")
     (condition,) = toy.runs()
     assert condition.facts["error"] == "no step failed: the run itself failed, or its process died"
 
