@@ -1,6 +1,6 @@
-"""Game logs as nba_api's `LeagueGameLog` gives them, brought to GAME_LOGS.
+"""Parse game logs in the format of nba_api's `LeagueGameLog` into GAME_LOGS.
 
-Files and the simulated league pass through here alike.
+The file source and the simulated league both use this module.
 """
 
 from __future__ import annotations
@@ -13,15 +13,7 @@ import polars as pl
 
 from nba_predictions.domain.errors import SourceDataError
 from nba_predictions.domain.league.games import TEAM_ALIASES, season_of
-from nba_predictions.inputs.port import GAME_LOGS
-from nba_predictions.inputs.rows import (
-    collapse_duplicates,
-    reject_second_game,
-    with_game_id,
-    with_lookup,
-    with_mapped,
-)
-from nba_predictions.inputs.tables import (
+from nba_predictions.inputs.parsing import (
     FILE,
     ROW,
     Cell,
@@ -39,8 +31,16 @@ from nba_predictions.inputs.tables import (
     text,
     whole,
 )
+from nba_predictions.inputs.port import GAME_LOGS
+from nba_predictions.inputs.row_rules import (
+    collapse_duplicates,
+    reject_second_game,
+    with_game_id,
+    with_lookup,
+    with_mapped,
+)
 
-#: Counting statistics of the log, by the name they get here.
+#: The input column of each statistic in GAME_LOGS.
 STATS: dict[str, str] = {
     "points": "PTS",
     "fgm": "FGM",
@@ -63,51 +63,53 @@ REQUIRED = (
 )
 OPTIONAL = ("season", "SEASON_ID")
 
-# Nobody has come near it in a game (the record is 100 points); it catches a shifted column.
+# A higher value is an error, for example a shifted column. The record is 100 points.
 _MOST = 200
-# The longest game, with six overtimes, had 78 minutes; it catches seconds.
+# A higher value is an error, for example seconds. The longest game had 78 minutes.
 _MOST_MINUTES = 100.0
 _MATCHUP = r"^([A-Z0-9]{2,4}) (@|vs\.?) ([A-Z0-9]{2,4})$"
-_MADE_OF = (("FGM", "FGA"), ("FG3M", "FG3A"), ("FTM", "FTA"), ("FG3M", "FGM"), ("FG3A", "FGA"))
-#: Games with the team that counts as the home team.
+_PARTS = (("FGM", "FGA"), ("FG3M", "FG3A"), ("FTM", "FTA"), ("FG3M", "FGM"), ("FG3A", "FGA"))
+#: A function that returns games with their designated home team.
 DesignatedHomes = Callable[[], pl.DataFrame]
 
 _NAMES = {column: name for name, column in STATS.items()}
 
 
-def no_homes() -> pl.DataFrame:
-    """Designate no home team."""
+def no_designated_homes() -> pl.DataFrame:
+    """Return no games: no home team is designated."""
     return pl.DataFrame(schema=dict.fromkeys(("away_team", "home_team"), pl.String)).with_columns(
         pl.lit(None, pl.Date).alias("game_date")
     )
 
 
 def normalise_game_logs(
-    tables: Sequence[RawTable], designated: DesignatedHomes = no_homes
+    tables: Sequence[RawTable], designated_homes: DesignatedHomes = no_designated_homes
 ) -> Parsed:
     """Return all tables as one frame of GAME_LOGS, oldest first.
 
-    `designated` gives game_date, away_team and home_team of games; it is asked only if some game
-    was on a neutral court, and then decides on which side of the game_id its teams stand.
+    Rows of players who did not play (MIN is empty or 0) are omitted, and identical rows are kept
+    once. The notes `did_not_play_rows` and `duplicate_rows_collapsed` count them.
+    `players_renamed` counts the PLAYER_IDs with more than one name.
 
-    Rows of players who did not play (MIN is empty or 0) are left out, and identical rows are
-    kept once; the notes `did_not_play_rows` and `duplicate_rows_collapsed` count them.
-    `players_renamed` counts PLAYER_IDs that bear more than one name.
+    Args:
+        tables: the input files.
+        designated_homes: returns game_date, away_team and home_team of games. It is called only
+            for games on a neutral court, to derive their game_id.
 
     Raises:
-        SourceDataError: a cell cannot be trusted, or rows contradict each other.
+        SourceDataError: a cell is invalid, or rows contradict each other.
     """
     rows = pl.concat([_typed(table) for table in tables], how="diagonal")
     rows = rows.with_columns(pl.col("team", "opponent").replace(TEAM_ALIASES))
     if rows.is_empty():
         raise SourceDataError(
-            f"{', '.join(t.name for t in tables)}: there is not one row (no row 1, column "
-            "PLAYER_ID) of a player who played; fetch the logs again"
+            f"{', '.join(t.name for t in tables)}: no row (from row 1, column PLAYER_ID) is of a "
+            "player who played; fetch the logs again"
         )
-    rows, collapsed = collapse_duplicates(rows, ("player_id", "game_date"), _contradiction)
-    rows = _with_games(rows, designated)
+    rows, collapsed = collapse_duplicates(rows, ("player_id", "game_date"), _contradiction_error)
+    rows = _with_games(rows, designated_homes)
     rows = _with_season(with_lookup(rows, "PLAYER_NAME"))
-    _distinct_players(rows)
+    _reject_shared_keys(rows)
     names = rows.group_by("player_id").agg(pl.col("player_lookup").n_unique() > 1)
     notes = {
         "did_not_play_rows": sum(t.frame.height for t in tables) - rows.height - collapsed,
@@ -119,61 +121,15 @@ def normalise_game_logs(
 
 
 def _typed(table: RawTable) -> pl.DataFrame:
+    """Return the rows of players who played, with parsed and checked columns."""
     require_columns(table, REQUIRED)
-    raw = table.addressed()
-    minutes = _minutes(raw)
-    raw = raw.with_columns(minutes.alias("__minutes"))
+    raw = table.with_row_numbers()
+    raw = raw.with_columns(_minutes(raw).alias("__minutes"))
     played = pl.col("MIN").is_not_null() & ~(pl.col("__minutes") == 0).fill_null(False)
-    _not_played_but_scored(raw, played)
+    _reject_points_without_minutes(raw, played)
+    # A row of a player who did not play must have a valid player, team and date all the same.
+    cells = {**_identity_cells(raw), **_statistics_cells(raw, played), **_season_cells(raw)}
     matchup = text(raw, "MATCHUP")
-    count = f"a whole number from 0 to {_MOST}"
-    cells = {
-        "player_id": Cell(
-            "PLAYER_ID", whole(raw, "PLAYER_ID", 0, 2**62), "an id", "write nba_api's PLAYER_ID"
-        ),
-        "player_name": Cell(
-            "PLAYER_NAME", text(raw, "PLAYER_NAME"), "a name", "write the player's full name"
-        ),
-        "team_column": Cell(
-            "TEAM_ABBREVIATION",
-            pl.when(text(raw, "TEAM_ABBREVIATION").str.contains(r"^[A-Z0-9]{2,4}$")).then(
-                text(raw, "TEAM_ABBREVIATION")
-            ),
-            "a team's abbreviation",
-            "write it in capitals, as in DAL",
-        ),
-        "game_date": Cell(
-            "GAME_DATE",
-            calendar_date(raw, "GAME_DATE"),
-            "a date",
-            "write the day of the game in US Eastern time, as in 2025-01-10",
-        ),
-        "team": Cell(
-            "MATCHUP",
-            matchup.str.extract(_MATCHUP, 1),
-            "two teams",
-            "write `DAL @ ATL` (away) or `PHI vs. SAS` (at home), the player's team first",
-        ),
-        "minutes": Cell(
-            "MIN",
-            pl.col("__minutes"),
-            f"a playing time from 0 to {_MOST_MINUTES:.0f} minutes",
-            "write minutes as in 24 or 24.5, or MM:SS as in 24:30",
-            where=played,
-        ),
-        **{
-            name: Cell(
-                column,
-                whole(raw, column, 0, _MOST),
-                count,
-                "write the number from the box score",
-                where=played,
-            )
-            for name, column in STATS.items()
-        },
-        **_season_cells(raw),
-    }
-    # Who did not play has no statistics to check, but his row must still say who and when.
     typed = parse(raw, cells).with_columns(
         matchup_column=raw.select(matchup).to_series(),
         opponent=raw.select(matchup.str.extract(_MATCHUP, 3)).to_series(),
@@ -185,18 +141,72 @@ def _typed(table: RawTable) -> pl.DataFrame:
         (pl.col("team") != pl.col("team_column")) | (pl.col("team") == pl.col("opponent")),
         "MATCHUP",
         pl.format("{} does not fit a player of {}", "matchup_column", "team_column"),
-        "write the player's own team (TEAM_ABBREVIATION) first, then its opponent",
+        "write the player's own team (TEAM_ABBREVIATION) first, then the opponent",
     )
     typed = typed.filter("played").drop("team_column", "matchup_column", "played")
-    for part, of in _MADE_OF:
+    for part, whole_column in _PARTS:
         reject(
             typed,
-            pl.col(_NAMES[part]) > pl.col(_NAMES[of]),
+            pl.col(_NAMES[part]) > pl.col(_NAMES[whole_column]),
             part,
-            pl.format(f"{{}} is more than {of} {{}}", _NAMES[part], _NAMES[of]),
-            f"correct {part} or {of} from the box score",
+            pl.format(f"{{}} is more than {whole_column} {{}}", _NAMES[part], _NAMES[whole_column]),
+            f"correct {part} or {whole_column} from the box score",
         )
     return typed
+
+
+def _identity_cells(raw: pl.DataFrame) -> dict[str, Cell]:
+    """Return the cells of the player, the team and the date, which every row needs."""
+    team = text(raw, "TEAM_ABBREVIATION")
+    return {
+        "player_id": Cell(
+            "PLAYER_ID", whole(raw, "PLAYER_ID", 0, 2**62), "an id", "write nba_api's PLAYER_ID"
+        ),
+        "player_name": Cell(
+            "PLAYER_NAME", text(raw, "PLAYER_NAME"), "a name", "write the player's full name"
+        ),
+        "team_column": Cell(
+            "TEAM_ABBREVIATION",
+            pl.when(team.str.contains(r"^[A-Z0-9]{2,4}$")).then(team),
+            "a team's abbreviation",
+            "write it in capital letters, for example DAL",
+        ),
+        "game_date": Cell(
+            "GAME_DATE",
+            calendar_date(raw, "GAME_DATE"),
+            "a date",
+            "write the day of the game in US Eastern time, for example 2025-01-10",
+        ),
+        "team": Cell(
+            "MATCHUP",
+            text(raw, "MATCHUP").str.extract(_MATCHUP, 1),
+            "two teams",
+            "write `DAL @ ATL` (away) or `PHI vs. SAS` (home), the player's team first",
+        ),
+    }
+
+
+def _statistics_cells(raw: pl.DataFrame, played: pl.Expr) -> dict[str, Cell]:
+    """Return the cells of the minutes and counts, which rows of players who played need."""
+    return {
+        "minutes": Cell(
+            "MIN",
+            pl.col("__minutes"),
+            f"a playing time from 0 to {_MOST_MINUTES:.0f} minutes",
+            "write minutes, for example 24 or 24.5, or MM:SS, for example 24:30",
+            where=played,
+        ),
+        **{
+            name: Cell(
+                column,
+                whole(raw, column, 0, _MOST),
+                f"a whole number from 0 to {_MOST}",
+                "write the number from the box score",
+                where=played,
+            )
+            for name, column in STATS.items()
+        },
+    }
 
 
 def _minutes(raw: pl.DataFrame) -> pl.Expr:
@@ -211,29 +221,29 @@ def _minutes(raw: pl.DataFrame) -> pl.Expr:
     return pl.when(value.is_between(0, _MOST_MINUTES)).then(value)
 
 
-def _not_played_but_scored(raw: pl.DataFrame, played: pl.Expr) -> None:
-    # MIN 0 with a point is a matter of rounding; an empty MIN with a point is a hole in the file.
+def _reject_points_without_minutes(raw: pl.DataFrame, played: pl.Expr) -> None:
+    # MIN 0 with a point is a rounded value. An empty MIN with a point is a missing value.
     empty = ~played & pl.col("__minutes").is_null()
     reject(
         raw,
         empty & (whole(raw, "PTS", 1, _MOST) > 0),
         "MIN",
         pl.format("is empty, but PTS is {}", "PTS"),
-        "write the minutes; for a player who did not play, leave PTS empty too",
+        "write the minutes, or leave PTS empty for a player who did not play",
     )
 
 
 def _season_cells(raw: pl.DataFrame) -> dict[str, Cell]:
     cells = {}
     if "season" in raw.columns:
-        written = text(raw, "season")
-        start = written.str.extract(r"^([0-9]{4})-[0-9]{2}$").cast(pl.Int64)
-        end = written.str.extract(r"^[0-9]{4}-([0-9]{2})$").cast(pl.Int64)
+        season = text(raw, "season")
+        start = season.str.extract(r"^([0-9]{4})-[0-9]{2}$").cast(pl.Int64)
+        end = season.str.extract(r"^[0-9]{4}-([0-9]{2})$").cast(pl.Int64)
         cells["season_column"] = Cell(
             "season",
-            pl.when((start + 1) % 100 == end).then(written),
+            pl.when((start + 1) % 100 == end).then(season),
             "a season",
-            "write it as in 2024-25, or leave the column out",
+            "write for example 2024-25, or omit the column",
         )
     if "SEASON_ID" in raw.columns:
         year = whole(raw, "SEASON_ID", 10_000, 99_999) % 10_000
@@ -242,14 +252,14 @@ def _season_cells(raw: pl.DataFrame) -> dict[str, Cell]:
             "SEASON_ID",
             pl.format("{}-{}", year, ending),
             "a season's id",
-            "write nba_api's SEASON_ID as in 22024, or leave the column out",
+            "write nba_api's SEASON_ID, for example 22024, or omit the column",
         )
     return cells
 
 
-def _contradiction(first: dict[str, Any], second: dict[str, Any]) -> SourceDataError:
-    named = {"team": "TEAM_ABBREVIATION", "opponent": "MATCHUP", "minutes": "MIN", **STATS}
-    differs = [named[c] for c in named if first[c] != second[c]] or ["PLAYER_NAME"]
+def _contradiction_error(first: dict[str, Any], second: dict[str, Any]) -> SourceDataError:
+    columns = {"team": "TEAM_ABBREVIATION", "opponent": "MATCHUP", "minutes": "MIN", **STATS}
+    differs = [columns[c] for c in columns if first[c] != second[c]] or ["PLAYER_NAME"]
     return cell_error(
         second[FILE],
         second[ROW],
@@ -257,42 +267,42 @@ def _contradiction(first: dict[str, Any], second: dict[str, Any]) -> SourceDataE
         f"{second['player_name']} (PLAYER_ID {second['player_id']}) has another row for "
         f"{second['game_date']} ({first[FILE]}, row {first[ROW]}), which differs in "
         f"{', '.join(differs)}",
-        "keep the right one",
+        "keep the correct row",
     )
 
 
-def _with_games(rows: pl.DataFrame, designated: DesignatedHomes) -> pl.DataFrame:
-    """Return the rows with `away_team`, `home_team` and `game_id`.
+def _with_games(rows: pl.DataFrame, designated_homes: DesignatedHomes) -> pl.DataFrame:
+    """Add `away_team`, `home_team` and `game_id`.
 
-    On a neutral court nba_api writes `@` for both teams. Then nobody is at home, and the home team
-    of the game_id is the one that `designated` names, else the later one in the alphabet.
+    On a neutral court, nba_api writes `@` for both teams. Then no team is at home, and the home
+    team of the game_id is the designated one, or otherwise the last one in alphabetical order.
 
     Raises:
-        SourceDataError: a team is in two games on a date, or both at home and away.
+        SourceDataError: a team has two games on a date, or is both at home and away.
     """
     rows = rows.with_columns(
         pl.min_horizontal("team", "opponent").alias("one"),
         pl.max_horizontal("team", "opponent").alias("two"),
         pl.when("is_home").then("team").otherwise("opponent").alias("home"),
     )
-    said = rows.unique(["game_date", "team", "opponent", "is_home"], maintain_order=True)
+    venues = rows.unique(["game_date", "team", "opponent", "is_home"], maintain_order=True)
     reject(
-        said,
+        venues,
         ~pl.struct("game_date", "team").is_first_distinct(),
         "MATCHUP",
         pl.format("{} plays two games on {}, or one at two venues", "team", "game_date"),
-        "a team plays one game a day; correct the date or the teams",
+        "correct the date or the teams: a team plays one game per day",
     )
     pair = ["game_date", "one", "two"]
-    games = said.group_by(pair, maintain_order=True).agg(
+    games = venues.group_by(pair, maintain_order=True).agg(
         pl.col(FILE, ROW).first(),
         pl.col("home").first(),
         (pl.col("home").n_unique() > 1).alias("neutral"),
     )
-    named = games.select(FILE, ROW, "game_date", away_team="one", home_team="two")
-    reject_second_game(named, "MATCHUP")
+    pairs = games.select(FILE, ROW, "game_date", away_team="one", home_team="two")
+    reject_second_game(pairs, "MATCHUP")
     if games["neutral"].any():
-        hints = designated().with_columns(
+        hints = designated_homes().with_columns(
             pl.min_horizontal("away_team", "home_team").alias("one"),
             pl.max_horizontal("away_team", "home_team").alias("two"),
         )
@@ -312,11 +322,13 @@ def _with_games(rows: pl.DataFrame, designated: DesignatedHomes) -> pl.DataFrame
 
 
 def _with_season(rows: pl.DataFrame) -> pl.DataFrame:
-    rows = with_mapped(rows, ["game_date"], "own_season", season_of, ("GAME_DATE", ""))
-    # Rows from several tables may have either column or none.
-    written = [c for c in ("season_column", "season_id") if c in rows.columns]
-    rows = rows.with_columns(pl.coalesce(*written, "own_season").alias("season"))
-    # The season that a file states wins over the date's: 2019-20 ended in October.
+    rows = with_mapped(
+        rows, ["game_date"], "own_season", season_of, ("GAME_DATE", "correct the date")
+    )
+    # Each table has both columns, one of them or none.
+    stated = [c for c in ("season_column", "season_id") if c in rows.columns]
+    rows = rows.with_columns(pl.coalesce(*stated, "own_season").alias("season"))
+    # A stated season has priority over that of the date: 2019-20 ended in October.
     start = pl.col("season").str.head(4).cast(pl.Int32)
     reject(
         rows,
@@ -328,8 +340,8 @@ def _with_season(rows: pl.DataFrame) -> pl.DataFrame:
     return rows
 
 
-def _distinct_players(rows: pl.DataFrame) -> None:
-    """Raise SourceDataError if two players of the same time have the same key."""
+def _reject_shared_keys(rows: pl.DataFrame) -> None:
+    """Raise SourceDataError if two players of the same period have the same `player_lookup`."""
     shared = rows.filter(pl.col("player_id").n_unique().over("player_lookup") > 1)
     if shared.is_empty():
         return
@@ -346,21 +358,24 @@ def _distinct_players(rows: pl.DataFrame) -> None:
     at = first_true(spans, pl.col("first") <= pl.col("other_last"))
     if at is None:
         return
-    one = spans.row(at, named=True)
-    two = {k.removeprefix("other_"): v for k, v in one.items() if k.startswith("other_")}
+    later = spans.row(at, named=True)
+    earlier = {k.removeprefix("other_"): v for k, v in later.items() if k.startswith("other_")}
     raise row_error(
         spans,
         at,
         "PLAYER_ID",
-        f"{one['player_name']} (PLAYER_ID {one['player_id']}, {one['first']} to {one['last']}) "
-        f"and {two['player_name']} (PLAYER_ID {two['player_id']}, {two['first']} to "
-        f"{two['last']}) both become {one['player_lookup']!r}",
-        "add what tells them apart (Jr., II, a middle name) to PLAYER_NAME of one of them",
+        f"{_with_span(later)} and {_with_span(earlier)} both have the key "
+        f"{later['player_lookup']!r}",
+        "make PLAYER_NAME of one of them unique (Jr., II, a middle name)",
     )
 
 
+def _with_span(player: dict[str, Any]) -> str:
+    return "{player_name} (PLAYER_ID {player_id}, {first} to {last})".format_map(player)
+
+
 def games_of(logs: pl.DataFrame, game_date: date) -> pl.DataFrame:
-    """Return game_date, game_id, away_team and home_team of the games that `logs` has on a date."""
+    """Return game_date, game_id, away_team and home_team of the games in `logs` on a date."""
     games = logs.filter(pl.col("game_date") == game_date).select("game_date", "game_id").unique()
     teams = pl.col("game_id").str.split("_").list
     return games.with_columns(teams.get(1).alias("away_team"), teams.get(2).alias("home_team"))

@@ -1,6 +1,6 @@
-"""A folder of parquet or csv files as the league's source.
+"""The source that reads a folder of Parquet and CSV files.
 
-The layout is described for users in `docs/input-files.md`.
+`docs/input-files.md` describes the layout of the files.
 """
 
 from __future__ import annotations
@@ -16,19 +16,11 @@ import polars as pl
 
 from nba_predictions.domain.errors import SourceDataError
 from nba_predictions.inputs import box_scores, markets
-from nba_predictions.inputs.box_scores import no_homes, normalise_game_logs
+from nba_predictions.inputs.box_scores import no_designated_homes, normalise_game_logs
+from nba_predictions.inputs.parsing import FILE, ROW, Parsed, RawTable, conform
 from nba_predictions.inputs.port import INJURIES, PROP_LINES, SCHEDULE, Provenance
-from nba_predictions.inputs.rows import reject_second_game
-from nba_predictions.inputs.tables import (
-    FILE,
-    ROW,
-    Parsed,
-    RawTable,
-    conform,
-    find_tables,
-    oldest_date,
-    read_table,
-)
+from nba_predictions.inputs.reading import find_tables, oldest_date, read_table
+from nba_predictions.inputs.row_rules import reject_second_game
 
 _Normaliser = Callable[[Sequence[RawTable]], Parsed]
 _KINDS: dict[str, tuple[_Normaliser, tuple[str, ...]]] = {
@@ -53,10 +45,10 @@ _TEAMS = ("away_team", "home_team")
 
 
 class FilesSource:
-    """Answers from the files of one folder, as they were when first asked for.
+    """Inputs from the files of one folder.
 
-    Nothing is read before the first question; then each file is read once. Every method raises
-    SourceDataError, which names file, row and column, if a file it needs cannot be trusted.
+    Each file is read once, when it is first needed. Later changes of the file have no effect. Every
+    method raises SourceDataError with file, row and column if a file that it needs is invalid.
     """
 
     name = "files"
@@ -72,55 +64,55 @@ class FilesSource:
         return oldest_date(self.folder, "player_game_logs", "GAME_DATE")
 
     def game_logs(self, before: date) -> pl.DataFrame:
-        """All rows (GAME_LOGS) of games played strictly before `before`, oldest first."""
+        """Return the rows (GAME_LOGS) of all games before `before`, oldest first."""
         return self._logs().filter(pl.col("game_date") < before)
 
     def box_scores(self, game_date: date) -> pl.DataFrame:
-        """The rows (GAME_LOGS) of the games of `game_date`; empty while the files lack them."""
+        """Return the rows (GAME_LOGS) of `game_date`, none while the files lack them."""
         return self._logs().filter(pl.col("game_date") == game_date)
 
     def schedule(self, game_date: date) -> pl.DataFrame:
-        """The games (SCHEDULE) of `game_date`.
+        """Return the games (SCHEDULE) of `game_date`.
 
-        Without schedule files they are the games that the logs of the date are of, or, if there
-        are none yet, the games that the date's lines name. Either way the logs give nothing away
-        but which teams meet, and where.
+        Without schedule files, the games are derived from the logs of the date or, if the logs
+        have none yet, from its lines. Only the teams are taken from the logs, so that no result
+        becomes known before the game.
 
         Raises:
-            SourceDataError: lines are all there is, and they have a team in two games.
+            SourceDataError: the games are derived from lines, in which a team has two games.
         """
-        given = self._read("schedule")
-        if given is not None:
-            return given.frame.filter(pl.col("game_date") == game_date)
+        schedule = self._read("schedule")
+        if schedule is not None:
+            return schedule.frame.filter(pl.col("game_date") == game_date)
         return self._derived_schedule(game_date)
 
     def prop_lines(self, game_date: date) -> pl.DataFrame:
-        """The quotes (PROP_LINES) for `game_date`; empty where no book has any.
+        """Return the quotes (PROP_LINES) for `game_date`.
 
-        Where a book and the schedule differ on who is at home (a neutral court), the schedule's
-        word is taken, so that the quotes find their game.
+        If a book names the other team as the home team (on a neutral court), the teams are
+        swapped to match the schedule.
         """
         lines = self._read("points_lines")
         if lines is None:
             return pl.DataFrame(schema=PROP_LINES)
         quoted = lines.frame.filter(pl.col("game_date") == game_date)
         games = self.schedule(game_date).select(
-            away_team="home_team", home_team="away_team", turned=pl.lit(True)
+            away_team="home_team", home_team="away_team", swapped=pl.lit(True)
         )
         quoted = quoted.join(
             games, on=["away_team", "home_team"], how="left", maintain_order="left"
         )
-        turned = pl.col("turned").fill_null(False)
+        swapped = pl.col("swapped").fill_null(False)
         quoted = quoted.with_columns(
-            pl.when(turned).then("home_team").otherwise("away_team").alias("away_team"),
-            pl.when(turned).then("away_team").otherwise("home_team").alias("home_team"),
+            pl.when(swapped).then("home_team").otherwise("away_team").alias("away_team"),
+            pl.when(swapped).then("away_team").otherwise("home_team").alias("home_team"),
         )
         return conform(quoted, PROP_LINES)
 
     def injuries(self, game_date: date) -> pl.DataFrame:
-        """The report (INJURIES) for `game_date`.
+        """Return the report (INJURIES) for `game_date`.
 
-        A row without a game_date holds for every date, unless the player has one with it.
+        A row without a game_date applies to every date for which the player has no other row.
         """
         report = self._read("injuries")
         if report is None:
@@ -132,25 +124,25 @@ class FilesSource:
         return pl.concat([dated, undated]).sort("player_lookup")
 
     def provenance(self, game_date: date) -> Provenance:
-        """Whether there are schedule files, to which date they reach, and of when the report is.
+        """Return whether schedule files exist, their last date, and the day of the injury report.
 
-        A report of `game_date` is of that day; of when its rows without a date are, nobody knows.
+        The day of the report is known only if all its rows have a date.
         """
         schedule, report = self._read("schedule"), self._read("injuries")
-        reported: date | None = None
+        report_date: date | None = None
         if report is not None:
             days = report.frame["game_date"]
-            reported = game_date if (days == game_date).any() and not days.has_nulls() else None
+            report_date = game_date if (days == game_date).any() and not days.has_nulls() else None
         last = None if schedule is None else schedule.frame["game_date"].max()
         return Provenance(
             schedule_is_given=schedule is not None,
             schedule_until=last if isinstance(last, date) else None,
-            injuries_made_on=reported,
+            injuries_made_on=report_date,
         )
 
     @property
     def notes(self) -> dict[str, int]:
-        """Counts of what the files hold and the frames do not, over all files.
+        """Counts of the input rows, over all files, that were omitted or changed.
 
         `did_not_play_rows`, `duplicate_rows_collapsed`, `lines_other_markets`,
         `lines_price_sentinel`, `lines_after_tipoff`, `players_renamed`.
@@ -158,22 +150,22 @@ class FilesSource:
         total: Counter[str] = Counter()
         for kind in _KINDS:
             parsed = self._read(kind)
-            # update() keeps the zeros: a count that is there and 0 says that it was looked at.
+            # update() keeps zeros, which show that the input was checked.
             total.update(parsed.notes if parsed is not None else {})
         return dict(sorted(total.items()))
 
     def _logs(self) -> pl.DataFrame:
         logs = self._read("player_game_logs")
         if logs is None:
-            there = ", ".join(sorted(p.name for p in self.folder.iterdir())[:10])
+            existing = ", ".join(sorted(p.name for p in self.folder.iterdir())[:10])
             raise SourceDataError(
-                f"{self.folder}: there is no player_game_logs*.parquet or .csv (but {there}); "
-                "box scores are needed, put them there under such a name"
+                f"{self.folder}: no file is named player_game_logs*.parquet or .csv (the files are "
+                f"{existing}); add box scores under such a name"
             )
         return logs.frame
 
     def _read(self, kind: str) -> Parsed | None:
-        """Return the parsed files of one kind, None if there are none."""
+        """Return the parsed files of one kind; None if no file exists."""
         with self._lock:
             if kind not in self._parsed:
                 normalise, columns = _KINDS[kind]
@@ -185,16 +177,16 @@ class FilesSource:
             return self._parsed[kind]
 
     def _designated_homes(self) -> pl.DataFrame:
-        """Who counts as the home team by the schedule, then by the lines in the files' order."""
+        """Return the home teams by the schedule, then by the lines in file order."""
         keys = ["game_date", "away_team", "home_team"]
-        said = [no_homes().select(keys)]
+        homes = [no_designated_homes().select(keys)]
         for kind in ("schedule", "points_lines"):
             parsed = self._read(kind)
             if parsed is not None:
                 order = [c for c in (FILE, ROW) if c in parsed.frame.columns]
                 frame = parsed.frame.sort(order) if order else parsed.frame
-                said.append(frame.select(keys))
-        return pl.concat(said)
+                homes.append(frame.select(keys))
+        return pl.concat(homes)
 
     def _derived_schedule(self, game_date: date) -> pl.DataFrame:
         games = box_scores.games_of(self._logs(), game_date)
@@ -203,7 +195,7 @@ class FilesSource:
             return _with_tipoff(games, pl.DataFrame(schema=markets.LINES_AND_GAMES))
         quoted = lines.frame.filter(pl.col("game_date") == game_date).sort(FILE, ROW)
         if games.is_empty():
-            # Two books may name a game's home team differently; the first one is believed.
+            # Books may name different home teams for a game. The first one counts.
             one, two = pl.min_horizontal(_TEAMS), pl.max_horizontal(_TEAMS)
             games = quoted.filter(pl.struct(one.alias("one"), two.alias("two")).is_first_distinct())
             reject_second_game(games, "home_team")
@@ -211,7 +203,7 @@ class FilesSource:
 
 
 def _with_tipoff(games: pl.DataFrame, quoted: pl.DataFrame) -> pl.DataFrame:
-    """Return SCHEDULE: the games with the newest tip-off among the lines quoted for them."""
+    """Return SCHEDULE: the games with the newest tip-off in their lines."""
     newest = quoted.sort("quoted_on").group_by("game_id").agg(pl.col("tipoff").drop_nulls().last())
     games = games.select("game_date", "game_id", "away_team", "home_team")
     games = games.join(newest, on="game_id", how="left")

@@ -12,15 +12,7 @@ import polars as pl
 
 from nba_predictions.domain.errors import SourceDataError
 from nba_predictions.domain.league.games import EASTERN, team_abbreviation
-from nba_predictions.inputs.port import INJURIES, INJURY_STATUSES, PROP_LINES, SCHEDULE
-from nba_predictions.inputs.rows import (
-    collapse_duplicates,
-    reject_second_game,
-    with_game_id,
-    with_lookup,
-    with_mapped,
-)
-from nba_predictions.inputs.tables import (
+from nba_predictions.inputs.parsing import (
     FILE,
     ROW,
     Cell,
@@ -36,6 +28,14 @@ from nba_predictions.inputs.tables import (
     require_columns,
     text,
     whole,
+)
+from nba_predictions.inputs.port import INJURIES, INJURY_STATUSES, PROP_LINES, SCHEDULE
+from nba_predictions.inputs.row_rules import (
+    collapse_duplicates,
+    reject_second_game,
+    with_game_id,
+    with_lookup,
+    with_mapped,
 )
 
 LINES_REQUIRED = (
@@ -115,7 +115,7 @@ def _typed_lines(table: RawTable) -> tuple[pl.DataFrame, dict[str, int]]:
             "is missing, and so is snap: the lines have no date",
             f"add commence_time ({_TIME_MEND}) or snap (the quote's UTC day as in 01_10_2025)",
         )
-    raw = table.addressed()
+    raw = table.with_row_numbers()
     for column in LINES_OPTIONAL:
         if column not in raw.columns:
             raw = raw.with_columns(pl.lit(None, pl.String).alias(column))
@@ -233,7 +233,7 @@ def normalise_schedule(tables: Sequence[RawTable]) -> Parsed:
 
 def _typed_games(table: RawTable) -> pl.DataFrame:
     require_columns(table, SCHEDULE_REQUIRED)
-    raw = table.addressed()
+    raw = table.with_row_numbers()
     cells = {
         "game_date": Cell("game_date", calendar_date(raw, "game_date"), "a date", _DATE_MEND),
         "away_team": Cell("away_team", text(raw, "away_team"), "a team", _TEAM_MEND),
@@ -287,7 +287,7 @@ def normalise_injuries(tables: Sequence[RawTable]) -> Parsed:
 
 def _typed_injuries(table: RawTable) -> pl.DataFrame:
     require_columns(table, INJURIES_REQUIRED)
-    raw = table.addressed()
+    raw = table.with_row_numbers()
     for column in INJURIES_OPTIONAL:
         if column not in raw.columns:
             raw = raw.with_columns(pl.lit(None, pl.String).alias(column))

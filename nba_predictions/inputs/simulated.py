@@ -24,6 +24,7 @@ from nba_predictions.inputs.markets import (
     normalise_lines,
     normalise_schedule,
 )
+from nba_predictions.inputs.parsing import Parsed, RawTable, conform
 from nba_predictions.inputs.port import (
     GAME_LOGS,
     INJURIES,
@@ -39,7 +40,6 @@ from nba_predictions.inputs.simulated_frames import (
     schedule_frame,
     season_name,
 )
-from nba_predictions.inputs.tables import Parsed, RawTable, conform
 
 
 class SimulatedLeague:

@@ -344,7 +344,7 @@ def test_a_team_plays_once_a_day(tmp_path: Path) -> None:
 
 
 def test_no_folder(tmp_path: Path) -> None:
-    assert "there is no such folder" in error_of(FilesSource(tmp_path / "nowhere"))
+    assert "the folder does not exist" in error_of(FilesSource(tmp_path / "nowhere"))
 
 
 def test_an_empty_folder(tmp_path: Path) -> None:
@@ -354,7 +354,7 @@ def test_an_empty_folder(tmp_path: Path) -> None:
 def test_no_game_logs(tmp_path: Path) -> None:
     (tmp_path / "player_game_logs.xlsx").write_bytes(b"x")
     message = error_of(FilesSource(tmp_path))
-    assert "there is no player_game_logs*.parquet or .csv (but player_game_logs.xlsx)" in message
+    assert "player_game_logs*.parquet or .csv (the files are player_game_logs.xlsx)" in message
 
 
 @pytest.mark.parametrize("name", ["player_game_logs.csv", "player_game_logs.parquet"])
@@ -365,7 +365,7 @@ def test_an_empty_file(tmp_path: Path, name: str) -> None:
 
 def test_a_file_with_a_header_only(tmp_path: Path) -> None:
     (tmp_path / "player_game_logs.csv").write_text(",".join(log_row()) + "\n")
-    assert "there is not one row" in error_of(FilesSource(tmp_path))
+    assert "is of a player who played" in error_of(FilesSource(tmp_path))
 
 
 def test_damaged_files(tmp_path: Path) -> None:

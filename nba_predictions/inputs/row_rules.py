@@ -1,6 +1,6 @@
-"""What all kinds of input rows have in common: keys, and rules between rows.
+"""Rules for the rows of all inputs: duplicates, one game per team and date, and derived keys.
 
-Frames here carry the addresses of their rows (FILE, ROW).
+All frames have the columns FILE and ROW.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import polars as pl
 from nba_predictions.domain.errors import SourceDataError
 from nba_predictions.domain.league.games import make_game_id
 from nba_predictions.domain.league.players import player_lookup
-from nba_predictions.inputs.tables import FILE, ROW, first_true, row_error
+from nba_predictions.inputs.parsing import FILE, ROW, first_true, row_error
 
 
 def collapse_duplicates(
     rows: pl.DataFrame, key: Sequence[str], error: Callable[..., SourceDataError]
 ) -> tuple[pl.DataFrame, int]:
-    """Return the rows without exact repetitions, in order, and how many those were.
+    """Return the rows without exact duplicates, in order, and the number of duplicates.
 
-    `error(first, second)`, with two rows as dicts, makes the exception for two that share `key`
-    but differ.
+    `error(first, second)` makes the exception for two rows, as dicts, with the same `key` and
+    different content.
     """
     content = [c for c in rows.columns if c not in (FILE, ROW)]
     if not rows.select(pl.struct(key).is_duplicated().any()).item():
@@ -37,7 +37,7 @@ def collapse_duplicates(
 
 
 def reject_second_game(games: pl.DataFrame, column: str) -> None:
-    """Raise SourceDataError if a team is in two of the (distinct) games of a date."""
+    """Raise SourceDataError if a team has two different games on a date."""
     sides = pl.concat(
         [
             games.select(FILE, ROW, "game_date", "away_team", "home_team", pl.col(side).alias("t"))
@@ -57,22 +57,22 @@ def reject_second_game(games: pl.DataFrame, column: str) -> None:
         at,
         column,
         f"on {second['game_date']} {second['t']} plays {second['away_team']} - "
-        f"{second['home_team']}, but {first['away_team']} - {first['home_team']} by "
+        f"{second['home_team']}, but {first['away_team']} - {first['home_team']} in "
         f"{first[FILE]}, row {first[ROW]}",
-        "a team plays one game a day; correct the date or the teams",
+        "correct the date or the teams: a team plays one game per day",
     )
 
 
 def with_game_id(rows: pl.DataFrame, column: str) -> pl.DataFrame:
-    """Return the rows with `game_id`, made from `game_date`, `away_team` and `home_team`."""
+    """Add `game_id`, derived from `game_date`, `away_team` and `home_team`."""
     keys = ["game_date", "away_team", "home_team"]
     return with_mapped(rows, keys, "game_id", make_game_id, (column, "write two different teams"))
 
 
 def with_lookup(rows: pl.DataFrame, column: str) -> pl.DataFrame:
-    """Return the rows with `player_lookup`, made from `player_name`."""
-    blame = (column, "write the player's name in Latin letters")
-    return with_mapped(rows, ["player_name"], "player_lookup", player_lookup, blame)
+    """Add `player_lookup`, derived from `player_name`."""
+    error_parts = (column, "write the player's name in Latin letters")
+    return with_mapped(rows, ["player_name"], "player_lookup", player_lookup, error_parts)
 
 
 def with_mapped(
@@ -80,13 +80,13 @@ def with_mapped(
     keys: Sequence[str],
     name: str,
     make: Callable[..., Any],
-    blame: tuple[str, str],
+    error_parts: tuple[str, str],
     dtype: pl.DataType | type[pl.DataType] = pl.String,
 ) -> pl.DataFrame:
-    """Return the rows with a column `name` that `make` gives, called once per distinct `keys`.
+    """Add the column `name` with the result of `make`, called once per distinct `keys`.
 
-    `blame` is the input's column and the mend for the error that a ValueError of `make` becomes;
-    a None from it is one as well.
+    If `make` raises ValueError or returns None, the row is rejected. `error_parts` are the input
+    column and the fix that the error names.
     """
     distinct = rows.select(keys).unique(maintain_order=True)
     values = []
@@ -97,12 +97,12 @@ def with_mapped(
         except ValueError as error:
             value, problem = None, str(error)
         if problem is not None:
-            found = rows.filter(
+            invalid = rows.filter(
                 pl.all_horizontal(
                     pl.col(k).eq_missing(pl.lit(a)) for k, a in zip(keys, arguments, strict=True)
                 )
             )
-            raise row_error(found, 0, blame[0], problem, blame[1])
+            raise row_error(invalid, 0, error_parts[0], problem, error_parts[1])
         values.append(value)
     table = distinct.with_columns(pl.Series(name, values, dtype=dtype))
     return rows.join(table, on=list(keys), how="left", nulls_equal=True, maintain_order="left")
