@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -14,6 +14,7 @@ from nba_predictions.domain.batches.batch import (
     Completion,
     DeadLetter,
 )
+from nba_predictions.domain.batches.ledger import LedgerEntry
 from nba_predictions.domain.betting.predictions import PlayerForecast, prediction_rows
 from nba_predictions.domain.betting.slate import Game, Skip, Slate, SlatePlayer
 from nba_predictions.domain.league.games import make_game_id
@@ -45,6 +46,13 @@ def slate_player(
         "books": 0 if base is None else 3,
     }
     return SlatePlayer(**{**values, **changed})
+
+
+def ledger_entry(
+    event: str, at: datetime = NOON, run_id: str = "run", payload: Mapping[str, Any] | None = None
+) -> LedgerEntry:
+    """An entry as a store returns it."""
+    return LedgerEntry.from_stored(event, at, run_id, payload or {})
 
 
 def slate_of(players: Iterable[SlatePlayer], skips: Iterable[Skip] = ()) -> Slate:

@@ -1,4 +1,4 @@
-"""A night on the ports of either profile, without Dagster: what the assets do, in their order."""
+"""Run a night on the ports of either profile, step by step as the assets do, without Dagster."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from tenacity import wait_none
 from nba_predictions.batch_store.port import BatchStore
 from nba_predictions.definitions import PROFILES
 from nba_predictions.domain.batches.batch import Batch
-from nba_predictions.domain.batches.verdict import Judgement, judge
 from nba_predictions.domain.betting.slate import Slate
 from nba_predictions.domain.errors import PublishError
 from nba_predictions.domain.messages.completion import CompletionMessage
 from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.messaging.outbox import OutboxPublisher
 from nba_predictions.messaging.port import Publisher
-from nba_predictions.nightly.audit import gather_evidence
+from nba_predictions.nightly.audit import NightAudit, audit_night
+from nba_predictions.nightly.cleanup import clean_up
 from nba_predictions.nightly.current_batch import current_batch
-from nba_predictions.nightly.merge import clean_up, consolidate
+from nba_predictions.nightly.merge import merge_batch
+from nba_predictions.nightly.open_batch import BatchTerms, open_batch
 from nba_predictions.nightly.publication import (
-    announce_dead_letters,
     publish_completion,
-    unpublished,
+    publish_dead_letters,
+    unpublished_batches,
 )
 from nba_predictions.nightly.staging import (
     close_staging,
-    open_batch,
-    players_to_stage,
     stage_players,
 )
+from nba_predictions.nightly.start import players_to_stage
 from nba_predictions.settings import GoogleCloud, Settings
 from nba_predictions.warehouse.bigquery_warehouse import exact
 from nba_predictions.warehouse.port import Warehouse
@@ -67,20 +67,20 @@ class Parts:
 
 @dataclass(frozen=True)
 class Home:
-    """Where nights leave what they make; it can be sent to another process, and opened there."""
+    """The settings of a home. It can be sent to another process and opened there."""
 
     settings: Settings
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def open(self) -> Parts:
-        """Open the backends anew, as another process would."""
+        """Open new backends, as another process would."""
         os.environ.update(self.environment)
         return Parts(**PROFILES[self.settings.profile](self.settings))
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A home, and what can be seen there from outside: the table, and a subscriber's messages."""
+    """A home with functions that read its target table, staging and published messages."""
 
     home: Home
     read_table: Callable[[Parts], Any]
@@ -88,7 +88,7 @@ class Scene:
     list_staging: Callable[[Parts], list[str]]
 
     def table(self) -> list[dict[str, Any]]:
-        """All rows in the order of their key, without what no two nights share."""
+        """Return all rows, sorted by key, without the columns that differ between equal nights."""
         frame = self.whole_table().drop("batch_id", "created_at", "updated_at")
         return frame.to_dicts()
 
@@ -97,20 +97,20 @@ class Scene:
         return frame.sort("game_date", "player_lookup", "system_id", "points_line")
 
     def messages(self) -> list[CompletionMessage]:
-        """What a subscriber got who deduplicates, in order."""
+        """Return the messages that a deduplicating subscriber receives, in order."""
         return self.read_messages()
 
     def staging_left(self) -> list[str]:
-        """What lies in the place of staging, whether a batch knows of it or not."""
+        """Return all staging tables, whether a batch recorded them or not."""
         return self.list_staging(self.home.open())
 
-    def judgement(self) -> Judgement:
+    def audit(self) -> NightAudit:
         parts = self.home.open()
-        return judge(gather_evidence(GAME_DATE, parts.batches, parts.warehouse))
+        return audit_night(GAME_DATE, parts.batches, parts.warehouse)
 
 
 def predict(parts: Parts, run_id: str) -> Batch:
-    """Do what the job `nightly_predictions` does behind the slate; return the batch."""
+    """Do what the job `nightly_predictions` does after the slate; return the batch."""
     batch = stage(parts, run_id)
     merge(parts, run_id)
     clean(parts, run_id)
@@ -121,7 +121,7 @@ def stage(parts: Parts, run_id: str, slate: Slate = SLATE) -> Batch:
     """Do what the asset `staged_predictions` does; return the batch."""
     store, warehouse = parts.batches, parts.warehouse
     warehouse.prepare()
-    batch = open_batch(store, slate, source="test", run_id=run_id, completion_threshold=0.9)
+    batch = open_batch(store, slate, BatchTerms("test"), run_id=run_id)
     todo = players_to_stage(batch, slate, store, warehouse)
     batch_id = batch.batch_id
     staged = stage_players(
@@ -131,23 +131,23 @@ def stage(parts: Parts, run_id: str, slate: Slate = SLATE) -> Batch:
         store,
         warehouse,
         run_id=run_id,
-        # One at a time, so that the writes of a night have an order.
+        # With one thread, the writes of a night have a fixed order.
         threads=1,
         wait=wait_none(),
     )
     for _ in staged:
-        """Each player is done by being asked for."""
+        """Consuming the iterator stages the players."""
     batch = current_batch(store, GAME_DATE)
     close_staging(batch, store, run_id=run_id)
     with suppress(PublishError):
-        announce_dead_letters(batch, store, parts.publisher, run_id=run_id)
+        publish_dead_letters(batch, store, parts.publisher, run_id=run_id)
     return batch
 
 
 def merge(parts: Parts, run_id: str, lease_wait_seconds: float = 20.0) -> list[str]:
-    """Do what the asset `player_prop_predictions` does; return what does not agree."""
+    """Do what the asset `player_prop_predictions` does; return the problems of the merge."""
     batch = current_batch(parts.batches, GAME_DATE)
-    merged = consolidate(
+    merged = merge_batch(
         batch, parts.batches, parts.warehouse, run_id=run_id, lease_wait_seconds=lease_wait_seconds
     )
     return merged.reconciliation.merge_problems()
@@ -160,10 +160,10 @@ def clean(parts: Parts, run_id: str) -> None:
 
 
 def publish(parts: Parts, run_id: str) -> list[str]:
-    """Do what the sensor and its job do; return the message ids."""
+    """Do what the publishing sensor and its job do; return the message ids."""
     return [
-        publish_completion(batch, parts.batches, parts.publisher, run_id=run_id)
-        for batch in unpublished(parts.batches)
+        publish_completion(batch, parts.batches, parts.publisher, run_id=run_id).message_id
+        for batch in unpublished_batches(parts.batches)
     ]
 
 
@@ -192,13 +192,13 @@ def embedded_scene(folder: Path) -> Scene:
 def cloud_scene(
     folder: Path, environment: Mapping[str, str], subscriber: SubscriberClient
 ) -> Scene:
-    """A night's places on the stand-ins, made as `nba-predictions gcp init` makes them."""
+    """Create a home on the stand-ins, as `nba-predictions gcp init` does."""
     name = uuid.uuid4().hex[:12]
     place = GoogleCloud("test-project", "US", f"night_{name}", "(default)", f"night-{name}")
     home = Home(Settings("gcp", "simulated", None, folder, 0.9, place), environment)
     parts = home.open()
-    for made_in in (parts.warehouse.set_up, parts.warehouse.prepare, parts.publisher.prepare):
-        made_in()
+    for set_up in (parts.warehouse.set_up, parts.warehouse.prepare, parts.publisher.prepare):
+        set_up()
     subscription = Subscription(subscriber, place.project, place.topic, folder / "seen.sqlite")
 
     def read_table(parts: Parts) -> Any:
@@ -226,7 +226,7 @@ def environment(
     pubsub_standin: StandIn,
     monkeypatch: pytest.MonkeyPatch,
 ) -> dict[str, str]:
-    """The variables that lead the clients to the stand-ins, set for a test."""
+    """Set the variables that point the clients to the stand-ins; return them."""
     standins: Sequence[StandIn] = (bigquery_standin, firestore_standin, pubsub_standin)
     found = {name: value for s in standins for name, value in s.environment.items()}
     for name, value in found.items():

@@ -1,9 +1,9 @@
-"""The batch store in Firestore, by operations that never read, modify and write a document.
+"""The batch store of the gcp profile: Firestore, without read-modify-write of a document.
 
-A completion is a document of its own, created once. Where one state must follow another (of a
-batch, of a lease) the next *version* of a document is created beside it in the same commit: of many
-who try, one creates it, and the others look again. Creation is the only precondition that is used,
-so a commit whose answer was lost can be told from one that came second.
+Each completion is a document that is created once. When a batch or a lease changes, the same commit
+creates the next *version* document under it. Of several workers that try, one creates the version,
+and the others read again. Creation is the only precondition that is used. A version has the mark of
+its writer, so that a commit whose response was lost is not mistaken for that of another worker.
 
     nba_predictions/{namespace}/batches/{batch_id}                 state, version, counts, times
                                     .../versions/{n}               one for each change of state
@@ -38,24 +38,22 @@ from nba_predictions.domain.batches.batch import (
     BatchState,
     Completion,
     DeadLetter,
-    Lease,
-    LedgerEntry,
     Tally,
-    lease_held,
-    lease_lost,
     second_unfinished,
     transition_refused,
 )
+from nba_predictions.domain.batches.lease import Lease, lease_held, lease_lost
+from nba_predictions.domain.batches.ledger import LedgerEntry
 from nba_predictions.domain.errors import BatchStateError
 from nba_predictions.google_cloud import ONCE, connect, persist
 
-#: Documents to be created, with their fields.
+#: Documents to create, with their fields.
 _Documents = Sequence[tuple[firestore.DocumentReference, dict[str, Any]]]
 
 
 @dataclass(frozen=True)
 class FirestoreBatchStore:
-    """`namespace` keeps nights apart that share a database. One client serves all threads."""
+    """`namespace` separates homes that share a database. One client serves all threads."""
 
     project: str
     namespace: str
@@ -63,7 +61,7 @@ class FirestoreBatchStore:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def prepare(self) -> list[str]:
-        # A collection begins with its first document. What can be wrong is access, seen by a read.
+        # Firestore creates a collection with its first document. A read shows whether access works.
         self.now()
         return []
 
@@ -73,13 +71,13 @@ class FirestoreBatchStore:
     # Batches
 
     def create(self, batch: Batch) -> bool:
-        mine = uuid.uuid4().hex
+        mark = uuid.uuid4().hex
         document = self._batches.document(batch.batch_id)
 
         created = [(document, {**_batch_fields(batch), "version": 1})]
         if batch.state in RESUMABLE:
             created.insert(0, self._as_unfinished(batch))
-        return self._commit_version(document, 1, mine, {"state": batch.state.value}, created)
+        return self._commit_version(document, 1, mark, {"state": batch.state.value}, created)
 
     def get(self, batch_id: str) -> Batch:
         return _batch(self._existing(batch_id))
@@ -95,7 +93,7 @@ class FirestoreBatchStore:
         return sorted(found, key=lambda b: b.created_at)
 
     def move(self, batch_id: str, to: BatchState, reason: str | None = None) -> bool:
-        mine = uuid.uuid4().hex
+        mark = uuid.uuid4().hex
         seen = None
         while True:
             snapshot = self._existing(batch_id)
@@ -105,7 +103,7 @@ class FirestoreBatchStore:
             if to not in TRANSITIONS[batch.state]:
                 raise transition_refused(batch_id, batch.state, to)
             if version == seen:
-                # Nobody changed this batch, and yet it could not be changed.
+                # The batch did not change, so the conflict is the unfinished batch of the date.
                 raise second_unfinished(batch_id, to)
             seen = version
             at = _utc(snapshot.read_time)
@@ -115,7 +113,7 @@ class FirestoreBatchStore:
             if self._commit_version(
                 snapshot.reference,
                 version + 1,
-                mine,
+                mark,
                 {"state": to.value, "reason": reason, "at": at},
                 created=[unfinished] if begins else [],
                 changed={"state": to.value, "reason": reason, "times": {to.value: at}},
@@ -123,19 +121,19 @@ class FirestoreBatchStore:
             ):
                 return True
 
-    def revise(self, present: Batch, revised: Batch) -> bool:
-        mine = uuid.uuid4().hex
+    def revise(self, current: Batch, revised: Batch) -> bool:
+        mark = uuid.uuid4().hex
         note = {name: getattr(revised, name) for name in REVISABLE}
         changed = {**note, "announce": firestore.DELETE_FIELD if revised.announce else False}
         while True:
-            snapshot = self._existing(present.batch_id)
-            found = _batch(snapshot)
-            same = all(getattr(found, name) == getattr(present, name) for name in REVISABLE)
-            if found.state is not present.state or not same:
+            snapshot = self._existing(current.batch_id)
+            stored = _batch(snapshot)
+            same = all(getattr(stored, name) == getattr(current, name) for name in REVISABLE)
+            if stored.state is not current.state or not same:
                 return False
             version = snapshot.get("version") + 1
-            # Not applied: somebody changed the batch since it was read, in whatever.
-            if self._commit_version(snapshot.reference, version, mine, note, changed=changed):
+            # If the commit fails, another worker changed the batch: read it again.
+            if self._commit_version(snapshot.reference, version, mark, note, changed=changed):
                 return True
 
     # Players
@@ -157,7 +155,7 @@ class FirestoreBatchStore:
         try:
             persist(lambda: document.create(fields, **ONCE))
         except AlreadyExists:
-            # Either he was done before, or this very creation was applied and its answer lost.
+            # The player was done before, or this creation was applied and its response was lost.
             return _fields(self._read(document)) == fields
         return True
 
@@ -170,7 +168,7 @@ class FirestoreBatchStore:
                 run_id=document.get("run_id"),
                 staging_table=document.get("staging_table"),
                 skip_reason=document.get("skip_reason"),
-                # Not there in what an earlier version recorded.
+                # Earlier versions did not record it.
                 fingerprint=_fields(document).get("fingerprint"),
             )
             for document in self._stream(self._of_batch(batch_id, "completions"))
@@ -214,72 +212,72 @@ class FirestoreBatchStore:
     # Leases and ledger
 
     def acquire_lease(self, game_date: date, holder: str, ttl: timedelta) -> Lease:
-        mine = uuid.uuid4().hex
+        mark = uuid.uuid4().hex
         while True:
-            present = self._lease(game_date)
-            if present.holder is not None and present.expires_at > present.read_at:
-                raise lease_held(game_date, present.holder, present.expires_at)
-            lease = Lease(game_date, holder, present.token + 1, present.read_at + ttl)
+            stored = self._lease(game_date)
+            if stored.holder is not None and stored.expires_at > stored.read_at:
+                raise lease_held(game_date, stored.holder, stored.expires_at)
+            lease = Lease(game_date, holder, stored.token + 1, stored.read_at + ttl)
             changed = {"holder": holder, "token": lease.token, "expires_at": lease.expires_at}
-            if self._change_lease(present, changed, mine):
+            if self._change_lease(stored, changed, mark):
                 return lease
 
     def lease(self, game_date: date) -> Lease | None:
-        present = self._lease(game_date)
-        if present.holder is None:
+        stored = self._lease(game_date)
+        if stored.holder is None:
             return None
-        return Lease(game_date, present.holder, present.token, present.expires_at)
+        return Lease(game_date, stored.holder, stored.token, stored.expires_at)
 
     def release_lease(self, lease: Lease) -> None:
-        mine = uuid.uuid4().hex
+        mark = uuid.uuid4().hex
         while True:
-            present = self._lease(lease.game_date)
-            if present.token != lease.token or present.holder is None:
+            stored = self._lease(lease.game_date)
+            if stored.token != lease.token or stored.holder is None:
                 return
-            # A free lease keeps its token, so that the next holder's is higher than any before.
-            if self._change_lease(present, {"holder": None}, mine):
+            # A released lease keeps its token, so that the next token is higher.
+            if self._change_lease(stored, {"holder": None}, mark):
                 return
 
     def append(self, batch_id: str, entry: LedgerEntry, lease: Lease | None = None) -> None:
         document = self._of_batch(batch_id, "ledger").document(uuid.uuid4().hex)
         fields = {
-            "event": entry.event,
+            "event": entry.event.value,
             "at": entry.at,
             "run_id": entry.run_id,
-            "counts": dict(entry.counts),
+            "counts": entry.stored_payload(),
         }
         if lease is None:
             try:
                 persist(lambda: document.create(fields, **ONCE))
             except AlreadyExists:
-                """Nobody else writes under this id: it was applied, and its answer lost."""
+                """The id is unique, so the entry was written and its response was lost."""
             return
-        mine = uuid.uuid4().hex
+        mark = uuid.uuid4().hex
         while True:
-            present = self._lease(lease.game_date)
-            if present.token != lease.token:
-                raise lease_lost(lease, present.token, entry)
-            # The entry and the lease's next version are one commit: it fails as a whole when
-            # somebody took the lease since it was read.
-            if self._change_lease(present, {}, mine, [(document, fields)]):
+            stored = self._lease(lease.game_date)
+            if stored.token != lease.token:
+                raise lease_lost(lease, stored.token, entry)
+            # The entry and the next version of the lease are one commit. It fails as a whole if
+            # another worker acquired the lease after it was read.
+            if self._change_lease(stored, {}, mark, [(document, fields)]):
                 return
 
     def ledger(self, batch_id: str) -> list[LedgerEntry]:
         found = self._stream(self._of_batch(batch_id, "ledger"))
         return [
-            LedgerEntry(
-                event=document.get("event"),
-                at=_utc(document.get("at")),
-                run_id=document.get("run_id"),
-                counts=document.get("counts"),
+            LedgerEntry.from_stored(
+                document.get("event"),
+                _utc(document.get("at")),
+                document.get("run_id"),
+                document.get("counts"),
             )
             for document in sorted(found, key=lambda d: d.create_time)
         ]
 
-    def _lease(self, game_date: date) -> _PresentLease:
+    def _lease(self, game_date: date) -> _StoredLease:
         snapshot = self._read(self._leases.document(game_date.isoformat()))
         fields = _fields(snapshot)
-        return _PresentLease(
+        return _StoredLease(
             document=snapshot.reference,
             holder=fields.get("holder"),
             token=fields.get("token", 0),
@@ -290,13 +288,13 @@ class FirestoreBatchStore:
 
     def _change_lease(
         self,
-        present: _PresentLease,
+        stored: _StoredLease,
         changed: Mapping[str, Any],
-        mine: str,
+        mark: str,
         created: _Documents = (),
     ) -> bool:
         return self._commit_version(
-            present.document, present.version + 1, mine, changed, created, changed
+            stored.document, stored.version + 1, mark, changed, created, changed
         )
 
     # Firestore
@@ -305,16 +303,16 @@ class FirestoreBatchStore:
         self,
         document: firestore.DocumentReference,
         version: int,
-        mine: str,
+        mark: str,
         note: Mapping[str, Any],
         created: _Documents = (),
         changed: Mapping[str, Any] | None = None,
         deleted: Sequence[firestore.DocumentReference] = (),
     ) -> bool:
-        """Create a version of a document, change the document, and what belongs to it, or nothing.
+        """Create the next version of a document, and apply all other changes in the same commit.
 
-        Return False when something that was to be created is there already. `mine` marks the
-        version, so that one whose answer was lost is recognised.
+        Return False and change nothing if a document to create exists already. `mark` identifies
+        the writer of the version, so that a commit whose response was lost is recognized.
         """
         marker = document.collection("versions").document(f"{version:06}")
 
@@ -322,7 +320,7 @@ class FirestoreBatchStore:
             writes = self._client.batch()
             for other, fields in created:
                 writes.create(other, fields)
-            writes.create(marker, {**note, "mark": mine})
+            writes.create(marker, {**note, "mark": mark})
             if changed is not None:
                 writes.set(document, {**changed, "version": version}, merge=True)
             for other in deleted:
@@ -332,13 +330,13 @@ class FirestoreBatchStore:
         try:
             persist(commit)
         except AlreadyExists:
-            return bool(_fields(self._read(marker)).get("mark") == mine)
+            return bool(_fields(self._read(marker)).get("mark") == mark)
         return True
 
     def _existing(self, batch_id: str) -> firestore.DocumentSnapshot:
         snapshot = self._read(self._batches.document(batch_id))
         if not snapshot.exists:
-            raise BatchStateError(f"there is no batch {batch_id!r}")
+            raise BatchStateError(f"no batch {batch_id!r} exists")
         return snapshot
 
     def _find(self, condition: FieldFilter) -> list[Batch]:
@@ -350,7 +348,7 @@ class FirestoreBatchStore:
 
     @staticmethod
     def _stream(query: Any) -> list[firestore.DocumentSnapshot]:
-        # A stream that breaks is read again from its beginning.
+        # An interrupted stream is read again from its beginning.
         return persist(lambda: list(query.stream(**ONCE)))
 
     @staticmethod
@@ -371,7 +369,7 @@ class FirestoreBatchStore:
         return self._root.collection("leases")
 
     def _as_unfinished(self, batch: Batch) -> tuple[firestore.DocumentReference, dict[str, Any]]:
-        """Return the document that a date has while it has an unfinished batch."""
+        """Return the document that exists while the date has an unfinished batch."""
         document = self._root.collection("unfinished").document(batch.game_date.isoformat())
         return document, {"batch_id": batch.batch_id}
 
@@ -389,8 +387,8 @@ class FirestoreBatchStore:
 
 
 @dataclass(frozen=True)
-class _PresentLease:
-    """The lease of a date as it was read at `read_at`; without a holder it is free."""
+class _StoredLease:
+    """The lease of a date as read at `read_at`. It is free if it has no holder."""
 
     document: firestore.DocumentReference
     holder: str | None
@@ -413,8 +411,8 @@ def _batch_fields(batch: Batch) -> dict[str, Any]:
         "source": batch.source,
         "completion_threshold": batch.completion_threshold,
         "reason": batch.reason,
-        # Written only where it says something: versions that do not know the field refuse it, and
-        # one may have to go back to them.
+        # Written only if it is False. Earlier versions refuse an unknown field, and an operator may
+        # have to return to one.
         **({} if batch.announce else {"announce": False}),
         "times": {batch.state.value: batch.created_at},
     }
@@ -434,7 +432,7 @@ def _batch(snapshot: firestore.DocumentSnapshot) -> Batch:
 
 
 def _fields(snapshot: firestore.DocumentSnapshot) -> dict[str, Any]:
-    """Return the fields of a document, its times as plain datetimes; none when it is not there."""
+    """Return the fields of a document, with plain datetimes; empty if it does not exist."""
     return {
         name: _utc(value) if isinstance(value, datetime) else value
         for name, value in (snapshot.to_dict() or {}).items()
@@ -442,11 +440,11 @@ def _fields(snapshot: firestore.DocumentSnapshot) -> dict[str, Any]:
 
 
 def _utc(moment: datetime) -> datetime:
-    """Return a plain datetime: the client's own has nanoseconds, which nothing else expects."""
+    """Return a plain datetime. The client's datetime type also has nanoseconds."""
     whole = moment.astimezone(timezone.utc)
     return datetime.combine(whole.date(), whole.time(), timezone.utc)
 
 
 def _digest(subject: Completion | DeadLetter) -> str:
-    """Return the document id of a player: a name is no path, whatever characters are in it."""
+    """Return the document id of a player. A name may have characters that a path must not have."""
     return hashlib.sha256(subject.player_lookup.encode()).hexdigest()[:32]

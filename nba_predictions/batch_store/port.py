@@ -1,4 +1,4 @@
-"""What the pipeline asks of a batch store. Every write is one atomic operation of the store."""
+"""The port of the batch store. Every write is one atomic operation of the store."""
 
 from __future__ import annotations
 
@@ -11,37 +11,40 @@ from nba_predictions.domain.batches.batch import (
     BatchState,
     Completion,
     DeadLetter,
-    Lease,
-    LedgerEntry,
     Tally,
 )
+from nba_predictions.domain.batches.lease import Lease
+from nba_predictions.domain.batches.ledger import LedgerEntry
 
 
 class BatchStore(Protocol):
     """Batches, completions, dead letters, leases, and the ledger of each batch."""
 
     def prepare(self) -> list[str]:
-        """Create whatever the store needs; safe to repeat. Return what was made, in words."""
+        """Create whatever the store needs, and describe what was created. Safe to repeat."""
         ...
 
     def now(self) -> datetime:
-        """Return the store's own time, in UTC: what is recorded afterwards is never earlier.
+        """Return the time of the store's clock, in UTC.
 
-        Workers on several machines have several clocks; what was recorded before what is decided
-        by this one.
+        Nothing recorded afterwards has an earlier time. The clocks of several machines differ, so
+        the order of records is decided by this clock.
         """
         ...
 
     def create(self, batch: Batch) -> bool:
-        """Create the batch's document; False when its batch_id, or an unfinished batch of the same
-        game_date, is already there. Of many at once exactly one succeeds."""
+        """Create a batch.
+
+        Return False if its batch_id exists, or if the same game_date has an unfinished batch. Of
+        several concurrent calls exactly one succeeds.
+        """
         ...
 
     def get(self, batch_id: str) -> Batch:
         """Return a batch.
 
         Raises:
-            BatchStateError: there is no such batch.
+            BatchStateError: no such batch exists.
         """
         ...
 
@@ -54,30 +57,29 @@ class BatchStore(Protocol):
         ...
 
     def move(self, batch_id: str, to: BatchState, reason: str | None = None) -> bool:
-        """Move a batch to a state that its present one allows, in one compare-and-set.
+        """Move a batch to a state that its current state allows, in one compare-and-set.
 
-        Return False when it is there already.
+        Return False if the batch is in that state already.
 
         Raises:
-            BatchStateError: its state does not allow it, there is no such batch, or it would be
-                the second unfinished one of its date.
+            BatchStateError: the current state does not allow the move, no such batch exists, or
+                the date would have two unfinished batches.
         """
         ...
 
-    def revise(self, present: Batch, revised: Batch) -> bool:
-        """Change what may be revised of a batch (REVISABLE), in one compare-and-set.
+    def revise(self, current: Batch, revised: Batch) -> bool:
+        """Change the REVISABLE fields of a batch, in one compare-and-set.
 
-        Return False, and change nothing, when its state or one of these is not as `present` has it
-        any more; True when it is now as `revised` has it.
+        Return False and change nothing if the stored state or one of these fields differs from
+        `current`.
         """
         ...
 
     def complete(self, batch_id: str, completion: Completion, *, replace: bool = False) -> bool:
-        """Create the document of a completion; False when the player was done already.
+        """Record a completion; return False if the player has one already.
 
-        `replace` is for a replay: a later prediction of the same player takes the place of the
-        earlier. A redelivery never does. A store with a clock of its own puts its time into
-        `recorded_at`.
+        With `replace`, which a replay uses, the new completion replaces an earlier one. A store
+        with its own clock sets `recorded_at`.
         """
         ...
 
@@ -94,30 +96,30 @@ class BatchStore(Protocol):
         ...
 
     def tally(self, batch_id: str) -> Tally:
-        """Count the players of a batch where they are kept, without reading them all."""
+        """Count the players of a batch inside the store, without reading each of them."""
         ...
 
     def acquire_lease(self, game_date: date, holder: str, ttl: timedelta) -> Lease:
-        """Take the lease of a game_date, when it is free or has run out.
+        """Acquire the lease of a game_date, if it is free or expired.
 
         Raises:
-            LeaseLostError: somebody else holds it; the message says who and until when.
+            LeaseLostError: another worker holds it; the message names the holder and the expiry.
         """
         ...
 
     def lease(self, game_date: date) -> Lease | None:
-        """Return the lease of a game_date that was taken and not given back, run out or not."""
+        """Return the lease of a game_date if it was not released, expired or not."""
         ...
 
     def release_lease(self, lease: Lease) -> None:
-        """Give a lease back; nothing happens when it was lost in the meantime."""
+        """Release a lease; does nothing if another worker has acquired it since."""
         ...
 
     def append(self, batch_id: str, entry: LedgerEntry, lease: Lease | None = None) -> None:
-        """Append to the ledger of a batch; with a lease, only while it is still held.
+        """Append an entry to the ledger of a batch; with a lease, only while it is held.
 
         Raises:
-            LeaseLostError: the lease ran out and somebody else took it; nothing was written.
+            LeaseLostError: the lease expired and another worker acquired it. Nothing was written.
         """
         ...
 

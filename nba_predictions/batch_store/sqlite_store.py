@@ -1,7 +1,7 @@
-"""The embedded batch store: SQLite in WAL mode, each write one statement or one transaction.
+"""The batch store of the embedded profile: SQLite in WAL mode, one transaction per write.
 
-`synchronous=NORMAL` survives a killed process. A power cut may take the last commits; the steps
-that made them are then done again, to the same end.
+With `synchronous=NORMAL` a killed process loses nothing. A power failure may lose the last commits.
+The steps that made them then run again, with the same result.
 """
 
 from __future__ import annotations
@@ -25,19 +25,17 @@ from nba_predictions.domain.batches.batch import (
     BatchState,
     Completion,
     DeadLetter,
-    Lease,
-    LedgerEntry,
     Tally,
-    lease_held,
-    lease_lost,
     second_unfinished,
     states_before,
     transition_refused,
 )
+from nba_predictions.domain.batches.lease import Lease, lease_held, lease_lost
+from nba_predictions.domain.batches.ledger import LedgerEntry
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.errors import BatchStateError
 
-#: How long a call waits for another process to end its transaction.
+#: How long a call waits for the transaction of another process.
 _TIMEOUT_SECONDS = 60
 
 _SCHEMA = f"""
@@ -48,7 +46,7 @@ CREATE TABLE IF NOT EXISTS batches (
   completion_threshold REAL NOT NULL, reason TEXT, announce INTEGER NOT NULL DEFAULT 1
 );
 CREATE INDEX IF NOT EXISTS batches_by_date ON batches (game_date, created_at);
--- Two unfinished batches of one date cannot be written down.
+-- A date has at most one unfinished batch.
 CREATE UNIQUE INDEX IF NOT EXISTS one_unfinished_batch ON batches (game_date)
   WHERE state IN ({", ".join(f"'{state.value}'" for state in sorted(RESUMABLE))});
 CREATE TABLE IF NOT EXISTS batch_times (
@@ -75,7 +73,7 @@ CREATE TABLE IF NOT EXISTS ledger (
 CREATE INDEX IF NOT EXISTS ledger_by_batch ON ledger (batch_id, entry);
 """
 
-#: Columns that an existing file may lack, with what to add. A row made before has the default.
+#: Columns that a file of an earlier version lacks. Its existing rows get the default.
 _ADDED = {
     "batches": {"announce": "INTEGER NOT NULL DEFAULT 1"},
     "completions": {"fingerprint": "TEXT"},
@@ -126,28 +124,28 @@ class SQLiteBatchStore:
         return True
 
     def get(self, batch_id: str) -> Batch:
-        found = self._batches("batch_id = ?", (batch_id,))
-        if not found:
-            raise BatchStateError(f"there is no batch {batch_id!r}")
-        return found[0]
+        batches = self._batches("batch_id = ?", (batch_id,))
+        if not batches:
+            raise BatchStateError(f"no batch {batch_id!r} exists")
+        return batches[0]
 
     def of_date(self, game_date: date) -> list[Batch]:
         return self._batches("game_date = ? ORDER BY created_at DESC", (game_date.isoformat(),))
 
     def in_states(self, states: Collection[BatchState]) -> list[Batch]:
-        marks = ", ".join("?" for _ in states)
+        placeholders = ", ".join("?" for _ in states)
         return self._batches(
-            f"state IN ({marks}) ORDER BY created_at", tuple(s.value for s in states)
+            f"state IN ({placeholders}) ORDER BY created_at", tuple(s.value for s in states)
         )
 
     def move(self, batch_id: str, to: BatchState, reason: str | None = None) -> bool:
         allowed = sorted(state.value for state in states_before(to))
-        marks = ", ".join("?" for _ in allowed)
+        placeholders = ", ".join("?" for _ in allowed)
         try:
             with self._transaction() as connection:
                 moved = connection.execute(
                     "UPDATE batches SET state = ?, reason = ? "
-                    f"WHERE batch_id = ? AND state IN ({marks})",
+                    f"WHERE batch_id = ? AND state IN ({placeholders})",
                     (to.value, reason, batch_id, *allowed),
                 ).rowcount
                 if moved:
@@ -160,7 +158,7 @@ class SQLiteBatchStore:
             return False
         raise transition_refused(batch_id, state, to)
 
-    def revise(self, present: Batch, revised: Batch) -> bool:
+    def revise(self, current: Batch, revised: Batch) -> bool:
         changes = ", ".join(f"{name} = ?" for name in REVISABLE)
         unchanged = " AND ".join(f"{name} = ?" for name in REVISABLE)
         with self._transaction() as connection:
@@ -170,9 +168,9 @@ class SQLiteBatchStore:
                     f"WHERE batch_id = ? AND state = ? AND {unchanged}",
                     (
                         *(getattr(revised, name) for name in REVISABLE),
-                        present.batch_id,
-                        present.state.value,
-                        *(getattr(present, name) for name in REVISABLE),
+                        current.batch_id,
+                        current.state.value,
+                        *(getattr(current, name) for name in REVISABLE),
                     ),
                 ).rowcount
             )
@@ -263,7 +261,7 @@ class SQLiteBatchStore:
         expires = now + ttl
         with self._transaction() as connection:
             row = connection.execute(
-                # A free lease keeps its token, so that the next holder's is higher than any before.
+                # A released lease keeps its token, so that the next token is higher.
                 "INSERT INTO leases VALUES (?, ?, 1, ?) ON CONFLICT (game_date) DO UPDATE SET "
                 "holder = excluded.holder, token = token + 1, expires_at = excluded.expires_at "
                 "WHERE leases.holder IS NULL OR leases.expires_at <= ? RETURNING token",
@@ -302,12 +300,20 @@ class SQLiteBatchStore:
                     raise lease_lost(lease, row and row["token"], entry)
             connection.execute(
                 "INSERT INTO ledger (batch_id, event, at, run_id, counts) VALUES (?, ?, ?, ?, ?)",
-                (batch_id, entry.event, _text(entry.at), entry.run_id, json.dumps(entry.counts)),
+                (
+                    batch_id,
+                    entry.event.value,
+                    _text(entry.at),
+                    entry.run_id,
+                    json.dumps(entry.stored_payload()),
+                ),
             )
 
     def ledger(self, batch_id: str) -> list[LedgerEntry]:
         return [
-            LedgerEntry(row["event"], _time(row["at"]), row["run_id"], json.loads(row["counts"]))
+            LedgerEntry.from_stored(
+                row["event"], _time(row["at"]), row["run_id"], json.loads(row["counts"])
+            )
             for row in self._select(
                 "SELECT * FROM ledger WHERE batch_id = ? ORDER BY entry", (batch_id,)
             )
@@ -321,8 +327,8 @@ class SQLiteBatchStore:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._lock:
-            # IMMEDIATE waits its turn at the beginning; a transaction that only turns into a
-            # writer later can be refused with "database is locked".
+            # IMMEDIATE acquires the write lock at the beginning, and waits for it. A transaction
+            # that starts as a reader can fail later with "database is locked".
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -373,8 +379,8 @@ def _is_busy(error: BaseException) -> bool:
     return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
 
 
-# Of several processes that open a new file at once only one can turn WAL on; the others are told
-# "database is locked" at once, whatever the timeout.
+# If several processes open a new file concurrently, one of them turns WAL mode on. The others fail
+# with "database is locked" immediately, whatever the timeout is.
 @retry(
     retry=retry_if_exception(_is_busy),
     wait=wait_random_exponential(multiplier=0.01, max=1),
@@ -398,21 +404,22 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _add_columns(connection: sqlite3.Connection) -> None:
-    """Add what a file of an earlier version lacks; of several processes one adds it."""
+    """Add the columns that a file of an earlier version lacks."""
     for table, columns in _ADDED.items():
-        there = {row["name"] for row in connection.execute(f"PRAGMA table_info({table})")}
+        existing = {row["name"] for row in connection.execute(f"PRAGMA table_info({table})")}
         for name, definition in columns.items():
-            if name in there:
+            if name in existing:
                 continue
             try:
                 connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {definition}")
             except sqlite3.OperationalError as error:
+                # Another process may have added the column first.
                 if "duplicate column" not in str(error):
                     raise
 
 
 def _text(moment: datetime) -> str:
-    """ISO 8601 in UTC with microseconds always written, so that texts order like times."""
+    """Return ISO 8601 in UTC, always with microseconds, so that texts sort like times."""
     return moment.astimezone(timezone.utc).isoformat(timespec="microseconds")
 
 

@@ -7,8 +7,7 @@ from datetime import date
 
 from nba_predictions.cli.output import print_steps, print_verdict
 from nba_predictions.cli.pipeline import Pipeline
-from nba_predictions.domain.batches.verdict import Verdict
-from nba_predictions.nightly.audit import gather_evidence, report
+from nba_predictions.nightly.audit import audit_night
 from nba_predictions.settings import Settings
 
 
@@ -18,10 +17,9 @@ def print_audit(settings: Settings, game_date: date, batch_id: str | None, *, as
     pipeline.warehouse.prepare()
     if batch_id:
         game_date = pipeline.batches.get(batch_id).game_date
-    evidence = gather_evidence(game_date, pipeline.batches, pipeline.warehouse, batch_id)
-    told = report(evidence)
+    audit = audit_night(game_date, pipeline.batches, pipeline.warehouse, batch_id)
     if as_json:
-        print(json.dumps(told, indent=1))
-        return 0 if told["verdict"] == Verdict.COMPLETE.value else 1
-    print_steps(game_date, told)
-    return print_verdict(game_date, evidence, told)
+        print(json.dumps(audit.to_json(), indent=1))
+        return 0 if audit.complete else 1
+    print_steps(game_date, audit)
+    return print_verdict(game_date, audit)

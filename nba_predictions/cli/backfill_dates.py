@@ -17,11 +17,11 @@ import dagster as dg
 from nba_predictions.cli.pipeline import Pipeline
 from nba_predictions.cli.publish import announce_and_publish
 from nba_predictions.domain.batches.batch import CLEANED_UP, Batch
-from nba_predictions.domain.batches.verdict import Evidence, Verdict, judge
+from nba_predictions.domain.batches.verdict import Verdict
 from nba_predictions.domain.tables import PREDICTIONS, RESULTS
 from nba_predictions.inputs.port import Schedule
 from nba_predictions.logs import milestone
-from nba_predictions.nightly.audit import gather_evidence
+from nba_predictions.nightly.audit import NightAudit, audit_night
 from nba_predictions.nightly.current_batch import newest_batch
 from nba_predictions.orchestration.run_config import fan_out
 from nba_predictions.warehouse.port import Warehouse
@@ -80,7 +80,7 @@ def next_action(verdict: Verdict, batch: Batch | None) -> Action:
     if verdict is Verdict.COMPLETE:
         return Action.NOTHING
     cleaned = batch is not None and batch.state in CLEANED_UP
-    if verdict is Verdict.CONSOLIDATED_NOT_PUBLISHED and cleaned:
+    if verdict is Verdict.MERGED_NOT_PUBLISHED and cleaned:
         return Action.NOTHING
     if verdict is Verdict.PARTIAL and cleaned:
         return Action.REPLAY
@@ -125,8 +125,8 @@ def _backfill_date(
     options: BackfillOptions,
     tags: dict[str, str],
 ) -> DateReport:
-    before = gather_evidence(game_date, pipeline.batches, pipeline.warehouse)
-    action = next_action(judge(before).verdict, before.batch)
+    before = audit_night(game_date, pipeline.batches, pipeline.warehouse)
+    action = next_action(before.verdict, before.batch)
     partition = game_date.isoformat()
     changed, succeeded = action is not Action.NOTHING, True
     if action is Action.RUN:
@@ -138,10 +138,9 @@ def _backfill_date(
         published = _publish(pipeline, instance, game_date)
         changed = changed or published is not None
         succeeded = succeeded and published is not False
-    after = gather_evidence(game_date, pipeline.batches, pipeline.warehouse) if changed else before
-    judgement = judge(after)
+    after = audit_night(game_date, pipeline.batches, pipeline.warehouse) if changed else before
     # The last fact is the one that decided the verdict.
-    reason = "" if _is_done(after, judgement.verdict, options) else judgement.facts[-1]
+    reason = "" if _is_done(after, options) else after.facts[-1]
     if not succeeded and not reason:
         reason = "a step failed; its error is printed above"
     if options.grade and not reason and not is_graded(game_date, pipeline.warehouse):
@@ -152,15 +151,15 @@ def _backfill_date(
         else:
             reason = "it could not be graded; the error is printed above"
     outcome = Outcome.FAILED if reason else Outcome.DONE if changed else Outcome.SKIPPED
-    return DateReport(game_date, outcome, judgement.verdict, after.target.batch_rows, reason)
+    return DateReport(game_date, outcome, after.verdict, after.evidence.target.batch_rows, reason)
 
 
-def _is_done(evidence: Evidence, verdict: Verdict, options: BackfillOptions) -> bool:
-    if verdict is Verdict.COMPLETE:
+def _is_done(audit: NightAudit, options: BackfillOptions) -> bool:
+    if audit.complete:
         return True
     # Without --publish, a message that the sensor of an earlier night still has to send does not
     # count against the backfill.
-    return next_action(verdict, evidence.batch) is Action.NOTHING and not options.publish
+    return next_action(audit.verdict, audit.batch) is Action.NOTHING and not options.publish
 
 
 def _publish(pipeline: Pipeline, instance: dg.DagsterInstance, game_date: date) -> bool | None:

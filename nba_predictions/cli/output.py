@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
-from typing import Any
 
 import polars as pl
 
-from nba_predictions.domain.batches.verdict import Evidence, Verdict
+from nba_predictions.nightly.audit import NightAudit
 
 
-def print_steps(game_date: date, told: Mapping[str, Any]) -> None:
+def print_steps(game_date: date, audit: NightAudit) -> None:
+    """Print the steps of a night, and the facts behind a verdict other than COMPLETE."""
     print(f"\n{'game_date':>13}  {game_date}")
-    print(f"{'status':>13}  {told.get('status', '-')}")
-    for step in told.get("steps", ()):
-        count = "-" if step["count"] is None else step["count"]
-        print(f"{step['step']:>13}  {count:>6} {step['what']:<8} {step['at'] or ''}")
-    if told["verdict"] != Verdict.COMPLETE.value:
-        print("\n".join(f"{'':>13}  {fact}" for fact in told["facts"]))
+    print(f"{'status':>13}  {audit.status or '-'}")
+    for step in audit.steps:
+        count = "-" if step.count is None else step.count
+        at = step.at.isoformat(timespec="milliseconds") if step.at else ""
+        print(f"{step.name:>13}  {count:>6} {step.unit:<8} {at}")
+    if not audit.complete:
+        print("\n".join(f"{'':>13}  {fact}" for fact in audit.facts))
 
 
-def print_verdict(game_date: date, evidence: Evidence, told: Mapping[str, Any]) -> int:
-    count = {step["step"]: step["count"] or 0 for step in told.get("steps", ())}
-    if evidence.batch is None:
-        print(f"NO BATCH OF {game_date} {told['verdict']}")
+def print_verdict(game_date: date, audit: NightAudit) -> int:
+    """Print the verdict in one line; return the exit code, 0 only if the night is COMPLETE."""
+    if audit.batch is None:
+        print(f"NO BATCH OF {game_date} {audit.verdict.value}")
     else:
         print(
-            f"BATCH {told['batch_id']} {told['verdict']} players={count['completed']} "
-            f"staged={count['staged']} merged={count['in the table']} "
-            f"cleaned={count['cleaned']} published={told['message_id'] or '-'}"
+            f"BATCH {audit.batch.batch_id} {audit.verdict.value} "
+            f"players={audit.count('completed')} staged={audit.count('staged')} "
+            f"merged={audit.count('in the table')} cleaned={audit.count('cleaned')} "
+            f"published={audit.message_id or '-'}"
         )
-    return 0 if told["verdict"] == Verdict.COMPLETE.value else 1
+    return 0 if audit.complete else 1
 
 
 def print_leaderboard(board: pl.DataFrame) -> None:

@@ -13,7 +13,7 @@ from nba_predictions.alerts.port import Notifier
 from nba_predictions.batch_store.port import BatchStore
 from nba_predictions.definitions import build_definitions, build_resources
 from nba_predictions.domain.batches.batch import CLEANED_UP, Batch, BatchState
-from nba_predictions.domain.batches.reconciliation import last_entry
+from nba_predictions.domain.batches.ledger import LedgerEvent, entries_of
 from nba_predictions.domain.errors import NbaPredictionsError, SettingsError
 from nba_predictions.inputs.port import LeagueSource
 from nba_predictions.messaging.port import Publisher
@@ -100,8 +100,8 @@ class Pipeline:
 
     def is_published(self, batch: Batch) -> bool:
         """Return whether the current state of a batch was published."""
-        published = last_entry(self.batches.ledger(batch.batch_id), "published")
-        return published is not None and batch.state is BatchState.PUBLISHED
+        published = entries_of(self.batches.ledger(batch.batch_id), LedgerEvent.PUBLISHED)
+        return bool(published) and batch.state is BatchState.PUBLISHED
 
     def tick(self, sensor: str, instance: dg.DagsterInstance) -> None:
         """Evaluate a sensor once, and run the jobs that it requests."""

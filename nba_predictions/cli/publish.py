@@ -8,7 +8,7 @@ from nba_predictions.cli.output import print_steps, print_verdict
 from nba_predictions.cli.pipeline import Pipeline
 from nba_predictions.domain.batches.batch import CLEANED_UP, Batch
 from nba_predictions.domain.errors import BatchStateError
-from nba_predictions.nightly.audit import gather_evidence, report
+from nba_predictions.nightly.audit import audit_night
 from nba_predictions.nightly.current_batch import newest_batch, set_announce
 from nba_predictions.settings import Settings
 
@@ -19,10 +19,9 @@ def publish_batch(settings: Settings, batch_id: str) -> int:
     batch = pipeline.batches.get(batch_id)
     with dg.DagsterInstance.get() as instance:
         succeeded = announce_and_publish(pipeline, instance, batch)
-    evidence = gather_evidence(batch.game_date, pipeline.batches, pipeline.warehouse)
-    told = report(evidence)
-    print_steps(batch.game_date, told)
-    code = print_verdict(batch.game_date, evidence, told)
+    audit = audit_night(batch.game_date, pipeline.batches, pipeline.warehouse)
+    print_steps(batch.game_date, audit)
+    code = print_verdict(batch.game_date, audit)
     return code if succeeded else 1
 
 

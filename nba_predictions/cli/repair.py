@@ -11,9 +11,9 @@ from nba_predictions.cli.output import print_steps, print_verdict
 from nba_predictions.cli.pipeline import Pipeline
 from nba_predictions.domain.batches.batch import BatchState
 from nba_predictions.domain.batches.repair import Plan, Remedy, plan_repair
-from nba_predictions.domain.batches.verdict import Evidence, Verdict, judge, some_of
+from nba_predictions.domain.batches.verdict import Evidence, some_of
 from nba_predictions.domain.tables import PREDICTIONS
-from nba_predictions.nightly.audit import gather_evidence, report
+from nba_predictions.nightly.audit import audit_night
 from nba_predictions.nightly.leases import date_lease
 from nba_predictions.orchestration.run_config import fan_out
 from nba_predictions.settings import Settings
@@ -46,10 +46,9 @@ def replay_players(settings: Settings, batch_id: str, players: Sequence[str]) ->
     with dg.DagsterInstance.get() as instance:
         succeeded = pipeline.replay(batch.game_date, instance, players, batch_id)
         pipeline.publish(batch.game_date, instance)
-    evidence = gather_evidence(batch.game_date, pipeline.batches, pipeline.warehouse)
-    told = report(evidence)
-    print_steps(batch.game_date, told)
-    code = print_verdict(batch.game_date, evidence, told)
+    audit = audit_night(batch.game_date, pipeline.batches, pipeline.warehouse)
+    print_steps(batch.game_date, audit)
+    code = print_verdict(batch.game_date, audit)
     return code if succeeded else 1
 
 
@@ -59,15 +58,15 @@ def repair_night(settings: Settings, game_date: date, *, confirmed: bool) -> int
     pipeline.warehouse.prepare()
     tried: set[Plan] = set()
     while True:
-        evidence = gather_evidence(game_date, pipeline.batches, pipeline.warehouse)
-        judgement = judge(evidence)
-        print_verdict(game_date, evidence, report(evidence))
-        plan = plan_repair(evidence, judgement, _players_without_rows(pipeline, evidence))
+        audit = audit_night(game_date, pipeline.batches, pipeline.warehouse)
+        evidence = audit.evidence
+        print_verdict(game_date, audit)
+        plan = plan_repair(evidence, audit.verdict, _players_without_rows(pipeline, evidence))
         if not plan.remedies or plan in tried:
             print(plan.why if not plan.remedies else f"this did not help: {plan.why}")
-            return 0 if judgement.verdict is Verdict.COMPLETE else 1
+            return 0 if audit.complete else 1
         tried.add(plan)
-        print("\n".join(f"{'':>4}{fact}" for fact in judgement.facts))
+        print("\n".join(f"{'':>4}{fact}" for fact in audit.facts))
         print(f"{plan.why}. To do:")
         for number, remedy in enumerate(plan.remedies, start=1):
             print(f"{number:>4}. {remedy.value}")
@@ -120,11 +119,11 @@ def _apply(
 
 def _players_without_rows(pipeline: Pipeline, evidence: Evidence) -> list[str]:
     """Return the players with fewer rows of the batch in the target table than were recorded."""
-    batch = evidence.batch
-    if batch is None:
+    if evidence.snapshot is None:
         return []
+    batch, completions = evidence.snapshot.batch, evidence.snapshot.completions
     counts = pipeline.warehouse.query(
         "rows_by_player", PREDICTIONS, partition=batch.game_date, batch_id=batch.batch_id
     )
     rows = {row["player_lookup"]: row["row_count"] for row in counts.to_pylist()}
-    return [c.player_lookup for c in evidence.completions if rows.get(c.player_lookup, 0) < c.rows]
+    return [c.player_lookup for c in completions if rows.get(c.player_lookup, 0) < c.rows]

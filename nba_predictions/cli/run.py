@@ -11,11 +11,10 @@ import polars as pl
 
 from nba_predictions.cli.output import print_frame, print_steps, print_verdict
 from nba_predictions.cli.pipeline import Pipeline
-from nba_predictions.domain.batches.verdict import Evidence
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.policies.input_gates import GATES_TAG
 from nba_predictions.domain.tables import PREDICTIONS
-from nba_predictions.nightly.audit import gather_evidence, report
+from nba_predictions.nightly.audit import NightAudit, audit_night
 from nba_predictions.nightly.refresh import refuse_the_past
 from nba_predictions.orchestration.run_config import fan_out
 from nba_predictions.settings import Settings
@@ -50,8 +49,8 @@ def refresh_night(settings: Settings, game_date: date, past: bool) -> int:
 
 def _print_result(settings: Settings, pipeline: Pipeline, game_date: date, succeeded: bool) -> int:
     pipeline.warehouse.prepare()
-    evidence = gather_evidence(game_date, pipeline.batches, pipeline.warehouse)
-    code = _print_night(settings, game_date, evidence, pipeline.warehouse)
+    audit = audit_night(game_date, pipeline.batches, pipeline.warehouse)
+    code = _print_night(settings, game_date, audit, pipeline.warehouse)
     if not succeeded:
         # The night above may be an earlier batch of the date, which is complete.
         print(f"THIS RUN OF {game_date} FAILED. The errors are printed above.", file=sys.stderr)
@@ -59,13 +58,12 @@ def _print_result(settings: Settings, pipeline: Pipeline, game_date: date, succe
 
 
 def _print_night(
-    settings: Settings, game_date: date, evidence: Evidence, warehouse: Warehouse
+    settings: Settings, game_date: date, audit: NightAudit, warehouse: Warehouse
 ) -> int:
     """Print the predictions by system, the steps, and the verdict as the last line."""
-    told = report(evidence)
     if settings.source == "simulated":
         print("\nSIMULATED LEAGUE: these games, players and lines do not exist.")
-    batch = evidence.batch
+    batch = audit.batch
     if batch is not None:
         summary = warehouse.query(
             "night_summary", PREDICTIONS, partition=game_date, batch_id=batch.batch_id
@@ -73,10 +71,10 @@ def _print_night(
         if summary.num_rows:
             print()
             print_frame(pl.DataFrame(summary))
-    print_steps(game_date, told)
+    print_steps(game_date, audit)
     print(f"\nThe predictions are in {warehouse.where(PREDICTIONS)}")
     print(f"To look at the night in the Dagster UI: {_ui_command(settings)}\n")
-    return print_verdict(game_date, evidence, told)
+    return print_verdict(game_date, audit)
 
 
 def _ui_command(settings: Settings) -> str:

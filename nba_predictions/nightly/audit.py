@@ -1,7 +1,7 @@
-"""The one view of a night: what was asked for, and what became of it, step by step.
+"""Audit a night: compare what was requested with what happened, step by step, and give a verdict.
 
-The evidence is gathered from the batch store, the staging area and the target table. Log lines are
-not asked: that nothing was logged proves nothing.
+The evidence comes from the batch store, the staging area and the target table, never from logs: a
+missing log line proves nothing.
 """
 
 from __future__ import annotations
@@ -12,37 +12,115 @@ from datetime import date, datetime
 from typing import Any
 
 from nba_predictions.batch_store.port import BatchStore
-from nba_predictions.domain.batches.batch import MERGED, progress, tally
-from nba_predictions.domain.batches.reconciliation import TargetCounts, last_entry
-from nba_predictions.domain.batches.verdict import Evidence, judge
+from nba_predictions.domain.batches.batch import ROWS_IN_TARGET, Batch
+from nba_predictions.domain.batches.ledger import LedgerEvent, entries_of
+from nba_predictions.domain.batches.reconciliation import TargetCounts
+from nba_predictions.domain.batches.snapshot import BatchSnapshot
+from nba_predictions.domain.batches.verdict import Evidence, Verdict, conclude
 from nba_predictions.domain.tables import PREDICTIONS
-from nba_predictions.nightly.current_batch import newest_batch
+from nba_predictions.nightly.current_batch import newest_batch, read_snapshot
 from nba_predictions.warehouse.port import Warehouse
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a night: how many of what, and when that was last recorded (UTC).
+
+    `count` is None if the step has not happened.
+    """
+
+    name: str
+    count: int | None
+    unit: str
+    at: datetime | None
+
+
+@dataclass(frozen=True)
+class NightAudit:
+    """The verdict on a night, with the evidence and facts behind it and the steps of the night."""
+
+    evidence: Evidence
+    verdict: Verdict
+    facts: tuple[str, ...]
+    steps: tuple[Step, ...]
+
+    @property
+    def batch(self) -> Batch | None:
+        return self.evidence.batch
+
+    @property
+    def complete(self) -> bool:
+        return self.verdict is Verdict.COMPLETE
+
+    @property
+    def status(self) -> str | None:
+        snapshot = self.evidence.snapshot
+        return snapshot.progress.status.value if snapshot else None
+
+    @property
+    def message_id(self) -> str | None:
+        snapshot = self.evidence.snapshot
+        return snapshot.publication.message_id if snapshot and snapshot.publication else None
+
+    def count(self, step: str) -> int:
+        """Return the count of a step; 0 if it has not happened."""
+        return next((s.count or 0 for s in self.steps if s.name == step), 0)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the audit as plain values, as `nba-predictions audit --json` prints it."""
+        conclusion = {"verdict": self.verdict.value, "facts": list(self.facts)}
+        snapshot = self.evidence.snapshot
+        if snapshot is None:
+            return conclusion
+        batch = snapshot.batch
+        return {
+            "batch_id": batch.batch_id,
+            "game_date": batch.game_date.isoformat(),
+            "source": batch.source,
+            "state": batch.state.value,
+            "status": self.status,
+            **conclusion,
+            "message_id": self.message_id,
+            "steps": [
+                {
+                    "step": step.name,
+                    "count": step.count,
+                    "what": step.unit,
+                    "at": step.at.isoformat(timespec="milliseconds") if step.at else None,
+                }
+                for step in self.steps
+            ],
+            "skipped": {c.player_lookup: c.skip_reason for c in snapshot.skipped},
+            "dead_letters": {d.player_lookup: d.error for d in snapshot.dead_letters},
+        }
+
+
+def audit_night(
+    game_date: date, store: BatchStore, warehouse: Warehouse, batch_id: str | None = None
+) -> NightAudit:
+    """Audit one batch, by default the newest of the date that was not abandoned."""
+    evidence = gather_evidence(game_date, store, warehouse, batch_id)
+    conclusion = conclude(evidence)
+    return NightAudit(evidence, conclusion.verdict, conclusion.facts, tuple(_steps(evidence)))
 
 
 def gather_evidence(
     game_date: date, store: BatchStore, warehouse: Warehouse, batch_id: str | None = None
 ) -> Evidence:
-    """Return the evidence on one batch, by default the newest of the date that was not given up."""
+    """Return the evidence on one batch, by default the newest that was not abandoned."""
     now = store.now()
     batch = newest_batch(store, game_date)
     successor = None
     if batch_id is not None and batch is not None and batch.batch_id != batch_id:
-        # One that is opened again, by a replay or a refresh, has taken over what it merged before.
-        if batch.state in MERGED or last_entry(store.ledger(batch.batch_id), "merged"):
+        if _owns_rows(batch, store):
             successor = batch.batch_id
         batch = next((b for b in store.of_date(game_date) if b.batch_id == batch_id), None)
     if batch is None:
-        return Evidence(None, (), (), (), frozenset(), TargetCounts(0, 0), now)
-    completions = store.completions(batch.batch_id)
+        return Evidence(None, frozenset(), TargetCounts(0, 0), now)
+    snapshot = read_snapshot(store, batch.batch_id)
     return Evidence(
-        batch=batch,
-        completions=completions,
-        dead_letters=store.dead_letters(batch.batch_id),
-        ledger=store.ledger(batch.batch_id),
-        staging_there=warehouse.staging_there(
-            [c.staging_table for c in completions if c.staging_table]
-        ),
+        snapshot=snapshot,
+        existing_staging=warehouse.staging_there(snapshot.staging_tables),
         target=warehouse.count(PREDICTIONS, game_date, batch.batch_id),
         now=now,
         successor=successor,
@@ -50,101 +128,64 @@ def gather_evidence(
     )
 
 
-@dataclass(frozen=True)
-class Step:
-    """One step of a night: how many, of what, and when it was last recorded (UTC)."""
-
-    name: str
-    count: int | None
-    what: str
-    at: datetime | None
-
-
-def steps(evidence: Evidence) -> list[Step]:
-    """Return a night step by step, from what was requested to what was published."""
-    batch = evidence.batch
-    if batch is None:
-        return []
-    completed = [c for c in evidence.completions if c.rows]
-    skipped = [c for c in evidence.completions if not c.rows]
-    done = {c.player_lookup for c in evidence.completions}
-    failed = [d for d in evidence.dead_letters if d.player_lookup not in done]
-    merged, cleaned, published = (
-        last_entry(evidence.ledger, event) for event in ("merged", "cleaned", "published")
+def _owns_rows(batch: Batch, store: BatchStore) -> bool:
+    """Return whether a batch has merged, also if a replay or refresh has reopened it since."""
+    return batch.state in ROWS_IN_TARGET or bool(
+        entries_of(store.ledger(batch.batch_id), LedgerEvent.MERGED)
     )
-    dropped = [e for e in evidence.ledger if e.event == "cleaned"]
+
+
+def _steps(evidence: Evidence) -> list[Step]:
+    """Return the steps of a night, from what was requested to what was published."""
+    if evidence.snapshot is None:
+        return []
+    return [
+        *_player_steps(evidence.snapshot),
+        *_row_steps(evidence.snapshot, evidence.target, evidence.now),
+        *_final_steps(evidence.snapshot, evidence),
+    ]
+
+
+def _player_steps(snapshot: BatchSnapshot) -> list[Step]:
+    batch, skipped, failed = snapshot.batch, snapshot.skipped, snapshot.failed
+    completed = [c for c in snapshot.completions if c.rows]
+    staged_at = _latest(c.recorded_at for c in completed)
     return [
         Step("requested", batch.expected_players, "players", batch.created_at),
-        Step("completed", len(completed), "players", _latest(c.recorded_at for c in completed)),
+        Step("completed", len(completed), "players", staged_at),
         Step("skipped", len(skipped), "players", _latest(c.recorded_at for c in skipped)),
         Step("failed", len(failed), "players", _latest(d.recorded_at for d in failed)),
-        Step(
-            "staged",
-            sum(c.rows for c in completed),
-            "rows",
-            _latest(c.recorded_at for c in completed),
-        ),
+        Step("staged", sum(c.rows for c in completed), "rows", staged_at),
+    ]
+
+
+def _row_steps(snapshot: BatchSnapshot, target: TargetCounts, now: datetime) -> list[Step]:
+    merged, reconciliation = snapshot.last(LedgerEvent.MERGED), snapshot.reconciliation
+    updated = target.batch_rows - target.created
+    return [
         Step(
             "merged",
-            merged.counts["batch_rows_in_target"] if merged else None,
+            reconciliation.batch_rows_in_target if reconciliation else None,
             "rows",
             merged.at if merged else None,
         ),
-        Step("in the table", evidence.target.batch_rows, "rows", evidence.now),
-        *_written(evidence.target),
-        Step(
-            "cleaned",
-            sum(e.counts["tables_dropped"] for e in dropped) if dropped else None,
-            "tables",
-            cleaned.at if cleaned else None,
-        ),
-        Step("staging left", len(evidence.staging_there), "tables", evidence.now),
+        Step("in the table", target.batch_rows, "rows", now),
+        Step("created", target.created, "rows", target.last_updated_at if target.created else None),
+        Step("updated", updated, "rows", target.last_updated_at if updated else None),
+    ]
+
+
+def _final_steps(snapshot: BatchSnapshot, evidence: Evidence) -> list[Step]:
+    cleaned, published = snapshot.last(LedgerEvent.CLEANED), snapshot.last(LedgerEvent.PUBLISHED)
+    dropped = sum(cleanup.tables_dropped for cleanup in snapshot.cleanups)
+    return [
+        Step("cleaned", dropped if cleaned else None, "tables", cleaned.at if cleaned else None),
+        Step("staging left", len(evidence.existing_staging), "tables", evidence.now),
         Step(
             "published", int(published is not None), "message", published.at if published else None
         ),
     ]
 
 
-def _written(target: TargetCounts) -> list[Step]:
-    """Return how many of the rows the batch created, and how many were there and it updated."""
-    counts = {"created": target.created, "updated": target.batch_rows - target.created}
-    return [
-        Step(name, count, "rows", target.last_updated_at if count else None)
-        for name, count in counts.items()
-    ]
-
-
 def _latest(times: Iterable[datetime]) -> datetime | None:
     return max(times, default=None)
-
-
-def report(evidence: Evidence) -> dict[str, Any]:
-    """Return a night as plain values: batch, status, steps, verdict and its facts."""
-    judgement = judge(evidence)
-    batch = evidence.batch
-    told: dict[str, Any] = {"verdict": judgement.verdict.value, "facts": list(judgement.facts)}
-    if batch is None:
-        return told
-    published = last_entry(evidence.ledger, "published")
-    return {
-        "batch_id": batch.batch_id,
-        "game_date": batch.game_date.isoformat(),
-        "source": batch.source,
-        "state": batch.state.value,
-        "status": progress(batch, tally(evidence.completions, evidence.dead_letters)).status.value,
-        **told,
-        "message_id": published.counts["message_id"] if published else None,
-        "steps": [
-            {
-                "step": step.name,
-                "count": step.count,
-                "what": step.what,
-                "at": step.at.isoformat(timespec="milliseconds") if step.at else None,
-            }
-            for step in steps(evidence)
-        ],
-        "skipped": {c.player_lookup: c.skip_reason for c in evidence.completions if not c.rows},
-        "dead_letters": {
-            d.player_lookup: f"{d.error_class}: {d.message}" for d in evidence.dead_letters
-        },
-    }

@@ -1,42 +1,42 @@
-"""Find stalled, abandoned and unpublished batches. Nothing is changed here."""
+"""Find the batches that call for an alert: stalled, abandoned, or not published."""
 
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 
 from nba_predictions.batch_store.port import BatchStore
-from nba_predictions.domain.batches.batch import Batch, BatchState
-from nba_predictions.domain.batches.reconciliation import last_entry, unmerged_staging
+from nba_predictions.domain.batches.batch import Batch, BatchState, Progress
+from nba_predictions.domain.batches.ledger import LedgerEvent, entries_of
 from nba_predictions.domain.policies.alerting import WATCH_PERIOD, Condition, Kind, Severity
-from nba_predictions.nightly.current_batch import batch_progress, newest_batch
-from nba_predictions.nightly.publication import unpublished
+from nba_predictions.nightly.current_batch import batch_progress, newest_batch, read_snapshot
+from nba_predictions.nightly.publication import unpublished_batches
 from nba_predictions.nightly.stalls import silent_batches
 
 #: The first attempts to publish may fail without an alert.
 UNPUBLISHED_AFTER = timedelta(minutes=10)
 
 
-def stalled_batches(store: BatchStore, now: datetime) -> list[Condition]:
-    """Return the batches without progress for the stall window, and the abandoned batches."""
-    conditions = []
-    for stall in silent_batches(store, now):
-        batch = stall.batch
-        conditions.append(
-            _condition(
-                batch,
-                Kind.STALLED_BATCH,
-                f"the batch of {batch.game_date} is stalled in the state {batch.state.value}",
-                since=stall.since,
-                facts={
-                    "state": batch.state.value,
-                    "idle_minutes": int(stall.idle.total_seconds() // 60),
-                    "completion_pct": stall.done.completion_pct,
-                    "completed": stall.done.completed,
-                    "failed_players": stall.done.failed,
-                    "expected_players": stall.done.expected,
-                },
-            )
+def stalled_conditions(store: BatchStore, now: datetime) -> list[Condition]:
+    """Return the batches that recorded nothing for the stall window, and those abandoned since."""
+    stalled = [
+        _condition(
+            stall.batch,
+            Kind.STALLED_BATCH,
+            f"the batch of {stall.batch.game_date} is stalled in state {stall.batch.state.value}",
+            since=stall.since,
+            facts={
+                "state": stall.batch.state.value,
+                "idle_minutes": stall.idle_minutes,
+                **_player_facts(stall.progress),
+            },
         )
+        for stall in silent_batches(store, now)
+    ]
+    return [*stalled, *_abandoned(store, now)]
+
+
+def _abandoned(store: BatchStore, now: datetime) -> list[Condition]:
+    conditions = []
     for batch in store.in_states({BatchState.FAILED}):
         since = batch.times.get(BatchState.FAILED.value, batch.created_at)
         if now - since >= WATCH_PERIOD:
@@ -44,49 +44,53 @@ def stalled_batches(store: BatchStore, now: datetime) -> list[Condition]:
         newest = newest_batch(store, batch.game_date)
         if newest is None or newest.batch_id != batch.batch_id:
             continue
-        done = batch_progress(batch, store)
         conditions.append(
             _condition(
                 batch,
                 Kind.STALLED_BATCH,
-                f"the batch of {batch.game_date} was abandoned, and no newer batch replaced it",
+                f"the batch of {batch.game_date} was abandoned, and no other batch replaced it",
                 since=since,
                 watched_until=since + WATCH_PERIOD,
-                facts={
-                    "reason": batch.reason,
-                    "completion_pct": done.completion_pct,
-                    "completed": done.completed,
-                    "failed_players": done.failed,
-                    "expected_players": done.expected,
-                },
+                facts={"reason": batch.reason, **_player_facts(batch_progress(batch, store))},
             )
         )
     return conditions
 
 
-def unpublished_batches(store: BatchStore, now: datetime) -> list[Condition]:
-    """Return the batches that were cleaned up some time ago and are not published."""
+def _player_facts(progress: Progress) -> dict[str, object]:
+    return {
+        "completion_pct": progress.completion_pct,
+        "completed": progress.completed,
+        "failed_players": progress.failed,
+        "expected_players": progress.expected,
+    }
+
+
+def unpublished_conditions(store: BatchStore, now: datetime) -> list[Condition]:
+    """Return the batches that were cleaned up a while ago and are still not published."""
     conditions = []
-    for batch in unpublished(store):
+    for batch in unpublished_batches(store):
         since = batch.times.get(BatchState.CLEANED.value, batch.created_at)
         if now - since < UNPUBLISHED_AFTER:
             continue
-        ledger = store.ledger(batch.batch_id)
-        if unmerged_staging(store.completions(batch.batch_id), ledger):
-            # Replayed players are not merged yet: this counts as a stalled batch.
+        snapshot = read_snapshot(store, batch.batch_id)
+        if snapshot.unmerged_staging:
+            # Players were replayed into the batch and not merged: that is a stalled batch.
             continue
-        failed = last_entry(ledger, "publish_failed")
-        attempts = [e for e in ledger if e.event == "publish_failed" and e.at >= since]
+        failures = entries_of(snapshot.ledger, LedgerEvent.PUBLISH_FAILED)
+        last_failure = snapshot.last(LedgerEvent.PUBLISH_FAILED)
         conditions.append(
             _condition(
                 batch,
                 Kind.UNPUBLISHED_BATCH,
-                f"the predictions of {batch.game_date} are merged but not published",
+                f"the predictions of {batch.game_date} are in the table, and not published",
                 since=since,
-                run_id=failed.run_id if failed else batch.run_id,
+                run_id=last_failure.run_id if last_failure else batch.run_id,
                 facts={
-                    "failed_attempts": len(attempts),
-                    "last_error": failed.counts.get("error") if failed else "never attempted",
+                    "failed_attempts": sum(entry.at >= since for entry in failures),
+                    "last_error": (
+                        last_failure.details().get("error") if last_failure else "never attempted"
+                    ),
                     "waiting_minutes": int((now - since).total_seconds() // 60),
                 },
             )
@@ -97,10 +101,10 @@ def unpublished_batches(store: BatchStore, now: datetime) -> list[Condition]:
 def published_after(store: BatchStore, game_date: date, moment: datetime) -> bool:
     """Return whether the newest batch of a date was published after a moment."""
     batch = newest_batch(store, game_date)
-    at = batch.times.get(BatchState.PUBLISHED.value) if batch else None
-    return (
-        at is not None and batch is not None and batch.state is BatchState.PUBLISHED and at > moment
-    )
+    if batch is None or batch.state is not BatchState.PUBLISHED:
+        return False
+    published_at = batch.times.get(BatchState.PUBLISHED.value)
+    return published_at is not None and published_at > moment
 
 
 def _condition(
@@ -114,7 +118,7 @@ def _condition(
     watched_until: datetime | None = None,
 ) -> Condition:
     return Condition(
-        # A stalled batch that is then abandoned stays the same condition.
+        # One key per batch and kind: a stalled batch that is abandoned later is the same alert.
         key=f"{kind.value}:{batch.batch_id}",
         kind=kind,
         severity=Severity.ERROR,

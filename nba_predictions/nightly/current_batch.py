@@ -1,4 +1,4 @@
-"""What every step of a night asks of the batch store."""
+"""Find and read the batch of a date."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from datetime import date
 from typing import Any
 
 from nba_predictions.batch_store.port import BatchStore
-from nba_predictions.domain.batches.batch import Batch, BatchState, LedgerEntry, Progress, progress
+from nba_predictions.domain.batches.batch import Batch, BatchState, Progress, progress
+from nba_predictions.domain.batches.ledger import LedgerEntry, LedgerEvent
+from nba_predictions.domain.batches.snapshot import BatchSnapshot
 from nba_predictions.domain.errors import BatchStateError
 
 
 def current_batch(store: BatchStore, game_date: date) -> Batch:
-    """Return the newest batch of a date that was not given up.
+    """Return the newest batch of a date that was not abandoned.
 
     Raises:
         BatchStateError: the date has no batch.
@@ -26,30 +28,45 @@ def current_batch(store: BatchStore, game_date: date) -> Batch:
 
 
 def newest_batch(store: BatchStore, game_date: date) -> Batch | None:
-    """Return the newest batch of a date that was not given up, else the newest, else None."""
+    """Return the newest batch that was not abandoned, else the newest, else None."""
     batches = store.of_date(game_date)
-    standing = (b for b in batches if b.state is not BatchState.FAILED)
-    return next(standing, next(iter(batches), None))
+    not_failed = (b for b in batches if b.state is not BatchState.FAILED)
+    return next(not_failed, next(iter(batches), None))
+
+
+def read_snapshot(store: BatchStore, batch_id: str) -> BatchSnapshot:
+    """Read everything that a store holds about a batch.
+
+    The ledger is read last, so that staging which another worker merges and drops while this reads
+    is not mistaken for lost.
+    """
+    return BatchSnapshot(
+        batch=store.get(batch_id),
+        completions=store.completions(batch_id),
+        dead_letters=store.dead_letters(batch_id),
+        ledger=store.ledger(batch_id),
+    )
+
+
+def batch_progress(batch: Batch, store: BatchStore) -> Progress:
+    """Return the progress of a batch, counted by the store without reading every player."""
+    return progress(batch, store.tally(batch.batch_id))
 
 
 def set_announce(store: BatchStore, batch_id: str, announce: bool, *, run_id: str) -> bool:
-    """Let a batch be announced, or not; return whether that is a change."""
+    """Turn the completion message of a batch on or off; return whether that is a change."""
     while True:
         batch = store.get(batch_id)
         if batch.announce is announce:
             return False
-        # Not revised: somebody else has changed the batch meanwhile.
+        # The revision fails if another worker changed the batch after it was read.
         if store.revise(batch, replace(batch, announce=announce)):
-            counts = {"announce": announce}
-            store.append(batch_id, LedgerEntry("announce_changed", store.now(), run_id, counts))
+            details = {"announce": announce}
+            entry = LedgerEntry(LedgerEvent.ANNOUNCE_CHANGED, store.now(), run_id, details)
+            store.append(batch_id, entry)
             return True
 
 
-def log_fields(batch: Batch, run_id: str) -> dict[str, Any]:
-    """Return what every milestone of a batch carries."""
+def log_context(batch: Batch, run_id: str) -> dict[str, Any]:
+    """Return the fields that every milestone of a batch carries."""
     return {"batch_id": batch.batch_id, "game_date": batch.game_date, "run_id": run_id}
-
-
-def batch_progress(batch: Batch, store: BatchStore) -> Progress:
-    """Let the store count a batch."""
-    return progress(batch, store.tally(batch.batch_id))

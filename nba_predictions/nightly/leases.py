@@ -1,4 +1,4 @@
-"""One worker at a time may merge, clean up or replay a game_date."""
+"""Hold the lease of a game date, so that one worker at a time merges, cleans up or replays it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from datetime import timedelta
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from nba_predictions.batch_store.port import BatchStore
-from nba_predictions.domain.batches.batch import Batch, Lease
+from nba_predictions.domain.batches.batch import Batch
+from nba_predictions.domain.batches.lease import Lease
 from nba_predictions.domain.errors import LeaseLostError
 
-#: Far longer than a merge takes; a holder that died is succeeded after this.
+#: Much longer than a merge takes. After this, another worker succeeds a holder that died.
 LEASE_TTL = timedelta(minutes=3)
-#: How long one waits for another worker of the same date: until a dead one's lease is out.
+#: Long enough for the lease of a holder that died to expire.
 LEASE_WAIT_SECONDS = LEASE_TTL.total_seconds() + 30
 
 
@@ -22,10 +23,10 @@ LEASE_WAIT_SECONDS = LEASE_TTL.total_seconds() + 30
 def date_lease(
     batch: Batch, store: BatchStore, *, run_id: str, wait_seconds: float | None = None
 ) -> Iterator[Lease]:
-    """Hold the lease of a batch's date, and give it back.
+    """Acquire the lease of a batch's date, waiting for another holder, and release it at the end.
 
     Raises:
-        LeaseLostError: another worker of the date did not end in time.
+        LeaseLostError: another worker still holds the lease after `wait_seconds`.
     """
     attempts = Retrying(
         retry=retry_if_exception_type(LeaseLostError),

@@ -1,177 +1,162 @@
-"""Tell the phases downstream that a batch is done: at least once, and never for a bad one."""
+"""Publish a finished batch to the downstream phases: at least once, and never a bad batch."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from typing import Any
 
 from nba_predictions.batch_store.port import BatchStore
-from nba_predictions.domain.batches.batch import (
-    CLEANED_UP,
-    Batch,
-    BatchState,
-    Completion,
-    LedgerEntry,
-    Progress,
-)
-from nba_predictions.domain.batches.reconciliation import (
-    Reconciliation,
-    changed_since_merge,
-    last_entry,
-)
+from nba_predictions.domain.batches.batch import CLEANED_UP, Batch, BatchState
+from nba_predictions.domain.batches.ledger import LedgerEntry, LedgerEvent, Published, entries_of
+from nba_predictions.domain.batches.snapshot import BatchSnapshot
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.errors import BatchStateError
 from nba_predictions.domain.messages.completion import CompletionMessage, CompletionMetadata
 from nba_predictions.domain.messages.dead_letter import DeadLetterMessage
 from nba_predictions.logs import milestone
 from nba_predictions.messaging.port import Publisher
-from nba_predictions.nightly.current_batch import batch_progress, current_batch, log_fields
+from nba_predictions.nightly.current_batch import current_batch, log_context, read_snapshot
 
 
-def unpublished(store: BatchStore) -> list[Batch]:
-    """Return the batches that are consolidated and cleaned and wait to be published.
+def unpublished_batches(store: BatchStore) -> list[Batch]:
+    """Return the batches that are merged and cleaned up, and still have to be published.
 
-    A later batch of the same date has taken over the rows of an earlier one, and speaks for both.
-    One that is not to be announced waits for nothing.
+    A later batch of a date owns the rows of an earlier one, so only the later one is published.
     """
-    waiting = [b for b in store.in_states({BatchState.CLEANED}) if b.announce]
-    return [b for b in waiting if current_batch(store, b.game_date).batch_id == b.batch_id]
+    cleaned = [b for b in store.in_states({BatchState.CLEANED}) if b.announce]
+    return [b for b in cleaned if current_batch(store, b.game_date).batch_id == b.batch_id]
 
 
-def completion_message(
-    batch: Batch,
-    done: Progress,
-    completions: Sequence[Completion],
-    ledger: Sequence[LedgerEntry],
-) -> CompletionMessage:
-    """Build the message of a cleaned batch.
+def completion_message(snapshot: BatchSnapshot) -> CompletionMessage:
+    """Return the message of a cleaned-up batch.
 
     Raises:
-        BatchStateError: the batch has no merge that reconciled, players were staged since, or it is
-            below its threshold.
+        BatchStateError: the batch has no reconciled merge, players were staged after it, or too
+            few players are accounted for.
     """
-    merged = last_entry(ledger, "merged")
-    if merged is None:
-        raise BatchStateError(f"{batch.batch_id} has no merge in its ledger; consolidate it first")
-    numbers = Reconciliation.from_numbers(merged.counts)
+    batch, progress, numbers = snapshot.batch, snapshot.progress, snapshot.reconciliation
+    merged = snapshot.last(LedgerEvent.MERGED)
+    if merged is None or numbers is None:
+        raise BatchStateError(f"{batch.batch_id} has no merge in its ledger; merge it first")
     problems = numbers.merge_problems()
-    since = len(changed_since_merge(completions, ledger))
-    if since and not problems:
-        problems.append(f"{since} players were staged or skipped since it was merged")
-    if not done.may_go_out:
-        problems.append(f"only {done.completion_pct}% of its players are accounted for")
+    changed = len(snapshot.changed_since_merge)
+    if changed and not problems:
+        problems.append(f"{changed} players were staged or skipped after its merge")
+    if not progress.may_be_published:
+        problems.append(f"only {progress.completion_pct}% of its players are accounted for")
     if problems:
-        raise BatchStateError(f"{batch.batch_id} must not go out: {'; '.join(problems)}")
+        raise BatchStateError(f"{batch.batch_id} must not be published: {'; '.join(problems)}")
     return CompletionMessage(
         execution_id=batch.batch_id,
         correlation_id=batch.run_id,
         game_date=batch.game_date,
-        status=done.status,
+        status=progress.status,
         timestamp=utc_now(),
         record_count=numbers.batch_rows_in_target,
-        records_failed=done.failed,
-        # Two machines' clocks may disagree, and no message would pass with less than zero.
+        records_failed=progress.failed,
+        # The clocks of two machines may disagree; a message with a negative duration is invalid.
         duration_seconds=max(0.0, (merged.at - batch.created_at).total_seconds()),
-        revision=_revision(completions, ledger),
+        revision=_revision(snapshot),
         metadata=CompletionMetadata(
             batch_id=batch.batch_id,
-            expected_players=done.expected,
-            completed_players=done.completed,
-            skipped_players=done.skipped,
-            failed_players=done.failed,
+            expected_players=progress.expected,
+            completed_players=progress.completed,
+            skipped_players=progress.skipped,
+            failed_players=progress.failed,
             rows_staged=numbers.batch_rows_expected,
             rows_merged=numbers.batch_rows_in_target,
-            completion_pct=done.completion_pct,
+            completion_pct=progress.completion_pct,
         ),
     )
 
 
-def _revision(completions: Sequence[Completion], ledger: Sequence[LedgerEntry]) -> int:
-    """Count the publications that a replayed player has outdated: readers must see the next."""
-    newest = max((c.recorded_at for c in completions), default=None)
-    return sum(
-        entry.event == "published" and newest is not None and entry.at < newest for entry in ledger
-    )
+def _revision(snapshot: BatchSnapshot) -> int:
+    """Count the earlier publications that a replay or refresh has made outdated."""
+    newest = max((c.recorded_at for c in snapshot.completions), default=None)
+    published = entries_of(snapshot.ledger, LedgerEvent.PUBLISHED)
+    return sum(newest is not None and entry.at < newest for entry in published)
 
 
-def announce_dead_letters(
+def publish_dead_letters(
     batch: Batch, store: BatchStore, publisher: Publisher, *, run_id: str
 ) -> int:
-    """Publish the failed players of a batch that were not announced yet; return how many.
+    """Publish the dead letters of a batch that are not published yet; return how many.
 
     Raises:
-        PublishError: the broker did not take one; those before it are announced.
+        PublishError: the broker did not accept a message. Those before it are recorded.
     """
-    announced = {
-        entry.counts["dedup_id"]
-        for entry in store.ledger(batch.batch_id)
-        if entry.event == "dead_letter_announced"
+    published = {
+        entry.details()["dedup_id"]
+        for entry in entries_of(store.ledger(batch.batch_id), LedgerEvent.DEAD_LETTER_PUBLISHED)
     }
-    letters = [DeadLetterMessage.of(batch, d) for d in store.dead_letters(batch.batch_id)]
-    new = [letter for letter in letters if letter.dedup_id not in announced]
-    for letter in new:
-        counts = {"dedup_id": letter.dedup_id, "message_id": publisher.publish(letter)}
-        entry = LedgerEntry("dead_letter_announced", store.now(), run_id, counts)
+    messages = [DeadLetterMessage.of(batch, d) for d in store.dead_letters(batch.batch_id)]
+    outstanding = [message for message in messages if message.dedup_id not in published]
+    for message in outstanding:
+        details = {"dedup_id": message.dedup_id, "message_id": publisher.publish(message)}
+        entry = LedgerEntry(LedgerEvent.DEAD_LETTER_PUBLISHED, store.now(), run_id, details)
         store.append(batch.batch_id, entry)
-    return len(new)
+    return len(outstanding)
 
 
 def publish_completion(
     batch: Batch, store: BatchStore, publisher: Publisher, *, run_id: str
-) -> str:
-    """Publish the completion of a batch and record the broker's message id; return the id.
+) -> Published:
+    """Publish the completion message of a batch, and record the broker's acknowledgement.
 
-    A batch that is published already is not published again. A crash between the acknowledgement
-    and its record publishes once more with the same dedup_id.
+    A published batch is not published again. After a crash between the acknowledgement and its
+    record, the next attempt sends the message again with the same dedup_id.
 
     Raises:
-        PublishError: the broker did not take it. The batch stays cleaned, and is tried again.
-        BatchStateError: the batch is not cleaned, is not to be announced, or must not go out.
+        PublishError: the broker did not accept the message. The batch stays cleaned up, and the
+            sensor retries.
+        BatchStateError: the batch is not cleaned up, is not to be published, or must not be.
     """
-    which = log_fields(batch, run_id)
-    ledger = store.ledger(batch.batch_id)
-    present = store.get(batch.batch_id)
-    state = present.state
-    earlier = last_entry(ledger, "published")
-    if earlier and state is BatchState.PUBLISHED:
-        return str(earlier.counts["message_id"])
-    # Published without an entry of it: nobody can know whether the message went out.
-    if state not in CLEANED_UP:
-        raise BatchStateError(
-            f"{batch.batch_id} is {state.value}; only a cleaned batch is published"
-        )
-    if not present.announce:
-        raise BatchStateError(
-            f"{batch.batch_id} is not to be announced, it is of a backfill or was made too late; "
-            f"`nba-predictions publish --batch {batch.batch_id}` announces it"
-        )
-    done = batch_progress(batch, store)
-    message = completion_message(batch, done, store.completions(batch.batch_id), ledger)
+    snapshot = read_snapshot(store, batch.batch_id)
+    if snapshot.publication and snapshot.batch.state is BatchState.PUBLISHED:
+        return snapshot.publication
+    _refuse_unless_publishable(snapshot.batch)
+    message = completion_message(snapshot)
     try:
-        announce_dead_letters(batch, store, publisher, run_id=run_id)
+        publish_dead_letters(batch, store, publisher, run_id=run_id)
         message_id = publisher.publish(message)
     except Exception as error:
-        # Whatever it was, the consolidation stays good, and the attempt stays visible.
-        counts = {"error": f"{type(error).__name__}: {error}"}
-        store.append(batch.batch_id, LedgerEntry("publish_failed", store.now(), run_id, counts))
-        milestone("publish_failed", counts["error"], severity=logging.ERROR, **which)
+        # Whatever failed, the merge stays valid. The failed attempt is recorded.
+        reason = f"{type(error).__name__}: {error}"
+        details = {"error": reason}
+        entry = LedgerEntry(LedgerEvent.PUBLISH_FAILED, store.now(), run_id, details)
+        store.append(batch.batch_id, entry)
+        milestone("publish_failed", reason, severity=logging.ERROR, **log_context(batch, run_id))
         raise
-    sent: dict[str, Any] = {
-        "message_id": message_id,
-        "status": message.status.value,
-        # What was said, word by word: brokers forget.
-        "message": message.model_dump(mode="json"),
-    }
-    store.append(batch.batch_id, LedgerEntry("published", store.now(), run_id, sent))
+    # The whole message is kept, because brokers delete messages.
+    sent = Published(message_id, message.status.value, message.model_dump(mode="json"))
+    store.append(batch.batch_id, LedgerEntry(LedgerEvent.PUBLISHED, store.now(), run_id, sent))
     store.move(batch.batch_id, BatchState.PUBLISHED)
+    _log_publication(batch, message, message_id, run_id)
+    return sent
+
+
+def _refuse_unless_publishable(batch: Batch) -> None:
+    # A batch may be `published` without a ledger entry of it, after a crash. It is published again.
+    if batch.state not in CLEANED_UP:
+        raise BatchStateError(
+            f"{batch.batch_id} is {batch.state.value}; only a cleaned-up batch is published"
+        )
+    if not batch.announce:
+        raise BatchStateError(
+            f"{batch.batch_id} is not to be published: a backfill made it, or it was made after "
+            f"its date; `nba-predictions publish --batch {batch.batch_id}` publishes it"
+        )
+
+
+def _log_publication(
+    batch: Batch, message: CompletionMessage, message_id: str, run_id: str
+) -> None:
     milestone(
         "phase5_published",
         f"{message.status.value}: {message.record_count} rows, message {message_id}",
         status=message.status.value,
         record_count=message.record_count,
         message_id=message_id,
-        **which,
+        **log_context(batch, run_id),
     )
     milestone(
         "batch_complete",
@@ -179,6 +164,5 @@ def publish_completion(
         status=message.status.value,
         duration_seconds=message.duration_seconds,
         **message.metadata.model_dump(exclude={"batch_id"}),
-        **which,
+        **log_context(batch, run_id),
     )
-    return message_id

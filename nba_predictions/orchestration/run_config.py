@@ -1,77 +1,70 @@
-"""What a run of the fan-out can be told: whom to predict, into which batch, how divided."""
+"""The run configuration of the fan-out: what a run does, for which players, in what chunks."""
 
 from collections.abc import Mapping
-from enum import Enum
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
 from nba_predictions.domain.errors import BatchStateError
+from nba_predictions.nightly.open_batch import BatchTerms
+from nba_predictions.nightly.start import Mode, StartRequest
 from nba_predictions.orchestration.run_tags import BACKFILL_TAG, MODE_TAG
 
 
-class Mode(Enum):
-    """What a run does with the batch of its date. The names are those of the launchpad."""
-
-    predict = "open a batch, or take up an unfinished one, and predict who is not done"
-    refresh = "bring the finished batch up to the inputs of now: predict who is affected"
-    replay = "predict players again into the batch that is staged already"
-    finish = "predict nobody: dead-letter who is not done, and go on with the others"
-
-
 class FanOutConfig(dg.Config):
-    """Whom to predict, and how they are divided."""
+    """What a run does with the batch of its date, and how it divides the players."""
 
     chunk_size: int = Field(
         100, ge=1, le=500, description="Players per op, 1 to 500. An op costs about 100 ms."
     )
     mode: Mode | None = Field(
         None,
-        description="What is done with the batch of the date; by default what the job is for. "
+        description="What to do with the batch of the date. Default: the mode of the job. "
         + " ".join(f"{mode.name}: {mode.value}." for mode in Mode),
     )
     players: list[str] = Field(
         [],
         max_length=1000,
-        description="Whom to replay, by player_lookup, as paulgeorge; by default who is not done.",
+        description="Players to replay, by player_lookup, for example paulgeorge. Default: players "
+        "not yet done.",
     )
     batch_id: str | None = Field(
         None,
         pattern=r"^batch_\d{4}-\d{2}-\d{2}_\d+$",
-        description="Refuse to replay into another batch than this, as "
+        description="Refuse to replay into any other batch, for example "
         "batch_2026-01-15_1768460400.",
     )
     refresh_past: bool = Field(
-        False, description="Refresh also a date that is over, and look at no tip-off."
+        False, description="Also refresh a date that is over, and ignore tip-offs."
     )
     announce: bool | None = Field(
         None,
-        description="Whether the readers of the date are told; by default they are, unless the run "
-        "is one of a backfill.",
+        description="Whether the completion message is published. Default: yes, unless a backfill "
+        "launched the run.",
     )
 
-    def mode_of(self, run_tags: Mapping[str, str]) -> Mode:
-        """Return what is configured, else what the run's job is for.
+    def request(self, run_tags: Mapping[str, str], terms: BatchTerms) -> StartRequest:
+        """Return what the run asks for; its mode is configured, or that of its job.
 
         Raises:
-            BatchStateError: what is configured belongs to another mode.
+            BatchStateError: an option belongs to another mode.
         """
         mode = self.mode or Mode[run_tags.get(MODE_TAG, Mode.predict.name)]
         if mode is not Mode.replay and (self.players or self.batch_id):
             raise BatchStateError(
-                f"players or batch_id were named, but this run is to {mode.name}; use the job "
-                f"replay_players, or set mode: replay"
+                f"players or batch_id are set, but the mode of this run is {mode.name}; use the "
+                f"job replay_players, or set mode: replay"
             )
         if mode is not Mode.refresh and self.refresh_past:
             raise BatchStateError(
-                f"refresh_past was set, but this run is to {mode.name}; use the job "
+                f"refresh_past is set, but the mode of this run is {mode.name}; use the job "
                 f"refresh_predictions, or set mode: refresh"
             )
-        return mode
+        return StartRequest(mode, terms, self.players, self.batch_id, self.refresh_past)
 
     def announces(self, run_tags: Mapping[str, str]) -> bool:
-        """Return whether the readers of the date are told."""
+        """Return whether the completion message is published."""
         return BACKFILL_TAG not in run_tags if self.announce is None else self.announce
 
 
@@ -82,13 +75,13 @@ class StageConfig(dg.Config):
         None,
         ge=1,
         le=64,
-        description="Players in the air at once, per op, 1 to 64; by default what suits the "
+        description="Players staged concurrently per op, 1 to 64. Default: what suits the "
         "warehouse.",
     )
 
 
 def fan_out(mode: Mode | None = None, **config: Any) -> dict[str, Any]:
-    """Return the run configuration of a job that stages, with whom it stages."""
+    """Return the run configuration of a job that stages players."""
     if mode is not None:
         config["mode"] = mode.name
     return {"ops": {"staged_predictions": {"ops": {"open_batch_and_fan_out": {"config": config}}}}}

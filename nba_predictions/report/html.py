@@ -42,9 +42,10 @@ def render_page(night: NightReport) -> str:
     when = night.game_date.isoformat()
     return environment.from_string(template).render(
         night=night,
-        told=night.told,
+        audit=night.audit,
+        batch=night.batch,
         version=__version__,
-        steps=steps_table(night.told),
+        steps=steps_table(night.audit.steps),
         phases=phases_table(night.phases),
         reconciliation=night.reconciliation and reconciliation_table(night.reconciliation),
         problems=night.reconciliation.merge_problems() if night.reconciliation else [],
@@ -52,7 +53,7 @@ def render_page(night: NightReport) -> str:
         games=by_game(night.at_base),
         furthest=furthest_from_line(night.at_base),
         failed=reasons_table(night.failed),
-        skipped=reasons_table(night.told["skipped"]),
+        skipped=reasons_table(night.skipped),
         look_back=LOOK_BACK.days,
         distributions=plots.distributions(night.at_base),
         against_the_line=plots.against_the_line(night.at_base),

@@ -6,18 +6,17 @@ but for the errors and the calibration of the dates before.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
 
 import polars as pl
 
 from nba_predictions.batch_store.port import BatchStore
 from nba_predictions.domain.batches.batch import Batch
-from nba_predictions.domain.batches.reconciliation import Reconciliation, last_entry
+from nba_predictions.domain.batches.reconciliation import Reconciliation
 from nba_predictions.domain.tables import PREDICTIONS, RESULTS
-from nba_predictions.nightly.audit import gather_evidence, report
+from nba_predictions.nightly.audit import NightAudit, Step, audit_night
 from nba_predictions.report.formatting import Schema
 from nba_predictions.warehouse.port import Warehouse
 
@@ -55,15 +54,16 @@ class Graded:
 
 @dataclass(frozen=True)
 class NightReport:
-    """One batch of a date, in numbers and tables. `told` is what the audit says of it."""
+    """One batch of a date, in numbers and tables, with its audit."""
 
     game_date: date
     batch: Batch
     as_of: datetime
-    told: Mapping[str, Any]
+    audit: NightAudit
     phases: tuple[Phase, ...]
     reconciliation: Reconciliation | None
     failed: Mapping[str, str]
+    skipped: Mapping[str, str]
     by_line: pl.DataFrame
     at_base: pl.DataFrame
     graded: Graded | None
@@ -71,32 +71,28 @@ class NightReport:
 
     @property
     def complete(self) -> bool:
-        return bool(self.told["verdict"] == "COMPLETE")
+        return self.audit.complete
 
 
 def gather_night(
     game_date: date, store: BatchStore, warehouse: Warehouse, batch_id: str | None = None
 ) -> NightReport | None:
     """Gather the night of a batch, by default the newest of the date; None if there is none."""
-    evidence = gather_evidence(game_date, store, warehouse, batch_id)
-    batch = evidence.batch
-    if batch is None:
+    audit = audit_night(game_date, store, warehouse, batch_id)
+    snapshot = audit.evidence.snapshot
+    if snapshot is None:
         return None
-    merged = last_entry(evidence.ledger, "merged")
-    done = {c.player_lookup for c in evidence.completions}
+    batch = snapshot.batch
     by_line, at_base = predictions_of(batch, warehouse)
     return NightReport(
         game_date=game_date,
         batch=batch,
-        as_of=evidence.now,
-        told=report(evidence),
+        as_of=audit.evidence.now,
+        audit=audit,
         phases=tuple(phases(batch)),
-        reconciliation=Reconciliation.from_numbers(merged.counts) if merged else None,
-        failed={
-            d.player_lookup: f"{d.error_class}: {d.message}"
-            for d in evidence.dead_letters
-            if d.player_lookup not in done
-        },
+        reconciliation=snapshot.reconciliation,
+        failed={letter.player_lookup: letter.error for letter in snapshot.failed},
+        skipped={c.player_lookup: c.skip_reason or "" for c in snapshot.skipped},
         by_line=by_line,
         at_base=at_base,
         graded=gather_graded(game_date, warehouse),
@@ -230,7 +226,7 @@ def reconciliation_table(numbers: Reconciliation) -> pl.DataFrame:
     )
 
 
-def steps_table(told: Mapping[str, Any]) -> pl.DataFrame:
+def steps_table(steps: Iterable[Step]) -> pl.DataFrame:
     """Return the steps of the audit as a table."""
     columns: Schema = {
         "step": pl.String,
@@ -238,11 +234,8 @@ def steps_table(told: Mapping[str, Any]) -> pl.DataFrame:
         "what": pl.String,
         "at": pl.Datetime("us", "UTC"),
     }
-    steps = [
-        {**step, "at": datetime.fromisoformat(step["at"]) if step["at"] else None}
-        for step in told.get("steps", [])
-    ]
-    return pl.DataFrame(steps, schema=columns)
+    rows = [(step.name, step.count, step.unit, step.at) for step in steps]
+    return pl.DataFrame(rows, schema=columns, orient="row")
 
 
 def phases_table(found: tuple[Phase, ...]) -> pl.DataFrame:

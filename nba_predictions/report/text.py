@@ -25,17 +25,17 @@ WIDTH_WITHOUT_TERMINAL = 160
 
 def print_night(night: NightReport, console: Console) -> None:
     """Print a night: what became of it, what is in the table, who is not, how it came out."""
-    told = night.told
+    audit = night.audit
     console.print(
         Text(f"Predictions for {night.game_date}  ", "bold")
-        + Text(told["verdict"], "bold green" if night.complete else "bold red")
+        + Text(audit.verdict.value, "bold green" if night.complete else "bold red")
     )
-    _say(console, f"{told['batch_id']}, {told['status']}, source {told['source']}")
-    if told["source"] == "simulated":
+    _say(console, f"{night.batch.batch_id}, {audit.status}, source {night.batch.source}")
+    if night.batch.source == "simulated":
         _say(console, "SIMULATED LEAGUE: these games, players and lines do not exist.", "yellow")
-    for fact in told["facts"]:
+    for fact in audit.facts:
         _say(console, f"  {fact}")
-    _print(console, "Step by step", steps_table(told))
+    _print(console, "Step by step", steps_table(audit.steps))
     _print(console, "How long it took", phases_table(night.phases))
     if night.reconciliation is None:
         _say(console, "\nNothing was merged yet.")
@@ -52,7 +52,7 @@ def print_night(night: NightReport, console: Console) -> None:
         _print(console, "By game", by_game(night.at_base))
         _print(console, "Furthest from their line, ensemble", furthest_from_line(night.at_base))
     _print(console, "Failed players", reasons_table(night.failed))
-    _print(console, "Skipped players", reasons_table(told["skipped"]))
+    _print(console, "Skipped players", reasons_table(night.skipped))
     if night.graded is None:
         _say(console, "\nNot graded yet.")
     else:

@@ -1,4 +1,4 @@
-"""What is particular to the embedded store: its file, shared by threads and by processes."""
+"""The file of the SQLite store, which threads and processes share."""
 
 import multiprocessing
 import sqlite3
@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from nba_predictions.batch_store.sqlite_store import SQLiteBatchStore
-from nba_predictions.domain.batches.batch import BatchState, LedgerEntry
-from nba_predictions_tests.examples import NOON, batch, completion
+from nba_predictions.domain.batches.batch import BatchState
+from nba_predictions_tests.examples import NOON, batch, completion, ledger_entry
 
 PLAYERS = 100
 FILES = 150
 
 
 def _complete_all(path: str, run_id: str) -> int:
-    """Complete every player, as one of several processes that were all given the same work."""
+    """Complete every player, as one of several processes with the same work."""
     store = SQLiteBatchStore(Path(path))
     return sum(
         store.complete("batch_1", completion(f"player{n:03}", run_id=run_id))
@@ -25,12 +25,14 @@ def _complete_all(path: str, run_id: str) -> int:
 
 
 def _open_all(folder: str, batch_id: str) -> int:
-    """Open stores that perhaps nobody has opened before, and create a batch in each."""
+    """Open stores whose files may not exist yet, and create a batch in each."""
     paths = [Path(folder) / f"batches_{number}.sqlite" for number in range(FILES)]
     return sum(SQLiteBatchStore(path).create(batch(batch_id)) for path in paths)
 
 
-def test_processes_that_complete_the_same_players_at_once_count_each_once(tmp_path: Path) -> None:
+def test_processes_that_complete_the_same_players_concurrently_count_each_player_once(
+    tmp_path: Path,
+) -> None:
     path = str(tmp_path / "batches.sqlite")
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         store = SQLiteBatchStore(Path(path))
@@ -42,11 +44,11 @@ def test_processes_that_complete_the_same_players_at_once_count_each_once(tmp_pa
         assert sum(c.run_id == f"run_{number}" for c in done) == count
 
 
-def test_processes_that_open_a_new_file_at_once_do_not_lock_each_other_out(
+def test_processes_that_open_a_new_file_concurrently_do_not_lock_each_other_out(
     tmp_path: Path,
 ) -> None:
-    # Whoever is ahead makes the files, the others catch up with him: of so many, some are opened
-    # in the very moment in which another process turns WAL on.
+    # The first process creates the files. With this many files, another process opens some of
+    # them at the very moment in which WAL mode is turned on.
     with multiprocessing.get_context("spawn").Pool(4) as pool:
         created = pool.starmap(
             _open_all, [(str(tmp_path), f"batch_{n}") for n in range(4)], chunksize=1
@@ -54,7 +56,7 @@ def test_processes_that_open_a_new_file_at_once_do_not_lock_each_other_out(
     assert sum(created) == FILES
 
 
-def test_the_file_and_its_folder_are_made_when_first_needed(tmp_path: Path) -> None:
+def test_the_file_and_its_folder_are_created_on_first_use(tmp_path: Path) -> None:
     store = SQLiteBatchStore(tmp_path / "deep" / "down" / "batches.sqlite")
     assert not (tmp_path / "deep").exists()
     store.prepare()
@@ -73,16 +75,16 @@ def test_readers_do_not_wait_for_a_writer(tmp_path: Path) -> None:
         writer.close()
 
 
-def test_a_write_that_fails_leaves_nothing_behind_and_the_store_usable(tmp_path: Path) -> None:
+def test_a_failed_write_is_rolled_back_and_the_store_stays_usable(tmp_path: Path) -> None:
     store = SQLiteBatchStore(tmp_path / "batches.sqlite")
     store.create(batch())
     with pytest.raises(TypeError, match="serializable"):
-        store.append("batch_1", LedgerEntry("merged", NOON, "run", {"rows": object()}))
+        store.append("batch_1", ledger_entry("staged", NOON, "run", {"rows": object()}))
     assert store.ledger("batch_1") == []
     assert store.move("batch_1", BatchState.STAGING)
 
 
-def test_a_file_of_an_earlier_version_gets_the_columns_that_it_lacks(tmp_path: Path) -> None:
+def test_missing_columns_are_added_to_a_file_of_an_earlier_version(tmp_path: Path) -> None:
     path = tmp_path / "batches.sqlite"
     old = sqlite3.connect(path)
     old.executescript(

@@ -1,4 +1,4 @@
-"""What every batch store owes the pipeline, whichever it is."""
+"""The contract of the batch store, which every adapter passes."""
 
 import time
 from collections.abc import Callable
@@ -15,10 +15,10 @@ from nba_predictions.domain.batches.batch import (
     Batch,
     BatchState,
     Completion,
-    Lease,
-    LedgerEntry,
     Tally,
 )
+from nba_predictions.domain.batches.lease import Lease
+from nba_predictions.domain.batches.ledger import LedgerEntry
 from nba_predictions.domain.errors import BatchStateError, LeaseLostError
 from nba_predictions_tests.examples import (
     GAME_DATE,
@@ -27,6 +27,7 @@ from nba_predictions_tests.examples import (
     batch,
     completion,
     dead_letter,
+    ledger_entry,
     skipped,
 )
 
@@ -34,14 +35,14 @@ S = BatchState
 TOMORROW = GAME_DATE + timedelta(days=1)
 Open = Callable[[], BatchStore]
 
-#: How to bring a new batch into each state by allowed transitions.
+#: The allowed transitions that bring a new batch into each state.
 PATHS: dict[BatchState, tuple[BatchState, ...]] = {
     S.CREATED: (),
     S.STAGING: (S.STAGING,),
     S.STAGED: (S.STAGING, S.STAGED),
-    S.CONSOLIDATED: (S.STAGING, S.STAGED, S.CONSOLIDATED),
-    S.CLEANED: (S.STAGING, S.STAGED, S.CONSOLIDATED, S.CLEANED),
-    S.PUBLISHED: (S.STAGING, S.STAGED, S.CONSOLIDATED, S.CLEANED, S.PUBLISHED),
+    S.MERGED: (S.STAGING, S.STAGED, S.MERGED),
+    S.CLEANED: (S.STAGING, S.STAGED, S.MERGED, S.CLEANED),
+    S.PUBLISHED: (S.STAGING, S.STAGED, S.MERGED, S.CLEANED, S.PUBLISHED),
     S.FAILED: (S.FAILED,),
     S.STALLED: (S.STALLED,),
 }
@@ -56,7 +57,7 @@ def create(store: BatchStore, state: BatchState = S.CREATED, subject: Batch | No
 
 
 def recorded(store: BatchStore) -> list[Completion]:
-    """The completions of the batch, all with the same time: a store may keep a time of its own."""
+    """Return the completions of the batch with one fixed time, because a store sets its own."""
     return [replace(c, recorded_at=NOON) for c in store.completions("batch_1")]
 
 
@@ -71,14 +72,14 @@ def test_a_batch_is_read_back_as_it_was_created(store: BatchStore) -> None:
     assert set(found.times) == {"created"}
 
 
-def test_a_batch_may_be_one_that_is_not_announced(store: BatchStore) -> None:
+def test_a_batch_without_announcement_is_read_back(store: BatchStore) -> None:
     assert store.create(batch(announce=False))
     assert store.get("batch_1").announce is False
     assert store.create(batch("batch_2", game_date=TOMORROW))
     assert store.get("batch_2").announce is True
 
 
-def test_what_a_completion_was_made_of_is_read_back_and_may_be_unknown(store: BatchStore) -> None:
+def test_the_fingerprint_of_a_completion_is_read_back_and_may_be_unknown(store: BatchStore) -> None:
     create(store)
     known, unknown = replace(completion("a"), fingerprint="f1"), completion("b")
     for done in (known, unknown, skipped("c")):
@@ -92,7 +93,7 @@ def test_what_a_completion_was_made_of_is_read_back_and_may_be_unknown(store: Ba
 REVISED = {"expected_players": 5, "games": 2, "slate_fingerprint": "xyz", "announce": False}
 
 
-def test_a_batch_is_revised_and_everything_else_of_it_stays(store: BatchStore) -> None:
+def test_a_revision_changes_only_the_revised_fields(store: BatchStore) -> None:
     present = create(store, S.CLEANED)
     assert store.revise(present, replace(present, **REVISED))  # type: ignore[arg-type]
     assert store.get("batch_1") == replace(present, **REVISED)  # type: ignore[arg-type]
@@ -101,7 +102,9 @@ def test_a_batch_is_revised_and_everything_else_of_it_stays(store: BatchStore) -
 
 
 @pytest.mark.parametrize("changed", [*REVISED, "state"])
-def test_what_was_changed_since_it_was_read_is_not_revised(store: BatchStore, changed: str) -> None:
+def test_a_batch_that_changed_since_it_was_read_is_not_revised(
+    store: BatchStore, changed: str
+) -> None:
     seen = create(store, S.CLEANED)
     if changed == "state":
         store.move("batch_1", S.PUBLISHED)
@@ -113,7 +116,7 @@ def test_what_was_changed_since_it_was_read_is_not_revised(store: BatchStore, ch
     assert store.get("batch_1") == before
 
 
-def test_of_many_who_revise_a_batch_one_succeeds(open_store: Open) -> None:
+def test_one_of_several_concurrent_revisions_succeeds(open_store: Open) -> None:
     stores = [open_store() for _ in range(4)]
     present = create(stores[0])
     with ThreadPoolExecutor(4) as pool:
@@ -130,7 +133,7 @@ def test_a_batch_id_is_created_once(store: BatchStore) -> None:
     assert store.get("batch_1").expected_players == 3
 
 
-def test_of_many_threads_one_creates_the_batch(open_store: Open) -> None:
+def test_one_of_several_threads_creates_the_batch(open_store: Open) -> None:
     stores = [open_store() for _ in range(8)]
     with ThreadPoolExecutor(8) as pool:
         created = list(pool.map(lambda n: stores[n % 8].create(batch(f"batch_{n}")), range(40)))
@@ -146,7 +149,7 @@ def test_a_date_has_one_unfinished_batch(store: BatchStore, state: BatchState) -
     assert store.create(batch("batch_3", game_date=TOMORROW))
 
 
-def test_a_lease_is_seen_until_it_is_given_back(store: BatchStore) -> None:
+def test_a_lease_is_returned_until_it_is_released(store: BatchStore) -> None:
     assert store.lease(GAME_DATE) is None
     lease = store.acquire_lease(GAME_DATE, "me", timedelta(seconds=0))
     assert store.lease(GAME_DATE) == lease
@@ -154,7 +157,7 @@ def test_a_lease_is_seen_until_it_is_given_back(store: BatchStore) -> None:
     assert store.lease(GAME_DATE) is None
 
 
-def test_a_finished_batch_is_not_reopened_beside_an_unfinished_one(store: BatchStore) -> None:
+def test_a_finished_batch_is_not_reopened_while_another_is_unfinished(store: BatchStore) -> None:
     create(store, S.PUBLISHED)
     assert store.create(batch("batch_2"))
     with pytest.raises(BatchStateError, match=r"batch_1 .*another batch"):
@@ -162,7 +165,7 @@ def test_a_finished_batch_is_not_reopened_beside_an_unfinished_one(store: BatchS
     assert store.get("batch_1").state is S.PUBLISHED
 
 
-def test_batches_of_a_date_come_newest_first(store: BatchStore) -> None:
+def test_batches_of_a_date_are_sorted_newest_first(store: BatchStore) -> None:
     for number in (2, 1, 3):
         created = batch(f"batch_{number}", created_at=NOON + number * SECOND)
         create(store, S.FAILED, created)
@@ -171,7 +174,7 @@ def test_batches_of_a_date_come_newest_first(store: BatchStore) -> None:
     assert store.of_date(GAME_DATE - timedelta(days=1)) == []
 
 
-def test_times_in_other_zones_order_as_times_not_as_texts(store: BatchStore) -> None:
+def test_times_in_other_time_zones_are_sorted_as_times(store: BatchStore) -> None:
     east = timezone(timedelta(hours=-5))
     create(store, S.FAILED, batch("early", created_at=datetime(2026, 1, 1, 23, 30, tzinfo=east)))
     late = datetime(2026, 1, 2, 4, 30, 0, 1, tzinfo=timezone.utc)
@@ -179,7 +182,7 @@ def test_times_in_other_zones_order_as_times_not_as_texts(store: BatchStore) -> 
     assert [b.batch_id for b in store.of_date(GAME_DATE)] == ["late", "early"]
 
 
-def test_batches_in_a_state_come_oldest_first(store: BatchStore) -> None:
+def test_batches_in_a_state_are_sorted_oldest_first(store: BatchStore) -> None:
     for number, state in ((2, S.CLEANED), (1, S.CLEANED), (3, S.PUBLISHED)):
         on = GAME_DATE + timedelta(days=number)
         subject = batch(f"batch_{number}", game_date=on, created_at=NOON + number * SECOND)
@@ -190,7 +193,7 @@ def test_batches_in_a_state_come_oldest_first(store: BatchStore) -> None:
     assert store.in_states({S.STALLED}) == []
 
 
-def test_a_batch_that_does_not_exist_is_an_error_that_names_it(store: BatchStore) -> None:
+def test_an_unknown_batch_is_an_error_that_names_it(store: BatchStore) -> None:
     with pytest.raises(BatchStateError, match="batch_9"):
         store.get("batch_9")
     with pytest.raises(BatchStateError, match="batch_9"):
@@ -199,7 +202,7 @@ def test_a_batch_that_does_not_exist_is_an_error_that_names_it(store: BatchStore
 
 @pytest.mark.parametrize("state", BatchState)
 @pytest.mark.parametrize("to", BatchState)
-def test_a_transition_is_made_exactly_when_it_is_allowed(
+def test_exactly_the_allowed_transitions_are_made(
     store: BatchStore, state: BatchState, to: BatchState
 ) -> None:
     create(store, state)
@@ -216,7 +219,7 @@ def test_a_transition_is_made_exactly_when_it_is_allowed(
         assert store.get("batch_1").state is state
 
 
-def test_of_many_movers_one_moves(open_store: Open) -> None:
+def test_one_of_several_concurrent_moves_succeeds(open_store: Open) -> None:
     stores = [open_store() for _ in range(4)]
     create(stores[0], S.STAGING)
     with ThreadPoolExecutor(16) as pool:
@@ -235,7 +238,7 @@ def test_a_completion_is_read_back_as_it_was_recorded(store: BatchStore) -> None
     assert store.completions("batch_2") == []
 
 
-def test_a_redelivery_changes_nothing(store: BatchStore) -> None:
+def test_a_repeated_completion_changes_nothing(store: BatchStore) -> None:
     create(store)
     assert store.complete("batch_1", completion("a"))
     assert not store.complete("batch_1", completion("a", rows=5, run_id="late"))
@@ -243,7 +246,7 @@ def test_a_redelivery_changes_nothing(store: BatchStore) -> None:
     assert recorded(store) == [completion("a")]
 
 
-def test_a_replay_replaces(store: BatchStore) -> None:
+def test_a_replay_replaces_the_completion(store: BatchStore) -> None:
     create(store)
     store.complete("batch_1", skipped("a"))
     later = completion("a", at=NOON + SECOND, run_id="replay")
@@ -251,7 +254,7 @@ def test_a_replay_replaces(store: BatchStore) -> None:
     assert recorded(store) == [replace(later, recorded_at=NOON)]
 
 
-def test_the_same_player_is_done_once_per_batch(store: BatchStore) -> None:
+def test_a_player_has_one_completion_per_batch(store: BatchStore) -> None:
     create(store)
     create(store, subject=batch("batch_2", game_date=TOMORROW))
     assert store.complete("batch_1", completion("a"))
@@ -260,7 +263,9 @@ def test_the_same_player_is_done_once_per_batch(store: BatchStore) -> None:
 
 
 @pytest.mark.parametrize(("workers", "players"), [(40, 40), (40, 400)])
-def test_completions_at_once_are_all_recorded(open_store: Open, workers: int, players: int) -> None:
+def test_concurrent_completions_are_all_recorded(
+    open_store: Open, workers: int, players: int
+) -> None:
     stores = [open_store() for _ in range(4)]
     create(stores[0], S.STAGING)
     names = [f"player{n:03}" for n in range(players)]
@@ -274,7 +279,7 @@ def test_completions_at_once_are_all_recorded(open_store: Open, workers: int, pl
     assert [c.player_lookup for c in stores[1].completions("batch_1")] == names
 
 
-def test_of_many_deliveries_of_one_completion_one_counts(open_store: Open) -> None:
+def test_one_of_several_concurrent_completions_of_a_player_is_kept(open_store: Open) -> None:
     stores = [open_store() for _ in range(4)]
     create(stores[0], S.STAGING)
     with ThreadPoolExecutor(16) as pool:
@@ -290,15 +295,15 @@ def test_of_many_deliveries_of_one_completion_one_counts(open_store: Open) -> No
 
 
 @pytest.mark.parametrize("lookup", ["karl-anthony", "o'neal", "p.j.", "a/b", "ümit", "__x__"])
-def test_a_players_name_breaks_nothing(store: BatchStore, lookup: str) -> None:
-    # A hyphen once made a field path that the store refused, and half of a night was gone.
+def test_special_characters_in_a_player_name_are_stored(store: BatchStore, lookup: str) -> None:
+    # Firestore refuses some characters in field paths, for example a hyphen.
     create(store)
     done = Completion(lookup, 25, NOON, "run", staging_table="batch_1/x")
     assert store.complete("batch_1", done)
     assert recorded(store) == [done]
 
 
-def test_players_are_tallied_where_they_are_kept(store: BatchStore) -> None:
+def test_the_store_tallies_players(store: BatchStore) -> None:
     assert store.tally("batch_1") == Tally(0, 0, 0)
     for lookup in ("a", "b"):
         store.complete("batch_1", completion(lookup))
@@ -310,7 +315,7 @@ def test_players_are_tallied_where_they_are_kept(store: BatchStore) -> None:
     assert store.tally("batch_2") == Tally(1, 0, 0)
 
 
-def test_what_is_recorded_is_recorded_by_the_stores_own_clock(open_store: Open) -> None:
+def test_completions_are_stamped_by_the_clock_of_the_store(open_store: Open) -> None:
     one, other = open_store(), open_store()
     create(one)
     times = [one.now()]
@@ -327,7 +332,7 @@ def test_what_is_recorded_is_recorded_by_the_stores_own_clock(open_store: Open) 
 # ---------------------------------------------------------------------------------- dead letters
 
 
-def test_a_dead_letter_is_kept_whole_and_replaced_by_a_newer_one(store: BatchStore) -> None:
+def test_a_dead_letter_is_read_back_and_replaced_by_a_newer_one(store: BatchStore) -> None:
     create(store)
     store.add_dead_letter("batch_1", dead_letter("b"))
     store.add_dead_letter("batch_1", dead_letter("a"))
@@ -341,7 +346,7 @@ def test_a_dead_letter_is_kept_whole_and_replaced_by_a_newer_one(store: BatchSto
 # ---------------------------------------------------------------------------------- leases
 
 
-def test_a_lease_is_held_by_one(open_store: Open) -> None:
+def test_a_lease_has_one_holder(open_store: Open) -> None:
     one, other = open_store(), open_store()
     lease = one.acquire_lease(GAME_DATE, "run_1", timedelta(minutes=10))
     assert (lease.game_date, lease.holder) == (GAME_DATE, "run_1")
@@ -351,7 +356,7 @@ def test_a_lease_is_held_by_one(open_store: Open) -> None:
     assert one.acquire_lease(TOMORROW, "run_2", timedelta(minutes=10)).holder == "run_2"
 
 
-def test_of_many_one_gets_the_lease(open_store: Open) -> None:
+def test_one_of_several_concurrent_workers_gets_the_lease(open_store: Open) -> None:
     stores = [open_store() for _ in range(4)]
 
     def acquire(number: int) -> Lease | None:
@@ -366,7 +371,7 @@ def test_of_many_one_gets_the_lease(open_store: Open) -> None:
         assert sum(lease is not None for lease in pool.map(acquire, range(16))) == 1
 
 
-def test_tokens_grow_over_release_and_expiry(store: BatchStore) -> None:
+def test_tokens_increase_after_release_and_expiry(store: BatchStore) -> None:
     tokens = []
     for ttl in (timedelta(minutes=10), timedelta(milliseconds=5), timedelta(minutes=10)):
         lease = store.acquire_lease(GAME_DATE, "run", ttl)
@@ -379,14 +384,14 @@ def test_tokens_grow_over_release_and_expiry(store: BatchStore) -> None:
     assert len(tokens) == 3
 
 
-def test_a_lease_says_when_it_runs_out(store: BatchStore) -> None:
+def test_a_lease_expires_after_its_time_to_live(store: BatchStore) -> None:
     before = store.now()
     lease = store.acquire_lease(GAME_DATE, "run", timedelta(minutes=10))
     assert before + timedelta(minutes=10) <= lease.expires_at
     assert lease.expires_at <= store.now() + timedelta(minutes=10)
 
 
-def test_a_lost_lease_releases_nothing(store: BatchStore) -> None:
+def test_releasing_a_lost_lease_changes_nothing(store: BatchStore) -> None:
     lost = store.acquire_lease(GAME_DATE, "run_1", timedelta(0))
     store.acquire_lease(GAME_DATE, "run_2", timedelta(minutes=10))
     store.release_lease(lost)
@@ -395,7 +400,7 @@ def test_a_lost_lease_releases_nothing(store: BatchStore) -> None:
 
 
 def entry(event: str, at: datetime = NOON, **counts: object) -> LedgerEntry:
-    return LedgerEntry(event, at, "run_1", counts)
+    return ledger_entry(event, at, "run_1", counts)
 
 
 def test_the_holder_of_a_lease_writes_the_ledger(store: BatchStore) -> None:
@@ -405,7 +410,7 @@ def test_the_holder_of_a_lease_writes_the_ledger(store: BatchStore) -> None:
     assert [e.event for e in store.ledger("batch_1")] == ["merged"]
 
 
-def test_who_lost_his_lease_cannot_write_the_ledger(store: BatchStore) -> None:
+def test_a_worker_that_lost_its_lease_cannot_write_the_ledger(store: BatchStore) -> None:
     create(store)
     lost = store.acquire_lease(GAME_DATE, "run_1", timedelta(0))
     held = store.acquire_lease(GAME_DATE, "run_2", timedelta(minutes=10))
@@ -419,22 +424,22 @@ def test_who_lost_his_lease_cannot_write_the_ledger(store: BatchStore) -> None:
     assert len(store.ledger("batch_1")) == 1
 
 
-def test_a_lease_that_was_never_taken_writes_nothing(store: BatchStore) -> None:
+def test_a_lease_that_was_never_acquired_cannot_write_the_ledger(store: BatchStore) -> None:
     create(store)
     with pytest.raises(LeaseLostError):
-        store.append("batch_1", entry("merged"), Lease(TOMORROW, "nobody", 1, NOON))
+        store.append("batch_1", entry("merged"), Lease(TOMORROW, "run_1", 1, NOON))
     assert store.ledger("batch_1") == []
 
 
 # ---------------------------------------------------------------------------------- ledger
 
 
-def test_the_ledger_keeps_its_order_and_its_counts(store: BatchStore) -> None:
+def test_the_ledger_keeps_the_order_and_payload_of_its_entries(store: BatchStore) -> None:
     create(store)
     entries = [
         entry("created", NOON + 5 * SECOND, games=7),
-        entry("staged", NOON),  # a clock that ran behind does not change the order
-        entry("refused", NOON + SECOND, objections=["a", "ü"], rate=0.5, none=None),
+        entry("staged", NOON),  # a time before the previous entry does not change the order
+        entry("cleanup_refused", NOON + SECOND, objections=["a", "ü"], rate=0.5, none=None),
         entry("staged", NOON + 2 * SECOND),
     ]
     for one in entries:
@@ -443,15 +448,15 @@ def test_the_ledger_keeps_its_order_and_its_counts(store: BatchStore) -> None:
     assert list(store.ledger("batch_1")) == entries
 
 
-def test_entries_at_once_are_all_kept(open_store: Open) -> None:
+def test_concurrent_ledger_entries_are_all_kept(open_store: Open) -> None:
     stores = [open_store() for _ in range(4)]
     create(stores[0])
     with ThreadPoolExecutor(16) as pool:
-        list(pool.map(lambda n: stores[n % 4].append("batch_1", entry("e", n=n)), range(64)))
-    assert {e.counts["n"] for e in stores[0].ledger("batch_1")} == set(range(64))
+        list(pool.map(lambda n: stores[n % 4].append("batch_1", entry("resumed", n=n)), range(64)))
+    assert {e.details()["n"] for e in stores[0].ledger("batch_1")} == set(range(64))
 
 
-def test_everything_survives_reopening(open_store: Open) -> None:
+def test_all_records_are_read_back_after_reopening(open_store: Open) -> None:
     first = open_store()
     create(first, S.STAGED)
     first.complete("batch_1", completion("a"))
@@ -464,6 +469,6 @@ def test_everything_survives_reopening(open_store: Open) -> None:
     assert recorded(second) == [completion("a")]
     assert second.dead_letters("batch_1") == [dead_letter("b")]
     assert list(second.ledger("batch_1")) == [entry("staged", n=1)]
-    second.append("batch_1", entry("merged"), lease)
+    second.append("batch_1", entry("cleaned"), lease)
     second.release_lease(lease)
     assert second.acquire_lease(GAME_DATE, "run_2", timedelta(0)).token > lease.token

@@ -48,7 +48,7 @@ def test_a_night_is_found_again_by_another_process(
     assert night.success, errors(night)
     for request in pipeline.tick():
         assert pipeline.publish(request).success
-    assert pipeline.judgement().verdict is Verdict.COMPLETE
+    assert pipeline.audit().verdict is Verdict.COMPLETE
 
     reader = open_instance()
     assert reader is not writer

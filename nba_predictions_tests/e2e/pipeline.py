@@ -16,12 +16,12 @@ import pytest
 
 from nba_predictions.batch_store.sqlite_store import SQLiteBatchStore
 from nba_predictions.definitions import build_definitions, build_resources
-from nba_predictions.domain.batches.batch import Batch, LedgerEntry
-from nba_predictions.domain.batches.verdict import Judgement, judge
+from nba_predictions.domain.batches.batch import Batch
+from nba_predictions.domain.batches.ledger import LedgerEntry
 from nba_predictions.inputs.port import LeagueSource, Provenance
 from nba_predictions.messaging.outbox import OutboxMessage, OutboxPublisher
 from nba_predictions.nightly import predicting
-from nba_predictions.nightly.audit import gather_evidence
+from nba_predictions.nightly.audit import NightAudit, audit_night
 from nba_predictions.nightly.current_batch import current_batch
 from nba_predictions.orchestration.assets import (
     features,
@@ -270,10 +270,10 @@ class Pipeline:
     def messages(self) -> list[OutboxMessage]:
         return OutboxPublisher(self.home / "outbox.sqlite").read()
 
-    def judgement(self, game_date: date = GAME_DATE) -> Judgement:
+    def audit(self, game_date: date = GAME_DATE) -> NightAudit:
         home = self.home
         warehouse = DuckDBWarehouse(home / "warehouse.duckdb", home / "staging")
-        return judge(gather_evidence(game_date, self._store, warehouse))
+        return audit_night(game_date, self._store, warehouse)
 
     def materialized_players(self) -> set[str]:
         return set(self.instance.get_materialized_partitions(staging.player_staging.key))

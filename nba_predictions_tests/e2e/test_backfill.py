@@ -14,13 +14,13 @@ import pytest
 from nba_predictions import cli
 from nba_predictions.batch_store.sqlite_store import SQLiteBatchStore
 from nba_predictions.domain.batches.reconciliation import MergeCounts
-from nba_predictions.domain.batches.verdict import Judgement, Verdict, judge
+from nba_predictions.domain.batches.verdict import Verdict
 from nba_predictions.domain.errors import SchemaMismatchError
 from nba_predictions.domain.tables import Table
 from nba_predictions.messaging.outbox import OutboxPublisher
-from nba_predictions.nightly.audit import gather_evidence
+from nba_predictions.nightly.audit import NightAudit, audit_night
 from nba_predictions.nightly.current_batch import current_batch
-from nba_predictions.nightly.publication import unpublished
+from nba_predictions.nightly.publication import unpublished_batches
 from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
 from nba_predictions_tests.conftest import GAME_DATE
 from nba_predictions_tests.e2e.pipeline import Pipeline
@@ -48,10 +48,10 @@ def season(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NBA_PREDICTIONS_DATA", str(folder))
 
 
-def judgement(home: Path, game_date: date) -> Judgement:
+def judgement(home: Path, game_date: date) -> NightAudit:
     warehouse = DuckDBWarehouse(home / "warehouse.duckdb", home / "staging")
     store = SQLiteBatchStore(home / "batches.sqlite")
-    return judge(gather_evidence(game_date, store, warehouse))
+    return audit_night(game_date, store, warehouse)
 
 
 def announced(home: Path) -> list[date]:
@@ -93,10 +93,10 @@ def test_a_range_is_predicted_resumed_and_announced_only_when_asked(
     assert (counts, rows > 0) == ("done=1 skipped=2 failed=0", True)
     assert [current_batch(store, day).batch_id for day in (FIRST, SECOND, LAST)] == before
     assert announced(home) == []
-    assert unpublished(store) == []
+    assert unpublished_batches(store) == []
     told = judgement(home, FIRST)
     assert told.verdict is Verdict.COMPLETE
-    assert told.facts[-1].endswith(f"`nba-predictions publish --batch {before[0]}` announces it")
+    assert told.facts[-1].endswith(f"`nba-predictions publish --batch {before[0]}` publishes it")
 
     # One is announced by its name, the others with the range; each once, however often.
     for _ in range(2):
@@ -122,7 +122,7 @@ def test_a_night_of_a_backfill_from_the_ui_is_not_announced_until_a_normal_run(
     assert quiet.batch_id != before.batch_id
     assert (before.announce, quiet.announce) == (False, False)
     assert pipeline.tick() == []
-    assert pipeline.judgement().verdict is Verdict.COMPLETE
+    assert pipeline.audit().verdict is Verdict.COMPLETE
     assert pipeline.predict().success
     assert pipeline.batch().batch_id != quiet.batch_id
     (request,) = pipeline.tick()

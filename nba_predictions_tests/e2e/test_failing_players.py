@@ -74,7 +74,7 @@ def test_a_player_who_raises_is_left_behind_and_the_others_go_out_as_partial(
     assert message.message.status is BatchStatus.PARTIAL
     assert message.message.records_failed == 1
     assert message.message.record_count == len(others)
-    assert pipeline.judgement().verdict is Verdict.PARTIAL
+    assert pipeline.audit().verdict is Verdict.PARTIAL
 
 
 def test_a_failed_player_is_brought_back_by_his_partition_alone(
@@ -101,7 +101,7 @@ def test_a_failed_player_is_brought_back_by_his_partition_alone(
     (message,) = pipeline.messages()
     assert message.message.status is BatchStatus.SUCCESS
     assert message.message.record_count == len(undisturbed)
-    assert pipeline.judgement().verdict is Verdict.COMPLETE
+    assert pipeline.audit().verdict is Verdict.COMPLETE
 
 
 def test_the_replay_job_as_it_is_configured_replays_whoever_is_not_done(
@@ -136,7 +136,7 @@ def test_a_player_who_fails_again_when_replayed_does_not_spoil_the_batch(
         assert not replayed.success
         assert f"{player} failed again: FloatingPointError" in errors(replayed)[0]
     assert pipeline.batch().state is before
-    assert pipeline.judgement().verdict is Verdict.PARTIAL
+    assert pipeline.audit().verdict is Verdict.PARTIAL
 
     # Whatever an operator tries next, on the whole date, succeeds.
     assert pipeline.materialize("player_prop_predictions", "staging_cleanup").success
@@ -203,7 +203,7 @@ def test_below_the_threshold_nothing_is_cleaned_and_nothing_goes_out(
     assert pipeline.tick() == []
     assert not pipeline.materialize("phase5_completion").success
     assert pipeline.messages() == []
-    assert pipeline.judgement().verdict is Verdict.PARTIAL
+    assert pipeline.audit().verdict is Verdict.PARTIAL
 
 
 def test_a_lower_threshold_lets_the_same_night_go_out(

@@ -102,7 +102,7 @@ def test_a_night_with_lines_of_one_game_waits_until_all_games_have_lines(
     description = str(found["every_game_has_lines"].description)
     assert "1 of 2 games have lines of fewer than 3" in description
     assert gated.pipeline.batches.of_date(GAME_DATE) == []
-    assert gated.pipeline.judgement().verdict is Verdict.NOT_STARTED
+    assert gated.pipeline.audit().verdict is Verdict.NOT_STARTED
 
     capsys.readouterr()
     gated.now += RETRY_INTERVAL - timedelta(minutes=1)
@@ -129,7 +129,7 @@ def test_a_night_with_lines_of_one_game_waits_until_all_games_have_lines(
     assert gated.tick() == []
     for published in gated.pipeline.tick():
         assert gated.pipeline.publish(published).success
-    assert gated.pipeline.judgement().verdict is Verdict.COMPLETE
+    assert gated.pipeline.audit().verdict is Verdict.COMPLETE
 
 
 def test_at_tip_off_the_night_is_abandoned_and_logged_once(

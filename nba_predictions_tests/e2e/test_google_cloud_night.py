@@ -12,9 +12,8 @@ import polars as pl
 import pytest
 
 from nba_predictions.definitions import build_definitions, build_resources
-from nba_predictions.domain.batches.verdict import Verdict, judge
 from nba_predictions.domain.tables import PREDICTIONS
-from nba_predictions.nightly.audit import gather_evidence
+from nba_predictions.nightly.audit import audit_night
 from nba_predictions.settings import GoogleCloud, Settings
 from nba_predictions.training.model_store import ModelStore
 from nba_predictions.warehouse.bigquery_warehouse import BigQueryWarehouse, exact
@@ -94,8 +93,8 @@ def test_a_cloud_night_leaves_the_table_of_an_embedded_one_in_few_calls(
     one_more = (pl.col("points_line") + 1).cast(pl.Decimal(5, 1))
     moved = undisturbed.with_columns(one_more).select(COLUMNS)
     assert len(differences(moved, table.select(COLUMNS))) > len(table) / 2
-    evidence = gather_evidence(GAME_DATE, pipeline.resources["batches"], cloud_night.warehouse)
-    assert judge(evidence).verdict is Verdict.COMPLETE
+    audit = audit_night(GAME_DATE, pipeline.resources["batches"], cloud_night.warehouse)
+    assert audit.complete
 
     players = undisturbed["player_lookup"].n_unique()
     assert cloud_night.bigquery.count(UPLOAD) == players

@@ -69,13 +69,13 @@ def test_a_run_killed_anywhere_is_made_good_by_schedule_and_sensor(
     later_ticks(monkeypatch)
     for request in pipeline.tick():
         assert pipeline.publish(request).success
-    if pipeline.judgement().verdict is not Verdict.COMPLETE:
+    if pipeline.audit().verdict is not Verdict.COMPLETE:
         night = pipeline.predict()
         assert night.success, errors(night)
         for request in pipeline.tick():
             assert pipeline.publish(request).success
 
-    assert pipeline.judgement().verdict is Verdict.COMPLETE
+    assert pipeline.audit().verdict is Verdict.COMPLETE
     assert pipeline.batch().batch_id == died.batch_id
     assert len(pipeline.batches.of_date(GAME_DATE)) == 1
     assert facts(pipeline.table()) == facts(undisturbed)
@@ -100,7 +100,7 @@ def test_a_clean_up_that_breaks_off_loses_nothing_and_is_done_by_hand(
 
     with pipeline.warehouse.broken("drop_staging", breaks_off):
         assert not pipeline.predict().success
-    assert pipeline.batch().state is BatchState.CONSOLIDATED
+    assert pipeline.batch().state is BatchState.MERGED
     assert len(pipeline.staging_files()) == 24
     assert pipeline.tick() == []
     assert facts(pipeline.table()) == facts(undisturbed)

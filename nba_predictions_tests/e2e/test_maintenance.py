@@ -86,7 +86,7 @@ def test_an_expired_night_keeps_its_table_and_verdict_and_a_new_night_keeps_ever
     assert inputs(predicted) == {f"prediction_models/{tonight}.json"}
     assert (done.input_files, done.runs) == (len(old_inputs), 0)
     assert predicted.table().equals(table)
-    assert predicted.judgement().verdict is Verdict.COMPLETE
+    assert predicted.audit().verdict is Verdict.COMPLETE
     again = maintained(predicted, 61)
     assert (again.player_nights, again.input_files, again.models) == (0, 0, 0)
 
@@ -106,7 +106,7 @@ def test_old_runs_are_removed_with_their_files_and_their_partitions_are_missing(
     assert stored_instance.get_runs() == []
     assert not any((events / f"{run}.db").exists() for run in runs)
     assert not predicted.materialized_players()
-    assert predicted.judgement().verdict is Verdict.COMPLETE
+    assert predicted.audit().verdict is Verdict.COMPLETE
     assert maintained(predicted, 101).runs == 0
 
 

@@ -122,7 +122,7 @@ def test_a_bad_merge_stops_the_night_with_its_numbers_and_can_be_done_again(
     assert pipeline.staging_files() == everything
     assert pipeline.tick() == []
     assert pipeline.messages() == []
-    assert pipeline.judgement().verdict is Verdict.STAGED_NOT_MERGED
+    assert pipeline.audit().verdict is Verdict.STAGED_NOT_MERGED
 
     again = pipeline.materialize("player_prop_predictions", "staging_cleanup")
     assert again.success
@@ -132,7 +132,7 @@ def test_a_bad_merge_stops_the_night_with_its_numbers_and_can_be_done_again(
     assert pipeline.staging_files() == []
     (request,) = pipeline.tick()
     assert pipeline.publish(request).success
-    assert pipeline.judgement().verdict is Verdict.COMPLETE
+    assert pipeline.audit().verdict is Verdict.COMPLETE
 
 
 def test_after_a_bad_merge_the_next_night_run_takes_the_same_batch_up(

@@ -50,14 +50,14 @@ def test_a_failed_publication_leaves_a_good_night_and_is_tried_again_until_it_is
             assert not failed.success
             assert "AttributeError: 'NoneType'" in errors(failed)[0]
             assert pipeline.batch().state is BatchState.CLEANED
-            judgement = pipeline.judgement()
-            assert judgement.verdict is Verdict.CONSOLIDATED_NOT_PUBLISHED
+            audit = pipeline.audit()
+            assert audit.verdict is Verdict.MERGED_NOT_PUBLISHED
             # What would have ended the famous night in a minute.
-            facts_told = " | ".join(judgement.facts)
-            assert "staging was merged and cleaned at " in facts_told
+            facts_told = " | ".join(audit.facts)
+            assert "staging was merged and cleaned up at " in facts_told
             rows = len(table)
             assert f"holds {rows} rows of this batch, {rows} were recorded" in facts_told
-            assert f"of them {rows} were created and 0 updated" in facts_told
+            assert f"of these, {rows} were inserted and 0 updated" in facts_told
             assert pipeline.ledger()[-1].event == "publish_failed"
             clock.ahead = timedelta(seconds=wait - 10)
             assert pipeline.tick() == []
@@ -72,7 +72,7 @@ def test_a_failed_publication_leaves_a_good_night_and_is_tried_again_until_it_is
     assert published.success
     (message,) = pipeline.messages()
     assert message.dedup_id == pipeline.batch().batch_id
-    assert pipeline.judgement().verdict is Verdict.COMPLETE
+    assert pipeline.audit().verdict is Verdict.COMPLETE
     check = check_results(published)["the_night_is_whole"]
     assert check.passed
     assert check.metadata["verdict"].value == "COMPLETE"
@@ -114,7 +114,7 @@ def test_a_batch_that_is_not_cleaned_is_not_published_by_hand(pipeline: Pipeline
     assert pipeline.materialize_until_staged().success
     refused = pipeline.materialize("phase5_completion")
     assert not refused.success
-    assert "only a cleaned batch is published" in errors(refused)[0]
+    assert "only a cleaned-up batch is published" in errors(refused)[0]
     assert pipeline.messages() == []
 
 

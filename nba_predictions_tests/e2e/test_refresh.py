@@ -78,7 +78,7 @@ def test_an_afternoon_predicts_only_who_is_affected_and_ends_as_a_fresh_night(
         batch.batch_id,
         f"{batch.batch_id}.1",
     ]
-    assert later.judgement().verdict is Verdict.COMPLETE
+    assert later.audit().verdict is Verdict.COMPLETE
 
     fresh = make_pipeline("fresh", league=changed)
     assert fresh.predict().success

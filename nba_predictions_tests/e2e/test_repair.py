@@ -138,16 +138,19 @@ def stale_lease(night: Damaged) -> None:
 DAMAGE: dict[Callable[[Damaged], None], tuple[str, str]] = {
     rows_deleted: ("ROWS_MISSING", r"the target holds \d+ rows of this batch, \d+ were recorded"),
     all_rows_deleted: ("ROWS_MISSING", r"the target holds 0 rows of this batch"),
-    keys_inserted_again: ("DUPLICATE_KEYS", r"40 keys of the date stand twice"),
+    keys_inserted_again: ("DUPLICATE_KEYS", r"40 keys of the date are duplicated"),
     message_never_sent: ("CONSOLIDATED_NOT_PUBLISHED", r"is cleaned"),
     state_says_published_but_nothing_was: ("CONSOLIDATED_NOT_PUBLISHED", r"is published"),
     completion_without_staging: (
         "STAGED_NOT_MERGED",
         r"1 staging tables wait .*, 0 are there; gone are those of \w+",
     ),
-    back_to_staged: ("STAGED_NOT_MERGED", r"\d+ staging tables wait .*, 0 are there; gone are .*"),
+    back_to_staged: (
+        "STAGED_NOT_MERGED",
+        r"\d+ staging tables are not merged .*, 0 of them exist; missing: .*",
+    ),
     stalled_in_the_middle: ("STALLED", r"is stalled"),
-    stale_lease: ("STAGED_NOT_MERGED", r"dead-run:batch never gave back the lease"),
+    stale_lease: ("STAGED_NOT_MERGED", r"dead-run:batch never released the lease"),
 }
 
 
@@ -279,4 +282,4 @@ def test_a_batch_is_audited_by_its_name_alone_also_when_another_has_taken_over(
     code, printed = night.run("audit", "--batch", first, "--json")
     told = json.loads("\n".join(printed))
     assert (code, told["batch_id"], told["verdict"]) == (0, first, "COMPLETE")
-    assert f"its rows were taken over by {second}" in told["facts"]
+    assert f"its rows now belong to {second}" in told["facts"]

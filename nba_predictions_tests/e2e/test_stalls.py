@@ -55,7 +55,7 @@ def test_a_night_that_hangs_near_its_end_is_finished_with_what_is_there(
     (publication,) = pipeline.tick()
     assert pipeline.publish(publication).success
 
-    assert pipeline.judgement().verdict is Verdict.PARTIAL
+    assert pipeline.audit().verdict is Verdict.PARTIAL
     (message,) = pipeline.messages()
     assert message.message.metadata.failed_players == 2
     assert pipeline.table()["player_lookup"].n_unique() == 29
@@ -66,7 +66,7 @@ def test_a_night_that_hangs_near_its_end_is_finished_with_what_is_there(
     (publication,) = pipeline.tick()
     assert pipeline.publish(publication).success
     assert facts(pipeline.table()) == facts(undisturbed)
-    assert pipeline.judgement().verdict is Verdict.COMPLETE
+    assert pipeline.audit().verdict is Verdict.COMPLETE
     assert [m.message.status.value for m in pipeline.messages()] == ["partial", "success"]
 
 

@@ -255,7 +255,7 @@ def test_the_second_batch_sends_a_second_message(nights: TwoNights) -> None:
     sent = [message.dedup_id for message in nights.pipeline.messages()]
     assert sent == [nights.first_table["batch_id"][0], nights.pipeline.batch().batch_id]
     assert len(set(sent)) == 2
-    assert nights.pipeline.judgement().verdict is Verdict.COMPLETE
+    assert nights.pipeline.audit().verdict is Verdict.COMPLETE
 
 
 def test_grading_gives_one_result_per_prediction_and_a_leaderboard(nights: TwoNights) -> None:
@@ -301,7 +301,7 @@ def test_a_date_without_games_is_green_and_says_no_data(pipeline: Pipeline) -> N
     assert message.message.status is BatchStatus.NO_DATA
     assert message.message.record_count == 0
     assert message.message.game_date == NO_GAMES_DATE
-    assert pipeline.judgement(NO_GAMES_DATE).verdict is Verdict.COMPLETE
+    assert pipeline.audit(NO_GAMES_DATE).verdict is Verdict.COMPLETE
 
 
 def test_games_with_nobody_on_the_slate_are_not_green(
@@ -322,7 +322,7 @@ def test_games_with_nobody_on_the_slate_are_not_green(
     assert pipeline.batch().games == 2
     assert pipeline.batch().expected_players == 0
     assert pipeline.tick() == []
-    assert pipeline.judgement().verdict is not Verdict.COMPLETE
+    assert pipeline.audit().verdict is not Verdict.COMPLETE
 
 
 def test_games_with_everybody_out_are_not_green(

@@ -99,7 +99,7 @@ def recovery(scene: Scene) -> str:
     parts = scene.home.open()
     actions = []
     for turn in range(3):
-        if scene.judgement().verdict is Verdict.COMPLETE:
+        if scene.audit().verdict is Verdict.COMPLETE:
             break
         if publish(parts, f"sensor_{turn}"):
             actions.append("sensor")
@@ -110,7 +110,7 @@ def recovery(scene: Scene) -> str:
 
 
 def check(scene: Scene, undisturbed: list[dict[str, Any]]) -> None:
-    assert scene.judgement().verdict is Verdict.COMPLETE
+    assert scene.audit().verdict is Verdict.COMPLETE
     assert scene.table() == undisturbed
     assert len(undisturbed) == ROWS
     assert scene.staging_left() == []

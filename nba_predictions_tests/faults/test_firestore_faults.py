@@ -12,7 +12,7 @@ import pytest
 from google.api_core.exceptions import ServiceUnavailable
 
 from nba_predictions.batch_store.firestore_store import FirestoreBatchStore
-from nba_predictions.domain.batches.batch import BatchState, LedgerEntry
+from nba_predictions.domain.batches.batch import BatchState
 from nba_predictions_tests.examples import (
     GAME_DATE,
     NOON,
@@ -20,6 +20,7 @@ from nba_predictions_tests.examples import (
     batch,
     completion,
     dead_letter,
+    ledger_entry,
     skipped,
 )
 from nba_predictions_tests.faults.conftest import Firestore
@@ -39,9 +40,9 @@ WRITES: dict[str, tuple[Callable[[FirestoreBatchStore], Any], Any]] = {
     "skip": (lambda s: s.complete("batch_1", skipped("out")), True),
     "replay": (lambda s: s.complete("batch_1", completion("old", rows=5), replace=True), True),
     "dead letter": (lambda s: s.add_dead_letter("batch_1", dead_letter("bad")), None),
-    "append": (lambda s: s.append("batch_1", LedgerEntry("staged", NOON, "r", {"n": 1})), None),
+    "append": (lambda s: s.append("batch_1", ledger_entry("staged", NOON, "r", {"n": 1})), None),
     "append under the lease": (
-        lambda s: s.append("batch_1", LedgerEntry("merged", NOON, "r"), s.lease_of_test),  # type: ignore[attr-defined]
+        lambda s: s.append("batch_1", ledger_entry("cleaned", NOON, "r"), s.lease_of_test),  # type: ignore[attr-defined]
         None,
     ),
     "release": (lambda s: s.release_lease(s.lease_of_test), None),  # type: ignore[attr-defined]

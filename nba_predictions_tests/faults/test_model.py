@@ -24,24 +24,29 @@ from hypothesis.stateful import (
 )
 from tenacity import wait_none
 
-from nba_predictions.domain.batches.batch import MERGED, RESUMABLE, Batch, BatchState, Completion
-from nba_predictions.domain.batches.reconciliation import unmerged_staging
+from nba_predictions.domain.batches.batch import (
+    RESUMABLE,
+    ROWS_IN_TARGET,
+    Batch,
+    BatchState,
+    Completion,
+)
 from nba_predictions.domain.batches.verdict import STALL_WINDOW, Verdict
 from nba_predictions.domain.betting.slate import SlatePlayer
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.errors import BatchStateError, NbaPredictionsError
 from nba_predictions.domain.tables import PREDICTIONS
-from nba_predictions.nightly.current_batch import newest_batch
+from nba_predictions.nightly.current_batch import newest_batch, read_snapshot
 from nba_predictions.nightly.leases import date_lease
+from nba_predictions.nightly.open_batch import BatchTerms, open_batch
 from nba_predictions.nightly.publication import publish_completion
 from nba_predictions.nightly.replay import batch_to_replay, players_to_replay
 from nba_predictions.nightly.staging import (
     close_staging,
-    open_batch,
-    players_to_stage,
     stage_players,
 )
 from nba_predictions.nightly.stalls import settle_stalls
+from nba_predictions.nightly.start import players_to_stage
 from nba_predictions_tests.examples import GAME_DATE, Skip, rows_of, slate_of, slate_player
 from nba_predictions_tests.faults.strikes import SHORT_LEASE, InjectedError
 from nba_predictions_tests.nights import (
@@ -114,9 +119,8 @@ class Nights(RuleBasedStateMachine):
         open_batch(
             self.actors[actor].batches,
             SLATE,
-            source="test",
+            BatchTerms("test", completion_threshold=0.7),
             run_id=actor,
-            completion_threshold=0.7,
         )
 
     @rule(actor=st.sampled_from(ACTORS), names=st.sets(st.sampled_from(NAMES)), fails=st.booleans())
@@ -145,7 +149,7 @@ class Nights(RuleBasedStateMachine):
                 close_staging(batch, parts.batches, run_id=actor)
 
     @rule(actor=st.sampled_from(ACTORS))
-    def consolidate(self, actor: str) -> None:
+    def merge_batch(self, actor: str) -> None:
         with suppress(NbaPredictionsError):
             merge(self.actors[actor], actor)
 
@@ -216,22 +220,20 @@ class Nights(RuleBasedStateMachine):
     def nothing_staged_is_gone_before_it_is_in_the_target(self) -> None:
         parts = self.actors["run_1"]
         for batch in parts.batches.of_date(GAME_DATE):
-            completions = parts.batches.completions(batch.batch_id)
-            ledger = parts.batches.ledger(batch.batch_id)
-            names = [c.staging_table for c in unmerged_staging(completions, ledger)]
-            staged = [name for name in names if name]
+            snapshot = read_snapshot(parts.batches, batch.batch_id)
+            staged = [c.staging_table for c in snapshot.unmerged_staging if c.staging_table]
             assert parts.warehouse.staging_there(staged) == set(staged)
 
     @invariant()
     def what_is_merged_is_counted_in_the_target(self) -> None:
         parts = self.actors["run_1"]
         batch = newest_batch(parts.batches, GAME_DATE)
-        if batch is None or batch.state not in MERGED:
+        if batch is None or batch.state not in ROWS_IN_TARGET:
             return
-        completions = parts.batches.completions(batch.batch_id)
-        if not unmerged_staging(completions, parts.batches.ledger(batch.batch_id)):
+        snapshot = read_snapshot(parts.batches, batch.batch_id)
+        if not snapshot.unmerged_staging:
             target = parts.warehouse.count(PREDICTIONS, GAME_DATE, batch.batch_id)
-            assert target.batch_rows == sum(c.rows for c in completions)
+            assert target.batch_rows == sum(c.rows for c in snapshot.completions)
 
     @invariant()
     def a_date_has_one_unfinished_batch(self) -> None:
@@ -260,7 +262,7 @@ class Nights(RuleBasedStateMachine):
         self._check_the_end(parts)
 
     def _check_the_end(self, parts: Parts) -> None:
-        verdict = self.scene.judgement().verdict
+        verdict = self.scene.audit().verdict
         assert verdict in (Verdict.COMPLETE, Verdict.PARTIAL)
         assert self.scene.staging_left() == []
         batches = parts.batches.of_date(GAME_DATE)
@@ -269,7 +271,7 @@ class Nights(RuleBasedStateMachine):
         assert (rows == ROWS) == (verdict is Verdict.COMPLETE)
         messages = [message.execution_id for message in self.scene.messages()]
         for batch in batches:
-            events = [entry.event for entry in parts.batches.ledger(batch.batch_id)]
+            events = [entry.event.value for entry in parts.batches.ledger(batch.batch_id)]
             assert messages.count(batch.batch_id) <= 1 + events.count("reopened")
         assert batches[0].batch_id in messages
 

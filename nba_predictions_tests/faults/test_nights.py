@@ -47,7 +47,7 @@ def test_consolidations_at_once_leave_the_table_of_one(
     assert len(undisturbed) == ROWS
     target = workers[0].warehouse.count(PREDICTIONS, GAME_DATE, batch.batch_id)
     assert (target.batch_rows, target.duplicate_keys) == (ROWS, 0)
-    events = [entry.event for entry in workers[0].batches.ledger(batch.batch_id)]
+    events = [entry.event.value for entry in workers[0].batches.ledger(batch.batch_id)]
     assert events.count("merged") == 1
 
 
@@ -89,4 +89,4 @@ def test_a_cloud_night_with_faults_of_all_three_services_is_the_same_night(
     assert scene.table() == undisturbed
     assert scene.staging_left() == []
     assert [sent.record_count for sent in scene.messages()] == [ROWS]
-    assert scene.judgement().verdict is Verdict.COMPLETE
+    assert scene.audit().verdict is Verdict.COMPLETE

@@ -66,7 +66,7 @@ def check(scene: Scene, undisturbed: list[dict[str, Any]]) -> None:
     target = parts.warehouse.count(PREDICTIONS, GAME_DATE, newest.batch_id)
     assert (target.batch_rows, target.duplicate_keys) == (ROWS, 0)
     assert scene.staging_left() == []
-    assert scene.judgement().verdict is Verdict.COMPLETE
+    assert scene.audit().verdict is Verdict.COMPLETE
 
 
 def two_consolidations(scene: Scene) -> list[Any]:

@@ -1,4 +1,4 @@
-"""A night without Dagster: the embedded backends in a temporary folder, and three players."""
+"""A night without Dagster: the embedded backends in a temporary folder, with three players."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from tenacity import wait_none
 
 from nba_predictions.batch_store.sqlite_store import SQLiteBatchStore
 from nba_predictions.domain.batches.batch import Batch, BatchState, Progress
-from nba_predictions.domain.batches.verdict import Judgement, judge
 from nba_predictions.domain.betting.slate import Slate, SlatePlayer
 from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.messaging.outbox import OutboxPublisher
-from nba_predictions.nightly.audit import gather_evidence
-from nba_predictions.nightly.merge import Cleanup, Consolidation, clean_up, consolidate
+from nba_predictions.nightly.audit import NightAudit, audit_night
+from nba_predictions.nightly.cleanup import CleanupReport, clean_up
+from nba_predictions.nightly.merge import MergeReport, merge_batch
+from nba_predictions.nightly.open_batch import BatchTerms, open_batch
 from nba_predictions.nightly.publication import publish_completion
 from nba_predictions.nightly.staging import (
     PredictPlayer,
     StagedPlayer,
     close_staging,
-    open_batch,
-    players_to_stage,
     stage_players,
 )
+from nba_predictions.nightly.start import players_to_stage
 from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
 from nba_predictions_tests.examples import GAME_DATE, Skip, rows_of, slate_of, slate_player
 
@@ -36,13 +36,13 @@ SLATE = slate_of(
     [slate_player("lukadoncic", "31.5"), slate_player(), slate_player("zachcollins", None)],
     [Skip("joelembiid", "injury_report: OUT")],
 )
-#: 25 rows for each of two players with a line, 5 for the one without.
+#: 25 rows for each of two players with a line, and 5 for the player without a line.
 ROWS = 55
 
 
 @dataclass
 class Night:
-    """The backends, and the steps of a night with everything filled in that a test leaves open."""
+    """The backends, with the steps of a night and defaults for their arguments."""
 
     store: SQLiteBatchStore
     warehouse: DuckDBWarehouse
@@ -55,14 +55,7 @@ class Night:
         threshold: float = 0.9,
         announce: bool = True,
     ) -> Batch:
-        return open_batch(
-            self.store,
-            slate,
-            source="test",
-            run_id=run_id,
-            completion_threshold=threshold,
-            announce=announce,
-        )
+        return open_batch(self.store, slate, BatchTerms("test", threshold, announce), run_id=run_id)
 
     def stage(
         self,
@@ -94,27 +87,28 @@ class Night:
         run_id: str = "run_1",
         announce: bool = True,
     ) -> Batch:
-        """A batch of the slate with everybody staged, and closed."""
+        """Return a batch whose players are all staged and whose staging is closed."""
         batch = self.open(slate, run_id, threshold, announce)
         todo = players_to_stage(batch, slate, self.store, self.warehouse)
         self.stage(batch, todo, predict)
         self.close(batch)
         return batch
 
-    def consolidate(self, batch: Batch, **changed: Any) -> Consolidation:
+    def merge_batch(self, batch: Batch, **changed: Any) -> MergeReport:
         options: dict[str, Any] = {"run_id": "run_1", "lease_wait_seconds": 20.0, **changed}
         warehouse = options.pop("warehouse", self.warehouse)
-        return consolidate(batch, options.pop("store", self.store), warehouse, **options)
+        return merge_batch(batch, options.pop("store", self.store), warehouse, **options)
 
-    def clean(self, batch: Batch) -> Cleanup:
+    def clean(self, batch: Batch) -> CleanupReport:
         return clean_up(batch, self.store, self.warehouse, run_id="run_1")
 
     def publish(self, batch: Batch, publisher: Any = None) -> str:
-        return publish_completion(batch, self.store, publisher or self.publisher, run_id="run_1")
+        sent = publish_completion(batch, self.store, publisher or self.publisher, run_id="run_1")
+        return sent.message_id
 
     def cleaned(self, **changed: Any) -> Batch:
         batch = self.staged(**changed)
-        self.consolidate(batch)
+        self.merge_batch(batch)
         self.clean(batch)
         return batch
 
@@ -127,13 +121,13 @@ class Night:
         return self.store.get(batch.batch_id).state
 
     def events(self, batch: Batch) -> list[str]:
-        return [entry.event for entry in self.store.ledger(batch.batch_id)]
+        return [entry.event.value for entry in self.store.ledger(batch.batch_id)]
 
     def staging(self, batch: Batch) -> list[Path]:
         return sorted((self.warehouse.staging_dir / batch.batch_id).glob("*.parquet"))
 
-    def verdict(self) -> Judgement:
-        return judge(gather_evidence(GAME_DATE, self.store, self.warehouse))
+    def verdict(self) -> NightAudit:
+        return audit_night(GAME_DATE, self.store, self.warehouse)
 
     def rows(self) -> list[dict[str, Any]]:
         with duckdb.connect(str(self.warehouse.path)) as connection:
@@ -161,11 +155,11 @@ def predictor(batch: Batch, mean: float = 21.37) -> PredictPlayer:
 
 
 def failing(batch: Batch, *lookups: str, error: Exception | None = None) -> PredictPlayer:
-    """Predict everybody but the named players."""
+    """Return a predictor that fails for the named players."""
 
     def predict(player: SlatePlayer) -> list[dict[str, Any]]:
         if player.player_lookup in lookups:
-            raise error or RuntimeError(f"no luck with {player.player_lookup}")
+            raise error or RuntimeError(f"cannot predict {player.player_lookup}")
         return rows_of(player, batch.batch_id)
 
     return predict

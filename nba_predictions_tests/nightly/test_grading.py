@@ -49,7 +49,7 @@ def test_every_prediction_is_graded_once(night: Night) -> None:
     assert {r["prediction_id"] for r in rows} == {r["prediction_id"] for r in night.rows()}
 
 
-def test_who_did_not_play_is_void(night: Night) -> None:
+def test_a_player_who_did_not_play_is_void(night: Night) -> None:
     night.published()
     grade(night, BOXES)
     zach = [r for r in results(night) if r["player_lookup"] == "zachcollins"]
@@ -57,7 +57,7 @@ def test_who_did_not_play_is_void(night: Night) -> None:
     assert {(r["actual_points"], r["is_correct"]) for r in zach} == {(None, None)}
 
 
-def test_grading_again_ends_in_the_same_rows(night: Night) -> None:
+def test_grading_twice_writes_the_same_rows(night: Night) -> None:
     night.published()
     grade(night, BOXES)
     before = results(night)
@@ -76,7 +76,7 @@ def test_a_corrected_box_score_corrects_the_grade(night: Night) -> None:
     assert len(results(night)) == ROWS
 
 
-def test_grading_at_once_leaves_one_row_per_prediction(night: Night) -> None:
+def test_concurrent_grading_writes_one_row_per_prediction(night: Night) -> None:
     night.published()
     with ThreadPoolExecutor(4) as pool:
         reports = list(pool.map(lambda n: grade(night, BOXES, f"grader_{n}"), range(4)))
@@ -84,7 +84,7 @@ def test_grading_at_once_leaves_one_row_per_prediction(night: Night) -> None:
     assert len(results(night)) == ROWS
 
 
-def test_without_box_scores_grading_waits(night: Night) -> None:
+def test_without_box_scores_nothing_is_graded(night: Night) -> None:
     night.published()
     assert grade_date(GAME_DATE, box_scores(), night.warehouse, run_id="grader") is None
     assert results(night) == []
@@ -107,7 +107,7 @@ def test_grading_leaves_no_staging_behind(night: Night) -> None:
     assert staging_left(night) == before
 
 
-def test_a_grading_that_fails_leaves_no_staging_behind_either(
+def test_failed_grading_leaves_no_staging_behind(
     night: Night, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     night.published()
@@ -151,7 +151,7 @@ def test_other_dates_keep_their_results(night: Night) -> None:
     assert len(results(night)) == 2 * ROWS
 
 
-def test_a_result_carries_what_calibration_needs(night: Night) -> None:
+def test_a_result_has_the_columns_that_calibration_needs(night: Night) -> None:
     night.published()
     grade(night, BOXES)
     predicted = {r["prediction_id"]: r for r in night.rows()}
@@ -160,12 +160,12 @@ def test_a_result_carries_what_calibration_needs(night: Night) -> None:
             assert row[column] == predicted[row["prediction_id"]][column]
 
 
-def test_a_game_without_any_box_score_is_named(night: Night) -> None:
+def test_a_game_without_box_scores_is_reported(night: Night) -> None:
     night.published()
     (game,) = {r["game_id"] for r in night.rows()}
     assert grade(night, BOXES).games_without_box_scores == (game,)
-    there = BOXES.with_columns(pl.lit(game).alias("game_id"))
-    assert grade(night, there, "grader_2").games_without_box_scores == ()
+    boxes_of_game = BOXES.with_columns(pl.lit(game).alias("game_id"))
+    assert grade(night, boxes_of_game, "grader_2").games_without_box_scores == ()
 
 
 def test_a_date_without_games_needs_no_box_scores(night: Night) -> None:
@@ -176,12 +176,12 @@ def test_a_date_without_games_needs_no_box_scores(night: Night) -> None:
     assert report is not None
     assert (report.outcomes, report.games_without_box_scores) == ({}, ())
     assert graded(games=2) is None
-    # What was predicted waits, whatever has become of the schedule.
+    # Predictions wait for box scores even if the schedule lists no games any more.
     night.published()
     assert graded(games=0) is None
 
 
-def test_results_of_predictions_that_were_retired_go_with_the_next_grading(night: Night) -> None:
+def test_the_next_grading_removes_results_of_retired_predictions(night: Night) -> None:
     night.published()
     grade(night, BOXES)
     out = Skip("lukadoncic", "injury_report: OUT")

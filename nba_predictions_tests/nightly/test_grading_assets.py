@@ -1,4 +1,4 @@
-"""What the grading assets say in Dagster when something is not as it was."""
+"""The asset checks of the grading assets: drift and missing box scores."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nba_predictions_tests.nightly.test_model_monitoring import answering, error
 
 
 def materialize(asset: dg.AssetsDefinition, **resources: Any) -> dg.AssetCheckEvaluation:
-    """Materialize one asset of the date; return what its check says."""
+    """Materialize one asset of the date; return the evaluation of its check."""
     result = dg.materialize(
         [asset],
         resources=resources,
@@ -28,7 +28,7 @@ def materialize(asset: dg.AssetsDefinition, **resources: Any) -> dg.AssetCheckEv
     return check
 
 
-def test_a_system_out_of_its_band_is_a_failed_check_that_warns_and_stops_nothing() -> None:
+def test_a_system_outside_its_band_fails_the_check_with_a_warning() -> None:
     check = materialize(system_drift, warehouse=answering(errors(60, late=1.0)))
     assert check.check_name == "recent_error_is_in_its_band"
     assert not check.passed
@@ -38,14 +38,14 @@ def test_a_system_out_of_its_band_is_a_failed_check_that_warns_and_stops_nothing
     assert check.metadata["systems_out_of_band"].value == ["xgboost"]
 
 
-def test_systems_in_their_bands_pass_and_say_where_they_are() -> None:
+def test_systems_within_their_bands_pass_the_check() -> None:
     check = materialize(system_drift, warehouse=answering(errors(60, late=0.0)))
     assert check.passed
     assert "ensemble: IN_BAND" in str(check.description)
 
 
 class OnePlayed:
-    """A league of which only Luka's box score is there, of another game."""
+    """A league with one box score, from a game that is not on the slate."""
 
     def schedule(self, game_date: object) -> pl.DataFrame:
         return pl.DataFrame(schema=SCHEDULE)
@@ -55,7 +55,7 @@ class OnePlayed:
         return pl.DataFrame([row], schema=GAME_LOGS)
 
 
-def test_a_game_without_box_scores_is_a_failed_check_that_warns(night: Night) -> None:
+def test_a_game_without_box_scores_fails_the_check_with_a_warning(night: Night) -> None:
     night.published()
     (game,) = {row["game_id"] for row in night.rows()}
     check = materialize(prediction_results, league=OnePlayed(), warehouse=night.warehouse)

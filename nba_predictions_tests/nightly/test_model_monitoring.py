@@ -1,4 +1,4 @@
-"""How the systems stand, from rows of the warehouse."""
+"""Calibration and drift of the systems, from rows of the warehouse."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ PNG = b"\x89PNG"
 
 
 class Answers:
-    """A warehouse that answers one query with these rows."""
+    """A warehouse that answers each query with the same rows."""
 
     def __init__(self, rows: list[dict[str, Any]]) -> None:
         self.rows = rows
-        self.asked: dict[str, Any] = {}
+        self.query_arguments: dict[str, Any] = {}
 
     def query(self, name: str, table: object, **parameters: Any) -> pa.Table:
-        self.asked = {"name": name, **parameters}
+        self.query_arguments = {"name": name, **parameters}
         return pa.Table.from_pylist(self.rows)
 
 
 def answering(rows: list[dict[str, Any]]) -> Any:
-    """Of all that a warehouse can do, reading is enough here."""
+    """Return a warehouse that can only be read."""
     return Answers(rows)
 
 
-def test_calibration_has_the_numbers_of_the_backtests_scores() -> None:
+def test_calibration_equals_the_scores_of_the_backtest() -> None:
     random = np.random.default_rng(0)
     nights = np.repeat(np.arange(12), 30)
     chance = random.uniform(0.05, 0.95, len(nights))
@@ -70,19 +70,19 @@ def test_calibration_has_the_numbers_of_the_backtests_scores() -> None:
         assert ours["observed_se"] == pytest.approx(theirs.observed.error)
 
 
-def test_before_anything_is_graded_there_is_nothing_to_show(night: Night) -> None:
+def test_without_graded_rows_calibration_and_drift_are_empty(night: Night) -> None:
     assert calibration_of(GAME_DATE, night.warehouse).is_empty()
     found = drift_of(GAME_DATE, night.warehouse, run_id="run")
     assert (found.judgements, found.alarming, found.rolling.height) == ([], [], 0)
     assert found.table().is_empty()
 
 
-def test_graded_rows_come_out_of_the_warehouse_as_calibration_and_errors(night: Night) -> None:
+def test_calibration_and_errors_are_read_from_graded_rows(night: Night) -> None:
     night.published()
     boxes = [{"player_lookup": "lukadoncic", "points": 33, "minutes": 30.5}]
     grade_date(GAME_DATE, pl.DataFrame(boxes, schema=GAME_LOGS), night.warehouse, run_id="grader")
     found = calibration_of(GAME_DATE, night.warehouse)
-    # Of the others no box score is there: void. Luka's five lines are not whole numbers.
+    # The other players have no box score and are void. None of Luka's five lines can be a push.
     assert dict(found.group_by("system").agg(pl.col("n").sum()).iter_rows()) == dict.fromkeys(
         found["system"].unique(), 5
     )
@@ -110,7 +110,7 @@ def errors(dates: int, late: float) -> list[dict[str, Any]]:
     return rows
 
 
-def test_a_system_that_has_become_worse_is_told_of(
+def test_a_system_that_became_worse_is_logged(
     milestones: Callable[[], list[dict[str, Any]]],
 ) -> None:
     found = drift_of(GAME_DATE, answering(errors(60, late=1.0)), run_id="run_9")
@@ -124,21 +124,21 @@ def test_a_system_that_has_become_worse_is_told_of(
     assert line["recent_error"] > line["band_high"]
 
 
-def test_a_quiet_season_is_told_of_nowhere(
+def test_a_season_without_drift_logs_nothing(
     milestones: Callable[[], list[dict[str, Any]]],
 ) -> None:
     assert drift_of(GAME_DATE, answering(errors(60, late=0.0)), run_id="run").alarming == []
     assert milestones() == []
 
 
-def test_the_look_back_is_bounded() -> None:
+def test_the_query_reads_a_bounded_period() -> None:
     answers = answering(errors(40, late=0.0))
     drift_of(GAME_DATE, answers, run_id="run")
-    assert answers.asked["partition"] == GAME_DATE
-    assert timedelta(days=100) < GAME_DATE - answers.asked["since"] < timedelta(days=366)
+    assert answers.query_arguments["partition"] == GAME_DATE
+    assert timedelta(days=100) < GAME_DATE - answers.query_arguments["since"] < timedelta(days=366)
 
 
-def test_the_plots_are_pictures_and_the_same_numbers_give_the_same_picture() -> None:
+def test_plots_are_deterministic_png_images() -> None:
     found = drift_of(GAME_DATE, answering(errors(60, late=0.0)), run_id="run")
     bands = {j.system_id: (j.band_low, j.band_high) for j in found.judgements}
     picture = plots.rolling_errors(found.rolling, bands)

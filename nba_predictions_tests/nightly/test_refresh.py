@@ -1,4 +1,4 @@
-"""A night in the morning, and an afternoon on which lines, injuries and games are others."""
+"""Refresh a night of the morning with the changed lines, injuries and games of the afternoon."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from nba_predictions.messaging.outbox import OutboxPublisher
 from nba_predictions.nightly import leases
 from nba_predictions.nightly.current_batch import current_batch
 from nba_predictions.nightly.predicting import input_fingerprints
-from nba_predictions.nightly.publication import unpublished
+from nba_predictions.nightly.publication import unpublished_batches
 from nba_predictions.nightly.refresh import finished_batch, refresh_batch, refuse_the_past
 from nba_predictions.nightly.replay import batch_to_replay
-from nba_predictions.nightly.staging import players_to_stage
+from nba_predictions.nightly.start import players_to_stage
 from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
 from nba_predictions_tests.examples import GAME_DATE, NOON, Skip, game, slate_player
 from nba_predictions_tests.nightly.conftest import Night, failing
@@ -46,7 +46,7 @@ MORNING = Slate(
     ),
     (JOEL,),
 )
-#: Two lines have moved, Zach is out, Tyrese plays, and Jayson's game is off.
+#: Two lines have moved, Zach is out, Tyrese plays, and Jayson's game is canceled.
 AFTERNOON = Slate(
     GAME_DATE,
     (game(),),
@@ -74,7 +74,7 @@ def run(
     now: datetime | None = None,
     predict: Callable[[Batch], Any] | None = None,
 ) -> Batch:
-    """Do what the nightly job does, or the job that refreshes, and what the sensor does then."""
+    """Do what the nightly job or the refresh job does, and then what the publishing sensor does."""
     finished = finished_batch(night.store, GAME_DATE) if refresh else None
     if finished is None:
         batch = night.open(slate)
@@ -96,9 +96,9 @@ def run(
     )
     if night.store.get(batch.batch_id).state in RESUMABLE:
         night.close(batch)
-    night.consolidate(batch)
+    night.merge_batch(batch)
     night.clean(batch)
-    for waiting in unpublished(night.store):
+    for waiting in unpublished_batches(night.store):
         night.publish(waiting)
     return current_batch(night.store, GAME_DATE)
 
@@ -112,26 +112,26 @@ def night_in(folder: Path) -> Night:
 
 
 def table(night: Night) -> list[str]:
-    """All rows without what no two nights share."""
-    apart = {"batch_id", "created_at", "updated_at"}
-    return sorted(str({k: v for k, v in row.items() if k not in apart}) for row in night.rows())
+    """Return all rows without the columns that differ between equal nights."""
+    differing = {"batch_id", "created_at", "updated_at"}
+    return sorted(str({k: v for k, v in row.items() if k not in differing}) for row in night.rows())
 
 
-def told(night: Night) -> list[str]:
-    """What readers who deduplicate were told, by the ids of the messages."""
+def dedup_ids(night: Night) -> list[str]:
+    """Return the dedup_ids of the published messages."""
     return [sent.attributes["dedup_id"] for sent in night.publisher.read()]
 
 
 @pytest.fixture
 def fresh(tmp_path: Path) -> list[str]:
-    """The table of a night that knew from the beginning what the afternoon knows."""
+    """Return the table of a night that started with the inputs of the afternoon."""
     night = night_in(tmp_path / "fresh")
     night.warehouse.prepare()
     run(night, AFTERNOON, refresh=False)
     return table(night)
 
 
-def test_the_table_of_a_refresh_is_that_of_a_fresh_night_and_only_who_is_affected_was_predicted(
+def test_a_refresh_writes_the_table_of_a_fresh_night_and_predicts_only_affected_players(
     night: Night, fresh: list[str], milestones: Callable[[], list[dict[str, Any]]]
 ) -> None:
     morning = run(night, MORNING, refresh=False)
@@ -143,11 +143,11 @@ def test_the_table_of_a_refresh_is_that_of_a_fresh_night_and_only_who_is_affecte
     assert table(night) == fresh
     staged = [line["player_lookup"] for line in lines if line["event"] == "player_staged"]
     assert staged == ["lukadoncic", "paulgeorge", "tyresemaxey"]
-    # Who was not affected was not touched.
+    # Players who are not affected keep their rows unchanged.
     kelly = [row for row in night.rows() if row["player_lookup"] == "kellyoubre"]
     assert len(kelly) == 25
     assert all(row == before[row["prediction_id"]] for row in kelly)
-    # The batch's own numbers are those of the afternoon.
+    # The batch has the numbers of the afternoon.
     done = {c.player_lookup: c for c in night.store.completions(batch.batch_id)}
     assert done["zachcollins"].skip_reason == "injury_report: OUT"
     assert done["jaysontatum"].skip_reason == LEFT_SLATE
@@ -155,21 +155,21 @@ def test_the_table_of_a_refresh_is_that_of_a_fresh_night_and_only_who_is_affecte
     assert batch_to_replay(night.store, AFTERNOON).batch_id == batch.batch_id
     assert night.verdict().verdict is Verdict.COMPLETE
     assert night.staging(batch) == []
-    assert told(night) == [batch.batch_id, f"{batch.batch_id}.1"]
+    assert dedup_ids(night) == [batch.batch_id, f"{batch.batch_id}.1"]
     second = night.publisher.read()[1].message
     assert (second.record_count, second.metadata.skipped_players) == (ROWS, 3)
     assert second.status.value == "success"
 
 
-def test_on_either_profile_a_refresh_ends_as_a_fresh_night(scene: Scene, tmp_path: Path) -> None:
-    def night_of(where: Scene) -> Night:
-        parts = where.home.open()
+def test_a_refresh_equals_a_fresh_night_on_each_profile(scene: Scene, tmp_path: Path) -> None:
+    def night_of(scene: Scene) -> Night:
+        parts = scene.home.open()
         parts.warehouse.prepare()
         return Night(*(cast(Any, part) for part in (parts.batches, parts.warehouse, None)))
 
     fresh = embedded_scene(tmp_path / "fresh")
     undisturbed = night_of(fresh)
-    undisturbed.consolidate(undisturbed.staged(slate=AFTERNOON))
+    undisturbed.merge_batch(undisturbed.staged(slate=AFTERNOON))
 
     night = night_of(scene)
     night = replace(night, publisher=cast(Any, scene.home.open().publisher))
@@ -177,13 +177,13 @@ def test_on_either_profile_a_refresh_ends_as_a_fresh_night(scene: Scene, tmp_pat
         batch = run(night, slate, refresh=refresh)
     assert scene.table() == fresh.table()
     assert (batch.games, batch.expected_players) == (1, 7)
-    assert scene.judgement().verdict is Verdict.COMPLETE
+    assert scene.audit().verdict is Verdict.COMPLETE
     assert scene.staging_left() == []
-    # The second refresh had nothing to do, and told nobody.
+    # The second refresh had nothing to do and published nothing.
     assert [message.record_count for message in scene.messages()] == [105, ROWS]
 
 
-def test_where_nothing_has_changed_nothing_is_written_and_nobody_told(
+def test_a_refresh_without_changes_writes_and_publishes_nothing(
     night: Night, milestones: Callable[[], list[dict[str, Any]]]
 ) -> None:
     batch = run(night, MORNING, refresh=False)
@@ -198,7 +198,7 @@ def test_where_nothing_has_changed_nothing_is_written_and_nobody_told(
     assert len(night.publisher.read()) == 1
 
 
-def test_a_scratch_alone_is_merged_without_any_staging(night: Night) -> None:
+def test_a_single_scratch_is_merged_without_staging(night: Night) -> None:
     run(night, MORNING, refresh=False)
     out = Skip("lukadoncic", "injury_report: OUT")
     kept = tuple(p for p in MORNING.players if p.player_lookup != "lukadoncic")
@@ -206,26 +206,26 @@ def test_a_scratch_alone_is_merged_without_any_staging(night: Night) -> None:
     assert "lukadoncic" not in {row["player_lookup"] for row in night.rows()}
     assert len(night.rows()) == 3 * 25 + 5
     assert night.verdict().verdict is Verdict.COMPLETE
-    assert len(told(night)) == 2
+    assert len(dedup_ids(night)) == 2
 
 
-def test_a_scratch_that_plays_after_all_is_predicted_again(night: Night) -> None:
+def test_a_scratched_player_who_plays_after_all_is_predicted_again(night: Night) -> None:
     run(night, MORNING, refresh=False)
     before = table(night)
     run(night, AFTERNOON, refresh=True)
     run(night, MORNING, refresh=True)
     assert table(night) == before
     assert night.verdict().verdict is Verdict.COMPLETE
-    assert [message.partition(".")[2] for message in told(night)] == ["", "1", "2"]
+    assert [message.partition(".")[2] for message in dedup_ids(night)] == ["", "1", "2"]
 
 
-def test_who_is_in_a_game_that_has_begun_stays_as_he_is(night: Night) -> None:
+def test_players_in_games_that_have_begun_are_left_unchanged(night: Night) -> None:
     run(night, MORNING, refresh=False)
     before = table(night)
     begun = replace(AFTERNOON, games=(replace(game(), tipoff=NOON),))
     run(night, begun, refresh=True, now=NOON - timedelta(hours=1))
     assert table(night) != before
-    # Jayson's game is off; of the other nothing is known to be past its tip-off.
+    # Jayson's game is canceled. The other game has not begun yet, so its players are refreshed.
     other = night_in(night.warehouse.path.parent / "other")
     other.warehouse.prepare()
     run(other, MORNING, refresh=False)
@@ -235,20 +235,20 @@ def test_who_is_in_a_game_that_has_begun_stays_as_he_is(night: Night) -> None:
     assert set(rows) == {"kellyoubre", "lukadoncic", "paulgeorge", "zachcollins"}
 
 
-def test_a_refresh_without_a_finished_batch_is_a_night(night: Night, fresh: list[str]) -> None:
+def test_a_refresh_without_a_finished_batch_runs_the_night(night: Night, fresh: list[str]) -> None:
     run(night, AFTERNOON, refresh=True)
     assert table(night) == fresh
     assert night.verdict().verdict is Verdict.COMPLETE
 
 
-def test_a_refresh_of_a_batch_that_is_not_announced_does_not_announce_it(night: Night) -> None:
+def test_a_refresh_does_not_publish_a_batch_without_announcement(night: Night) -> None:
     batch = night.cleaned(slate=MORNING, announce=False)
     assert not run(night, AFTERNOON, refresh=True).announce
     assert night.publisher.read() == []
     assert night.state(batch) is S.CLEANED
 
 
-def test_who_fails_in_a_refresh_keeps_his_rows_and_is_tried_by_the_next(
+def test_a_player_who_fails_in_a_refresh_keeps_their_rows_and_is_predicted_by_the_next_refresh(
     night: Night, fresh: list[str]
 ) -> None:
     run(night, MORNING, refresh=False)
@@ -259,10 +259,10 @@ def test_who_fails_in_a_refresh_keeps_his_rows_and_is_tried_by_the_next(
     assert table(night) == fresh
 
 
-def test_a_batch_that_another_run_has_opened_meanwhile_is_left_to_it(night: Night) -> None:
+def test_a_refresh_is_refused_if_another_run_has_reopened_the_batch(night: Night) -> None:
     batch = run(night, MORNING, refresh=False)
     night.store.move(batch.batch_id, S.STAGING)
-    with pytest.raises(BatchStateError, match="is staging by now, another run is at it"):
+    with pytest.raises(BatchStateError, match="is staging; another run is working on it"):
         refresh_batch(
             *(batch, AFTERNOON, prints(AFTERNOON), night.store, night.warehouse),
             run_id="refresh",
@@ -270,14 +270,14 @@ def test_a_batch_that_another_run_has_opened_meanwhile_is_left_to_it(night: Nigh
         )
 
 
-def test_a_date_that_is_over_in_us_eastern_is_refused() -> None:
+def test_a_past_date_in_us_eastern_is_refused() -> None:
     midnight = datetime.fromisoformat("2026-01-02T05:00:00+00:00")
     refuse_the_past(GAME_DATE, midnight - timedelta(seconds=1))
     with pytest.raises(BatchStateError, match=r"2026-01-01 is past, today is 2026-01-02"):
         refuse_the_past(GAME_DATE, midnight)
 
 
-# ---------------------------------------------------------------------------------- broken off
+# ---------------------------------------------------------------------------------- interrupted
 
 WRITES = frozenset(
     {"acquire_lease", "revise", "append", "complete", "move", "release_lease", "stage", "merge"}
@@ -286,10 +286,10 @@ WRITES = frozenset(
 
 
 class Killed:
-    """Stands in front of a port; the process is gone once the given number of writes is done."""
+    """A proxy of a port that kills the process after the given number of writes."""
 
-    def __init__(self, real: Any, left: list[int]) -> None:
-        self._real, self._left = real, left
+    def __init__(self, real: Any, remaining: list[int]) -> None:
+        self._real, self._remaining = real, remaining
 
     def __getattr__(self, name: str) -> Any:
         real = getattr(self._real, name)
@@ -297,15 +297,15 @@ class Killed:
             return real
 
         def call(*arguments: Any, **named: Any) -> Any:
-            if not self._left[0]:
+            if not self._remaining[0]:
                 raise KeyboardInterrupt
-            self._left[0] -= 1
+            self._remaining[0] -= 1
             return real(*arguments, **named)
 
         return call
 
 
-def test_killed_after_any_write_and_run_again_it_ends_the_same(
+def test_a_refresh_killed_after_any_write_and_run_again_ends_the_same(
     tmp_path: Path, fresh: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(leases, "LEASE_TTL", timedelta(seconds=0.05))
@@ -316,9 +316,9 @@ def test_killed_after_any_write_and_run_again_it_ends_the_same(
     while True:
         folder = tmp_path / f"after_{writes}"
         shutil.copytree(tmp_path / "prepared", folder)
-        night, left = night_in(folder), [writes]
+        night, remaining = night_in(folder), [writes]
         store, warehouse, publisher = (
-            cast(Any, Killed(part, left))
+            cast(Any, Killed(part, remaining))
             for part in (night.store, night.warehouse, night.publisher)
         )
         try:
@@ -332,6 +332,6 @@ def test_killed_after_any_write_and_run_again_it_ends_the_same(
         assert table(again) == fresh, writes
         assert again.verdict().verdict is Verdict.COMPLETE, (writes, again.verdict().facts)
         assert again.staging(current_batch(again.store, GAME_DATE)) == [], writes
-        # A subscriber who deduplicates has read the morning and the afternoon.
-        assert [message.partition(".")[2] for message in told(again)] == ["", "1"], writes
+        # A deduplicating subscriber receives the morning and the afternoon.
+        assert [message.partition(".")[2] for message in dedup_ids(again)] == ["", "1"], writes
     assert writes > 25

@@ -1,4 +1,4 @@
-"""Players predicted again into a batch that was staged, and batches brought to their end."""
+"""Replay players into a staged batch, and dead-letter players who were never staged."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from nba_predictions.domain.errors import BatchStateError, PermanentPredictionEr
 from nba_predictions.nightly.replay import (
     STALLED,
     batch_to_replay,
-    give_up_the_rest,
+    dead_letter_unfinished_players,
     players_to_replay,
 )
 from nba_predictions_tests.examples import slate_of, slate_player
@@ -23,35 +23,33 @@ def names(players: list[SlatePlayer]) -> list[str]:
 
 
 @pytest.mark.parametrize("state", [S.STAGED, S.CLEANED, S.PUBLISHED])
-def test_a_batch_that_was_staged_to_its_end_can_be_replayed(
-    night: Night, state: BatchState
-) -> None:
+def test_a_batch_whose_staging_is_closed_can_be_replayed(night: Night, state: BatchState) -> None:
     batch = getattr(night, state.value)()
     assert batch_to_replay(night.store, SLATE).batch_id == batch.batch_id
     assert batch_to_replay(night.store, SLATE, batch.batch_id).batch_id == batch.batch_id
 
 
-def test_a_batch_that_is_being_staged_belongs_to_its_run(night: Night) -> None:
+def test_a_batch_that_is_being_staged_is_not_replayed(night: Night) -> None:
     night.open()
     with pytest.raises(BatchStateError, match=r"is staging, .* run the night of 2026-01-01 again"):
         batch_to_replay(night.store, SLATE)
 
 
-def test_a_batch_that_was_followed_by_another_is_not_replayed(night: Night) -> None:
+def test_a_batch_with_a_newer_successor_is_not_replayed(night: Night) -> None:
     first = night.published()
     second = night.published(run_id="run_2")
-    with pytest.raises(BatchStateError, match=f"{second.batch_id} does; replay that one"):
+    with pytest.raises(BatchStateError, match=f"{second.batch_id} is; replay that one"):
         batch_to_replay(night.store, SLATE, first.batch_id)
 
 
-def test_a_slate_that_has_changed_since_is_not_mixed_into_a_batch(night: Night) -> None:
+def test_a_batch_of_a_changed_slate_is_not_replayed(night: Night) -> None:
     night.published()
     moved = slate_of([slate_player("lukadoncic", "30.5")])
-    with pytest.raises(BatchStateError, match=r"has changed since .* begins a new batch"):
+    with pytest.raises(BatchStateError, match=r"has changed since .* creates a new batch"):
         batch_to_replay(night.store, moved)
 
 
-def test_without_names_those_are_replayed_who_are_not_done(night: Night) -> None:
+def test_without_names_all_outstanding_players_are_replayed(night: Night) -> None:
     batch = night.open()
     night.stage(batch, predict=failing(batch, "paulgeorge"))
     night.close(batch)
@@ -60,7 +58,7 @@ def test_without_names_those_are_replayed_who_are_not_done(night: Night) -> None
     assert players_to_replay(batch, SLATE, night.store) == []
 
 
-def test_named_players_are_replayed_each_once_and_unknown_ones_are_named(night: Night) -> None:
+def test_named_players_are_replayed_once_each_and_unknown_names_are_reported(night: Night) -> None:
     batch = night.staged()
     twice = ["zachcollins", "lukadoncic", "zachcollins"]
     assert names(players_to_replay(batch, SLATE, night.store, twice)) == twice[:2]
@@ -68,23 +66,25 @@ def test_named_players_are_replayed_each_once_and_unknown_ones_are_named(night: 
         players_to_replay(batch, SLATE, night.store, ["lukadoncic", "Luka Doncic", "joelembiid"])
 
 
-def test_who_never_came_is_dead_lettered_and_the_others_go_on(night: Night) -> None:
+def test_unfinished_players_are_dead_lettered_and_the_batch_is_published_without_them(
+    night: Night,
+) -> None:
     batch = night.open(threshold=0.7)
     night.stage(batch, SLATE.players[:2])
-    assert give_up_the_rest(batch, SLATE, night.store, run_id="sensor") == 1
-    assert give_up_the_rest(batch, SLATE, night.store, run_id="sensor") == 0
+    assert dead_letter_unfinished_players(batch, SLATE, night.store, run_id="sensor") == 1
+    assert dead_letter_unfinished_players(batch, SLATE, night.store, run_id="sensor") == 0
     (letter,) = night.store.dead_letters(batch.batch_id)
     assert (letter.player_lookup, letter.error_class) == ("zachcollins", STALLED)
     assert night.close(batch).failed == 1
-    night.consolidate(batch)
+    night.merge_batch(batch)
     night.clean(batch)
     night.publish(batch)
     assert night.verdict().verdict is Verdict.PARTIAL
 
 
-def test_a_failure_with_a_reason_of_its_own_keeps_it(night: Night) -> None:
+def test_an_existing_dead_letter_is_not_replaced(night: Night) -> None:
     batch = night.open()
     night.stage(batch, SLATE.players[:2], failing(batch, "paulgeorge"))
-    assert give_up_the_rest(batch, SLATE, night.store, run_id="sensor") == 1
+    assert dead_letter_unfinished_players(batch, SLATE, night.store, run_id="sensor") == 1
     classes = {d.player_lookup: d.error_class for d in night.store.dead_letters(batch.batch_id)}
     assert classes == {"paulgeorge": "RuntimeError", "zachcollins": STALLED}

@@ -1,4 +1,4 @@
-"""The report of a night: good, graded, broken, empty; as a page, as text, by command."""
+"""The report of a complete, graded, failed or empty night, as a page, as text and by command."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from rich.console import Console
 from nba_predictions import cli
 from nba_predictions.batch_store.sqlite_store import SQLiteBatchStore
 from nba_predictions.domain.batches.batch import Batch
+from nba_predictions.domain.batches.verdict import Verdict
 from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.inputs.port import GAME_LOGS
 from nba_predictions.messaging.outbox import OutboxPublisher
-from nba_predictions.nightly.audit import gather_evidence, report
+from nba_predictions.nightly.audit import audit_night
 from nba_predictions.nightly.grading import grade_date
 from nba_predictions.report.html import render_page
 from nba_predictions.report.night import (
@@ -42,9 +43,9 @@ def gathered(night: Night) -> NightReport:
     return found
 
 
-def text_of(told: NightReport) -> str:
+def text_of(report: NightReport) -> str:
     console = Console(file=io.StringIO(), width=WIDTH_WITHOUT_TERMINAL)
-    print_night(told, console)
+    print_night(report, console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -58,7 +59,7 @@ def grade(night: Night) -> None:
 
 
 class Reading(HTMLParser):
-    """What a browser sees of a page: its words, its pictures, whatever it would fetch."""
+    """The words, images and external references of a page."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -82,27 +83,28 @@ class Reading(HTMLParser):
         self.words.append(" ".join(data.split()))
 
 
-# ------------------------------------------------------------------------------------- a good night
+# --------------------------------------------------------------------------------- a complete night
 
 
 def test_the_page_has_the_numbers_of_the_audit(night: Night) -> None:
     night.published()
     page = Reading(render_page(gathered(night)))
-    told = report(gather_evidence(GAME_DATE, night.store, night.warehouse))
+    audit = audit_night(GAME_DATE, night.store, night.warehouse)
+    assert audit.batch is not None
     assert "COMPLETE" in page.words
-    assert told["batch_id"] in page.words
-    for fact in told["facts"]:
+    assert audit.batch.batch_id in page.words
+    for fact in audit.facts:
         assert fact in page.words
-    for step in told["steps"]:
-        place = page.words.index(step["step"])
+    for step in audit.steps:
+        place = page.words.index(step.name)
         shown = [word for word in page.words[place + 1 :] if word][:2]
-        assert shown == [str(step["count"]), step["what"]]
+        assert shown == [str(step.count), step.unit]
     assert "Every number agrees." in page.words
     assert "injury_report: OUT" in page.words
-    assert "Nobody failed." in page.words
+    assert "No player failed." in page.words
 
 
-def test_the_page_asks_nothing_of_any_network(night: Night) -> None:
+def test_the_page_makes_no_network_requests(night: Night) -> None:
     night.published()
     grade(night)
     html = render_page(gathered(night))
@@ -111,27 +113,27 @@ def test_the_page_asks_nothing_of_any_network(night: Night) -> None:
     assert len(page.images) == 6
     assert page.tags & {"script", "link", "iframe", "object", "base", "form"} == set()
     assert re.search(r"https?:|url\(|@import", html) is None
-    # Were there ever anything to fetch, a browser would refuse.
+    # The policy makes a browser refuse every request.
     assert "default-src 'none'; img-src data:; style-src 'unsafe-inline'" in html
 
 
-def test_the_night_is_told_by_system_and_line(night: Night) -> None:
+def test_the_report_groups_rows_by_system_and_line(night: Night) -> None:
     night.published()
-    told = gathered(night)
-    assert told.by_line["row_count"].sum() == ROWS
-    lines = told.by_line.filter(pl.col("system_id") == "ensemble")["line_offset"].to_list()
+    report = gathered(night)
+    assert report.by_line["row_count"].sum() == ROWS
+    lines = report.by_line.filter(pl.col("system_id") == "ensemble")["line_offset"].to_list()
     assert lines == [None, -2.0, -1.0, 0.0, 1.0, 2.0]
-    assert len(told.at_base) == 5 * 3
-    assert line_coverage(told.at_base).select("line_source", "players").rows() == [
+    assert len(report.at_base) == 5 * 3
+    assert line_coverage(report.at_base).select("line_source", "players").rows() == [
         ("none", 1),
         ("sportsbook", 2),
     ]
-    assert [p.name for p in told.phases] == [
+    assert [p.name for p in report.phases] == [
         *("predict and stage", "merge and reconcile", "check and clean up", "publish")
     ]
 
 
-def test_the_text_says_what_the_page_says(night: Night) -> None:
+def test_the_text_has_the_content_of_the_page(night: Night) -> None:
     night.published()
     text = text_of(gathered(night))
     assert text.splitlines()[0].split() == ["Predictions", "for", str(GAME_DATE), "COMPLETE"]
@@ -144,7 +146,7 @@ def test_the_text_says_what_the_page_says(night: Night) -> None:
 # ----------------------------------------------------------------------------------- a graded night
 
 
-def test_a_graded_night_has_its_errors_beside_those_of_the_line(night: Night) -> None:
+def test_a_graded_night_compares_its_errors_with_those_of_the_line(night: Night) -> None:
     night.published()
     grade(night)
     graded = gathered(night).graded
@@ -166,18 +168,18 @@ def test_a_graded_night_has_its_errors_beside_those_of_the_line(night: Night) ->
     assert not any(word.startswith("Not graded yet") for word in page.words)
 
 
-# ------------------------------------------------------------------------------- nights that failed
+# ------------------------------------------------------------------------------------ failed nights
 
 
-def test_a_merge_that_lost_rows_is_told_with_all_that_does_not_agree(night: Night) -> None:
+def test_a_merge_that_lost_rows_is_reported_with_every_problem(night: Night) -> None:
     staged = night.staged()
     night.staging(staged)[0].unlink()
-    night.consolidate(staged)
-    told = gathered(night)
-    assert told.reconciliation is not None
-    problems = told.reconciliation.merge_problems()
+    night.merge_batch(staged)
+    report = gathered(night)
+    assert report.reconciliation is not None
+    problems = report.reconciliation.merge_problems()
     assert problems
-    page, text = Reading(render_page(told)), text_of(told)
+    page, text = Reading(render_page(report)), text_of(report)
     assert "STAGED_NOT_MERGED" in page.words
     for problem in problems:
         assert problem in page.words
@@ -185,7 +187,7 @@ def test_a_merge_that_lost_rows_is_told_with_all_that_does_not_agree(night: Nigh
     assert "NO" in page.words
 
 
-def test_a_night_of_which_nothing_was_merged_yet_says_so_in_each_place(night: Night) -> None:
+def test_a_night_without_a_merge_says_so_in_each_section(night: Night) -> None:
     night.staged()
     page, text = Reading(render_page(gathered(night))), text_of(gathered(night))
     for said in ("Nothing was merged yet.", "The table holds no row of this batch."):
@@ -194,21 +196,21 @@ def test_a_night_of_which_nothing_was_merged_yet_says_so_in_each_place(night: Ni
     assert page.images == []
 
 
-def test_who_failed_is_told_as_it_was_said_and_changes_nothing_of_the_page(night: Night) -> None:
+def test_an_error_message_is_escaped_in_the_page(night: Night) -> None:
     opened = night.open(threshold=0.5)
     error = RuntimeError("<script>alert(1)</script> [bold red]& more[/]")
     night.stage(opened, predict=failing(opened, "paulgeorge", error=error))
     night.close(opened)
-    told = gathered(night)
-    assert set(told.failed) == {"paulgeorge"}
-    page, text = Reading(render_page(told)), text_of(told)
+    report = gathered(night)
+    assert set(report.failed) == {"paulgeorge"}
+    page, text = Reading(render_page(report)), text_of(report)
     assert f"RuntimeError: {error}" in page.words
     assert "script" not in page.tags
     assert f"RuntimeError: {error}" in text
     assert f"nba-predictions replay --batch {opened.batch_id}" in page.words
 
 
-def test_who_was_replayed_since_has_not_failed(night: Night) -> None:
+def test_a_player_who_was_replayed_is_not_listed_as_failed(night: Night) -> None:
     opened = night.open()
     night.stage(opened, predict=failing(opened, "paulgeorge"))
     night.stage(opened, [p for p in SLATE.players if p.player_lookup == "paulgeorge"])
@@ -222,14 +224,14 @@ def test_a_date_without_a_batch_has_no_report(night: Night) -> None:
     assert gather_night(GAME_DATE, night.store, night.warehouse, "batch_no_such") is None
 
 
-# ------------------------------------------------------------------------------------ its durations
+# ---------------------------------------------------------------------------------------- durations
 
 
 def entered(**seconds: float) -> Batch:
     return replace(batch(), times={state: NOON + s * SECOND for state, s in seconds.items()})
 
 
-def test_each_part_of_a_night_lasts_from_one_state_to_the_next() -> None:
+def test_a_phase_lasts_from_one_state_to_the_next() -> None:
     done = entered(created=0, staging=1, staged=9, consolidated=10.5, cleaned=11, published=41)
     assert [(p.name, p.seconds) for p in phases(done)] == [
         ("predict and stage", 8.0),
@@ -239,7 +241,7 @@ def test_each_part_of_a_night_lasts_from_one_state_to_the_next() -> None:
     ]
 
 
-def test_a_part_that_has_not_ended_in_this_round_is_left_out() -> None:
+def test_a_phase_that_has_not_ended_since_the_replay_is_omitted() -> None:
     replayed = entered(
         created=0, staging=100, staged=104, consolidated=10, cleaned=11, published=12
     )
@@ -247,7 +249,7 @@ def test_a_part_that_has_not_ended_in_this_round_is_left_out() -> None:
     assert phases(entered(created=0, staging=1)) == []
 
 
-def test_furthest_from_the_line_are_the_largest_differences_of_either_sign() -> None:
+def test_the_largest_differences_from_the_line_are_listed_regardless_of_sign() -> None:
     found = furthest_from_line(frames.at_base(60))
     gaps = [abs(gap) for gap in found["difference"]]
     assert len(gaps) == 10
@@ -276,7 +278,7 @@ def of_home(home: Path) -> Night:
 DATE = GAME_DATE.isoformat()
 
 
-def test_the_command_prints_the_night(of_home: Night, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_the_report(of_home: Night, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     assert cli.main(["report", "--game-date", DATE]) == 0
     said = capsys.readouterr().out
@@ -284,7 +286,7 @@ def test_the_command_prints_the_night(of_home: Night, capsys: pytest.CaptureFixt
     assert max(map(len, said.splitlines())) <= WIDTH_WITHOUT_TERMINAL
 
 
-def test_the_command_writes_the_page_where_it_says(
+def test_the_command_prints_the_path_of_the_page(
     of_home: Night, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     named = tmp_path / "new" / "folder" / "night.html"
@@ -301,7 +303,7 @@ def test_the_command_writes_the_page_where_it_says(
     assert capsys.readouterr().out.startswith("<!DOCTYPE html>")
 
 
-def test_a_date_that_was_not_predicted_ends_with_1_and_says_how_to(
+def test_a_date_without_a_batch_exits_with_1_and_names_the_command(
     of_home: Night, capsys: pytest.CaptureFixture[str]
 ) -> None:
     capsys.readouterr()
@@ -314,7 +316,7 @@ def test_a_date_that_was_not_predicted_ends_with_1_and_says_how_to(
     assert "it has no batch batch_no_such;" in capsys.readouterr().err
 
 
-def test_a_page_that_cannot_be_written_is_named_and_nothing_is_left(
+def test_a_page_that_cannot_be_written_is_reported_and_leaves_no_file(
     of_home: Night, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_text("no folder", "utf-8")
@@ -333,13 +335,13 @@ def test_a_report_changes_nothing(of_home: Night, capsys: pytest.CaptureFixture[
     assert (of_home.rows(), of_home.events(of_home.store.of_date(GAME_DATE)[0])) == before
 
 
-def test_a_players_rows_of_another_batch_are_not_of_the_night(night: Night) -> None:
+def test_rows_of_another_batch_are_not_in_the_report(night: Night) -> None:
     first = night.published()
     only = slate_player("lukadoncic", "31.5")
     other = rows_of(only, "batch_other", mean=30.0)
     staged = night.warehouse.stage(PREDICTIONS, "batch_other", "lukadoncic", other)
     night.warehouse.merge(PREDICTIONS, GAME_DATE, [staged.name], NOON)
-    told = gathered(night)
-    assert told.batch.batch_id == first.batch_id
-    assert told.by_line["row_count"].sum() == ROWS - 25
-    assert told.told["verdict"] == "ROWS_MISSING"
+    report = gathered(night)
+    assert report.batch.batch_id == first.batch_id
+    assert report.by_line["row_count"].sum() == ROWS - 25
+    assert report.audit.verdict is Verdict.ROWS_MISSING

@@ -43,11 +43,11 @@ def test_recent_minutes_are_the_mean_of_the_last_games_in_any_row_order() -> Non
     assert found.recent_minutes == pytest.approx(sum(range(6, 16)) / RECENT_GAMES)
 
 
-def test_the_team_is_the_latest_one() -> None:
+def test_the_team_is_the_team_of_the_latest_game() -> None:
     assert form(logs(log(1, team="LAC"), log(9), log(5, team="LAC"))).team == "PHI"
 
 
-def test_missed_games_are_those_of_the_latest_team_since_he_last_played() -> None:
+def test_missed_games_are_games_of_the_latest_team_since_the_player_last_played() -> None:
     rows = [log(1), log(3)]
     rows += [log(day, "mate") for day in (1, 3, 5, 7)]
     rows += [log(day, "stranger", "DAL") for day in (5, 6, 7, 8)]
@@ -55,7 +55,7 @@ def test_missed_games_are_those_of_the_latest_team_since_he_last_played() -> Non
     assert (found.team_games_missed, found.season_games_missed) == (2, 0)
 
 
-def test_who_has_not_played_this_season_misses_its_games() -> None:
+def test_a_player_who_has_not_played_this_season_misses_its_games() -> None:
     old = log(1, game_date=date(2025, 4, 1), season="2024-25")
     missed_then = log(2, "mate", game_date=date(2025, 4, 3), season="2024-25")
     found = form(logs(old, missed_then, log(1, "mate"), log(3, "mate")))
@@ -67,12 +67,12 @@ def test_an_empty_history_has_no_forms() -> None:
     assert features_as_of(logs()) is None
 
 
-def test_features_are_as_of_the_end_of_the_newest_game_day() -> None:
+def test_features_are_as_of_the_end_of_the_latest_game_day() -> None:
     expected = datetime(2025, 12, 10, 5, tzinfo=timezone.utc)
     assert features_as_of(logs(log(9), log(3))) == expected
 
 
-def test_the_frames_of_the_sources_become_a_slate_and_its_frame() -> None:
+def test_a_slate_is_built_from_the_frames_of_the_source() -> None:
     schedule = pl.DataFrame(
         [
             {
@@ -117,7 +117,7 @@ def test_the_frames_of_the_sources_become_a_slate_and_its_frame() -> None:
     assert frame["is_home"].to_list() == [True, False]
 
 
-def test_the_frame_of_an_empty_slate_still_has_its_columns() -> None:
+def test_the_frame_of_an_empty_slate_has_all_columns() -> None:
     empty = load_slate(
         GAME_DATE,
         logs(),

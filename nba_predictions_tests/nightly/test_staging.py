@@ -21,12 +21,12 @@ from nba_predictions.domain.batches.batch import (
 from nba_predictions.domain.batches.verdict import Verdict
 from nba_predictions.domain.betting.slate import Slate, SlatePlayer
 from nba_predictions.domain.errors import BatchStateError, PermanentPredictionError
+from nba_predictions.nightly.open_batch import BatchTerms, open_batch
 from nba_predictions.nightly.staging import (
     MAX_ATTEMPTS,
     close_staging,
-    open_batch,
-    players_to_stage,
 )
+from nba_predictions.nightly.start import players_to_stage
 from nba_predictions_tests import examples
 from nba_predictions_tests.examples import GAME_DATE, rows_of, slate_of, slate_player
 from nba_predictions_tests.nightly.conftest import ROWS, SLATE, Night, failing, predictor
@@ -39,7 +39,7 @@ MOVED = replace(
 # ---------------------------------------------------------------------------------- opening
 
 
-def test_a_new_batch_expects_the_slate_and_has_its_skips_done(night: Night) -> None:
+def test_a_new_batch_expects_all_players_of_the_slate_and_records_its_skips(night: Night) -> None:
     batch = night.open()
     assert batch.state is S.STAGING
     assert (batch.expected_players, batch.games, batch.game_date) == (4, 1, GAME_DATE)
@@ -50,12 +50,12 @@ def test_a_new_batch_expects_the_slate_and_has_its_skips_done(night: Night) -> N
     assert (skip.player_lookup, skip.rows) == ("joelembiid", 0)
     assert skip.skip_reason == "injury_report: OUT"
     assert night.events(batch) == ["created"]
-    counts = night.store.ledger(batch.batch_id)[0].counts
+    counts = night.store.ledger(batch.batch_id)[0].details()
     assert (counts["players"], counts["skips"], counts["with_line"]) == (3, 1, 2)
 
 
 @pytest.mark.parametrize("reached", ["staging", "staged"])
-def test_an_unfinished_batch_of_the_same_slate_is_taken_up(night: Night, reached: str) -> None:
+def test_an_unfinished_batch_of_the_same_slate_is_resumed(night: Night, reached: str) -> None:
     batch = night.open()
     night.stage(batch, SLATE.players[:1])
     if reached == "staged":
@@ -69,19 +69,19 @@ def test_an_unfinished_batch_of_the_same_slate_is_taken_up(night: Night, reached
     assert [p.player_lookup for p in todo] == ["paulgeorge", "zachcollins"]
 
 
-def test_a_stalled_batch_is_taken_up(night: Night) -> None:
+def test_a_stalled_batch_is_resumed(night: Night) -> None:
     batch = night.open()
     night.store.move(batch.batch_id, S.STALLED)
     assert night.open().state is S.STAGING
 
 
-def test_what_a_run_left_undone_that_died_right_after_creating_is_made_up_for(
+def test_the_next_run_records_the_skips_of_a_run_that_died_right_after_creating_its_batch(
     night: Night,
 ) -> None:
     left = examples.batch("left", slate_fingerprint=SLATE.fingerprint(), expected_players=4)
     assert night.store.create(left)
-    taken_up = night.open(run_id="run_2")
-    assert (taken_up.batch_id, taken_up.state) == ("left", S.STAGING)
+    resumed = night.open(run_id="run_2")
+    assert (resumed.batch_id, resumed.state) == ("left", S.STAGING)
     assert [c.player_lookup for c in night.store.completions("left")] == ["joelembiid"]
 
 
@@ -111,7 +111,7 @@ def test_a_finished_batch_is_followed_by_a_new_one(night: Night) -> None:
     ]
 
 
-def test_batches_of_one_second_have_names_of_their_own_and_true_times(night: Night) -> None:
+def test_batches_of_the_same_second_have_different_ids_and_true_times(night: Night) -> None:
     batches = []
     for number in range(4):
         slate = slate_of([slate_player("lukadoncic", f"{20 + number}.5")])
@@ -124,11 +124,11 @@ def test_batches_of_one_second_have_names_of_their_own_and_true_times(night: Nig
     assert all(b.created_at <= datetime.now(timezone.utc) for b in batches)
 
 
-def test_a_batch_that_begins_while_another_ends_is_given_up_for_one_that_follows(
+def test_a_batch_with_an_earlier_time_than_a_finished_one_is_abandoned_for_a_newer_one(
     night: Night,
 ) -> None:
-    class StandsStill:
-        """Between the look at the date and the creation of a batch, another run does its night."""
+    class LateStore:
+        """Another run publishes a batch while this run is paused before creating its own."""
 
         other: Batch | None = None
 
@@ -142,25 +142,25 @@ def test_a_batch_that_begins_while_another_ends_is_given_up_for_one_that_follows
             self.other = self.other or night.published(run_id="run_2")
             return night.store.create(batch)
 
-    store: Any = StandsStill()
-    batch = open_batch(store, SLATE, source="test", run_id="run_1", completion_threshold=0.9)
+    store: Any = LateStore()
+    batch = open_batch(store, SLATE, BatchTerms("test"), run_id="run_1")
     mine, other, empty = night.store.of_date(GAME_DATE)
     assert mine.batch_id == batch.batch_id
     assert (mine.state, other.state, empty.state) == (S.STAGING, S.PUBLISHED, S.FAILED)
-    assert empty.reason == "another run was first, while run run_1 began a batch"
+    assert empty.reason == "another run created a batch before run run_1 did"
 
 
-def test_a_replay_that_died_before_its_merge_is_taken_up_by_the_next_run(night: Night) -> None:
+def test_the_next_run_resumes_a_replay_that_died_before_its_merge(night: Night) -> None:
     batch = night.published()
     night.stage(batch, SLATE.players[:1], replay=True, run_id="replay")
     assert night.staged(run_id="run_2").batch_id == batch.batch_id
-    night.consolidate(batch)
+    night.merge_batch(batch)
     assert night.clean(batch).tables_dropped == 1
     night.publish(batch)
     assert night.verdict().verdict is Verdict.COMPLETE
 
 
-def test_a_skip_that_was_never_recorded_is_made_up_for(night: Night) -> None:
+def test_the_next_run_records_a_missing_skip(night: Night) -> None:
     batch = night.staged()
     with night.store._transaction() as connection:
         connection.execute("DELETE FROM completions WHERE row_count = 0")
@@ -168,18 +168,14 @@ def test_a_skip_that_was_never_recorded_is_made_up_for(night: Night) -> None:
     assert night.close(batch).skipped == 1
 
 
-def test_many_that_open_at_once_share_one_batch(night: Night) -> None:
+def test_concurrent_runs_share_one_batch(night: Night) -> None:
     stores = [SQLiteBatchStore(night.store.path) for _ in range(8)]
     start = threading.Barrier(8)
 
     def open_it(number: int) -> str:
         start.wait()
         return open_batch(
-            stores[number],
-            SLATE,
-            source="test",
-            run_id=f"run_{number}",
-            completion_threshold=0.9,
+            stores[number], SLATE, BatchTerms("test"), run_id=f"run_{number}"
         ).batch_id
 
     with ThreadPoolExecutor(8) as pool:
@@ -189,7 +185,7 @@ def test_many_that_open_at_once_share_one_batch(night: Night) -> None:
     assert len(night.store.completions(opened.pop())) == 1
 
 
-def test_a_date_without_games_has_a_batch_too(night: Night) -> None:
+def test_a_date_without_games_has_a_batch(night: Night) -> None:
     batch = night.open(Slate(GAME_DATE, (), (), ()))
     assert (batch.expected_players, batch.games) == (0, 0)
     assert night.close(batch).status is BatchStatus.NO_DATA
@@ -214,7 +210,7 @@ def test_every_player_is_staged_and_recorded_in_the_given_order(night: Night) ->
     assert players_to_stage(batch, SLATE, night.store, night.warehouse) == []
 
 
-def test_a_transient_error_is_tried_again(night: Night) -> None:
+def test_a_transient_error_is_retried(night: Night) -> None:
     batch = night.open()
     tries: Counter[str] = Counter()
 
@@ -229,15 +225,15 @@ def test_a_transient_error_is_tried_again(night: Night) -> None:
     assert night.store.dead_letters(batch.batch_id) == []
 
 
-def test_a_persistent_error_is_dead_lettered_and_stays_with_its_player(night: Night) -> None:
+def test_a_persistent_error_is_dead_lettered_and_affects_only_its_player(night: Night) -> None:
     batch = night.open()
     luka, paul, zach = night.stage(batch, predict=failing(batch, "paulgeorge"))
     assert (luka.error, zach.error) == (None, None)
-    assert paul.error == "RuntimeError: no luck with paulgeorge"
+    assert paul.error == "RuntimeError: cannot predict paulgeorge"
     assert (paul.rows, paul.staging_table) == (0, None)
     (letter,) = night.store.dead_letters(batch.batch_id)
     assert (letter.player_lookup, letter.error_class) == ("paulgeorge", "RuntimeError")
-    assert (letter.message, letter.attempts) == ("no luck with paulgeorge", MAX_ATTEMPTS)
+    assert (letter.message, letter.attempts) == ("cannot predict paulgeorge", MAX_ATTEMPTS)
     assert "Traceback (most recent call last)" in letter.traceback
     assert "in predict" in letter.traceback
     assert letter.run_id == "run_1"
@@ -247,9 +243,9 @@ def test_a_persistent_error_is_dead_lettered_and_stays_with_its_player(night: Ni
 
 
 @pytest.mark.parametrize(
-    "error", [PermanentPredictionError("no features"), RuntimeError("bad luck")], ids=repr
+    "error", [PermanentPredictionError("no features"), RuntimeError("unknown")], ids=repr
 )
-def test_only_what_may_change_is_tried_again(night: Night, error: Exception) -> None:
+def test_permanent_errors_are_not_retried(night: Night, error: Exception) -> None:
     batch = night.open()
     night.stage(batch, predict=failing(batch, "paulgeorge", error=error))
     (letter,) = night.store.dead_letters(batch.batch_id)
@@ -258,7 +254,7 @@ def test_only_what_may_change_is_tried_again(night: Night, error: Exception) -> 
     assert letter.error_class == type(error).__name__
 
 
-def test_rows_that_do_not_fit_the_table_are_not_tried_again(night: Night) -> None:
+def test_rows_that_do_not_match_the_schema_are_not_retried(night: Night) -> None:
     batch = night.open()
 
     def predict(player: SlatePlayer) -> list[dict[str, Any]]:
@@ -274,7 +270,7 @@ def test_rows_that_do_not_fit_the_table_are_not_tried_again(night: Night) -> Non
     assert [f.stem for f in night.staging(batch)] == ["lukadoncic", "zachcollins"]
 
 
-def test_a_prediction_without_rows_is_a_failure_not_a_success(night: Night) -> None:
+def test_a_prediction_without_rows_fails(night: Night) -> None:
     batch = night.open()
     _, paul, _ = night.stage(
         batch,
@@ -284,34 +280,34 @@ def test_a_prediction_without_rows_is_a_failure_not_a_success(night: Night) -> N
     assert night.close(batch).failed == 1
 
 
-def test_a_store_that_does_not_record_a_completion_makes_that_player_fail(night: Night) -> None:
-    class Forgetful(SQLiteBatchStore):
+def test_a_player_whose_completion_cannot_be_recorded_fails(night: Night) -> None:
+    class FailingStore(SQLiteBatchStore):
         def complete(self, batch_id: str, completion: Completion, *, replace: bool = False) -> bool:
             if completion.player_lookup == "paulgeorge":
-                raise ConnectionError("the store is not there")
+                raise ConnectionError("the store is unreachable")
             return super().complete(batch_id, completion, replace=replace)
 
     batch = night.open()
-    night.store = Forgetful(night.store.path)
+    night.store = FailingStore(night.store.path)
     _, paul, _ = night.stage(batch)
-    assert paul.error == "ConnectionError: the store is not there"
+    assert paul.error == "ConnectionError: the store is unreachable"
     (letter,) = night.store.dead_letters(batch.batch_id)
     assert letter.attempts == MAX_ATTEMPTS
     done = night.close(batch)
     assert (done.completed, done.failed) == (2, 1)
 
 
-def test_a_store_that_takes_no_dead_letter_either_is_not_passed_over(night: Night) -> None:
-    class Gone(SQLiteBatchStore):
+def test_the_step_fails_if_the_dead_letter_cannot_be_recorded(night: Night) -> None:
+    class FailingStore(SQLiteBatchStore):
         def complete(self, batch_id: str, completion: Completion, *, replace: bool = False) -> bool:
-            raise ConnectionError("the store is not there")
+            raise ConnectionError("the store is unreachable")
 
         def add_dead_letter(self, batch_id: str, letter: DeadLetter) -> None:
-            raise ConnectionError("still not there")
+            raise ConnectionError("still unreachable")
 
     batch = night.open()
-    night.store = Gone(night.store.path)
-    with pytest.raises(ConnectionError, match="still not there"):
+    night.store = FailingStore(night.store.path)
+    with pytest.raises(ConnectionError, match="still unreachable"):
         night.stage(batch)
 
 
@@ -334,7 +330,7 @@ def test_a_replay_replaces_the_completion_and_clears_the_dead_letter(night: Nigh
     assert night.close(batch).failed == 0
 
 
-def test_staging_that_was_lost_is_made_again(night: Night) -> None:
+def test_lost_staging_is_predicted_again(night: Night) -> None:
     batch = night.staged()
     night.staging(batch)[1].unlink()
     again = night.open(run_id="run_2")
@@ -343,10 +339,10 @@ def test_staging_that_was_lost_is_made_again(night: Night) -> None:
     assert [p.player_lookup for p in todo] == ["paulgeorge"]
     night.stage(again, todo)
     night.close(again)
-    assert night.consolidate(again).reconciliation.merge_problems() == []
+    assert night.merge_batch(again).reconciliation.merge_problems() == []
 
 
-def test_who_was_merged_and_cleaned_up_is_not_staged_again(night: Night) -> None:
+def test_players_who_were_merged_and_cleaned_up_are_not_staged_again(night: Night) -> None:
     batch = night.published()
     night.store.move(batch.batch_id, S.STAGING, "players were replayed")
     again = night.open(run_id="run_2")
@@ -354,7 +350,7 @@ def test_who_was_merged_and_cleaned_up_is_not_staged_again(night: Night) -> None
     assert players_to_stage(again, SLATE, night.store, night.warehouse) == []
 
 
-def test_forty_players_at_once_are_all_staged_and_recorded(night: Night) -> None:
+def test_forty_players_are_staged_and_recorded_concurrently(night: Night) -> None:
     slate = slate_of(slate_player(f"player{n:02}") for n in range(40))
     batch = night.open(slate)
     staged = night.stage(batch, slate.players, threads=40)
@@ -366,16 +362,18 @@ def test_forty_players_at_once_are_all_staged_and_recorded(night: Night) -> None
 # ---------------------------------------------------------------------------------- closing
 
 
-def test_closing_twice_is_harmless(night: Night) -> None:
+def test_closing_twice_changes_nothing(night: Night) -> None:
     batch = night.staged()
     assert night.close(batch).completed == 3
     assert night.events(batch) == ["created", "staged"]
 
 
 @pytest.mark.parametrize("reached", ["consolidated", "cleaned", "published"])
-def test_closing_what_another_run_has_carried_on_is_harmless(night: Night, reached: str) -> None:
+def test_closing_a_batch_that_another_run_has_merged_changes_nothing(
+    night: Night, reached: str
+) -> None:
     batch = night.staged()
-    night.consolidate(batch)
+    night.merge_batch(batch)
     if reached != "consolidated":
         night.clean(batch)
     if reached == "published":
@@ -384,7 +382,7 @@ def test_closing_what_another_run_has_carried_on_is_harmless(night: Night, reach
     assert night.state(batch).value == reached
 
 
-def test_what_was_given_up_cannot_be_closed(night: Night) -> None:
+def test_a_failed_batch_cannot_be_closed(night: Night) -> None:
     batch = night.open()
     night.store.move(batch.batch_id, S.FAILED, "superseded")
     with pytest.raises(BatchStateError, match="failed"):
@@ -394,7 +392,7 @@ def test_what_was_given_up_cannot_be_closed(night: Night) -> None:
 # ---------------------------------------------------------------------------------- log lines
 
 
-def test_each_step_is_logged_with_batch_date_and_run(
+def test_each_step_is_logged_with_its_batch_date_and_run(
     night: Night, milestones: Callable[[], list[dict[str, Any]]]
 ) -> None:
     logging.basicConfig(level=logging.WARNING)
@@ -423,7 +421,9 @@ def test_each_step_is_logged_with_batch_date_and_run(
     assert (staged["completed"], staged["skipped"], staged["failed"]) == (2, 1, 1)
 
 
-def test_a_redelivery_says_so(night: Night, milestones: Callable[[], list[dict[str, Any]]]) -> None:
+def test_a_repeated_completion_is_logged_as_already_done(
+    night: Night, milestones: Callable[[], list[dict[str, Any]]]
+) -> None:
     batch = night.open()
     night.stage(batch)
     milestones()
@@ -432,6 +432,6 @@ def test_a_redelivery_says_so(night: Night, milestones: Callable[[], list[dict[s
     assert [line["already_done"] for line in recorded] == [True] * 3
 
 
-def test_the_numbers_of_this_night_are_as_expected(night: Night) -> None:
+def test_the_example_night_has_the_expected_number_of_rows(night: Night) -> None:
     batch = night.staged()
     assert sum(c.rows for c in night.store.completions(batch.batch_id)) == ROWS

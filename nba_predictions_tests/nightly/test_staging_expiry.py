@@ -1,11 +1,11 @@
-"""Staging of batches that were given up, on the backends of the embedded profile."""
+"""Staging that maintenance drops after its window, and staging that it keeps."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
 from nba_predictions.domain.batches.batch import BatchState
-from nba_predictions.domain.batches.reconciliation import last_entry
+from nba_predictions.domain.batches.ledger import LedgerEvent, last_entry
 from nba_predictions.domain.batches.verdict import STAGING_KEPT, Verdict
 from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.nightly.leases import LEASE_TTL
@@ -31,7 +31,7 @@ def staged(night: Night) -> int:
 
 
 def superseded(night: Night) -> str:
-    """A batch whose slate changed after all of it was staged, and the one that followed."""
+    """Supersede a staged batch by a batch of a changed slate; return the id of the first."""
     first = night.open()
     night.stage(first)
     changed = slate_of([*SLATE.players, slate_player("tyresemaxey", "25.5")], SLATE.skips)
@@ -42,7 +42,7 @@ def superseded(night: Night) -> str:
     return first.batch_id
 
 
-def test_only_the_superseded_batch_loses_its_staging_and_the_other_is_merged_as_ever(
+def test_only_the_staging_of_the_superseded_batch_is_dropped(
     night: Night,
 ) -> None:
     old = superseded(night)
@@ -54,31 +54,31 @@ def test_only_the_superseded_batch_loses_its_staging_and_the_other_is_merged_as_
     assert staged(night) == 4
     entry = night.store.ledger(old)[-1]
     assert entry.event == "staging_expired"
-    assert entry.counts == {"tables": 3, "rows": ROWS, "dropped": 3}
+    assert entry.stored_payload() == {"tables": 3, "rows": ROWS, "dropped": 3}
     assert expire(night) == []
 
     batch = next(b for b in night.store.of_date(SLATE.game_date) if b.batch_id != old)
-    night.consolidate(batch)
+    night.merge_batch(batch)
     night.clean(batch)
     night.publish(batch)
     assert night.verdict().verdict is Verdict.COMPLETE
 
 
-def test_within_its_window_nothing_is_dropped(night: Night) -> None:
+def test_staging_within_its_window_is_kept(night: Night) -> None:
     superseded(night)
     now = night.store.now() + STAGING_KEPT - timedelta(hours=1)
     assert expire_staging(night.store, night.warehouse, run_id="m", now=now) == []
     assert staged(night) == 3 + 4
 
 
-def test_while_somebody_works_on_the_date_its_staging_is_left(night: Night) -> None:
+def test_staging_is_kept_while_another_worker_holds_the_lease_of_the_date(night: Night) -> None:
     superseded(night)
     night.store.acquire_lease(SLATE.game_date, "a merge", LEASE_TTL)
     assert expire(night) == []
     assert staged(night) == 3 + 4
 
 
-def test_a_batch_that_lost_its_staging_can_still_be_taken_up(night: Night) -> None:
+def test_a_batch_without_its_staging_can_still_be_resumed(night: Night) -> None:
     batch = night.open()
     night.stage(batch)
     night.store.move(batch.batch_id, BatchState.FAILED, "stalled: nothing was recorded")
@@ -90,13 +90,13 @@ def test_a_batch_that_lost_its_staging_can_still_be_taken_up(night: Night) -> No
     assert again.batch_id == batch.batch_id
     assert staged(night) == len(SLATE.players)
     assert night.verdict().verdict is Verdict.STAGED_NOT_MERGED
-    night.consolidate(again)
+    night.merge_batch(again)
     night.clean(again)
     night.publish(again)
     assert night.verdict().verdict is Verdict.COMPLETE
 
 
-def test_what_a_killed_writer_left_of_a_finished_night_goes_and_its_rows_stay(
+def test_files_of_a_killed_writer_are_dropped_and_the_rows_of_the_night_stay(
     night: Night,
 ) -> None:
     batch = night.published()
@@ -106,7 +106,7 @@ def test_what_a_killed_writer_left_of_a_finished_night_goes_and_its_rows_stay(
     )
     half_written = night.warehouse.staging_dir / batch.batch_id / ".paulgeorge.0123abcd.part"
     half_written.write_bytes(b"PAR1")
-    # Staging that belongs to no batch that anybody knows is nobody's to drop.
+    # Staging of an unknown batch is not dropped.
     stranger = night.warehouse.stage(PREDICTIONS, "batch_unknown", "a", rows_of(slate_player("a")))
     assert expire_staging(night.store, night.warehouse, run_id="m", now=night.store.now()) == []
     assert half_written.exists()
@@ -114,14 +114,14 @@ def test_what_a_killed_writer_left_of_a_finished_night_goes_and_its_rows_stay(
     (dropped,) = expire(night)
     assert (dropped.tables, dropped.rows, dropped.dropped) == (0, 0, 1)
     assert not half_written.parent.exists()
-    there = night.warehouse.staging_there([never_recorded.name, stranger.name])
-    assert there == {stranger.name}
+    existing = night.warehouse.staging_there([never_recorded.name, stranger.name])
+    assert existing == {stranger.name}
     assert night.rows() == rows
     assert night.verdict().verdict is Verdict.COMPLETE
     assert expire(night) == []
 
 
-def test_the_staging_of_a_batch_that_was_given_up_goes_on_either_profile(scene: Scene) -> None:
+def test_staging_of_an_abandoned_batch_is_dropped_on_each_profile(scene: Scene) -> None:
     parts = scene.home.open()
     batch = stage(parts, "run_1")
     parts.batches.move(batch.batch_id, BatchState.FAILED, "superseded: the slate changed")
@@ -130,7 +130,7 @@ def test_the_staging_of_a_batch_that_was_given_up_goes_on_either_profile(scene: 
     (dropped,) = expire_staging(parts.batches, parts.warehouse, run_id="m", now=now)
     assert (dropped.tables, dropped.dropped) == (2, 2)
     assert scene.staging_left() == []
-    entry = last_entry(parts.batches.ledger(batch.batch_id), "staging_expired")
+    entry = last_entry(parts.batches.ledger(batch.batch_id), LedgerEvent.STAGING_EXPIRED)
     assert entry is not None
-    assert entry.counts["rows"] == dropped.rows
+    assert entry.stored_payload()["rows"] == dropped.rows
     assert expire_staging(parts.batches, parts.warehouse, run_id="m", now=now) == []

@@ -1,4 +1,4 @@
-"""Batches without progress, on a clock that the test holds."""
+"""Batches without progress, with a clock that the test controls."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -8,8 +8,8 @@ import pytest
 
 from nba_predictions.domain.batches.batch import BatchState
 from nba_predictions.domain.batches.verdict import STALL_WINDOW, Verdict
-from nba_predictions.nightly.staging import players_to_stage
 from nba_predictions.nightly.stalls import Stall, settle_stalls
+from nba_predictions.nightly.start import players_to_stage
 from nba_predictions_tests.examples import slate_of
 from nba_predictions_tests.nightly.conftest import SLATE, Night
 
@@ -28,7 +28,7 @@ def test_within_the_window_nothing_is_stalled(night: Night) -> None:
     assert night.state(batch) is S.STAGING
 
 
-def test_enough_players_and_the_batch_is_to_be_finished_with_them(night: Night) -> None:
+def test_a_stalled_batch_with_enough_players_may_be_finished(night: Night) -> None:
     batch = night.open(threshold=0.7)
     night.stage(batch, SLATE.players[:2])
     (stall,) = settle(night, STALL_WINDOW + MINUTE)
@@ -37,7 +37,9 @@ def test_enough_players_and_the_batch_is_to_be_finished_with_them(night: Night) 
     assert night.verdict().verdict is Verdict.STALLED
 
 
-def test_too_few_players_and_the_next_run_takes_it_up_where_it_was_left(night: Night) -> None:
+def test_a_stalled_batch_with_too_few_players_fails_and_the_next_run_resumes_it(
+    night: Night,
+) -> None:
     batch = night.open()
     night.stage(batch, SLATE.players[:1])
     (stall,) = settle(night, STALL_WINDOW + MINUTE)
@@ -52,13 +54,13 @@ def test_too_few_players_and_the_next_run_takes_it_up_where_it_was_left(night: N
     assert [p.player_lookup for p in todo] == ["paulgeorge", "zachcollins"]
     night.stage(again, todo)
     night.close(again)
-    night.consolidate(again)
+    night.merge_batch(again)
     night.clean(again)
     night.publish(again)
     assert night.verdict().verdict is Verdict.COMPLETE
 
 
-def test_a_failed_batch_of_another_slate_is_not_taken_up(night: Night) -> None:
+def test_a_failed_batch_of_another_slate_is_not_resumed(night: Night) -> None:
     batch = night.open()
     settle(night, STALL_WINDOW + MINUTE)
     other = night.open(slate_of(SLATE.players[:2]), run_id="run_2")
@@ -66,7 +68,9 @@ def test_a_failed_batch_of_another_slate_is_not_taken_up(night: Night) -> None:
     assert night.state(batch) is S.FAILED
 
 
-def test_it_is_said_once(night: Night, milestones: Callable[[], list[dict[str, Any]]]) -> None:
+def test_a_stall_is_logged_once(
+    night: Night, milestones: Callable[[], list[dict[str, Any]]]
+) -> None:
     batch = night.open(threshold=0.7)
     night.stage(batch, SLATE.players[:2])
     milestones()
@@ -80,7 +84,7 @@ def test_it_is_said_once(night: Night, milestones: Callable[[], list[dict[str, A
     assert night.events(batch).count("stalled") == 1
 
 
-def test_a_batch_that_stalls_a_second_time_is_told_of_again(night: Night) -> None:
+def test_a_second_stall_is_recorded_again(night: Night) -> None:
     batch = night.open()
     settle(night, STALL_WINDOW + MINUTE)
     night.open(run_id="run_2")
@@ -88,41 +92,41 @@ def test_a_batch_that_stalls_a_second_time_is_told_of_again(night: Night) -> Non
     assert night.events(batch) == ["created", "stalled", "resumed", "stalled"]
 
 
-@pytest.mark.parametrize("reached", [S.STAGED, S.CONSOLIDATED])
-def test_a_batch_whose_run_died_later_is_to_be_finished_too(night: Night, reached: S) -> None:
+@pytest.mark.parametrize("reached", [S.STAGED, S.MERGED])
+def test_a_batch_whose_run_died_after_staging_may_be_finished(night: Night, reached: S) -> None:
     batch = night.staged()
-    if reached is S.CONSOLIDATED:
-        night.consolidate(batch)
+    if reached is S.MERGED:
+        night.merge_batch(batch)
     (stall,) = settle(night, STALL_WINDOW + MINUTE)
     assert stall.may_be_finished
-    # Its state is true: what follows is to be done as if nothing had happened.
+    # Its state stays, so that the next step continues from there.
     assert night.state(batch) is reached
 
 
-def test_a_replay_that_died_before_its_merge_is_to_be_finished(night: Night) -> None:
+def test_a_replay_that_died_before_its_merge_may_be_finished(night: Night) -> None:
     batch = night.cleaned()
     night.stage(batch, SLATE.players[:1], replay=True, run_id="replay")
     (stall,) = settle(night, STALL_WINDOW + MINUTE)
     assert stall.may_be_finished
     assert night.state(batch) is S.CLEANED
-    night.consolidate(batch)
+    night.merge_batch(batch)
     night.clean(batch)
     assert settle(night, STALL_WINDOW + MINUTE) == []
 
 
 @pytest.mark.parametrize("done", ["cleaned", "published"])
-def test_what_is_done_does_not_stall(night: Night, done: str) -> None:
+def test_a_finished_batch_does_not_stall(night: Night, done: str) -> None:
     getattr(night, done)()
     assert settle(night, 24 * 60 * MINUTE) == []
 
 
-def test_a_batch_that_was_followed_by_another_does_not_stall(night: Night) -> None:
-    night.consolidate(night.staged())
+def test_a_batch_with_a_newer_successor_does_not_stall(night: Night) -> None:
+    night.merge_batch(night.staged())
     night.published(slate=slate_of(SLATE.players[:2]), run_id="run_2")
     assert settle(night, 60 * MINUTE) == []
 
 
-def test_a_run_that_was_faster_keeps_its_batch(night: Night) -> None:
+def test_a_run_that_closes_its_batch_first_keeps_it(night: Night) -> None:
     batch = night.open()
 
     class Faster:

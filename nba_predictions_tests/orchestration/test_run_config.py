@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from nba_predictions.definitions import defs
 from nba_predictions.domain.errors import BatchStateError
+from nba_predictions.nightly.open_batch import BatchTerms
 from nba_predictions.orchestration.assets import features
 from nba_predictions.orchestration.catalog import catalogued
 from nba_predictions.orchestration.run_config import FanOutConfig, Mode, fan_out
@@ -38,6 +39,9 @@ def configurable(job: str) -> dict[str, Any]:
         for path, field in fields(schema, "")
         if path.startswith(".ops.") and ".config." in path
     }
+
+
+TERMS = BatchTerms("test")
 
 
 @pytest.mark.parametrize("job", JOBS)
@@ -89,7 +93,7 @@ def test_a_run_does_what_is_configured_else_what_its_job_is_for(
     config: dict[str, Any], job_is_for: Mode | None, mode: Mode
 ) -> None:
     tags = {MODE_TAG: job_is_for.name} if job_is_for else {}
-    assert FanOutConfig(**config).mode_of(tags) is mode
+    assert FanOutConfig(**config).request(tags, TERMS).mode is mode
 
 
 @pytest.mark.parametrize(
@@ -99,13 +103,13 @@ def test_naming_whom_to_replay_where_nobody_is_replayed_is_an_error(
     config: dict[str, Any],
 ) -> None:
     with pytest.raises(BatchStateError, match="use the job replay_players"):
-        FanOutConfig(**config).mode_of({})
+        FanOutConfig(**config).request({}, TERMS)
 
 
 def test_refreshing_the_past_where_nothing_is_refreshed_is_an_error() -> None:
     config: dict[str, Any] = {"refresh_past": True}
     with pytest.raises(BatchStateError, match="use the job refresh_predictions"):
-        FanOutConfig(**config).mode_of({MODE_TAG: Mode.replay.name})
+        FanOutConfig(**config).request({MODE_TAG: Mode.replay.name}, TERMS)
 
 
 #: In an order that is the same in every process: workers have to collect the same tests.

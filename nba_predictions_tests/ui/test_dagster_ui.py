@@ -206,7 +206,7 @@ def test_damaged_staging_fails_the_check_and_is_not_cleaned_up(
     assert sorted((pipeline.home / "staging" / batch_id).iterdir()) == remaining
     assert set(rows_by_player(pipeline, BROKEN)) == {path.stem for path in remaining}
     assert pipeline.batch(BROKEN).state not in CLEANED_UP
-    assert pipeline.judgement(BROKEN).verdict is Verdict.STAGED_NOT_MERGED
+    assert pipeline.audit(BROKEN).verdict is Verdict.STAGED_NOT_MERGED
 
 
 def test_a_failed_player_is_missing_until_the_partition_is_launched_and_merged(

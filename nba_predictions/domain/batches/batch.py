@@ -1,8 +1,7 @@
-"""A batch: one attempt to predict one game_date, and the rules of its life.
+"""A batch: one attempt to predict one game date, and the states that it passes through.
 
-created -> staging -> staged -> consolidated -> cleaned -> published, and beside it failed and
-stalled. What happened is kept in completions, dead letters and an append-only ledger; the state is
-only the short form of it.
+created -> staging -> staged -> merged -> cleaned -> published; besides these, failed and stalled.
+Completions, dead letters and the append-only ledger hold what happened. The state is a summary.
 """
 
 from __future__ import annotations
@@ -11,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import Enum
-from typing import Any
 
-from nba_predictions.domain.errors import BatchStateError, LeaseLostError
+from nba_predictions.domain.errors import BatchStateError
 
-#: From this share of accounted players on, a batch with failures may go out as `partial`.
+#: A batch with failed players may be published as `partial` if at least this share of the expected
+#: players is completed or skipped.
 DEFAULT_COMPLETION_THRESHOLD = 0.9
 
 
@@ -23,7 +22,8 @@ class BatchState(str, Enum):
     CREATED = "created"
     STAGING = "staging"
     STAGED = "staged"
-    CONSOLIDATED = "consolidated"
+    #: Stores and reports written by every version hold this value, so it keeps its old name.
+    MERGED = "consolidated"
     CLEANED = "cleaned"
     PUBLISHED = "published"
     FAILED = "failed"
@@ -32,55 +32,55 @@ class BatchState(str, Enum):
 
 _S = BatchState
 
-#: From each state, the states that may follow. A finished batch goes back to `staging`, not at once
-#: to `staged`: so a late run that closes the staging cannot open again what another has finished.
+#: The states that may follow each state. A finished batch reopens as `staging`, never directly as
+#: `staged`, so that a late run that closes its staging cannot reopen what another run finished.
 TRANSITIONS: Mapping[BatchState, frozenset[BatchState]] = {
     _S.CREATED: frozenset({_S.STAGING, _S.FAILED, _S.STALLED}),
     _S.STAGING: frozenset({_S.STAGED, _S.FAILED, _S.STALLED}),
-    _S.STAGED: frozenset({_S.STAGING, _S.CONSOLIDATED, _S.FAILED}),
-    _S.CONSOLIDATED: frozenset({_S.STAGING, _S.CLEANED}),
+    _S.STAGED: frozenset({_S.STAGING, _S.MERGED, _S.FAILED}),
+    _S.MERGED: frozenset({_S.STAGING, _S.CLEANED}),
     _S.CLEANED: frozenset({_S.STAGING, _S.PUBLISHED}),
     _S.PUBLISHED: frozenset({_S.STAGING}),
     _S.FAILED: frozenset({_S.STAGING}),
     _S.STALLED: frozenset({_S.STAGING, _S.STAGED, _S.FAILED}),
 }
 
-#: The staging of a batch in one of these states is not finished.
+#: Staging is not finished.
 BEING_STAGED = frozenset({_S.CREATED, _S.STAGING, _S.STALLED})
 
-#: A batch in one of these states is unfinished work that the next run takes up.
+#: Unfinished work that the next run of the date resumes.
 RESUMABLE = BEING_STAGED | {_S.STAGED}
 
-#: The staging of a batch in one of these states has been cleaned up.
+#: Staging was dropped after its rows were counted in the target table.
 CLEANED_UP = frozenset({_S.CLEANED, _S.PUBLISHED})
 
-#: A batch in one of these states has its rows in the target.
-MERGED = CLEANED_UP | {_S.CONSOLIDATED}
+#: The rows of the batch are in the target table.
+ROWS_IN_TARGET = CLEANED_UP | {_S.MERGED}
 
 
 def states_before(target: BatchState) -> frozenset[BatchState]:
-    """Return the states from which a batch may become `target`."""
+    """Return the states from which a batch may move to `target`."""
     return frozenset(state for state, following in TRANSITIONS.items() if target in following)
 
 
 def transition_refused(batch_id: str, state: BatchState, to: BatchState) -> BatchStateError:
-    """Return the error of a change of state that is not allowed."""
+    """Return the error for a state change that is not allowed."""
     allowed = " or ".join(sorted(before.value for before in states_before(to)))
     return BatchStateError(
-        f"{batch_id} is {state.value}; it can become {to.value} only from {allowed}"
+        f"{batch_id} is {state.value}; only a batch that is {allowed} can become {to.value}"
     )
 
 
 def second_unfinished(batch_id: str, to: BatchState) -> BatchStateError:
-    """Return the error of a change of state that would give a date two unfinished batches."""
+    """Return the error for a state change that would give a date two unfinished batches."""
     return BatchStateError(
         f"{batch_id} cannot become {to.value}: another batch of its date is unfinished; "
-        f"finish that one first"
+        f"finish that batch first"
     )
 
 
 class BatchStatus(str, Enum):
-    """How a batch ended, in the words of the completion message."""
+    """The outcome of a batch, as the completion message states it."""
 
     SUCCESS = "success"
     PARTIAL = "partial"
@@ -88,11 +88,17 @@ class BatchStatus(str, Enum):
     FAILED = "failed"
 
 
+#: Nothing is missing: every expected player is accounted for, or the date has no games.
+WHOLE = frozenset({BatchStatus.SUCCESS, BatchStatus.NO_DATA})
+
+
 @dataclass(frozen=True)
 class Batch:
-    """The batch's own document. `times` holds when each state was last entered (UTC).
+    """The batch's own document.
 
-    Whoever reads may rely on its completion being published, unless it is not to be announced.
+    Attributes:
+        times: when each state was last entered (UTC), by the state's stored value.
+        announce: whether the completion message is published. Backfills turn this off.
     """
 
     batch_id: str
@@ -107,11 +113,10 @@ class Batch:
     completion_threshold: float = DEFAULT_COMPLETION_THRESHOLD
     reason: str | None = None
     times: Mapping[str, datetime] = field(default_factory=dict)
-    #: Whether its readers are told by a message; a backfill makes batches of which they are not.
     announce: bool = True
 
 
-#: What may change of a batch besides its state: what it is made of, and whether it is announced.
+#: The fields of a batch, other than its state, that may change after it is created.
 REVISABLE = ("expected_players", "games", "slate_fingerprint", "announce")
 
 
@@ -122,10 +127,12 @@ def make_batch_id(game_date: date, now: datetime) -> str:
 
 @dataclass(frozen=True)
 class Completion:
-    """A player is done: his rows are staged, or he is skipped with a reason and has none.
+    """A player is done: their rows are staged, or they are skipped for a reason and have no rows.
 
-    `recorded_at` is the batch store's: read back, it is a time of the store's clock. `fingerprint`
-    stands for all that his rows were made of; what was recorded by an earlier version has none.
+    Attributes:
+        recorded_at: read back from a store, this is a time of the store's own clock.
+        fingerprint: a hash of all inputs of the player's rows; None if an earlier version
+            recorded the completion.
     """
 
     player_lookup: str
@@ -140,7 +147,7 @@ class Completion:
         if (self.rows > 0) == (self.staging_table is None):
             raise BatchStateError(
                 f"completion of {self.player_lookup}: {self.rows} rows with staging table "
-                f"{self.staging_table!r}; rows need a table, and a table rows"
+                f"{self.staging_table!r}; a staging table and its rows go together"
             )
         if (self.rows == 0) == (self.skip_reason is None):
             raise BatchStateError(
@@ -151,7 +158,7 @@ class Completion:
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """A player whose prediction failed for good, with everything needed to decide about him."""
+    """The record of a player whose prediction failed permanently, with the error to act on."""
 
     player_lookup: str
     error_class: str
@@ -161,46 +168,15 @@ class DeadLetter:
     recorded_at: datetime
     run_id: str
 
-
-@dataclass(frozen=True)
-class LedgerEntry:
-    """One line of what happened to a batch. Entries are only ever appended."""
-
-    event: str
-    at: datetime
-    run_id: str
-    counts: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Lease:
-    """The right to consolidate a game_date until `expires_at`. A later lease has a higher token."""
-
-    game_date: date
-    holder: str
-    token: int
-    expires_at: datetime
-
-
-def lease_held(game_date: date, holder: str, until: datetime) -> LeaseLostError:
-    """Return the error of one who asks for a lease that somebody else holds."""
-    return LeaseLostError(
-        f"game_date {game_date} is being consolidated by {holder} until {until}; wait for it, "
-        f"or for its lease to run out"
-    )
-
-
-def lease_lost(lease: Lease, present_token: int | None, entry: LedgerEntry) -> LeaseLostError:
-    """Return the error of a holder who was followed by another, and wanted to write the ledger."""
-    return LeaseLostError(
-        f"{lease.holder} lost the lease of game_date {lease.game_date} (its token {lease.token} "
-        f"was followed by {present_token}); the ledger entry {entry.event!r} was not written"
-    )
+    @property
+    def error(self) -> str:
+        """The error in one line."""
+        return f"{self.error_class}: {self.message}"
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a batch is, counted from its completions and dead letters."""
+    """How many players of a batch are accounted for, counted from completions and dead letters."""
 
     games: int
     expected: int
@@ -215,9 +191,9 @@ class Progress:
 
     @property
     def completion_pct(self) -> float:
-        """Share of expected players who are completed or skipped, in percent; 100 when none are.
+        """Share of expected players who are completed or skipped, in percent; 100 without players.
 
-        It stays at 100 when somebody was replayed who was not on the slate at first.
+        It is capped at 100 because a replay may add a player who was not on the first slate.
         """
         if self.accounted >= self.expected:
             return 100.0
@@ -225,10 +201,10 @@ class Progress:
 
     @property
     def status(self) -> BatchStatus:
-        """Return how the batch ends if nothing more comes.
+        """Return the outcome if no more completions arrive.
 
-        A date without games is `no_data`. A date with games whose slate is empty has failed, and so
-        has one where everybody was skipped: neither is a night without work, both are a fault.
+        A date without games is `no_data`. A date with games and no completed player has failed:
+        an empty slate and a slate where every player was skipped are both faults.
         """
         if self.games == 0:
             return BatchStatus.NO_DATA
@@ -239,39 +215,34 @@ class Progress:
 
     @property
     def _reaches_threshold(self) -> bool:
-        # Divided, not multiplied: 55 / 100 is 0.55 exactly, while 100 * 0.55 lies above 55.
+        # Divide instead of multiplying: 55 / 100 is exactly 0.55, but 100 * 0.55 is above 55.
         return self.expected == 0 or self.accounted / self.expected >= self.threshold
 
     @property
-    def may_go_out(self) -> bool:
+    def may_be_published(self) -> bool:
         return self.status is not BatchStatus.FAILED
+
+    def counts(self) -> dict[str, int]:
+        """Return the numbers of players by name, for logs, ledger and metadata."""
+        return {
+            "expected_players": self.expected,
+            "completed": self.completed,
+            "skipped": self.skipped,
+            "failed": self.failed,
+        }
 
 
 @dataclass(frozen=True)
 class Tally:
-    """How many players of a batch have rows, are skipped, and failed for good."""
+    """How many players of a batch have rows, are skipped, and failed permanently."""
 
     completed: int
     skipped: int
     failed: int
 
 
-def last_progress(
-    batch: Batch,
-    completions: Sequence[Completion],
-    dead_letters: Sequence[DeadLetter],
-    ledger: Sequence[LedgerEntry],
-) -> datetime:
-    """Return when a batch was last heard of. That somebody noticed its silence does not count."""
-    times = [c.recorded_at for c in completions]
-    times += [d.recorded_at for d in dead_letters]
-    times += [e.at for e in ledger if e.event != "stalled"]
-    entered = [at for state, at in batch.times.items() if state not in ("stalled", "failed")]
-    return max([*times, batch.created_at, *entered])
-
-
 def tally(completions: Sequence[Completion], dead_letters: Sequence[DeadLetter]) -> Tally:
-    """Count players. A dead letter of one who was completed later no longer counts."""
+    """Count players. A dead letter of a player who was completed later does not count."""
     done = {c.player_lookup for c in completions}
     return Tally(
         completed=sum(c.rows > 0 for c in completions),
@@ -281,7 +252,7 @@ def tally(completions: Sequence[Completion], dead_letters: Sequence[DeadLetter])
 
 
 def progress(batch: Batch, counted: Tally) -> Progress:
-    """Set what was counted beside what a batch expects."""
+    """Return the counted players next to the number that the batch expects."""
     return Progress(
         games=batch.games,
         expected=batch.expected_players,

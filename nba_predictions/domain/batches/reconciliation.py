@@ -1,8 +1,8 @@
-"""Exact reconciliation of a merge: every number has to agree, or staging stays.
+"""Reconcile a merge exactly: if any number disagrees, staging is kept.
 
-staged rows = distinct keys + duplicates collapsed
-distinct keys = inserted + updated = rows of the target that the merge should have written
-rows of the target that carry the batch_id = what all completions of the batch recorded
+staged rows = distinct keys + collapsed duplicates
+distinct keys = rows inserted + rows updated
+rows in the target with this batch_id = rows that all completions of the batch recorded
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
-from nba_predictions.domain.batches.batch import Batch, Completion, DeadLetter, LedgerEntry
+from nba_predictions.domain.batches.batch import Batch, Completion
 
 
 @dataclass(frozen=True)
 class MergeCounts:
-    """What the warehouse says of one MERGE."""
+    """What the warehouse reports about one MERGE. All fields count rows, except `tables_found`."""
 
     tables_found: int
     rows_staged: int
@@ -31,11 +31,15 @@ class MergeCounts:
         return self.inserted + self.updated
 
 
+#: The counts of a merge that had nothing to do.
+NOTHING_MERGED = MergeCounts(0, 0, 0, 0, 0, 0)
+
+
 @dataclass(frozen=True)
 class TargetCounts:
-    """What the target table says: rows of a batch, and keys of its date that stand there twice.
+    """What the target table holds: rows of one batch, and duplicate keys of its date.
 
-    `created` of the rows were new when the batch was merged; all others were there, and updated.
+    `created` of the rows were inserted by the batch's merge; it updated the others.
     """
 
     batch_rows: int
@@ -46,7 +50,23 @@ class TargetCounts:
 
 @dataclass(frozen=True)
 class Reconciliation:
-    """The numbers of one consolidation, side by side."""
+    """The numbers of one merge, side by side.
+
+    Attributes:
+        players_expected: players on the slate.
+        tables_expected: staging tables that completions recorded and no cleanup dropped.
+        tables_found: staging tables that the merge read.
+        rows_recorded: rows in `tables_expected`, as completions recorded them.
+        rows_staged: rows that the merge read.
+        distinct_keys: distinct business keys among `rows_staged`.
+        inserted: new rows in the target.
+        updated: existing rows that the merge replaced.
+        superseded: rows removed because their key was not staged again.
+        batch_rows_expected: rows that all completions of the batch recorded.
+        batch_rows_in_target: rows with this batch_id in the target.
+        duplicate_keys_in_target: keys of the date that occur more than once.
+        retired: rows removed because the batch does not predict their players.
+    """
 
     players_expected: int
     tables_expected: int
@@ -60,7 +80,6 @@ class Reconciliation:
     batch_rows_expected: int
     batch_rows_in_target: int
     duplicate_keys_in_target: int
-    #: Rows that were taken out because the batch does not predict their players.
     retired: int = 0
 
     @property
@@ -72,17 +91,17 @@ class Reconciliation:
         return self.inserted + self.updated
 
     def merge_problems(self) -> list[str]:
-        """Return what does not agree, in words; empty when every number does."""
+        """Return what disagrees, one sentence each; empty if every number agrees."""
         problems = []
-        # A replay in which nobody could be staged has nothing to merge, and all rows stand already.
-        nothing_left = self.tables_expected == 0 and self.batch_rows_expected > 0
-        if self.players_expected and not self.merged and not nothing_left:
+        # After a replay that could stage no player, nothing is pending and all rows are merged.
+        nothing_pending = self.tables_expected == 0 and self.batch_rows_expected > 0
+        if self.players_expected and not self.merged and not nothing_pending:
             problems.append(
                 f"the merge wrote nothing, though {self.players_expected} players are expected"
             )
         if self.tables_found != self.tables_expected:
             problems.append(
-                f"{self.tables_expected} staging tables were recorded, {self.tables_found} found"
+                f"{self.tables_expected} staging tables were recorded, {self.tables_found} exist"
             )
         if self.rows_staged != self.rows_recorded:
             problems.append(
@@ -109,7 +128,7 @@ class Reconciliation:
 
     @staticmethod
     def from_numbers(numbers: Mapping[str, Any]) -> Reconciliation:
-        """Read back what `numbers` gave, now or in an earlier version that had fewer of them."""
+        """Restore what `numbers` returned, also in an earlier version that had fewer numbers."""
         names = Reconciliation.__dataclass_fields__
         known = {name: int(numbers[name]) for name in names if name != "retired"}
         return Reconciliation(**known, retired=int(numbers.get("retired", 0)))
@@ -123,10 +142,10 @@ def reconcile(
     target: TargetCounts,
     retired: int = 0,
 ) -> Reconciliation:
-    """Set what was recorded beside what was found, merged, and stands in the target.
+    """Put what was recorded next to what was found, merged, and counted in the target.
 
-    `pending` are the completions whose staging this merge had to take; `completions` all of the
-    batch. They differ when players are replayed into a batch that was consolidated before.
+    `pending` are the completions whose staging this merge should read; `completions` are all of
+    the batch. They differ after players are replayed into a batch that was merged before.
     """
     return Reconciliation(
         players_expected=batch.expected_players,
@@ -143,55 +162,3 @@ def reconcile(
         duplicate_keys_in_target=target.duplicate_keys,
         retired=retired,
     )
-
-
-def pending_staging(
-    completions: Sequence[Completion], ledger: Sequence[LedgerEntry]
-) -> list[Completion]:
-    """Return the completions whose staging has not been cleaned up: what a merge has to find."""
-    cleaned = last_time(ledger, "cleaned")
-    return [c for c in completions if c.rows > 0 and (cleaned is None or c.recorded_at > cleaned)]
-
-
-def unmerged_staging(
-    completions: Sequence[Completion], ledger: Sequence[LedgerEntry]
-) -> list[Completion]:
-    """Return the completions whose rows no merge with agreeing numbers has taken yet."""
-    changed = changed_since_merge(completions, ledger)
-    return [c for c in pending_staging(completions, ledger) if c in changed]
-
-
-def changed_since_merge(
-    completions: Sequence[Completion], ledger: Sequence[LedgerEntry]
-) -> list[Completion]:
-    """Return the completions that no merge with agreeing numbers has seen yet.
-
-    Besides staged rows these are players who were skipped since, and whose rows have to go.
-    """
-    merges = (e for e in ledger if e.event == "merged")
-    good = [e.at for e in merges if not Reconciliation.from_numbers(e.counts).merge_problems()]
-    merged_at = max(good, default=None)
-    return [c for c in completions if merged_at is None or c.recorded_at > merged_at]
-
-
-def predicted_players(
-    completions: Sequence[Completion], dead_letters: Sequence[DeadLetter]
-) -> set[str]:
-    """Return whose rows a date keeps: who has rows, and who failed and may have earlier ones.
-
-    A dead letter of somebody who is done, with rows or skipped, no longer counts.
-    """
-    done = {c.player_lookup for c in completions}
-    failed = {d.player_lookup for d in dead_letters} - done
-    return failed | {c.player_lookup for c in completions if c.rows > 0}
-
-
-def last_entry(ledger: Sequence[LedgerEntry], event: str) -> LedgerEntry | None:
-    """Return the newest entry of one event."""
-    return max((e for e in ledger if e.event == event), key=lambda e: e.at, default=None)
-
-
-def last_time(ledger: Sequence[LedgerEntry], event: str) -> datetime | None:
-    """Return when an event was last entered."""
-    entry = last_entry(ledger, event)
-    return entry.at if entry else None

@@ -1,4 +1,4 @@
-"""What each verdict calls for."""
+"""What to do about each verdict."""
 
 from __future__ import annotations
 
@@ -7,23 +7,25 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from nba_predictions.domain.batches.batch import CLEANED_UP, BatchState
-from nba_predictions.domain.batches.reconciliation import unmerged_staging
-from nba_predictions.domain.batches.verdict import Evidence, Judgement, Verdict
+from nba_predictions.domain.batches.verdict import Evidence, Verdict
 
 
 class Remedy(str, Enum):
-    """One thing that mends; its value says what is done."""
+    """One step of a repair. The value describes the step to the operator."""
 
-    RUN_NIGHT = "run the night again; it takes the batch up where it was left, or begins one"
+    RUN_NIGHT = "run the night again; it resumes the unfinished batch, or starts a new one"
     REPLAY = "predict players again, merge and clean up"
     FINISH = "merge what is staged, count it, and clean up"
-    REMOVE_DUPLICATES = "remove all but the newest row of each key that stands twice"
-    PUBLISH = "publish"
+    REMOVE_DUPLICATES = "remove all but the newest row of each duplicated key"
+    PUBLISH = "publish the completion message"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The remedies in their order, for which players, and why; without any, why not."""
+    """The remedies in order, the players they concern, and why.
+
+    Without remedies, `why` says why nothing is to be done.
+    """
 
     remedies: tuple[Remedy, ...]
     why: str
@@ -31,29 +33,34 @@ class Plan:
 
 
 def plan_repair(
-    evidence: Evidence, judgement: Judgement, players_without_rows: Collection[str] = ()
+    evidence: Evidence, verdict: Verdict, players_without_rows: Collection[str] = ()
 ) -> Plan:
     """Return what a verdict calls for.
 
-    `players_without_rows` have fewer rows of the batch in the target than were recorded. A batch
-    that is not to be announced is mended, and not published.
+    Args:
+        evidence: what the verdict rests on.
+        verdict: the verdict on the evidence.
+        players_without_rows: players with fewer rows of the batch in the target than recorded.
+
+    Returns:
+        A plan that never publishes a batch whose completion message is turned off.
     """
-    plan = _plan(evidence, judgement, players_without_rows)
+    plan = _plan(evidence, verdict, players_without_rows)
     if evidence.batch is None or evidence.batch.announce:
         return plan
     return replace(plan, remedies=tuple(r for r in plan.remedies if r is not Remedy.PUBLISH))
 
 
-def _plan(evidence: Evidence, judgement: Judgement, players_without_rows: Collection[str]) -> Plan:
-    batch, verdict = evidence.batch, judgement.verdict
+def _plan(evidence: Evidence, verdict: Verdict, players_without_rows: Collection[str]) -> Plan:
+    batch = evidence.batch
     if verdict is Verdict.COMPLETE:
-        return Plan((), "nothing to mend")
+        return Plan((), "nothing to repair")
     if verdict is Verdict.IN_PROGRESS:
-        return Plan((), "a run is at work on it; wait until it is done, or has stalled")
+        return Plan((), "a run is working on it; wait until it is done, or has stalled")
     if batch is None or verdict is Verdict.STALLED or batch.state is BatchState.FAILED:
-        return Plan((Remedy.RUN_NIGHT, Remedy.PUBLISH), "it was not staged to its end")
+        return Plan((Remedy.RUN_NIGHT, Remedy.PUBLISH), "its staging is not finished")
     if verdict is Verdict.DUPLICATE_KEYS:
-        return Plan((Remedy.REMOVE_DUPLICATES,), "keys stand twice")
+        return Plan((Remedy.REMOVE_DUPLICATES,), "keys are duplicated")
     if verdict is Verdict.ROWS_MISSING:
         players = tuple(sorted(players_without_rows))
         why = f"{len(players)} players have fewer rows in the table than were recorded"
@@ -61,11 +68,10 @@ def _plan(evidence: Evidence, judgement: Judgement, players_without_rows: Collec
     if verdict is Verdict.PARTIAL:
         return Plan((Remedy.REPLAY, Remedy.PUBLISH), "players are not done")
     if verdict is Verdict.STAGED_NOT_MERGED:
-        unmerged = unmerged_staging(evidence.completions, evidence.ledger)
-        gone = [c.player_lookup for c in unmerged if c.staging_table not in evidence.staging_there]
-        if gone:
-            why = f"the staging of {len(gone)} players is gone"
-            return Plan((Remedy.REPLAY, Remedy.PUBLISH), why, tuple(sorted(gone)))
+        lost = tuple(evidence.lost_staging)
+        if lost:
+            why = f"the staging of {len(lost)} players is missing"
+            return Plan((Remedy.REPLAY, Remedy.PUBLISH), why, lost)
         return Plan((Remedy.FINISH, Remedy.PUBLISH), "what is staged is not merged")
     before = () if batch.state in CLEANED_UP else (Remedy.FINISH,)
-    return Plan((*before, Remedy.PUBLISH), "the table is complete, its readers were not told")
+    return Plan((*before, Remedy.PUBLISH), "the table is complete, but not published")

@@ -1,41 +1,32 @@
-"""What a house of nights may forget, and when. Rows of the tables are never among it."""
+"""What maintenance may delete, and when. Rows of the warehouse tables are never deleted."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from nba_predictions.domain.batches.batch import (
-    CLEANED_UP,
-    RESUMABLE,
-    Batch,
-    BatchState,
-    Completion,
-    DeadLetter,
-    LedgerEntry,
-    last_progress,
-)
-from nba_predictions.domain.batches.reconciliation import last_entry, pending_staging
+from nba_predictions.domain.batches.batch import CLEANED_UP, RESUMABLE, Batch, BatchState
+from nba_predictions.domain.batches.ledger import LedgerEvent
+from nba_predictions.domain.batches.snapshot import BatchSnapshot
 from nba_predictions.domain.batches.verdict import STAGING_KEPT
 from nba_predictions.domain.errors import SettingsError
 from nba_predictions.domain.league.games import eastern_date
 
-#: A batch in one of these states is still at work, or waits for somebody.
-UNFINISHED = RESUMABLE | {BatchState.CONSOLIDATED, BatchState.CLEANED}
+#: A run, a sensor or an operator still has work to do on a batch in one of these states.
+UNFINISHED = RESUMABLE | {BatchState.MERGED, BatchState.CLEANED}
 
-
-#: Less would reach nights that somebody still looks into.
+#: Shorter retention would delete what operators still inspect.
 LEAST_NIGHTS_DAYS = 14
 LEAST_RUNS_DAYS = 30
 
 
 @dataclass(frozen=True)
 class Retention:
-    """For how many days a night's inputs, players and models are kept, and Dagster's runs.
+    """How many days a night's inputs, players and models are kept, and Dagster's runs.
 
     Raises:
-        SettingsError: it is shorter than somebody may look back.
+        SettingsError: a retention is shorter than its minimum.
     """
 
     nights_days: int = 60
@@ -53,10 +44,10 @@ class Retention:
 def dates_in_use(
     batches: Iterable[Batch], running: Collection[date], now: datetime, retention: Retention
 ) -> set[date]:
-    """Return the dates that are kept however old their games are.
+    """Return the dates to keep, however long ago their games were.
 
-    A date of long ago may have been predicted yesterday: what counts is when a batch of it was
-    last begun, that one is unfinished, and that a run of it is going on.
+    A date of a past season may have been predicted yesterday. A date is in use if one of its
+    batches was created within the retention or is unfinished, or if a run of it is in progress.
     """
     since = now - timedelta(days=retention.nights_days)
     kept = {b.game_date for b in batches if b.created_at >= since or _is_unfinished(b)}
@@ -64,15 +55,15 @@ def dates_in_use(
 
 
 def _is_unfinished(batch: Batch) -> bool:
-    # What a backfill has cleaned up and does not announce waits for nobody.
-    done = batch.state is BatchState.CLEANED and not batch.announce
-    return batch.state in UNFINISHED and not done
+    # A backfilled batch that is cleaned up and not to be published is finished.
+    finished = batch.state is BatchState.CLEANED and not batch.announce
+    return batch.state in UNFINISHED and not finished
 
 
 def expired_dates(
     dates: Iterable[date], in_use: Collection[date], now: datetime, retention: Retention
 ) -> set[date]:
-    """Return the dates whose inputs and player partitions may go."""
+    """Return the dates whose inputs and player partitions may be deleted."""
     oldest = eastern_date(now) - timedelta(days=retention.nights_days)
     return {day for day in dates if day < oldest and day not in in_use}
 
@@ -80,29 +71,23 @@ def expired_dates(
 def expired_models(
     saved_at: Mapping[str, datetime], used: Collection[str], now: datetime, retention: Retention
 ) -> list[str]:
-    """Return the models, by name, that no kept night uses and that were saved long ago."""
+    """Return the names of models that no kept night uses and that are older than the retention."""
     since = now - timedelta(days=retention.nights_days)
     return sorted(name for name, at in saved_at.items() if name not in used and at < since)
 
 
-def staging_may_expire(
-    batch: Batch,
-    completions: Sequence[Completion],
-    dead_letters: Sequence[DeadLetter],
-    ledger: Sequence[LedgerEntry],
-    now: datetime,
-) -> bool:
-    """Return whether whatever lies in the staging of a batch has no use any more.
+def staging_may_expire(snapshot: BatchSnapshot, now: datetime) -> bool:
+    """Return whether the remaining staging of a batch may be dropped.
 
-    It has none when the batch was given up, or when all that it recorded has been merged, counted
-    and cleaned up; and only after STAGING_KEPT, in which it can be looked into. What is to be
-    merged yet stays, however old it is.
+    It may if the batch was abandoned, or if everything that it recorded is merged, counted and
+    cleaned up, and nothing was recorded for STAGING_KEPT. Staging that is not merged yet is kept,
+    however old it is.
     """
-    cleaned = batch.state in CLEANED_UP and not pending_staging(completions, ledger)
-    if batch.state is not BatchState.FAILED and not cleaned:
+    batch = snapshot.batch
+    cleaned_up = batch.state in CLEANED_UP and not snapshot.pending_staging
+    if batch.state is not BatchState.FAILED and not cleaned_up:
         return False
-    others = [entry for entry in ledger if entry.event != "staging_expired"]
-    progress = last_progress(batch, completions, dead_letters, others)
-    silent_since = max([progress, *batch.times.values()])
-    dropped = last_entry(ledger, "staging_expired")
-    return now - silent_since > STAGING_KEPT and not (dropped and dropped.at >= silent_since)
+    ignoring = (LedgerEvent.STALLED, LedgerEvent.STAGING_EXPIRED)
+    silent_since = max([snapshot.last_progress(ignoring), *batch.times.values()])
+    expired = snapshot.last(LedgerEvent.STAGING_EXPIRED)
+    return now - silent_since > STAGING_KEPT and not (expired and expired.at >= silent_since)

@@ -1,4 +1,4 @@
-"""One verdict on a night, with its evidence, from what is recorded and what is really there."""
+"""One verdict on a night, with the facts behind it, from records and from the data itself."""
 
 from __future__ import annotations
 
@@ -10,27 +10,16 @@ from enum import Enum
 from nba_predictions.domain.batches.batch import (
     BEING_STAGED,
     CLEANED_UP,
+    WHOLE,
     Batch,
     BatchState,
-    BatchStatus,
-    Completion,
-    DeadLetter,
-    Lease,
-    LedgerEntry,
-    last_progress,
-    progress,
-    tally,
 )
-from nba_predictions.domain.batches.reconciliation import (
-    Reconciliation,
-    TargetCounts,
-    changed_since_merge,
-    last_entry,
-    pending_staging,
-    unmerged_staging,
-)
+from nba_predictions.domain.batches.lease import Lease
+from nba_predictions.domain.batches.ledger import LedgerEvent
+from nba_predictions.domain.batches.reconciliation import TargetCounts
+from nba_predictions.domain.batches.snapshot import BatchSnapshot
 
-#: Staging that nobody cleaned up is kept at least for this long, to be looked into.
+#: Staging that was never cleaned up is kept at least this long for inspection.
 STAGING_KEPT = timedelta(days=30)
 #: A batch that records nothing for this long has stalled.
 STALL_WINDOW = timedelta(minutes=10)
@@ -40,7 +29,8 @@ class Verdict(str, Enum):
     COMPLETE = "COMPLETE"
     IN_PROGRESS = "IN PROGRESS"
     STALLED = "STALLED"
-    CONSOLIDATED_NOT_PUBLISHED = "CONSOLIDATED_NOT_PUBLISHED"
+    #: Messages and scripts of operators hold this value, so it keeps its old name.
+    MERGED_NOT_PUBLISHED = "CONSOLIDATED_NOT_PUBLISHED"
     PARTIAL = "PARTIAL"
     STAGED_NOT_MERGED = "STAGED_NOT_MERGED"
     ROWS_MISSING = "ROWS_MISSING"
@@ -50,119 +40,151 @@ class Verdict(str, Enum):
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything that is known of one batch: what was recorded, and what is there now.
+    """What was recorded about one batch, and what exists now.
 
-    `successor` is a later batch of the date that was merged, and so took over its rows. `lease` is
-    the date's, taken and not given back.
+    Attributes:
+        snapshot: what the batch store holds; None if the date has no batch.
+        existing_staging: names of the recorded staging tables that exist.
+        target: counts of the target table.
+        now: when the evidence was gathered (UTC).
+        successor: a later merged batch of the date, which owns the rows of this batch.
+        lease: the lease of the date, if it was acquired and not released.
     """
 
-    batch: Batch | None
-    completions: Sequence[Completion]
-    dead_letters: Sequence[DeadLetter]
-    ledger: Sequence[LedgerEntry]
-    staging_there: Collection[str]
+    snapshot: BatchSnapshot | None
+    existing_staging: Collection[str]
     target: TargetCounts
     now: datetime
     successor: str | None = None
     lease: Lease | None = None
 
+    @property
+    def batch(self) -> Batch | None:
+        return self.snapshot.batch if self.snapshot else None
+
+    @property
+    def lost_staging(self) -> list[str]:
+        """Players whose staging table is missing, though no merge has read their rows."""
+        if self.snapshot is None:
+            return []
+        unmerged = self.snapshot.unmerged_staging
+        return sorted(
+            c.player_lookup for c in unmerged if c.staging_table not in self.existing_staging
+        )
+
 
 @dataclass(frozen=True)
-class Judgement:
+class Conclusion:
     """A verdict and the facts that led to it."""
 
     verdict: Verdict
     facts: tuple[str, ...]
 
 
-def judge(evidence: Evidence) -> Judgement:
-    """Return the verdict on a batch. Facts of the target outrank whatever was recorded."""
-    batch = evidence.batch
-    if batch is None:
-        return Judgement(Verdict.NOT_STARTED, ("no batch of this game_date exists",))
-    facts = [f"{batch.batch_id} is {batch.state.value}"]
-    counted = progress(batch, tally(evidence.completions, evidence.dead_letters))
-    facts.append(
-        f"{counted.expected} expected, {counted.completed} completed, {counted.skipped} skipped, "
-        f"{counted.failed} failed"
-    )
-    pending = pending_staging(evidence.completions, evidence.ledger)
-    facts.append(_staging_fact(evidence, pending))
-    published = last_entry(evidence.ledger, "published")
-    merged = last_entry(evidence.ledger, "merged")
-    expected_rows = sum(c.rows for c in evidence.completions) if merged else 0
-    facts.append(
-        f"the target holds {evidence.target.batch_rows} rows of this batch"
-        + (f", {expected_rows} were recorded" if merged else ", nothing was merged yet")
-    )
+def conclude(evidence: Evidence) -> Conclusion:
+    """Return the verdict on a batch. Facts about the target outrank what was recorded."""
+    if evidence.snapshot is None:
+        return Conclusion(Verdict.NOT_STARTED, ("no batch of this game_date exists",))
+    verdict, reasons = _verdict(evidence, evidence.snapshot)
+    return Conclusion(verdict, (*_facts(evidence, evidence.snapshot), *reasons))
 
-    facts += _more_facts(evidence)
+
+def _verdict(evidence: Evidence, snapshot: BatchSnapshot) -> tuple[Verdict, list[str]]:
+    """Return the verdict, and the facts that only this verdict needs."""
+    batch, reconciliation = snapshot.batch, snapshot.reconciliation
+    unmerged = snapshot.unmerged_staging
     if evidence.target.duplicate_keys:
-        facts.append(f"{evidence.target.duplicate_keys} keys of the date stand twice in the target")
-        return Judgement(Verdict.DUPLICATE_KEYS, tuple(facts))
-    unmerged = unmerged_staging(evidence.completions, evidence.ledger)
-    skipped_since = merged and changed_since_merge(
-        [c for c in evidence.completions if not c.rows], evidence.ledger
-    )
-    missing = evidence.target.batch_rows < expected_rows and evidence.successor is None
-    if merged and not unmerged and missing:
-        return Judgement(Verdict.ROWS_MISSING, tuple(facts))
-    if skipped_since and batch.state in CLEANED_UP:
-        names = some_of([c.player_lookup for c in skipped_since])
-        facts.append(f"skipped since the last merge, which has to take their rows out: {names}")
-        return Judgement(Verdict.STAGED_NOT_MERGED, tuple(facts))
+        duplicates = evidence.target.duplicate_keys
+        return Verdict.DUPLICATE_KEYS, [
+            f"{duplicates} keys of the date are duplicated in the target"
+        ]
+    rows_missing = evidence.target.batch_rows < _recorded_rows(snapshot)
+    if reconciliation and not unmerged and rows_missing and evidence.successor is None:
+        return Verdict.ROWS_MISSING, []
+    skipped = [c for c in snapshot.changed_since_merge if not c.rows]
+    if reconciliation and skipped and batch.state in CLEANED_UP:
+        names = some_of([c.player_lookup for c in skipped])
+        return Verdict.STAGED_NOT_MERGED, [
+            f"skipped since the last merge; the next merge removes their rows: {names}"
+        ]
+    published = snapshot.last(LedgerEvent.PUBLISHED)
     if published and batch.state is BatchState.PUBLISHED and not unmerged:
-        facts.append(f"published at {published.at:%Y-%m-%d %H:%M:%S} UTC")
-        whole = counted.status in (BatchStatus.SUCCESS, BatchStatus.NO_DATA)
-        return Judgement(Verdict.COMPLETE if whole else Verdict.PARTIAL, tuple(facts))
+        return _whole_or_partial(snapshot), [f"published at {published.at:%Y-%m-%d %H:%M:%S} UTC"]
     if batch.state in BEING_STAGED:
-        idle = evidence.now - last_progress(
-            batch, evidence.completions, evidence.dead_letters, evidence.ledger
-        )
-        facts.append(f"last progress {int(idle.total_seconds())} s ago")
+        idle = evidence.now - snapshot.last_progress()
         stalled = batch.state is BatchState.STALLED or idle > STALL_WINDOW
-        return Judgement(Verdict.STALLED if stalled else Verdict.IN_PROGRESS, tuple(facts))
-    problems = Reconciliation.from_numbers(merged.counts).merge_problems() if merged else []
-    if merged and not problems and not unmerged:
-        if not counted.may_go_out:
-            facts.append(f"{counted.completion_pct}% is below the threshold to go out")
-            return Judgement(Verdict.PARTIAL, tuple(facts))
-        if batch.state is BatchState.CLEANED and not batch.announce:
-            facts.append(
-                f"not announced: made by a backfill, or after its date; `nba-predictions publish "
-                f"--batch {batch.batch_id}` announces it"
-            )
-            whole = counted.status in (BatchStatus.SUCCESS, BatchStatus.NO_DATA)
-            return Judgement(Verdict.COMPLETE if whole else Verdict.PARTIAL, tuple(facts))
-        return Judgement(Verdict.CONSOLIDATED_NOT_PUBLISHED, tuple(facts))
-    if batch.state is BatchState.FAILED and (not pending or _dropped_at(evidence, pending)):
-        return Judgement(Verdict.PARTIAL, (*facts, f"failed: {batch.reason}"))
-    return Judgement(Verdict.STAGED_NOT_MERGED, (*facts, *problems))
+        return Verdict.STALLED if stalled else Verdict.IN_PROGRESS, [
+            f"last progress {int(idle.total_seconds())} s ago"
+        ]
+    problems = reconciliation.merge_problems() if reconciliation else []
+    if reconciliation and not problems and not unmerged:
+        return _verdict_on_merged(snapshot)
+    if batch.state is BatchState.FAILED and (
+        not snapshot.pending_staging or _expired_at(evidence, snapshot)
+    ):
+        return Verdict.PARTIAL, [f"failed: {batch.reason}"]
+    return Verdict.STAGED_NOT_MERGED, problems
 
 
-def _more_facts(evidence: Evidence) -> list[str]:
-    """Return what is worth knowing only when it is so."""
-    facts = []
-    target, lease = evidence.target, evidence.lease
+def _verdict_on_merged(snapshot: BatchSnapshot) -> tuple[Verdict, list[str]]:
+    """Return the verdict on a reconciled batch that is not published."""
+    batch, progress = snapshot.batch, snapshot.progress
+    if not progress.may_be_published:
+        return Verdict.PARTIAL, [f"{progress.completion_pct}% is below the publication threshold"]
+    if batch.state is BatchState.CLEANED and not batch.announce:
+        fact = (
+            "not published on purpose: a backfill made it, or it was made after its date; "
+            f"`nba-predictions publish --batch {batch.batch_id}` publishes it"
+        )
+        return _whole_or_partial(snapshot), [fact]
+    return Verdict.MERGED_NOT_PUBLISHED, []
+
+
+def _whole_or_partial(snapshot: BatchSnapshot) -> Verdict:
+    return Verdict.COMPLETE if snapshot.progress.status in WHOLE else Verdict.PARTIAL
+
+
+def _recorded_rows(snapshot: BatchSnapshot) -> int:
+    """Return how many rows the target should hold: those recorded, once a merge has run."""
+    return sum(c.rows for c in snapshot.completions) if snapshot.reconciliation else 0
+
+
+def _facts(evidence: Evidence, snapshot: BatchSnapshot) -> list[str]:
+    """Return the facts that every verdict rests on."""
+    batch, progress, target = snapshot.batch, snapshot.progress, evidence.target
+    merged = snapshot.reconciliation is not None
+    players = (
+        f"{progress.expected} expected, {progress.completed} completed, "
+        f"{progress.skipped} skipped, {progress.failed} failed"
+    )
+    facts = [
+        f"{batch.batch_id} is {batch.state.value}",
+        players,
+        _staging_fact(evidence, snapshot),
+        f"the target holds {target.batch_rows} rows of this batch"
+        + (f", {_recorded_rows(snapshot)} were recorded" if merged else ", no merge has run"),
+    ]
     if target.batch_rows and target.last_updated_at:
-        # Who looks for a night by created_at alone does not find rows that an earlier batch made.
+        # A search by created_at alone misses the rows that an earlier batch inserted.
         facts.append(
-            f"of them {target.created} were created and {target.batch_rows - target.created} "
+            f"of these, {target.created} were inserted and {target.batch_rows - target.created} "
             f"updated, the last at {target.last_updated_at:%Y-%m-%d %H:%M:%S} UTC"
         )
     if evidence.successor:
-        facts.append(f"its rows were taken over by {evidence.successor}")
-    if lease and lease.expires_at <= evidence.now:
-        facts.append(
-            f"{lease.holder} never gave back the lease of the date; it ran out at "
-            f"{lease.expires_at:%Y-%m-%d %H:%M:%S} UTC, and whoever is next takes it"
-        )
-    elif lease:
-        facts.append(
-            f"{lease.holder} holds the lease of the date until "
-            f"{lease.expires_at:%Y-%m-%d %H:%M:%S} UTC"
-        )
+        facts.append(f"its rows now belong to {evidence.successor}")
+    if evidence.lease:
+        facts.append(_lease_fact(evidence.lease, evidence.now))
     return facts
+
+
+def _lease_fact(lease: Lease, now: datetime) -> str:
+    until = f"{lease.expires_at:%Y-%m-%d %H:%M:%S} UTC"
+    if lease.is_expired(now):
+        return (
+            f"{lease.holder} never released the lease of the date; it expired at {until}, and the "
+            f"next worker can acquire it"
+        )
+    return f"{lease.holder} holds the lease of the date until {until}"
 
 
 def some_of(names: Sequence[str]) -> str:
@@ -171,32 +193,36 @@ def some_of(names: Sequence[str]) -> str:
     return ", ".join(names[:10]) + more
 
 
-def _staging_fact(evidence: Evidence, pending: Sequence[Completion]) -> str:
-    cleaned = last_entry(evidence.ledger, "cleaned")
-    gone = [c.player_lookup for c in pending if c.staging_table not in evidence.staging_there]
-    dropped_at = _dropped_at(evidence, pending)
-    if dropped_at:
+def _staging_fact(evidence: Evidence, snapshot: BatchSnapshot) -> str:
+    pending = snapshot.pending_staging
+    expired_at = _expired_at(evidence, snapshot)
+    if expired_at:
         return (
             f"the staging of {len(pending)} players was never merged; it was dropped at "
-            f"{dropped_at:%Y-%m-%d %H:%M:%S} UTC, {STAGING_KEPT.days} days after the batch was "
-            f"given up"
+            f"{expired_at:%Y-%m-%d %H:%M:%S} UTC, {STAGING_KEPT.days} days after the batch was "
+            f"abandoned"
         )
     if pending:
+        missing = [
+            c.player_lookup for c in pending if c.staging_table not in evidence.existing_staging
+        ]
         oldest = min(c.recorded_at for c in pending)
-        expired = bool(gone) and evidence.now - oldest > STAGING_KEPT
+        expired = bool(missing) and evidence.now - oldest > STAGING_KEPT
         return (
-            f"{len(pending)} staging tables wait to be merged and cleaned, "
-            f"{len(pending) - len(gone)} are there"
-            + (f"; gone are those of {some_of(gone)}" if gone else "")
+            f"{len(pending)} staging tables are not merged and cleaned up, "
+            f"{len(pending) - len(missing)} of them exist"
+            + (f"; missing: {some_of(missing)}" if missing else "")
             + (f", staged more than {STAGING_KEPT.days} days ago: expired" if expired else "")
         )
+    cleaned = snapshot.last(LedgerEvent.CLEANED)
     if cleaned:
-        return f"staging was merged and cleaned at {cleaned.at:%Y-%m-%d %H:%M:%S} UTC"
+        return f"staging was merged and cleaned up at {cleaned.at:%Y-%m-%d %H:%M:%S} UTC"
     return "no staging table was ever written"
 
 
-def _dropped_at(evidence: Evidence, pending: Sequence[Completion]) -> datetime | None:
-    """Return when the staging of a batch that was given up was dropped, and so did not get lost."""
-    dropped = last_entry(evidence.ledger, "staging_expired")
-    there = any(c.staging_table in evidence.staging_there for c in pending)
-    return dropped.at if dropped and pending and not there else None
+def _expired_at(evidence: Evidence, snapshot: BatchSnapshot) -> datetime | None:
+    """Return when maintenance dropped the staging of an abandoned batch; None if it did not."""
+    expired = snapshot.last(LedgerEvent.STAGING_EXPIRED)
+    pending = snapshot.pending_staging
+    any_exists = any(c.staging_table in evidence.existing_staging for c in pending)
+    return expired.at if expired and pending and not any_exists else None

@@ -1,10 +1,11 @@
-"""One MERGE of all that is staged, and the clean-up that follows it."""
+"""The merge of everything that is staged, and the cleanup after it."""
 
 import dagster as dg
 
 from nba_predictions.domain.tables import PREDICTIONS
+from nba_predictions.nightly.cleanup import clean_up
 from nba_predictions.nightly.current_batch import current_batch
-from nba_predictions.nightly.merge import clean_up, consolidate
+from nba_predictions.nightly.merge import merge_batch
 from nba_predictions.orchestration import display
 from nba_predictions.orchestration.assets.staging import (
     RETRY,
@@ -36,15 +37,15 @@ from nba_predictions.report.night import predictions_of, reconciliation_table
 def player_prop_predictions(
     context: dg.AssetExecutionContext, batches: Batches, warehouse: TheWarehouse
 ) -> dg.MaterializeResult:
-    """The predictions of the date: staging merged in one statement, under a lease.
+    """The predictions of the date, merged from staging in one statement under a lease.
 
-    If it or one of its checks fails, staging is untouched: `merged_rows_match_staged` has the
-    numbers. Mend the cause, then materialize this and `staging_cleanup` of the date again, or let
-    `nba-predictions repair --game-date D` do what the night calls for.
+    If the merge or one of its checks fails, staging is kept: `merged_rows_match_staged` has the
+    numbers. Fix the cause, then materialize this asset and `staging_cleanup` of the date again, or
+    run `nba-predictions repair --game-date D`.
     """
     batch = current_batch(batches, game_date_of(context.partition_key))
     with no_retry_of_permanent_errors():
-        merged = consolidate(batch, batches, warehouse, run_id=context.run.run_id)
+        merged = merge_batch(batch, batches, warehouse, run_id=context.run.run_id)
     by_line, at_base = predictions_of(batch, warehouse)
     return dg.MaterializeResult(
         metadata={
@@ -72,10 +73,10 @@ def player_prop_predictions(
 def staging_cleanup(
     context: dg.AssetExecutionContext, batches: Batches, warehouse: TheWarehouse
 ) -> dg.MaterializeResult:
-    """Staging dropped, after its rows were counted in the target once more; refused otherwise.
+    """Drops the staging of the date, after counting its rows in the target once more.
 
-    If it fails, it has refused, and says why: nothing was dropped. Materialize
-    `player_prop_predictions` of the date again, then this.
+    If it fails, it refused, the error says why, and nothing was dropped. Materialize
+    `player_prop_predictions` of the date again, then this asset.
     """
     batch = current_batch(batches, game_date_of(context.partition_key))
     report = clean_up(batch, batches, warehouse, run_id=context.run.run_id)

@@ -1,8 +1,7 @@
-"""The hand-over to the phases downstream."""
+"""The completion message to the downstream phases."""
 
 import dagster as dg
 
-from nba_predictions.domain.batches.reconciliation import last_entry
 from nba_predictions.messaging.port import Publisher
 from nba_predictions.nightly.current_batch import current_batch
 from nba_predictions.nightly.publication import publish_completion
@@ -23,19 +22,17 @@ def phase5_completion(
     batches: Batches,
     publisher: dg.ResourceParam[Publisher],
 ) -> dg.MaterializeResult:
-    """ "Phase 5 complete": one message per batch, recorded once the broker has acknowledged it.
+    """ "Phase 5 complete": one message per batch, recorded once the broker acknowledges it.
 
-    If it fails, the predictions are in the table all the same; only the message is not out. The
-    sensor `publish_cleaned_batches` tries again with growing pauses.
+    If it fails, the predictions are still in the table; only the message is not published. The
+    sensor `publish_cleaned_batches` retries with growing pauses.
     """
     batch = current_batch(batches, game_date_of(context.partition_key))
-    message_id = publish_completion(batch, batches, publisher, run_id=context.run.run_id)
-    published = last_entry(batches.ledger(batch.batch_id), "published")
-    sent = published.counts.get("message", {}) if published else {}
+    sent = publish_completion(batch, batches, publisher, run_id=context.run.run_id)
     return dg.MaterializeResult(
         metadata={
             "batch_id": batch.batch_id,
-            "message_id": message_id,
-            "message": dg.MetadataValue.json(sent),
+            "message_id": sent.message_id,
+            "message": dg.MetadataValue.json(dict(sent.message)),
         }
     )

@@ -1,7 +1,7 @@
-"""The fan-out: every player predicted, staged and recorded on his own.
+"""The fan-out: each player is predicted, staged and recorded separately.
 
-The player is the unit of staging, completion, dead letter and partition. The op is not: an op costs
-about as much as predicting a hundred players, so each takes a chunk of them (docs/design.md).
+The player is the unit of staging, completion, dead letter and partition. An op costs about as much
+as predicting a hundred players, so each op processes a chunk of players (docs/design.md).
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,6 @@ import polars as pl
 
 from nba_predictions.batch_store.port import BatchStore
 from nba_predictions.domain.batches.batch import RESUMABLE, Batch
-from nba_predictions.domain.batches.reconciliation import changed_since_merge
 from nba_predictions.domain.betting.slate import Slate, SlatePlayer
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.errors import PERMANENT, PublishError
@@ -23,21 +22,12 @@ from nba_predictions.inputs.port import LeagueSource
 from nba_predictions.messaging.port import Publisher
 from nba_predictions.nightly.current_batch import batch_progress, current_batch
 from nba_predictions.nightly.leases import date_lease
+from nba_predictions.nightly.open_batch import BatchTerms
 from nba_predictions.nightly.predicting import input_fingerprints, player_predictor
-from nba_predictions.nightly.publication import announce_dead_letters
-from nba_predictions.nightly.refresh import finished_batch, refresh_batch, refuse_the_past
-from nba_predictions.nightly.replay import (
-    batch_to_replay,
-    give_up_the_rest,
-    players_to_replay,
-)
-from nba_predictions.nightly.staging import (
-    StagedPlayer,
-    close_staging,
-    open_batch,
-    players_to_stage,
-    stage_players,
-)
+from nba_predictions.nightly.publication import publish_dead_letters
+from nba_predictions.nightly.replay import batch_to_replay, players_to_replay
+from nba_predictions.nightly.staging import StagedPlayer, close_staging, stage_players
+from nba_predictions.nightly.start import Work, start
 from nba_predictions.orchestration import display
 from nba_predictions.orchestration.partitions import (
     game_date_of,
@@ -46,11 +36,7 @@ from nba_predictions.orchestration.partitions import (
     player_nights,
     player_partition_key,
 )
-from nba_predictions.orchestration.run_config import (
-    FanOutConfig,
-    Mode,
-    StageConfig,
-)
+from nba_predictions.orchestration.run_config import FanOutConfig, StageConfig
 from nba_predictions.orchestration.run_tags import BACKFILL_TAG, ROOT_RUN_TAG
 from nba_predictions.report.night import reasons_table
 from nba_predictions.settings import Settings
@@ -61,14 +47,14 @@ Batches = dg.ResourceParam[BatchStore]
 TheWarehouse = dg.ResourceParam[Warehouse]
 Models = dg.ResourceParam[ModelStore]
 
-#: A step whose store or warehouse could not be reached is tried again as a whole; staging again
-#: replaces, recording again changes nothing.
+#: Retries a whole step, for when a store or the warehouse cannot be reached. Staging again replaces
+#: the staging table, and recording again changes nothing.
 RETRY = dg.RetryPolicy(max_retries=2, delay=1, backoff=dg.Backoff.EXPONENTIAL)
 
 
 @contextmanager
 def no_retry_of_permanent_errors() -> Iterator[None]:
-    """Let a step fail at once when trying again cannot change what is wrong."""
+    """Fail the step without retries if a retry cannot succeed."""
     try:
         yield
     except PERMANENT as error:
@@ -77,7 +63,7 @@ def no_retry_of_permanent_errors() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some players of a batch, with all that predicting them takes."""
+    """Some players of a batch, with everything needed to predict them."""
 
     batch: Batch
     players: list[SlatePlayer]
@@ -85,19 +71,6 @@ class Chunk:
     models: str
     features_as_of: datetime | None
     replay: bool = False
-
-
-def _tags_of_backfill(context: dg.OpExecutionContext) -> Mapping[str, str]:
-    """Return the run's tags, with that of the backfill whose run it repeats.
-
-    Dagster takes the tag off a run that is executed again once its backfill is over.
-    """
-    tags = context.run_tags
-    root = tags.get(ROOT_RUN_TAG)
-    first = context.instance.get_run_by_id(root) if root else None
-    if first is None or BACKFILL_TAG not in first.tags:
-        return tags
-    return {**tags, BACKFILL_TAG: first.tags[BACKFILL_TAG]}
 
 
 @dg.op(out=dg.DynamicOut(Chunk), retry_policy=RETRY)
@@ -112,73 +85,57 @@ def open_batch_and_fan_out(
     league: dg.ResourceParam[LeagueSource],
     settings: dg.ResourceParam[Settings],
 ) -> Iterator[dg.DynamicOutput[Chunk]]:
-    """Open the batch (or take up an unfinished one) and divide its players into chunks."""
-    finished = None
+    """Start the run on the batch of the date, and divide its players into chunks."""
+
+    def fingerprints() -> Mapping[str, str]:
+        return input_fingerprints(
+            slate.players, player_features, prediction_models, slate.features_as_of
+        )
+
     with no_retry_of_permanent_errors():
-        mode = config.mode_of(context.run_tags)
-        if mode is Mode.refresh and not config.refresh_past:
-            refuse_the_past(slate.game_date, utc_now())
-        warehouse.prepare()
-        if mode is Mode.refresh:
-            finished = finished_batch(batches, slate.game_date)
-        if finished is not None:
-            players = refresh_batch(
-                finished,
-                slate,
-                input_fingerprints(
-                    slate.players, player_features, prediction_models, slate.features_as_of
-                ),
-                batches,
-                warehouse,
-                run_id=context.run_id,
-                now=None if config.refresh_past else utc_now(),
-            )
-            batch = batches.get(finished.batch_id)
-        elif mode is Mode.finish:
-            batch, players = current_batch(batches, slate.game_date), []
-            give_up_the_rest(batch, slate, batches, run_id=context.run_id)
-        elif mode is Mode.replay:
-            batch = batch_to_replay(batches, slate, config.batch_id)
-            players = players_to_replay(batch, slate, batches, config.players)
-        else:
-            batch = open_batch(
-                batches,
-                slate,
-                source=league.name,
-                run_id=context.run_id,
-                completion_threshold=settings.completion_threshold,
-                announce=config.announces(_tags_of_backfill(context)),
-            )
-            players = players_to_stage(batch, slate, batches, warehouse)
-    # A materialization of a partition that is not registered would be accepted, and not be seen.
-    context.instance.add_dynamic_partitions(
-        str(player_nights.name),
-        [player_partition_key(batch.game_date, p.player_lookup) for p in slate.players],
-    )
-    # A run that died may have staged players of this batch and not come to say so.
-    waiting = {p.player_lookup for p in players}
-    completions = batches.completions(batch.batch_id)
-    if finished is not None:
-        # Of a finished batch everybody was said to be staged, but for what no merge has seen.
-        completions = changed_since_merge(completions, batches.ledger(batch.batch_id))
-    for done in completions:
-        if done.rows and done.player_lookup not in waiting:
-            context.log_event(_materialization(batch, done.player_lookup, done.rows))
-    for start in range(0, len(players), config.chunk_size):
-        chunk = players[start : start + config.chunk_size]
-        names = [p.player_lookup for p in chunk]
-        features = player_features.filter(pl.col("player_lookup").is_in(names))
+        publishes = config.announces(_tags_with_backfill(context))
+        terms = BatchTerms(league.name, settings.completion_threshold, publishes)
+        request = config.request(context.run_tags, terms)
+        work = start(request, slate, fingerprints, batches, warehouse, run_id=context.run_id)
+    _report_players(context, slate, work)
+    for first in range(0, len(work.players), config.chunk_size):
+        players = work.players[first : first + config.chunk_size]
+        names = [p.player_lookup for p in players]
         yield dg.DynamicOutput(
             Chunk(
-                batch,
-                chunk,
-                features,
+                work.batch,
+                players,
+                player_features.filter(pl.col("player_lookup").is_in(names)),
                 prediction_models,
                 slate.features_as_of,
-                replay=finished is not None or mode is Mode.replay,
+                replay=work.replaces,
             ),
-            mapping_key=f"players_{start + 1}_to_{start + len(chunk)}",
+            mapping_key=f"players_{first + 1}_to_{first + len(players)}",
         )
+
+
+def _tags_with_backfill(context: dg.OpExecutionContext) -> Mapping[str, str]:
+    """Return the tags of the run, with the backfill tag of the run that it re-executes.
+
+    Dagster removes the backfill tag from a re-executed run once the backfill is over.
+    """
+    tags = context.run_tags
+    root_id = tags.get(ROOT_RUN_TAG)
+    root = context.instance.get_run_by_id(root_id) if root_id else None
+    if root is None or BACKFILL_TAG not in root.tags:
+        return tags
+    return {**tags, BACKFILL_TAG: root.tags[BACKFILL_TAG]}
+
+
+def _report_players(context: dg.OpExecutionContext, slate: Slate, work: Work) -> None:
+    """Register the players' partitions, and materialize those that an earlier run staged."""
+    # Dagster accepts a materialization of an unregistered partition, but never shows it.
+    context.instance.add_dynamic_partitions(
+        str(player_nights.name),
+        [player_partition_key(slate.game_date, p.player_lookup) for p in slate.players],
+    )
+    for completion in work.already_staged:
+        context.log_event(_materialization(work.batch, completion.player_lookup, completion.rows))
 
 
 @dg.op(retry_policy=RETRY)
@@ -190,15 +147,15 @@ def predict_and_stage(
     warehouse: TheWarehouse,
     model_store: Models,
 ) -> list[StagedPlayer]:
-    """Predict and stage each player of the chunk; one that fails does not stop the others."""
-    results = []
+    """Predict and stage each player of the chunk. A failed player does not stop the others."""
+    outcomes = []
     for staged in _stage_chunk(
         chunk, batches, warehouse, model_store, context.run_id, threads=config.threads
     ):
-        results.append(staged)
+        outcomes.append(staged)
         if staged.error is None:
             context.log_event(_materialization(chunk.batch, staged.player_lookup, staged.rows))
-    return results
+    return outcomes
 
 
 @dg.op(retry_policy=RETRY)
@@ -208,33 +165,28 @@ def close_batch(
     batches: Batches,
     publisher: dg.ResourceParam[Publisher],
 ) -> dg.Output[str]:
-    """Declare the staging finished; failures stay dead letters, with their number in sight."""
+    """Finish the staging and publish the dead letters; the metadata lists the failed players."""
     batch = current_batch(batches, game_date_of(context.partition_key))
-    # A replay comes back to a batch that is past this; the merge sees to it.
+    # A batch that players are replayed into was closed before. Its merge reopens it.
     if batch.state in RESUMABLE:
-        done = close_staging(batch, batches, run_id=context.run_id)
+        progress = close_staging(batch, batches, run_id=context.run_id)
     else:
-        done = batch_progress(batch, batches)
+        progress = batch_progress(batch, batches)
     try:
-        announce_dead_letters(batch, batches, publisher, run_id=context.run_id)
+        publish_dead_letters(batch, batches, publisher, run_id=context.run_id)
     except PublishError as error:
-        # Who is staged is staged. The publication of the batch announces them first.
-        context.log.warning(f"dead letters are not announced yet: {error}")
-    failed = [player for chunk in staged for player in chunk if player.error]
+        # The staged players stay staged. Publishing the batch publishes its dead letters first.
+        context.log.warning(f"dead letters are not published yet: {error}")
+    failed = {p.player_lookup: p.error or "" for chunk in staged for p in chunk if p.error}
     return dg.Output(
         batch.batch_id,
         metadata={
             "batch_id": batch.batch_id,
-            "expected_players": done.expected,
-            "completed": done.completed,
-            "skipped": done.skipped,
-            "failed": done.failed,
+            **progress.counts(),
             "rows_staged": sum(p.rows for chunk in staged for p in chunk),
             "seconds_since_created": round((utc_now() - batch.created_at).total_seconds(), 3),
             **_player_partitions(context.instance, batch.game_date),
-            "dead_letters": display.table(
-                reasons_table({p.player_lookup: p.error or "" for p in failed})
-            ),
+            "dead_letters": display.table(reasons_table(failed)),
         },
     )
 
@@ -246,19 +198,19 @@ def close_batch(
     owners=["team:data-engineering"],
 )
 def staged_predictions(slate: Slate, player_features: pl.DataFrame, prediction_models: str) -> str:
-    """All players of the slate, predicted and staged one by one; the value is the batch_id.
+    """All players of the slate, predicted and staged one by one. The value is the batch_id.
 
-    A player who fails does not stop the others: he is listed under `dead_letters`, and his
-    partition of `player_staging` is missing. If the whole asset fails, run the night again: it
-    takes up the batch where it was left.
+    A failed player does not stop the others. The player is listed under `dead_letters`, and their
+    partition of `player_staging` is missing. If the whole asset fails, run the night again: the
+    new run resumes the batch.
     """
     chunks = open_batch_and_fan_out(slate, player_features, prediction_models)
     return close_batch(chunks.map(predict_and_stage).collect())
 
 
 @dg.asset(
-    # A run knows only the assets that it materializes and those they depend on. Only the date's own
-    # partition is read; no mapping of Dagster leads from a player's night to its date.
+    # A run only knows the assets that it materializes and their dependencies. Only the partition of
+    # the date is read; Dagster has no partition mapping from a player's night to its date.
     deps=[
         dg.AssetDep(name, partition_mapping=dg.AllPartitionMapping())
         for name in ("slate", "player_features", "prediction_models")
@@ -274,10 +226,10 @@ def player_staging(
     warehouse: TheWarehouse,
     model_store: Models,
 ) -> dg.MaterializeResult:
-    """One player of one night. Launched alone it replays him into the batch of his date.
+    """One player of one night. Launched alone, it replays the player into the batch of the date.
 
-    Afterwards materialize `player_prop_predictions` and `staging_cleanup` of the date, to merge
-    him. If it fails again nothing has changed; `nba-predictions dead-letters` has the error.
+    Afterwards materialize `player_prop_predictions` and `staging_cleanup` of the date, to merge the
+    player. If it fails again, nothing changes; `nba-predictions dead-letters` lists the error.
     """
     game_date, lookup = parse_player_partition_key(context.partition_key)
     night = game_date.isoformat()
@@ -302,7 +254,7 @@ def player_staging(
 
 
 def _player_partitions(instance: dg.DagsterInstance, game_date: date) -> dict[str, int]:
-    """Count the partitions of players: of the date, and of all dates that are kept."""
+    """Count the players' partitions of the date, and of all dates that are kept."""
     keys = instance.get_dynamic_partitions(str(player_nights.name))
     of_date = sum(key.startswith(player_partition_key(game_date, "")) for key in keys)
     return {"player_partitions_of_date": of_date, "player_partitions_of_all_dates": len(keys)}
@@ -320,14 +272,14 @@ def _stage_chunk(
     models = model_store.load(chunk.models)
     if models is None:
         raise FileNotFoundError(
-            f"models {chunk.models} are gone from {model_store.folder}; materialize "
+            f"the models {chunk.models} are missing from {model_store.folder}; materialize "
             f"prediction_models of {chunk.batch.game_date} again"
         )
     inputs = (chunk.features, chunk.models, chunk.features_as_of)
     predict = player_predictor(chunk.batch.batch_id, chunk.features, models, chunk.features_as_of)
-    # What is replayed must not be dropped by a clean-up that has counted without it.
-    alone = date_lease(chunk.batch, batches, run_id=run_id) if chunk.replay else nullcontext()
-    with alone:
+    # Under the lease, no cleanup can drop replayed staging that it did not count.
+    lease = date_lease(chunk.batch, batches, run_id=run_id) if chunk.replay else nullcontext()
+    with lease:
         yield from stage_players(
             chunk.batch,
             chunk.players,

@@ -4,12 +4,11 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from nba_predictions.domain.batches.batch import BatchStatus
-from nba_predictions.domain.batches.reconciliation import Reconciliation, last_entry
+from nba_predictions.domain.batches.batch import WHOLE
 from nba_predictions.domain.batches.verdict import Verdict
 from nba_predictions.domain.tables import PREDICTIONS
-from nba_predictions.nightly.audit import gather_evidence, report
-from nba_predictions.nightly.current_batch import batch_progress, current_batch
+from nba_predictions.nightly.audit import audit_night
+from nba_predictions.nightly.current_batch import current_batch, read_snapshot
 from nba_predictions.orchestration import display
 from nba_predictions.orchestration.assets.merge import player_prop_predictions
 from nba_predictions.orchestration.assets.publication import phase5_completion
@@ -43,16 +42,16 @@ def the_night_is_whole(
 ) -> dg.AssetCheckResult:
     """Audit the date after each publication."""
     game_date = game_date_of(context.partition_key)
-    audit = report(gather_evidence(game_date, batches, warehouse))
-    partial = audit["verdict"] == Verdict.PARTIAL.value
+    audit = audit_night(game_date, batches, warehouse)
+    partial = audit.verdict is Verdict.PARTIAL
     return dg.AssetCheckResult(
-        passed=audit["verdict"] == Verdict.COMPLETE.value,
+        passed=audit.complete,
         severity=dg.AssetCheckSeverity.WARN if partial else dg.AssetCheckSeverity.ERROR,
-        description=f"{audit['verdict']}: {'; '.join(audit['facts'])}",
+        description=f"{audit.verdict.value}: {'; '.join(audit.facts)}",
         metadata={
-            "batch_id": audit.get("batch_id"),
-            "verdict": audit["verdict"],
-            "steps": display.table(steps_table(audit)),
+            "batch_id": audit.batch.batch_id if audit.batch else None,
+            "verdict": audit.verdict.value,
+            "steps": display.table(steps_table(audit.steps)),
         },
     )
 
@@ -64,10 +63,10 @@ def batch_is_merged_and_complete(
     """Check the newest batch of the date by its ledger, its completions and the target table."""
     batch = current_batch(batches, game_date_of(context.partition_key))
     target = warehouse.count(PREDICTIONS, batch.game_date, batch.batch_id)
-    merged = last_entry(batches.ledger(batch.batch_id), "merged")
+    snapshot = read_snapshot(batches, batch.batch_id)
+    reconciliation, progress = snapshot.reconciliation, snapshot.progress
     problems, numbers = ["the ledger has no merge of this batch"], {}
-    if merged is not None:
-        reconciliation = Reconciliation.from_numbers(merged.counts)
+    if reconciliation is not None:
         problems, numbers = reconciliation.merge_problems(), reconciliation.numbers()
         if target.batch_rows != reconciliation.batch_rows_in_target:
             problems.append(f"the target table has {target.batch_rows} rows of this batch now")
@@ -84,19 +83,19 @@ def batch_is_merged_and_complete(
         metadata={"batch_id": batch.batch_id, "duplicate_keys": target.duplicate_keys},
     )
 
-    done = batch_progress(batch, batches)
     yield dg.AssetCheckResult(
         check_name="batch_is_complete",
-        passed=done.status in (BatchStatus.SUCCESS, BatchStatus.NO_DATA),
-        severity=dg.AssetCheckSeverity.WARN if done.may_go_out else dg.AssetCheckSeverity.ERROR,
-        description=f"{done.status.value}: {done.completion_pct}% of {done.expected} players",
+        passed=progress.status in WHOLE,
+        severity=(
+            dg.AssetCheckSeverity.WARN if progress.may_be_published else dg.AssetCheckSeverity.ERROR
+        ),
+        description=(
+            f"{progress.status.value}: {progress.completion_pct}% of {progress.expected} players"
+        ),
         metadata={
             "batch_id": batch.batch_id,
-            "expected_players": done.expected,
-            "completed": done.completed,
-            "skipped": done.skipped,
-            "failed": done.failed,
-            "completion_pct": done.completion_pct,
-            "threshold_pct": 100 * done.threshold,
+            **progress.counts(),
+            "completion_pct": progress.completion_pct,
+            "threshold_pct": 100 * progress.threshold,
         },
     )

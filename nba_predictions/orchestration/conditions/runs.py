@@ -12,7 +12,7 @@ from nba_predictions.batch_store.port import BatchStore
 from nba_predictions.domain.batches.verdict import some_of
 from nba_predictions.domain.policies.alerting import WATCH_PERIOD, Condition, Kind, Severity
 from nba_predictions.nightly.batch_conditions import published_after
-from nba_predictions.nightly.publication import unpublished
+from nba_predictions.nightly.publication import unpublished_batches
 from nba_predictions.orchestration.jobs import publish_phase5_completion
 from nba_predictions.orchestration.partitions import date_in
 from nba_predictions.orchestration.run_tags import BATCH_TAG, PARTITION_TAG
@@ -69,7 +69,7 @@ def failed_runs(
     it. Failures that have another alert are left out: a run that only a failed check stopped, and
     an attempt to publish a batch that is still unpublished.
     """
-    unpublished_dates = {batch.game_date for batch in unpublished(store)}
+    unpublished_dates = {batch.game_date for batch in unpublished_batches(store)}
     conditions = []
     for job in sorted(jobs):
         newest: dict[_Attempt, dg.RunRecord] = {}

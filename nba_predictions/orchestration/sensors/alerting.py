@@ -29,7 +29,7 @@ from nba_predictions.domain.policies.alerting import (
     write_cursor,
 )
 from nba_predictions.logs import milestone
-from nba_predictions.nightly.batch_conditions import stalled_batches, unpublished_batches
+from nba_predictions.nightly.batch_conditions import stalled_conditions, unpublished_conditions
 from nba_predictions.orchestration.assets.staging import Batches
 from nba_predictions.orchestration.conditions.checks import failed_checks
 from nba_predictions.orchestration.conditions.runs import failed_runs
@@ -63,11 +63,11 @@ def _failed_runs(context: AlertContext) -> list[Condition]:
 
 def _stalled_batches(context: AlertContext) -> list[Condition]:
     # The clock of the store, like the times that it recorded.
-    return stalled_batches(context.batches, context.batches.now())
+    return stalled_conditions(context.batches, context.batches.now())
 
 
 def _unpublished_batches(context: AlertContext) -> list[Condition]:
-    return unpublished_batches(context.batches, context.batches.now())
+    return unpublished_conditions(context.batches, context.batches.now())
 
 
 def _missed_ticks(context: AlertContext) -> list[Condition]:

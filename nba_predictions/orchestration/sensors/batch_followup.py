@@ -10,7 +10,7 @@ import dagster as dg
 
 from nba_predictions.domain.batches.batch import Batch
 from nba_predictions.domain.clock import utc_now
-from nba_predictions.nightly.publication import unpublished
+from nba_predictions.nightly.publication import unpublished_batches
 from nba_predictions.nightly.stalls import settle_stalls
 from nba_predictions.orchestration.assets.staging import Batches
 from nba_predictions.orchestration.jobs import finish_batch, publish_phase5_completion
@@ -32,7 +32,7 @@ LONGEST_BACKOFF = timedelta(minutes=30)
 def publish_cleaned_batches(
     context: dg.SensorEvaluationContext, batches: Batches
 ) -> dg.SensorResult | dg.SkipReason:
-    requests = _requests(context, unpublished(batches), publish_phase5_completion.name)
+    requests = _requests(context, unpublished_batches(batches), publish_phase5_completion.name)
     if not requests:
         return dg.SkipReason("no cleaned batch is unpublished, or its publication is running")
     return dg.SensorResult(run_requests=requests)

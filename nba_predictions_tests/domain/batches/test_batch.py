@@ -21,12 +21,12 @@ from nba_predictions_tests.examples import GAME_DATE, NOON, batch, completion, d
 
 S = BatchState
 
-#: The life of a batch, written down a second time: a change of the rules is a change of both.
-LIFE = {
+#: The allowed transitions, repeated here so that a change of the rules must change both.
+EXPECTED_TRANSITIONS = {
     S.CREATED: {S.STAGING, S.FAILED, S.STALLED},
     S.STAGING: {S.STAGED, S.FAILED, S.STALLED},
-    S.STAGED: {S.STAGING, S.CONSOLIDATED, S.FAILED},
-    S.CONSOLIDATED: {S.STAGING, S.CLEANED},
+    S.STAGED: {S.STAGING, S.MERGED, S.FAILED},
+    S.MERGED: {S.STAGING, S.CLEANED},
     S.CLEANED: {S.STAGING, S.PUBLISHED},
     S.PUBLISHED: {S.STAGING},
     S.FAILED: {S.STAGING},
@@ -34,31 +34,33 @@ LIFE = {
 }
 
 
-def test_the_life_of_a_batch() -> None:
-    assert set(LIFE) == set(BatchState)
-    assert dict(TRANSITIONS) == LIFE
+def test_the_transitions_are_the_documented_ones() -> None:
+    assert set(EXPECTED_TRANSITIONS) == set(BatchState)
+    assert dict(TRANSITIONS) == EXPECTED_TRANSITIONS
 
 
 @pytest.mark.parametrize("state", BatchState)
-def test_states_before_are_the_transitions_read_backwards(state: BatchState) -> None:
-    assert states_before(state) == {a for a, following in LIFE.items() if state in following}
+def test_states_before_inverts_the_transitions(state: BatchState) -> None:
+    assert states_before(state) == {
+        a for a, following in EXPECTED_TRANSITIONS.items() if state in following
+    }
 
 
-def test_there_is_no_way_to_published_but_over_staged_consolidated_and_cleaned() -> None:
+def test_a_batch_is_published_only_after_staged_merged_and_cleaned() -> None:
     assert states_before(S.PUBLISHED) == {S.CLEANED}
-    assert states_before(S.CLEANED) == {S.CONSOLIDATED}
-    assert states_before(S.CONSOLIDATED) == {S.STAGED}
+    assert states_before(S.CLEANED) == {S.MERGED}
+    assert states_before(S.MERGED) == {S.STAGED}
 
 
-def test_what_is_merged_is_never_failed() -> None:
-    assert not states_before(S.FAILED) & {S.CONSOLIDATED, S.CLEANED, S.PUBLISHED}
+def test_a_merged_batch_never_becomes_failed() -> None:
+    assert not states_before(S.FAILED) & {S.MERGED, S.CLEANED, S.PUBLISHED}
 
 
-def test_unfinished_is_whatever_has_not_been_merged_nor_given_up() -> None:
+def test_batches_that_are_not_merged_and_not_failed_are_resumable() -> None:
     assert {S.CREATED, S.STAGING, S.STAGED, S.STALLED} == RESUMABLE
 
 
-def test_a_batch_id_names_date_and_second() -> None:
+def test_a_batch_id_contains_date_and_second() -> None:
     moment = datetime(2026, 1, 1, 17, 0, 0, 999_999, tzinfo=timezone.utc)
     assert make_batch_id(GAME_DATE, moment) == "batch_2026-01-01_1767286800"
 
@@ -74,7 +76,7 @@ def test_a_batch_id_names_date_and_second() -> None:
         (0, None, None),
     ],
 )
-def test_a_completion_has_rows_in_a_table_or_a_reason_for_none(
+def test_a_completion_has_rows_in_a_table_or_a_skip_reason(
     rows: int, table: str | None, reason: str | None
 ) -> None:
     with pytest.raises(BatchStateError, match="completion of paulgeorge"):
@@ -117,14 +119,14 @@ def counted(
 )
 def test_status(done: Progress, status: BatchStatus) -> None:
     assert done.status is status
-    assert done.may_go_out == (status is not BatchStatus.FAILED)
+    assert done.may_be_published == (status is not BatchStatus.FAILED)
 
 
 @given(st.integers(1, 100), st.integers(1, 60))
-def test_a_threshold_exactly_met_is_met(percent: int, many: int) -> None:
+def test_a_share_equal_to_the_threshold_is_enough(percent: int, many: int) -> None:
     done = counted(100 * many, percent * many, threshold=percent / 100)
-    assert done.may_go_out
-    assert not counted(100 * many, percent * many - 1, threshold=percent / 100).may_go_out
+    assert done.may_be_published
+    assert not counted(100 * many, percent * many - 1, threshold=percent / 100).may_be_published
 
 
 @pytest.mark.parametrize(
@@ -138,11 +140,11 @@ def test_a_threshold_exactly_met_is_met(percent: int, many: int) -> None:
         (counted(3, 4), 100.0),
     ],
 )
-def test_completion_in_percent(done: Progress, percent: float) -> None:
+def test_completion_percentage(done: Progress, percent: float) -> None:
     assert done.completion_pct == percent
 
 
-def test_progress_counts_documents() -> None:
+def test_progress_counts_completions_and_dead_letters() -> None:
     done = progress(
         batch(expected_players=4, games=2, completion_threshold=0.5),
         tally([completion("a"), completion("b"), skipped("c")], [dead_letter("d")]),
@@ -150,7 +152,7 @@ def test_progress_counts_documents() -> None:
     assert done == Progress(2, 4, completed=2, skipped=1, failed=1, threshold=0.5)
 
 
-def test_a_dead_letter_of_a_player_completed_later_no_longer_counts() -> None:
+def test_a_dead_letter_of_a_player_who_was_completed_later_does_not_count() -> None:
     done = progress(batch(expected_players=1), tally([completion("a")], [dead_letter("a")]))
     assert done.failed == 0
     assert done.status is BatchStatus.SUCCESS

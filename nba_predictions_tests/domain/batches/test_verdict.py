@@ -9,17 +9,25 @@ from nba_predictions.domain.batches.batch import (
     BatchState,
     Completion,
     DeadLetter,
-    Lease,
-    LedgerEntry,
 )
+from nba_predictions.domain.batches.lease import Lease
+from nba_predictions.domain.batches.ledger import LedgerEntry
 from nba_predictions.domain.batches.reconciliation import MergeCounts, TargetCounts, reconcile
-from nba_predictions.domain.batches.verdict import STALL_WINDOW, Evidence, Judgement, Verdict, judge
+from nba_predictions.domain.batches.snapshot import BatchSnapshot
+from nba_predictions.domain.batches.verdict import (
+    STALL_WINDOW,
+    Conclusion,
+    Evidence,
+    Verdict,
+    conclude,
+)
 from nba_predictions_tests.examples import (
     NOON,
     SECOND,
     batch,
     completion,
     dead_letter,
+    ledger_entry,
     skipped,
 )
 
@@ -34,11 +42,11 @@ def merged(
     pending = [c for c in done if c.rows]
     counts = MergeCounts(len(pending), rows, rows, rows - lost, 0, 0)
     numbers = reconcile(batch(**changed), done, pending, counts, TargetCounts(rows - lost, 0))
-    return LedgerEntry("merged", at, "run", numbers.numbers())
+    return ledger_entry("merged", at, "run", numbers.numbers())
 
 
-CLEANED = LedgerEntry("cleaned", CLEANED_AT, "run")
-PUBLISHED = LedgerEntry("published", PUBLISHED_AT, "run", {"message_id": "m"})
+CLEANED = ledger_entry("cleaned", CLEANED_AT, "run")
+PUBLISHED = ledger_entry("published", PUBLISHED_AT, "run", {"message_id": "m"})
 
 
 def verdict(
@@ -50,16 +58,17 @@ def verdict(
     rows: int = 0,
     now: datetime = NOON + 60 * SECOND,
     duplicates: int = 0,
-    gone: Collection[str] = (),
+    missing: Collection[str] = (),
     successor: str | None = None,
     lease: Lease | None = None,
     **changed: Any,
-) -> Judgement:
+) -> Conclusion:
     subject: Batch | None = None if state is None else batch(state=state, **changed)
-    there = {c.staging_table for c in done if c.staging_table and c.player_lookup not in gone}
+    existing = {c.staging_table for c in done if c.staging_table and c.player_lookup not in missing}
     target = TargetCounts(rows, duplicates, created=10, last_updated_at=MERGED_AT)
-    evidence = Evidence(subject, done, letters, ledger, there, target, now, successor, lease)
-    return judge(evidence)
+    snapshot = BatchSnapshot(subject, done, letters, ledger) if subject else None
+    evidence = Evidence(snapshot, existing, target, now, successor, lease)
+    return conclude(evidence)
 
 
 S, V = BatchState, Verdict
@@ -67,7 +76,7 @@ MINUTE = timedelta(minutes=1)
 PARTIAL_NIGHT: dict[str, Any] = {"letters": [dead_letter("d")], "expected_players": 4}
 HALF: dict[str, Any] = {"completion_threshold": 0.5}
 
-CASES: dict[str, tuple[Verdict, Judgement]] = {
+CASES: dict[str, tuple[Verdict, Conclusion]] = {
     "no batch": (V.NOT_STARTED, verdict(None)),
     "just created": (V.IN_PROGRESS, verdict(S.CREATED)),
     "staging, a player a moment ago": (V.IN_PROGRESS, verdict(S.STAGING, done=ALL[:1])),
@@ -79,7 +88,7 @@ CASES: dict[str, tuple[Verdict, Judgement]] = {
         V.STALLED,
         verdict(S.STAGING, done=ALL[:1], now=NOON + STALL_WINDOW + SECOND),
     ),
-    "created long ago and never begun": (V.STALLED, verdict(S.CREATED, now=NOON + 11 * MINUTE)),
+    "created long ago and never staged": (V.STALLED, verdict(S.CREATED, now=NOON + 11 * MINUTE)),
     "a late dead letter is progress": (
         V.IN_PROGRESS,
         verdict(
@@ -88,11 +97,11 @@ CASES: dict[str, tuple[Verdict, Judgement]] = {
             now=NOON + 11 * MINUTE,
         ),
     ),
-    "a run that takes it up is progress": (
+    "a run that resumes it is progress": (
         V.IN_PROGRESS,
         verdict(
             S.STAGING,
-            ledger=[LedgerEntry("resumed", NOON + 9 * MINUTE, "run")],
+            ledger=[ledger_entry("resumed", NOON + 9 * MINUTE, "run")],
             now=NOON + 11 * MINUTE,
         ),
     ),
@@ -103,33 +112,33 @@ CASES: dict[str, tuple[Verdict, Judgement]] = {
     "declared stalled": (V.STALLED, verdict(S.STALLED, done=ALL[:1])),
     "staged, not merged": (V.STAGED_NOT_MERGED, verdict(S.STAGED, done=ALL)),
     "staged, long ago": (V.STAGED_NOT_MERGED, verdict(S.STAGED, done=ALL, now=NOON + 60 * MINUTE)),
-    "merged, but rows got lost on the way": (
+    "merged, but rows were lost": (
         V.STAGED_NOT_MERGED,
         verdict(S.STAGED, done=ALL, ledger=[merged(lost=10)], rows=40),
     ),
-    "consolidated": (
-        V.CONSOLIDATED_NOT_PUBLISHED,
-        verdict(S.CONSOLIDATED, done=ALL, ledger=[merged()], rows=50),
+    "merged": (
+        V.MERGED_NOT_PUBLISHED,
+        verdict(S.MERGED, done=ALL, ledger=[merged()], rows=50),
     ),
-    "consolidated, then rows vanish before the clean-up": (
+    "merged, then rows vanish before the cleanup": (
         V.ROWS_MISSING,
-        verdict(S.CONSOLIDATED, done=ALL, ledger=[merged()], rows=49),
+        verdict(S.MERGED, done=ALL, ledger=[merged()], rows=49),
     ),
     "cleaned": (
-        V.CONSOLIDATED_NOT_PUBLISHED,
+        V.MERGED_NOT_PUBLISHED,
         verdict(S.CLEANED, done=ALL, ledger=[merged(), CLEANED], rows=50),
     ),
     "cleaned, publishing fails": (
-        V.CONSOLIDATED_NOT_PUBLISHED,
+        V.MERGED_NOT_PUBLISHED,
         verdict(
             S.CLEANED,
             done=ALL,
-            ledger=[merged(), CLEANED, LedgerEntry("publish_failed", PUBLISHED_AT, "run")],
+            ledger=[merged(), CLEANED, ledger_entry("publish_failed", PUBLISHED_AT, "run")],
             rows=50,
         ),
     ),
     "cleaned, acknowledged, not recorded as published": (
-        V.CONSOLIDATED_NOT_PUBLISHED,
+        V.MERGED_NOT_PUBLISHED,
         verdict(S.CLEANED, done=ALL, ledger=[merged(), CLEANED, PUBLISHED], rows=50),
     ),
     "published": (
@@ -169,27 +178,27 @@ CASES: dict[str, tuple[Verdict, Judgement]] = {
             **HALF,
         ),
     ),
-    "published, then keys stand twice": (
+    "published, then keys are duplicated": (
         V.DUPLICATE_KEYS,
         verdict(
             S.PUBLISHED, done=ALL, ledger=[merged(), CLEANED, PUBLISHED], rows=60, duplicates=10
         ),
     ),
     "published, but no message was ever sent": (
-        V.CONSOLIDATED_NOT_PUBLISHED,
+        V.MERGED_NOT_PUBLISHED,
         verdict(S.PUBLISHED, done=ALL, ledger=[merged(), CLEANED], rows=50),
     ),
-    "published, then a completion appears that nobody staged": (
+    "published, then a completion appears without staging": (
         V.STAGED_NOT_MERGED,
         verdict(
             S.PUBLISHED,
             done=[*ALL, completion("d", at=NOON + 40 * SECOND)],
             ledger=[merged(), CLEANED, PUBLISHED],
             rows=50,
-            gone={"d"},
+            missing={"d"},
         ),
     ),
-    "published, and followed by another batch that was merged": (
+    "published, then a newer batch is merged": (
         V.COMPLETE,
         verdict(
             S.PUBLISHED,
@@ -198,21 +207,21 @@ CASES: dict[str, tuple[Verdict, Judgement]] = {
             successor="batch_2",
         ),
     ),
-    "staged, and never merged for longer than staging is kept": (
+    "staged, and not merged for longer than staging is kept": (
         V.STAGED_NOT_MERGED,
-        verdict(S.STAGED, done=ALL, gone={"a", "b"}, now=NOON + timedelta(days=31)),
+        verdict(S.STAGED, done=ALL, missing={"a", "b"}, now=NOON + timedelta(days=31)),
     ),
-    "staged, and a dead worker's lease": (
+    "staged, with the lease of a dead worker": (
         V.STAGED_NOT_MERGED,
         verdict(S.STAGED, done=ALL, lease=Lease(NOON.date(), "run_9", 3, NOON + 5 * SECOND)),
     ),
-    "staged, and a worker at it": (
+    "staged, with the lease of a live worker": (
         V.STAGED_NOT_MERGED,
         verdict(S.STAGED, done=ALL, lease=Lease(NOON.date(), "run_9", 3, NOON + 90 * SECOND)),
     ),
-    "consolidated below the threshold": (
+    "merged below the threshold": (
         V.PARTIAL,
-        verdict(S.CONSOLIDATED, done=ALL, ledger=[merged()], rows=50, **PARTIAL_NIGHT),
+        verdict(S.MERGED, done=ALL, ledger=[merged()], rows=50, **PARTIAL_NIGHT),
     ),
     "no games, published": (
         V.COMPLETE,
@@ -223,15 +232,15 @@ CASES: dict[str, tuple[Verdict, Judgement]] = {
             games=0,
         ),
     ),
-    "cleaned, and not to be announced": (
+    "cleaned up, without announcement": (
         V.COMPLETE,
         verdict(S.CLEANED, done=ALL, ledger=[merged(), CLEANED], rows=50, announce=False),
     ),
-    "consolidated, and not to be announced": (
-        V.CONSOLIDATED_NOT_PUBLISHED,
-        verdict(S.CONSOLIDATED, done=ALL, ledger=[merged()], rows=50, announce=False),
+    "merged, without announcement": (
+        V.MERGED_NOT_PUBLISHED,
+        verdict(S.MERGED, done=ALL, ledger=[merged()], rows=50, announce=False),
     ),
-    "cleaned without one player, and not to be announced": (
+    "cleaned up without one player, without announcement": (
         V.PARTIAL,
         verdict(
             S.CLEANED,
@@ -243,16 +252,16 @@ CASES: dict[str, tuple[Verdict, Judgement]] = {
             **HALF,
         ),
     ),
-    "given up before anything was staged": (
+    "failed before anything was staged": (
         V.PARTIAL,
         verdict(S.FAILED, reason="superseded: the slate changed"),
     ),
-    "given up with players staged": (V.STAGED_NOT_MERGED, verdict(S.FAILED, done=ALL)),
+    "failed with staged players": (V.STAGED_NOT_MERGED, verdict(S.FAILED, done=ALL)),
     "a player is replayed into a published night": (
         V.IN_PROGRESS,
         verdict(S.STAGING, done=ALL, ledger=[merged(), CLEANED, PUBLISHED], rows=50),
     ),
-    "a refresh was broken off after it skipped somebody": (
+    "a refresh was interrupted after it skipped a player": (
         V.STAGED_NOT_MERGED,
         verdict(
             S.PUBLISHED,
@@ -261,7 +270,7 @@ CASES: dict[str, tuple[Verdict, Judgement]] = {
             rows=50,
         ),
     ),
-    "a replayed player is staged and waits for the merge": (
+    "a replayed player is staged and not merged": (
         V.STAGED_NOT_MERGED,
         verdict(
             S.STAGED,
@@ -276,15 +285,15 @@ CASES: dict[str, tuple[Verdict, Judgement]] = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_verdict(name: str) -> None:
-    expected, judgement = CASES[name]
-    assert judgement.verdict is expected, judgement.facts
+    expected, conclusion = CASES[name]
+    assert conclusion.verdict is expected, conclusion.facts
 
 
 def test_every_verdict_has_a_case() -> None:
     assert {expected for expected, _ in CASES.values()} == set(Verdict)
 
 
-def test_every_judgement_states_its_evidence() -> None:
+def test_a_verdict_states_its_evidence() -> None:
     facts = " | ".join(CASES["published, then rows vanish"][1].facts)
     assert "batch_1 is published" in facts
     assert "3 expected, 2 completed, 1 skipped, 0 failed" in facts
@@ -295,46 +304,46 @@ def test_every_judgement_states_its_evidence() -> None:
     ("name", "words"),
     [
         ("just created", "no staging table was ever written"),
-        ("staged, not merged", "2 staging tables wait to be merged and cleaned, 2 are there"),
-        ("published", "staging was merged and cleaned at 2026-01-01 17:00:20 UTC"),
-        ("published", "10 were created and 40 updated, the last at 2026-01-01 17:00:10 UTC"),
-        ("published, then keys stand twice", "10 keys of the date stand twice"),
+        ("staged, not merged", "2 staging tables are not merged and cleaned up, 2 of them exist"),
+        ("published", "staging was merged and cleaned up at 2026-01-01 17:00:20 UTC"),
+        ("published", "10 were inserted and 40 updated, the last at 2026-01-01 17:00:10 UTC"),
+        ("published, then keys are duplicated", "10 keys of the date are duplicated"),
         (
-            "published, then a completion appears that nobody staged",
-            "1 staging tables wait to be merged and cleaned, 0 are there; gone are those of d",
+            "published, then a completion appears without staging",
+            "1 staging tables are not merged and cleaned up, 0 of them exist; missing: d",
         ),
-        ("published, and followed by another batch that was merged", "taken over by batch_2"),
+        ("published, then a newer batch is merged", "its rows now belong to batch_2"),
         (
-            "staged, and never merged for longer than staging is kept",
-            "0 are there; gone are those of a, b, staged more than 30 days ago: expired",
+            "staged, and not merged for longer than staging is kept",
+            "0 of them exist; missing: a, b, staged more than 30 days ago: expired",
         ),
-        ("staged, and a dead worker's lease", "run_9 never gave back the lease of the date"),
+        ("staged, with the lease of a dead worker", "run_9 never released the lease of the date"),
         (
-            "staged, and a worker at it",
+            "staged, with the lease of a live worker",
             "run_9 holds the lease of the date until 2026",
         ),
         ("published", "published at 2026-01-01 17:00:30 UTC"),
-        ("staged, not merged", "nothing was merged yet"),
+        ("staged, not merged", "no merge has run"),
         (
-            "cleaned, and not to be announced",
-            "or after its date; `nba-predictions publish --batch batch_1`",
+            "cleaned up, without announcement",
+            "it was made after its date; `nba-predictions publish --batch batch_1`",
         ),
-        ("merged, but rows got lost on the way", "the merge affected 40"),
-        ("consolidated below the threshold", "75.0% is below the threshold"),
-        ("given up before anything was staged", "failed: superseded: the slate changed"),
+        ("merged, but rows were lost", "the merge affected 40"),
+        ("merged below the threshold", "75.0% is below the publication threshold"),
+        ("failed before anything was staged", "failed: superseded: the slate changed"),
         (
-            "a refresh was broken off after it skipped somebody",
-            "skipped since the last merge, which has to take their rows out: b",
+            "a refresh was interrupted after it skipped a player",
+            "skipped since the last merge; the next merge removes their rows: b",
         ),
-        ("created long ago and never begun", "last progress 660 s ago"),
+        ("created long ago and never staged", "last progress 660 s ago"),
     ],
 )
-def test_no_staging_tables_is_told_apart_as_never_written_or_merged_and_cleaned(
-    name: str, words: str
-) -> None:
+def test_the_facts_explain_the_verdict(name: str, words: str) -> None:
     assert words in " | ".join(CASES[name][1].facts)
 
 
-def test_staging_that_has_gone_is_counted() -> None:
-    gone = judge(Evidence(batch(state=S.STAGED), ALL, (), (), set(), TargetCounts(0, 0), NOON))
-    assert "2 staging tables wait to be merged and cleaned, 0 are there" in " | ".join(gone.facts)
+def test_missing_staging_tables_are_counted() -> None:
+    conclusion = conclude(
+        Evidence(BatchSnapshot(batch(state=S.STAGED), ALL), set(), TargetCounts(0, 0), NOON)
+    )
+    assert "2 staging tables are not merged and cleaned up, 0 of them exist" in conclusion.facts[2]

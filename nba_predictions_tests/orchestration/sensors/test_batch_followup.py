@@ -11,7 +11,7 @@ import pytest
 
 from nba_predictions.batch_store.sqlite_store import SQLiteBatchStore
 from nba_predictions.definitions import defs
-from nba_predictions.domain.batches.batch import Batch, BatchState, Completion, LedgerEntry
+from nba_predictions.domain.batches.batch import Batch, BatchState, Completion
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.orchestration.run_config import Mode, fan_out
 from nba_predictions.orchestration.sensors import batch_followup as batch_sensors
@@ -22,6 +22,7 @@ from nba_predictions.orchestration.sensors.batch_followup import (
     publish_cleaned_batches,
     settle_stalled_batches,
 )
+from nba_predictions_tests.examples import ledger_entry
 
 NIGHT = date(2026, 1, 15)
 LONG_AGO = datetime(2026, 1, 15, 12, tzinfo=timezone.utc)
@@ -241,7 +242,7 @@ def test_a_stalled_batch_below_the_threshold_is_abandoned(followup: Followup) ->
 
 def test_a_batch_with_recent_progress_is_unchanged(followup: Followup) -> None:
     followup.batch("batch_a", BatchState.STAGING)
-    followup.store.append("batch_a", LedgerEntry("resumed", utc_now(), "r"))
+    followup.store.append("batch_a", ledger_entry("resumed", utc_now(), "r"))
     assert followup.tick(settle_stalled_batches) == []
     assert followup.store.get("batch_a").state is BatchState.STAGING
 

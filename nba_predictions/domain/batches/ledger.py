@@ -1,0 +1,107 @@
+"""The ledger of a batch: its append-only history, with a typed payload where counts matter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from nba_predictions.domain.batches.reconciliation import Reconciliation
+
+
+class LedgerEvent(str, Enum):
+    """What can happen to a batch. The values are stored."""
+
+    CREATED = "created"
+    RESUMED = "resumed"
+    SUPERSEDED = "superseded"
+    STAGED = "staged"
+    REFRESHED = "refreshed"
+    REOPENED = "reopened"
+    MERGED = "merged"
+    CLEANUP_REFUSED = "cleanup_refused"
+    CLEANED = "cleaned"
+    DEAD_LETTER_PUBLISHED = "dead_letter_announced"
+    PUBLISH_FAILED = "publish_failed"
+    PUBLISHED = "published"
+    ANNOUNCE_CHANGED = "announce_changed"
+    STALLED = "stalled"
+    STAGING_EXPIRED = "staging_expired"
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """How many staging tables a cleanup dropped, and the rows that it counted in the target."""
+
+    tables_dropped: int = 0
+    rows_in_target: int = 0
+
+
+@dataclass(frozen=True)
+class Published:
+    """The broker's id of a completion message, its status, and the message as it was sent."""
+
+    message_id: str
+    status: str = ""
+    message: Mapping[str, Any] = field(default_factory=dict)
+
+
+#: Events whose details have a fixed shape. Every other event has a plain mapping.
+_PAYLOADS: Mapping[LedgerEvent, type[Cleaned | Published]] = {
+    LedgerEvent.CLEANED: Cleaned,
+    LedgerEvent.PUBLISHED: Published,
+}
+
+Payload = Reconciliation | Cleaned | Published | Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """One event in the life of a batch. Entries are appended and never changed.
+
+    `payload` is a `Reconciliation` for `MERGED`, a `Cleaned` or `Published` for those events, and
+    a mapping of plain values for all others.
+    """
+
+    event: LedgerEvent
+    at: datetime
+    run_id: str
+    payload: Payload = field(default_factory=dict)
+
+    def stored_payload(self) -> dict[str, Any]:
+        """Return the payload as plain values, for a store."""
+        if isinstance(self.payload, Reconciliation):
+            return self.payload.numbers()
+        if isinstance(self.payload, (Cleaned, Published)):
+            return asdict(self.payload)
+        return dict(self.payload)
+
+    @staticmethod
+    def from_stored(
+        event: str, at: datetime, run_id: str, payload: Mapping[str, Any]
+    ) -> LedgerEntry:
+        """Return an entry from what a store holds, also if an earlier version wrote it."""
+        kind = LedgerEvent(event)
+        if kind is LedgerEvent.MERGED:
+            return LedgerEntry(kind, at, run_id, Reconciliation.from_numbers(payload))
+        if kind in _PAYLOADS:
+            shape = _PAYLOADS[kind]
+            known = {k: v for k, v in payload.items() if k in shape.__dataclass_fields__}
+            return LedgerEntry(kind, at, run_id, shape(**known))
+        return LedgerEntry(kind, at, run_id, payload)
+
+    def details(self) -> Mapping[str, Any]:
+        """Return the payload of an event that has no typed payload."""
+        return self.payload if isinstance(self.payload, Mapping) else {}
+
+
+def entries_of(ledger: Iterable[LedgerEntry], event: LedgerEvent) -> list[LedgerEntry]:
+    """Return all entries of one event, in the order of the ledger."""
+    return [entry for entry in ledger if entry.event is event]
+
+
+def last_entry(ledger: Iterable[LedgerEntry], event: LedgerEvent) -> LedgerEntry | None:
+    """Return the newest entry of one event."""
+    return max(entries_of(ledger, event), key=lambda entry: entry.at, default=None)

@@ -1,0 +1,186 @@
+"""Create the batch of a slate, or resume the unfinished batch that an earlier run left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from nba_predictions.batch_store.port import BatchStore
+from nba_predictions.domain.batches.batch import (
+    DEFAULT_COMPLETION_THRESHOLD,
+    RESUMABLE,
+    Batch,
+    BatchState,
+    Completion,
+    make_batch_id,
+)
+from nba_predictions.domain.batches.ledger import LedgerEntry, LedgerEvent, entries_of
+from nba_predictions.domain.betting.slate import Slate
+from nba_predictions.domain.clock import utc_now
+from nba_predictions.logs import milestone
+from nba_predictions.nightly.current_batch import log_context, read_snapshot, set_announce
+
+
+@dataclass(frozen=True)
+class BatchTerms:
+    """What a new batch is created with.
+
+    Attributes:
+        source: the name of the input source.
+        completion_threshold: the share of players below which the batch must not be published.
+        announce: whether the completion message is published.
+    """
+
+    source: str
+    completion_threshold: float = DEFAULT_COMPLETION_THRESHOLD
+    announce: bool = True
+
+
+def open_batch(store: BatchStore, slate: Slate, terms: BatchTerms, *, run_id: str) -> Batch:
+    """Create the batch of a slate, or resume the unfinished batch of the same slate.
+
+    An unfinished batch of another slate, because lines moved or a player is out, is abandoned with
+    the reason, and its staging is kept for inspection. The run that resumes a batch decides whether
+    it is published. A batch that was published before is published again in any case, because its
+    readers need the changes.
+    """
+    id_time = store.now()
+    while True:
+        now = store.now()
+        batches = store.of_date(slate.game_date)
+        unfinished = _unfinished_batch(batches, slate, store)
+        if unfinished and unfinished.slate_fingerprint == slate.fingerprint():
+            return _resume(unfinished, slate, store, terms, run_id)
+        if unfinished:
+            reason = f"superseded: the slate changed, run {run_id} created a new batch"
+            store.move(unfinished.batch_id, BatchState.FAILED, reason)
+            entry = LedgerEntry(LedgerEvent.SUPERSEDED, now, run_id)
+            store.append(unfinished.batch_id, entry)
+        batch = _create(slate, id_time, now, batches, store, terms, run_id)
+        if batch is not None:
+            return _start_new(batch, slate, store, run_id)
+        # A batch of the same second has this id, or another run was faster: look again. Only the id
+        # uses the later time; a batch created in the future would end before it began.
+        id_time += timedelta(seconds=1)
+
+
+def _unfinished_batch(batches: Sequence[Batch], slate: Slate, store: BatchStore) -> Batch | None:
+    """Return the batch of a date that still has work, newest first."""
+    for batch in batches:
+        if batch.state in RESUMABLE:
+            return batch
+    newest = next(iter(batches), None)
+    if newest is None or newest.slate_fingerprint != slate.fingerprint():
+        return None
+    return newest if _has_work_left(newest, store) else None
+
+
+def _has_work_left(batch: Batch, store: BatchStore) -> bool:
+    """Return whether a batch needs another run, though its state is not an unfinished one.
+
+    Its run died after the merge or too many players failed, it was abandoned when it stalled, or a
+    replay or refresh of it died before the merge.
+    """
+    if batch.state in (BatchState.MERGED, BatchState.FAILED):
+        return True
+    return bool(read_snapshot(store, batch.batch_id).changed_since_merge)
+
+
+def _create(
+    slate: Slate,
+    id_time: datetime,
+    now: datetime,
+    batches: Sequence[Batch],
+    store: BatchStore,
+    terms: BatchTerms,
+    run_id: str,
+) -> Batch | None:
+    """Create a batch; return None if its id is taken or another run created a batch meanwhile."""
+    batch = Batch(
+        batch_id=make_batch_id(slate.game_date, id_time),
+        game_date=slate.game_date,
+        state=BatchState.CREATED,
+        expected_players=slate.expected,
+        games=len(slate.games),
+        slate_fingerprint=slate.fingerprint(),
+        created_at=now,
+        run_id=run_id,
+        source=terms.source,
+        completion_threshold=terms.completion_threshold,
+        announce=terms.announce,
+    )
+    if not store.create(batch):
+        return None
+    others = {b.batch_id for b in store.of_date(slate.game_date)} - {batch.batch_id}
+    if others <= {b.batch_id for b in batches}:
+        return batch
+    # While this run was paused, another run created and finished a batch. The newest batch is the
+    # current one of a date, and this batch has the earlier time.
+    reason = f"another run created a batch before run {run_id} did"
+    store.move(batch.batch_id, BatchState.FAILED, reason)
+    return None
+
+
+def _start_new(batch: Batch, slate: Slate, store: BatchStore, run_id: str) -> Batch:
+    counts = _slate_counts(slate)
+    entry = LedgerEntry(LedgerEvent.CREATED, batch.created_at, run_id, counts)
+    store.append(batch.batch_id, entry)
+    milestone(
+        "batch_created",
+        f"{batch.batch_id} created",
+        source=batch.source,
+        **log_context(batch, run_id),
+    )
+    _start_staging(batch, slate, store, run_id)
+    return store.get(batch.batch_id)
+
+
+def _resume(batch: Batch, slate: Slate, store: BatchStore, terms: BatchTerms, run_id: str) -> Batch:
+    if terms.announce or not entries_of(store.ledger(batch.batch_id), LedgerEvent.PUBLISHED):
+        set_announce(store, batch.batch_id, terms.announce, run_id=run_id)
+    store.append(batch.batch_id, LedgerEntry(LedgerEvent.RESUMED, store.now(), run_id))
+    milestone(
+        "batch_resumed",
+        f"resuming {batch.batch_id}, which run {batch.run_id} left {batch.state.value}",
+        **log_context(batch, run_id),
+    )
+    done = {c.player_lookup for c in store.completions(batch.batch_id)}
+    all_done = all(p.player_lookup in done for p in slate.players)
+    merged = batch.state is BatchState.MERGED
+    if batch.state is BatchState.STAGED or (merged and all_done):
+        _record_skips(batch, slate, store, run_id)
+    else:
+        _start_staging(batch, slate, store, run_id)
+    return store.get(batch.batch_id)
+
+
+def _start_staging(batch: Batch, slate: Slate, store: BatchStore, run_id: str) -> None:
+    """Move the batch to `staging`, and record the skips, which need no staging."""
+    store.move(batch.batch_id, BatchState.STAGING)
+    _record_skips(batch, slate, store, run_id)
+    milestone(
+        "slate_loaded",
+        f"{len(slate.games)} games, {len(slate.players)} players to predict, "
+        f"{slate.with_line} with a line, {len(slate.skips)} skipped",
+        **log_context(batch, run_id),
+        **_slate_counts(slate),
+        skipped_players={s.player_lookup: s.reason for s in slate.skips},
+    )
+
+
+def _record_skips(batch: Batch, slate: Slate, store: BatchStore, run_id: str) -> None:
+    for skip in slate.skips:
+        completion = Completion(skip.player_lookup, 0, utc_now(), run_id, skip_reason=skip.reason)
+        store.complete(batch.batch_id, completion)
+
+
+def _slate_counts(slate: Slate) -> dict[str, int]:
+    return {
+        "games": len(slate.games),
+        "expected_players": slate.expected,
+        "players": len(slate.players),
+        "with_line": slate.with_line,
+        "skips": len(slate.skips),
+        "quotes_off_slate": slate.quotes_off_slate,
+    }
