@@ -1,8 +1,9 @@
-"""The worked example of docs/adding-a-system.md, taken from there and run."""
+"""The examples of docs/adding-a-system.md: added as the guide says, and run."""
 
 from __future__ import annotations
 
 import re
+import sys
 from datetime import date
 from pathlib import Path
 from types import ModuleType
@@ -11,9 +12,9 @@ import polars as pl
 import pytest
 
 import nba_predictions
-from nba_predictions.domain.market import POINTS
+from nba_predictions.domain import market as markets
 from nba_predictions.domain.tables import PREDICTIONS
-from nba_predictions.features.build import build_features
+from nba_predictions.features.build import build_features, market_features
 from nba_predictions.nightly.predicting import player_predictor
 from nba_predictions.systems import registry
 from nba_predictions.systems.registry import predict_all
@@ -26,26 +27,52 @@ from nba_predictions_tests.systems.test_systems import player
 GUIDE = Path(nba_predictions.__file__).parents[1] / "docs" / "adding-a-system.md"
 HISTORY = play_league(5, dates=60)
 LAST: date = HISTORY["game_date"][-1]
+FILE, ENTRY, MARKET, MARKET_FILE, MARKET_ENTRY = re.findall(
+    r"```python\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL
+)
+
+
+def add_file(name: str, code: str, patch: pytest.MonkeyPatch) -> ModuleType:
+    """Create the module of a system."""
+    module = ModuleType(f"nba_predictions.systems.{name}")
+    exec(compile(code, str(GUIDE), "exec"), module.__dict__)
+    patch.setitem(sys.modules, module.__name__, module)
+    return module
+
+
+def add_entry(
+    entry: str, module: ModuleType, patch: pytest.MonkeyPatch, **imported: object
+) -> None:
+    """Run an entry in a module of the product, with the names that it imports."""
+    scope = vars(module) | imported
+    exec(compile(entry, str(GUIDE), "exec"), scope)
+    for name in re.findall(r"^([A-Z]+)\b.* = ", entry, re.MULTILINE):
+        patch.setattr(module, name, scope[name], raising=False)
 
 
 @pytest.fixture
-def example(monkeypatch: pytest.MonkeyPatch) -> System:
-    """The system of the guide, entered into the registry as the guide says."""
-    code, entry = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
-    module = ModuleType("minutes_rate")
-    exec(compile(code, str(GUIDE), "exec"), module.__dict__)
-    scope = dict(vars(registry)) | {"MINUTES_RATE": module.MINUTES_RATE}
-    exec(compile(entry, str(GUIDE), "exec"), scope)
-    monkeypatch.setattr(registry, "SYSTEMS", scope["SYSTEMS"])
-    system = scope["SYSTEMS"][-1]
+def minutes_rate(monkeypatch: pytest.MonkeyPatch) -> System:
+    """The system for points, registered as the guide says."""
+    system = add_file("minutes_rate", FILE, monkeypatch).MINUTES_RATE
+    add_entry(ENTRY, registry, monkeypatch, MINUTES_RATE=system)
     assert isinstance(system, System)
     return system
 
 
-def test_the_example_of_the_guide_is_trained_and_predicts_like_any_other(example: System) -> None:
+@pytest.fixture
+def rebounds_average(monkeypatch: pytest.MonkeyPatch) -> System:
+    """The system of the second market, registered as the guide says."""
+    add_entry(MARKET, markets, monkeypatch)
+    system = add_file("rebounds_average", MARKET_FILE, monkeypatch).REBOUNDS_AVERAGE
+    add_entry(MARKET_ENTRY, registry, monkeypatch, REBOUNDS_AVERAGE=system)
+    assert isinstance(system, System)
+    return system
+
+
+def test_the_system_of_the_guide_is_trained_and_predicts(minutes_rate: System) -> None:
     models = train(HISTORY, LAST)
-    assert example.system_id == "minutes_rate"
-    assert example.system_id in models.calibrations
+    assert minutes_rate.system_id == "minutes_rate"
+    assert minutes_rate.system_id in models.calibrations
     assert models.card["metrics"]["minutes_rate"]["mean_absolute_error"] < 8
     features = build_features(HISTORY, slate_of(HISTORY, LAST))
     assert list(predict_all(features, models))[-1] == "minutes_rate"
@@ -58,12 +85,29 @@ def test_the_example_of_the_guide_is_trained_and_predicts_like_any_other(example
     PREDICTIONS.check_rows(rows)
 
 
-def test_the_example_keeps_the_rules_of_the_guide(example: System) -> None:
+def test_the_system_of_the_guide_follows_its_rules(minutes_rate: System) -> None:
     models = train(HISTORY.head(50), LAST)
     more, fewer = player(minutes_last_5=36.0), player(minutes_last_5=28.0)
-    means = [float(example.forecast(f, models).mean[0]) for f in (fewer, player(), more)]
+    means = [float(minutes_rate.forecast(f, models).mean[0]) for f in (fewer, player(), more)]
     assert means == sorted(set(means))
-    both = example.forecast(pl.concat([fewer, more]), models)
+    both = minutes_rate.forecast(pl.concat([fewer, more]), models)
     assert both.mean.tolist() == [means[0], means[2]]
     unknown = player().with_columns(pl.lit(None, pl.Float64).alias("points_per_minute"))
-    assert example.forecast(unknown, models).mean[0] <= models.prior(POINTS).median
+    prior = models.prior(minutes_rate.market)
+    assert minutes_rate.forecast(unknown, models).mean[0] <= prior.median
+
+
+def test_the_market_of_the_guide_is_trained_and_predicted(rebounds_average: System) -> None:
+    assert [m.name for m in markets.registered_markets()] == ["points", "rebounds"]
+    models = train(HISTORY, LAST)
+    assert models.card["metrics"]["rebounds_average"]["mean_absolute_error"] < 2
+    forecasts = predict_all(build_features(HISTORY, slate_of(HISTORY, LAST)), models)
+    rebounds, points = forecasts["rebounds_average"], forecasts["ensemble"]
+    assert (rebounds.mean < points.mean).mean() > 0.9
+    assert rebounds.mean.max() > 0
+
+
+def test_the_guide_names_the_features_that_a_market_adds(rebounds_average: System) -> None:
+    guide = GUIDE.read_text("utf-8")
+    for name in market_features():
+        assert f"`{name}`" in guide or f"`{name.removeprefix('rebounds')}`" in guide
