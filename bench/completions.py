@@ -1,9 +1,10 @@
-"""Completions per second: a document for each, against one document that is read and written back.
+"""Measure completions per second: one document per completion, against one shared document.
 
     python -m nba_predictions_tests.standins python -m bench.completions [--writers 40]
 
-The second is how the field did it: a transaction on the batch's own document. Both run against the
-same Firestore, one after the other, for the same time; the ratio is what counts.
+The shared document is updated in transactions, a common design that this project avoids. Both
+variants run against the same Firestore, one after the other, for the same time. Only the ratio of
+the two rates is meaningful.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from nba_predictions.domain.clock import utc_now
 
 
 def rate(write: Callable[[int], None], writers: int, seconds: float) -> float:
-    """Return how many writes per second succeed while all writers write as fast as they can."""
+    """Return the successful writes per second of all writers together."""
     done: list[int] = []
     lock = threading.Lock()
     end = time.monotonic() + seconds
@@ -35,7 +36,7 @@ def rate(write: Callable[[int], None], writers: int, seconds: float) -> float:
             try:
                 write(number)
             except (GoogleAPICallError, ValueError):
-                # A transaction that was given up after its attempts.
+                # A transaction that was abandoned after its attempts.
                 continue
             with lock:
                 done.append(number)
@@ -69,7 +70,8 @@ def main() -> None:
     own = rate(create, options.writers, options.seconds)
     one = rate(lambda number: add(client.transaction(), number), options.writers, options.seconds)
     print(
-        f"a document each: {own:.1f}/s  one document: {one:.1f}/s  ratio {own / max(one, 0.01):.0f}"
+        f"separate documents: {own:.1f}/s  shared document: {one:.1f}/s  "
+        f"ratio {own / max(one, 0.01):.0f}"
     )
 
 

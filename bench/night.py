@@ -1,8 +1,8 @@
-"""What the pipeline costs: a full slate of 450 simulated players, warm, against a plain loop.
+"""Measure the overhead of the pipeline: a full slate of 450 simulated players and a plain loop.
 
 The plain loop reads the same input, makes the same predictions and logs the same materialization
-event per player, in one op and without any of the pipeline: no staging, no completions, no merge.
-Both run in this process, on the same kind of Dagster instance, in turns.
+event per player. It is one op without staging, completions or merge. Both run in this process in
+turns, on the same kind of Dagster instance, after a first round that is not measured.
 
     python -m bench.night [--rounds 3] [--chunk-size 100] [--threads 2]
 """
@@ -106,14 +106,14 @@ def main() -> None:
                         run_config=config,
                         partition_key=GAME_DATE.isoformat() if job.partitions_def else None,
                     )
-                # The first turn trains the models and generates the league: it warms up.
+                # The first turn trains the models and generates the league, so it does not count.
                 if turn:
                     seconds[name].append(time.perf_counter() - started)
     players = len(resources["batches"].completions(_newest(resources)))
     for name, times in seconds.items():
         middle = statistics.median(times)
         print(
-            f"{name:>10}: {middle:6.2f} s, {1000 * middle / players:5.1f} ms a player "
+            f"{name:>10}: {middle:6.2f} s, {1000 * middle / players:5.1f} ms per player "
             f"({players} players, {options.rounds} rounds: {', '.join(f'{t:.2f}' for t in times)})"
         )
     ratios = [a / b for a, b in zip(seconds["pipeline"], seconds["plain loop"], strict=True)]

@@ -1,8 +1,8 @@
-"""What reading and checking game logs costs: FilesSource against a bare read of the same files.
+"""Measure the cost of reading and checking game logs: FilesSource against a bare read.
 
     python -m bench.reading FOLDER [--rounds 5]
 
-FOLDER holds `player_game_logs*` as Parquet, as docs/input-files.md describes.
+FOLDER has `player_game_logs*` files as Parquet, as docs/input-files.md describes.
 """
 
 import argparse
@@ -25,20 +25,20 @@ def main() -> None:
     files = sorted(options.folder.glob("player_game_logs*.parquet"))
     if not files:
         raise SystemExit(f"no player_game_logs*.parquet in {options.folder}")
-    ways: dict[str, Callable[[], pl.DataFrame]] = {
-        # A source remembers what it has read, so each round has one of its own.
+    readers: dict[str, Callable[[], pl.DataFrame]] = {
+        # A source caches the files, so each round has a new one.
         "FilesSource": lambda: FilesSource(options.folder).game_logs(date.max),
         "bare read": lambda: pl.concat([pl.read_parquet(f) for f in files], how="diagonal_relaxed"),
     }
-    seconds: dict[str, list[float]] = {way: [] for way in ways}
+    seconds: dict[str, list[float]] = {name: [] for name in readers}
     for turn in range(options.rounds + 1):
-        for way, read in ways.items():
+        for name, read in readers.items():
             started = time.perf_counter()
             rows = read().height
             if turn:
-                seconds[way].append(time.perf_counter() - started)
-    for way, times in seconds.items():
-        print(f"{way:>12}: {statistics.median(times):6.3f} s, {rows} rows")
+                seconds[name].append(time.perf_counter() - started)
+    for name, times in seconds.items():
+        print(f"{name:>12}: {statistics.median(times):6.3f} s, {rows} rows")
     ratios = [a / b for a, b in zip(*seconds.values(), strict=True)]
     print(f"{'ratio':>12}: {statistics.median(ratios):.1f} (FilesSource / bare read)")
 

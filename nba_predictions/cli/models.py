@@ -26,7 +26,7 @@ _COLUMNS = {
     "held_out_error": pl.Float64,
     "in_force": pl.String,
 }
-_NONE_PROMOTED = "of each week its own"
+_NONE_PROMOTED = "each week's own models"
 
 
 def print_models(settings: Settings) -> int:

@@ -1,4 +1,4 @@
-"""The command `backtest`, and what it says when it cannot do what was asked."""
+"""The command `backtest`: its output, its files and its errors."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from nba_predictions_tests.leagues import write_files
 
 @pytest.fixture
 def league(home: Path, walked: Walked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Files of the small league, and a home that has its models already."""
+    """Return a folder with files of the small league; the home has its models already."""
     folder = tmp_path / "files"
-    # From the first game on: what a line is worth is learned from the lines of past dates.
+    # From the first game on, because line updates are learned from the lines of past dates.
     dates = set(LEAGUE.game_logs(LAST)["game_date"]) | {LAST}
     write_files(LEAGUE, folder, ["2025-26"], logs_before=LAST + timedelta(days=1), dates=dates)
     monkeypatch.setenv("NBA_PREDICTIONS_SOURCE", "files")
@@ -32,7 +32,7 @@ def ask(*more: str, first: str = NIGHT.isoformat(), last: str = LAST.isoformat()
     return cli.main(["backtest", "--from", first, "--to", last, *always, *more])
 
 
-def test_it_prints_the_tables_and_one_last_line_and_writes_the_report(
+def test_the_command_prints_the_tables_and_one_last_line_and_writes_the_report(
     league: Path, walked: Walked, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = sorted(walked.store.folder.iterdir())
@@ -41,20 +41,20 @@ def test_it_prints_the_tables_and_one_last_line_and_writes_the_report(
     assert said.out.splitlines()[-1].startswith("BACKTEST rows=")
     for title in ("Errors, all rows", "Errors, rows with a line", "Probabilities", "Bets"):
         assert f"\n{title}" in said.out
-    # Not on a terminal: no progress.
+    # Without a terminal there is no progress bar.
     assert said.err == ""
     assert (tmp_path / "out" / "report.html").is_file()
     assert sorted(walked.store.folder.iterdir()) == before
 
 
 class Terminal(io.StringIO):
-    """A stderr that somebody looks at."""
+    """A stderr that is a terminal."""
 
     def isatty(self) -> bool:
         return True
 
 
-def test_on_a_terminal_it_shows_how_far_it_is(
+def test_on_a_terminal_the_command_shows_its_progress(
     league: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     terminal = Terminal()
@@ -74,7 +74,7 @@ def test_on_a_terminal_it_shows_how_far_it_is(
         (["--min-games", "60"], {}, "lower --min-games and --min-minutes"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_line(
+def test_an_error_is_one_line(
     league: Path,
     more: list[str],
     dates: dict[str, str],

@@ -1,4 +1,4 @@
-"""What the report says follows from the rows, and every forecaster is judged on the same ones."""
+"""The tables of an evaluation: every forecaster on the same rows, with correct numbers."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def report(walked: Walked) -> Evaluation:
     return evaluate_points(walked.walk)
 
 
-def test_all_forecasters_are_judged_on_the_same_rows(report: Evaluation) -> None:
+def test_all_forecasters_are_evaluated_on_the_same_rows(report: Evaluation) -> None:
     for rows, forecasters in (
         ("all", {*NAMES, *AVERAGES}),
         ("with line", {*NAMES, *AVERAGES, "line"}),
@@ -94,7 +94,7 @@ def test_the_error_of_the_line_is_that_of_the_base_line(walked: Walked, report: 
     assert line["mae"] == pytest.approx(errors.mean())
 
 
-def test_a_row_without_a_value_of_some_forecaster_is_left_out_for_all(walked: Walked) -> None:
+def test_a_row_without_a_value_of_one_forecaster_is_left_out_for_all(walked: Walked) -> None:
     gaps = walked.walk.rows.with_columns(
         pl.when(pl.int_range(pl.len()) % 2 == 0).then("points_season").alias("points_season")
     )
@@ -105,30 +105,30 @@ def test_a_row_without_a_value_of_some_forecaster_is_left_out_for_all(walked: Wa
     assert half.errors.filter(pl.col("by") == "all")["n"].n_unique() <= 2
 
 
-def test_only_the_systems_that_are_asked_for_are_judged(walked: Walked) -> None:
+def test_only_the_named_systems_are_evaluated(walked: Walked) -> None:
     some = evaluate_points(walked.walk, systems=["xgboost", "ensemble"])
     assert set(some.errors["forecaster"]) - {*AVERAGES, "line"} == {"xgboost", "ensemble"}
     assert set(some.bets["system"]) == set(some.ranges["system"]) == {"xgboost", "ensemble"}
     assert some.best in ("xgboost", "ensemble")
 
 
-def test_an_unknown_system_is_refused_with_those_there_are(walked: Walked) -> None:
+def test_an_unknown_system_is_refused_with_the_list_of_systems(walked: Walked) -> None:
     with pytest.raises(BacktestError, match=r"lightgbm: no such system.*moving_average"):
         evaluate_points(walked.walk, systems=["ensemble", "lightgbm"])
 
 
-def test_a_scope_that_leaves_nobody_says_what_to_lower(walked: Walked) -> None:
+def test_the_error_of_a_scope_without_rows_names_the_options_to_lower(walked: Walked) -> None:
     with pytest.raises(BacktestError, match="--min-games and --min-minutes"):
         evaluate_points(walked.walk, scope=Scope(60, 15))
 
 
-def test_the_best_is_a_system_with_the_least_error(report: Evaluation) -> None:
+def test_the_best_system_has_the_least_error(report: Evaluation) -> None:
     own = report.main_errors("all").filter(pl.col("forecaster").is_in(NAMES))
     assert report.best == own["forecaster"][0]
     assert own["mae"].min() == own["mae"][0]
 
 
-def test_tiers_are_known_before_the_game(walked: Walked, report: Evaluation) -> None:
+def test_tiers_use_values_known_before_the_game(walked: Walked, report: Evaluation) -> None:
     expected = walked.walk.rows.filter(pl.col("games_season") >= 1)["points_ewm"]
     counts = dict(
         report.errors.filter(
@@ -144,7 +144,7 @@ def test_tiers_are_known_before_the_game(walked: Walked, report: Evaluation) -> 
     assert set(counts) <= set(tier_names())
 
 
-def test_without_lines_the_report_still_stands(walked: Walked, tmp_path: Path) -> None:
+def test_an_evaluation_without_lines(walked: Walked, tmp_path: Path) -> None:
     bare = walked.walk.rows.with_columns(pl.lit(None, pl.Decimal(5, 1)).alias(BASE_LINE))
     report = evaluate_points(replace(walked.walk, rows=bare))
     assert (report.counts["judged_with_line"], report.bets.height) == (0, 0)
@@ -154,10 +154,10 @@ def test_without_lines_the_report_still_stands(walked: Walked, tmp_path: Path) -
     assert "with_line=0" in rendering.last_line(report)
 
 
-def test_at_the_stand_in_line_nobody_knows_what_the_books_say(
+def test_at_the_stand_in_line_forecasts_are_not_updated_by_lines(
     walked: Walked, report: Evaluation
 ) -> None:
-    """Else the line would be praised for a forecast that never saw one."""
+    """Otherwise the information of the line would count as skill of the system."""
     rows = walked.walk.rows
     at = np.flatnonzero((rows["games_season"] >= 1).to_numpy())
     line = np.floor(0.96 * rows["points_ewm"].to_numpy()[at]) + 0.5
@@ -174,7 +174,7 @@ def test_at_the_stand_in_line_nobody_knows_what_the_books_say(
     assert own["log_loss"][0] == pytest.approx(loss)
 
 
-def test_the_written_report_has_every_table_and_the_last_line_its_numbers(
+def test_the_written_report_has_all_tables_and_the_last_line_has_its_numbers(
     report: Evaluation, tmp_path: Path
 ) -> None:
     files = rendering.write(report, tmp_path / "deep" / "out")
@@ -198,7 +198,7 @@ def test_the_written_report_has_every_table_and_the_last_line_its_numbers(
     )
 
 
-def test_json_holds_no_number_that_json_does_not_know(walked: Walked) -> None:
+def test_report_json_is_strict_json(walked: Walked) -> None:
     night = walked.walk.rows["game_date"] == NIGHT
     at = np.flatnonzero(night.to_numpy())
     one = replace(
@@ -207,12 +207,12 @@ def test_json_holds_no_number_that_json_does_not_know(walked: Walked) -> None:
         forecasts={n: f[at] for n, f in walked.walk.forecasts.items()},
     )
     report = evaluate_points(one, last=NIGHT)
-    # Of a single date a standard error is not known.
+    # A single date has no standard error.
     assert math.isnan(report.errors["mae_se"][0])
     json.dumps(rendering.to_json(report), allow_nan=False, default=str)
 
 
-def test_the_predictions_hold_one_row_per_judged_row_and_system(report: Evaluation) -> None:
+def test_the_predictions_have_one_row_per_evaluated_row_and_system(report: Evaluation) -> None:
     keys = ["game_date", "player_lookup", "system_id"]
     assert report.predictions.height == report.counts["judged"] * len(NAMES)
     assert report.predictions.select(keys).is_unique().all()

@@ -1,4 +1,4 @@
-"""The backtest and the night compute the same, and neither knows what came later."""
+"""A backtest computes the same values as the nights, from facts known before each date."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ BASE_LINE, _ = line_columns(POINTS)
 
 
 def night_rows(league: LeagueSource, day: date, models: TrainedModels) -> list[dict[str, Any]]:
-    """The rows that the night of `day` stages, by the functions that its assets call."""
+    """Return the rows that the night of `day` stages, from the functions that its assets call."""
     slate = slate_of(league, day)
     features = build_features(league.game_logs(day), slate_frame(slate), slate.absent)
     predict = player_predictor("batch", features, models, slate.features_as_of)
@@ -45,7 +45,7 @@ def night_rows(league: LeagueSource, day: date, models: TrainedModels) -> list[d
 
 
 def backtest_rows(walked: Walked, day: date) -> dict[tuple[str, str], list[dict[str, Any]]]:
-    """By player and system, what the backtest says of the same date, a dict per tested line."""
+    """Return the values of the backtest by player and system, a dict per tested line."""
     frame = walked.walk.rows
     at = np.flatnonzero(((frame["game_date"] == day) & frame["on_slate"]).to_numpy())
     quoted = at[frame[at][BASE_LINE].is_not_null().to_numpy()]
@@ -72,7 +72,7 @@ def backtest_rows(walked: Walked, day: date) -> dict[tuple[str, str], list[dict[
 
 
 def agree(night: list[dict[str, Any]], walked: Walked, day: date) -> int:
-    """Compare number by number; return how many rows were compared."""
+    """Compare all values; return the number of compared rows."""
     backtest = backtest_rows(walked, day)
     played = {player for player, _ in backtest}
     staged = [row for row in night if row["player_lookup"] in played]
@@ -88,9 +88,9 @@ def agree(night: list[dict[str, Any]], walked: Walked, day: date) -> int:
     return len(staged)
 
 
-def test_the_night_and_the_backtest_give_the_same_numbers(walked: Walked) -> None:
+def test_the_night_and_the_backtest_have_the_same_values(walked: Walked) -> None:
     found = models_of_date(NIGHT, LEAGUE.game_logs(NIGHT), walked.store, LEAGUE)
-    assert not found.trained_now, "the backtest has left the night's models in the store"
+    assert not found.trained_now, "the backtest saved the models of the night in the store"
     assert found.models.booster is not None
     night = night_rows(LEAGUE, NIGHT, found.models)
     compared = agree(night, walked, NIGHT)
@@ -100,7 +100,7 @@ def test_the_night_and_the_backtest_give_the_same_numbers(walked: Walked) -> Non
 
 @dataclass(frozen=True)
 class NoTraining(ModelStore):
-    """Hands out the same models for every cutoff: what they have learned is not the question."""
+    """A store that returns the same models for every cutoff, so that none are trained."""
 
     models: TrainedModels | None = None
 
@@ -109,7 +109,9 @@ class NoTraining(ModelStore):
 
 
 @pytest.mark.real_data
-def test_they_agree_on_a_real_date(real_data_dir: Path, tmp_path: Path, walked: Walked) -> None:
+def test_the_night_and_the_backtest_have_the_same_values_on_a_real_date(
+    real_data_dir: Path, tmp_path: Path, walked: Walked
+) -> None:
     day = date(2025, 1, 10)
     league = FilesSource(real_data_dir)
     simulated = models_of_date(NIGHT, LEAGUE.game_logs(NIGHT), walked.store, LEAGUE).models
@@ -125,7 +127,7 @@ def test_every_player_who_played_has_a_row_and_a_forecast_of_every_system(walked
     assert {len(f) for f in walked.walk.forecasts.values()} == {logs.height}
 
 
-def test_a_base_line_is_the_one_of_the_slate(walked: Walked) -> None:
+def test_base_lines_are_those_of_the_slate(walked: Walked) -> None:
     slate = slate_of(LEAGUE, NIGHT)
     rows = walked.walk.rows.filter(pl.col("game_date") == NIGHT)
     lines = {p.player_lookup: p.base_line for p in slate.players}
@@ -137,7 +139,7 @@ def test_a_base_line_is_the_one_of_the_slate(walked: Walked) -> None:
     assert not set(off) & set(lines)
 
 
-def test_a_second_walk_trains_nothing_and_says_the_same(walked: Walked) -> None:
+def test_a_second_walk_trains_nothing_and_has_the_same_result(walked: Walked) -> None:
     assert [used.trained_now for used in walked.walk.spans] == [True]
     again = walk(LEAGUE, walked.store, NIGHT, LAST, retrain="never")
     assert [used.trained_now for used in again.spans] == [False]
@@ -146,23 +148,23 @@ def test_a_second_walk_trains_nothing_and_says_the_same(walked: Walked) -> None:
 
 
 @dataclass(frozen=True)
-class Turned:
-    """A league whose games from a date on went another way."""
+class OtherOutcomes:
+    """A league with other outcomes from a date on."""
 
     league: LeagueSource
     since: date
-    name: str = "turned"
+    name: str = "other"
     first_date: date | None = None
 
-    def _turned(self, logs: pl.DataFrame) -> pl.DataFrame:
+    def _changed(self, logs: pl.DataFrame) -> pl.DataFrame:
         later = pl.col("game_date") >= self.since
         return logs.with_columns(pl.when(later).then(40).otherwise("points").alias("points"))
 
     def game_logs(self, before: date) -> pl.DataFrame:
-        return self._turned(self.league.game_logs(before))
+        return self._changed(self.league.game_logs(before))
 
     def box_scores(self, game_date: date) -> pl.DataFrame:
-        return self._turned(self.league.box_scores(game_date))
+        return self._changed(self.league.box_scores(game_date))
 
     def schedule(self, game_date: date) -> pl.DataFrame:
         return self.league.schedule(game_date)
@@ -177,15 +179,15 @@ class Turned:
         return self.league.provenance(game_date)
 
 
-def test_what_comes_later_changes_nothing(walked: Walked) -> None:
-    other = walk(Turned(LEAGUE, NIGHT), walked.store, NIGHT, LAST, retrain="never")
+def test_later_games_change_no_forecast(walked: Walked) -> None:
+    other = walk(OtherOutcomes(LEAGUE, NIGHT), walked.store, NIGHT, LAST, retrain="never")
     alone = walk(LEAGUE, walked.store, NIGHT, NIGHT, retrain="weekly")
     upto = walked.walk.rows.filter(pl.col("game_date") == NIGHT).height
     assert 0 < upto == alone.rows.height < walked.walk.rows.height
     for system, forecast in walked.walk.forecasts.items():
         assert (other.forecasts[system].mean[:upto] == forecast.mean[:upto]).all()
         assert (alone.forecasts[system].mean == forecast.mean[:upto]).all()
-    # By the next date it is known what happened: the test can fail.
+    # On the next date the other outcomes are known, so the test can fail.
     later = walked.walk.forecasts["xgboost"].mean[upto:]
     assert (other.forecasts["xgboost"].mean[upto:] != later).any()
 
@@ -201,11 +203,11 @@ def cutoffs(retrain: str, history: pl.DataFrame | None = None) -> list[tuple[dat
     return [(s.cutoff, s.first, s.last) for s in spans]
 
 
-def test_without_retraining_the_models_are_those_before_the_first_date() -> None:
+def test_without_retraining_the_cutoff_is_the_first_date() -> None:
     assert cutoffs("never") == [(D(2024, 10, 20), PLAYED[0], PLAYED[-1])]
 
 
-def test_monthly_models_know_what_lies_before_the_month() -> None:
+def test_the_cutoff_of_monthly_models_is_the_first_of_the_month() -> None:
     assert cutoffs("monthly") == [
         (D(2024, 10, 1), D(2024, 10, 22), D(2024, 10, 31)),
         (D(2024, 11, 1), D(2024, 11, 1), D(2024, 11, 4)),
@@ -213,21 +215,21 @@ def test_monthly_models_know_what_lies_before_the_month() -> None:
     ]
 
 
-def test_weekly_models_are_those_of_the_nights() -> None:
+def test_the_cutoff_of_weekly_models_is_that_of_the_nights() -> None:
     many = pl.DataFrame({"game_date": [D(2024, 4, 1)] * 5_000})
     assert [c for c, _, _ in cutoffs("weekly", many)] == [
         *(D(2024, 10, 21), D(2024, 10, 28), D(2024, 11, 4), D(2024, 12, 30))
     ]
-    # Too few games: a night then trains up to its own date.
+    # With too few games the cutoff of a night is its own date.
     assert [c for c, _, _ in cutoffs("weekly")] == PLAYED
 
 
 @pytest.mark.parametrize("retrain", ["never", "monthly", "weekly"])
-def test_no_cutoff_is_later_than_a_date_it_serves(retrain: str) -> None:
+def test_no_cutoff_is_later_than_its_dates(retrain: str) -> None:
     assert all(cutoff <= first <= last for cutoff, first, last in cutoffs(retrain))
 
 
-def test_a_player_who_has_moved_is_described_as_the_night_saw_him() -> None:
+def test_a_traded_player_has_the_features_of_the_night() -> None:
     logs = play_league(dates=12)
     day: date = logs["game_date"].to_list()[-1]
     before, today = (
@@ -245,7 +247,7 @@ def test_a_player_who_has_moved_is_described_as_the_night_saw_him() -> None:
     moved = next(p for p in slate.players if p.player_lookup in set(today["player_lookup"]))
     unknown = replace(moved, team=None, opponent=None, is_home=None)
     others = tuple(unknown if p is moved else p for p in slate.players)
-    absent = replace(moved, player_lookup="nobody")
+    absent = replace(moved, player_lookup="unknown")
     slate = replace(slate, players=(*others, absent))
     rows, did_not_play = described(logs, [slate])
     expected = {p.player_lookup for p in slate.players} - set(today["player_lookup"])
@@ -262,11 +264,11 @@ def test_a_player_who_has_moved_is_described_as_the_night_saw_him() -> None:
     assert rows.height == today.height
 
 
-def test_dates_without_games_are_refused_by_name(tmp_path: Path) -> None:
+def test_dates_without_games_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BacktestError, match="to 2026-07-09; the history before that ends"):
         walk(LEAGUE, ModelStore(tmp_path), date(2026, 7, 1), date(2026, 7, 9))
 
 
-def test_an_unknown_way_of_training_is_refused(tmp_path: Path) -> None:
+def test_an_unknown_retrain_option_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BacktestError, match="daily is unknown; choose monthly, weekly, never"):
         walk(LEAGUE, ModelStore(tmp_path), NIGHT, LAST, retrain="daily")

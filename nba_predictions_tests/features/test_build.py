@@ -1,4 +1,4 @@
-"""Features say what was known before the date: by hand, against the future, alone or together."""
+"""Features contain only facts known before the date, and do not depend on other rows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ COLUMNS = [*KEYS, *FEATURES, *SIMILAR]
 
 
 def game(day: date, **cells: object) -> dict[str, object]:
-    """One historical row; what a test does not say is a quiet game of AAA at BBB."""
+    """Return one historical row; by default an ordinary game of AAA at BBB."""
     row: dict[str, object] = {
         "game_date": day,
         "game_id": f"{day:%Y%m%d}_AAA_BBB",
@@ -52,7 +52,7 @@ def game(day: date, **cells: object) -> dict[str, object]:
 
 
 def ask(day: date, player: str = "one", **cells: object) -> pl.DataFrame:
-    """A slate of one player."""
+    """Return a slate of one player."""
     row = {
         "game_date": day,
         "game_id": f"{day:%Y%m%d}_AAA_BBB",
@@ -74,7 +74,7 @@ _SLATE = {
 }
 
 
-def test_by_hand() -> None:
+def test_features_by_hand() -> None:
     days = [date(2024, 1, d) for d in (1, 3, 5, 8, 10, 11)]
     scored = [10, 20, 12, 18, 15, 30]
     history = pl.DataFrame(
@@ -106,7 +106,7 @@ def test_by_hand() -> None:
     assert row["points_from_attempts"] == pytest.approx(6 * 1.0 + 2 * 1.5 + 2 * 0.5)
 
 
-def test_a_new_season_starts_from_nothing_but_the_career_goes_on() -> None:
+def test_season_features_start_again_in_a_new_season_and_career_features_do_not() -> None:
     history = pl.DataFrame([game(date(2024, 4, d)) for d in (1, 3, 5)])
     row = build_features(history, ask(date(2024, 10, 22))).row(0, named=True)
     assert row["games"] == 3
@@ -119,7 +119,7 @@ def test_a_new_season_starts_from_nothing_but_the_career_goes_on() -> None:
     assert row["days_since_last"] == 200
 
 
-def test_an_opponent_who_concedes_much_stands_above_the_league() -> None:
+def test_an_opponent_that_concedes_much_is_above_average() -> None:
     rows = []
     for day in range(1, 11):
         when = date(2024, 1, day)
@@ -128,13 +128,13 @@ def test_an_opponent_who_concedes_much_stands_above_the_league() -> None:
     history = pl.DataFrame(rows)
     weak = build_features(history, ask(date(2024, 1, 20), "a", opponent="BBB"))
     strong = build_features(history, ask(date(2024, 1, 20), "b", team="BBB", opponent="AAA"))
-    # Ten games conceding 30, eight of an average team mixed in, over the league's 20.
+    # Ten games with 30 conceded and eight average games, relative to the league's 20.
     assert weak["opponent_points_allowed"][0] == pytest.approx((10 * 30 + 8 * 20) / 18 / 20)
     assert strong["opponent_points_allowed"][0] == pytest.approx((10 * 10 + 8 * 20) / 18 / 20)
     assert weak["opponent_twos_allowed"][0] > 1 > strong["opponent_twos_allowed"][0]
 
 
-def test_a_star_missing_from_the_last_game_shows_in_the_line_up() -> None:
+def test_a_star_who_missed_the_last_game_lowers_the_line_up_features() -> None:
     rows = []
     for day in range(1, 13):
         when = date(2024, 1, day)
@@ -148,7 +148,7 @@ def test_a_star_missing_from_the_last_game_shows_in_the_line_up() -> None:
     assert row["lineup_minutes_last"] == pytest.approx(30)
 
 
-def test_a_star_who_is_reported_absent_is_missing_from_tonights_line_up() -> None:
+def test_a_star_who_is_reported_absent_lowers_tonights_line_up_features() -> None:
     rows = []
     for day in range(1, 13):
         when = date(2024, 1, day)
@@ -158,20 +158,20 @@ def test_a_star_who_is_reported_absent_is_missing_from_tonights_line_up() -> Non
     rows.append(game(date(2024, 1, 1), player_lookup="gone", points=30))
     history = pl.DataFrame(rows)
     asked = pl.concat([ask(date(2024, 1, 13)), ask(date(2024, 1, 13), "foe", team="BBB")])
-    everybody = build_features(history, asked)
+    with_all = build_features(history, asked)
     without = build_features(history, asked, {"star"})
-    assert everybody["lineup_points_last"][0] == pytest.approx(40 / 41.25, rel=0.01)
+    assert with_all["lineup_points_last"][0] == pytest.approx(40 / 41.25, rel=0.01)
     assert without["lineup_points_last"][0] == pytest.approx(10 / 41.25, rel=0.01)
     assert without["lineup_minutes_last"][0] == pytest.approx(30)
-    # The usual line-up is what it was, and so is the other team's; nothing else changes.
-    assert without[1].equals(everybody[1])
+    # The usual line-up, the other team and all other features do not change.
+    assert without[1].equals(with_all[1])
     same = pl.exclude("lineup_points_last", "lineup_minutes_last")
-    assert without.select(same).equals(everybody.select(same))
-    # Who did not play last time anyway, or is not known, is no news.
-    assert build_features(history, asked, {"gone", "nobody"}).equals(everybody)
+    assert without.select(same).equals(with_all.select(same))
+    # Absent players who missed the last game anyway, or are unknown, change nothing.
+    assert build_features(history, asked, {"gone", "unknown"}).equals(with_all)
 
 
-def test_a_line_up_is_what_its_players_usually_do_not_what_they_just_did() -> None:
+def test_a_line_up_counts_usual_points_not_those_of_the_last_game() -> None:
     scored = [(date(2024, 1, d), 10) for d in (1, 2, 3)] + [(date(2024, 1, 4), 50)]
     rows = [game(day, points=points) for day, points in scored]
     rows += [game(day, player_lookup="foe", team="BBB", opponent="AAA") for day, _ in scored]
@@ -181,7 +181,7 @@ def test_a_line_up_is_what_its_players_usually_do_not_what_they_just_did() -> No
     assert row["lineup_points_10"] == pytest.approx((0 + 10 + 10 + 10) / 4 / 15)
 
 
-def test_a_return_and_a_trade_are_counted_from() -> None:
+def test_games_since_a_return_and_since_a_trade_are_counted() -> None:
     days = [date(2024, 1, d) for d in (1, 3, 5, 20, 22)]
     history = pl.DataFrame(
         [game(d, team="CCC" if d.day < 20 else "AAA") for d in days], schema_overrides=_SLATE
@@ -191,20 +191,20 @@ def test_a_return_and_a_trade_are_counted_from() -> None:
         slate = ask(day).with_columns(pl.lit(team).alias(name) for name, team in cells.items())
         return build_features(history, slate).row(0, named=True)
 
-    # Two games since the pause of the 5th to the 20th, both with the team he has now.
+    # Two games since the pause from the 5th to the 20th, both with the current team.
     after = at(date(2024, 1, 24))
     assert (after["games_since_return"], after["games_with_team"]) == (2, 2)
-    # The very first game after a pause, or for a new team, has none behind it.
+    # The count is 0 in the first game after a pause or for a new team.
     assert at(date(2024, 2, 24))["games_since_return"] == 0
     assert at(date(2024, 1, 24), team="BBB", opponent="CCC")["games_with_team"] == 0
-    # Back where he once was: what he did there before he left does not count.
+    # Back with an earlier team: the games before the player left do not count.
     assert at(date(2024, 1, 24), team="CCC", opponent="DDD")["games_with_team"] == 0
     trained = training_features(history)
     assert trained["games_since_return"].to_list() == [0, 1, 2, 0, 1]
     assert trained["games_with_team"].to_list() == [0, 1, 2, 0, 1]
 
 
-def test_last_season_speaks_once_it_was_long_enough() -> None:
+def test_the_average_of_last_season_needs_enough_games() -> None:
     def row(games: int) -> dict[str, object]:
         before = [game(date(2024, 1, 1 + d), points=20, minutes=36.0) for d in range(games)]
         now = [game(date(2024, 10, 22 + d), points=8, minutes=18.0) for d in range(2)]
@@ -215,20 +215,20 @@ def test_last_season_speaks_once_it_was_long_enough() -> None:
     assert row(9)["points_last_season"] is None
 
 
-def test_a_team_that_wins_by_much_has_a_margin() -> None:
+def test_the_margin_of_a_team_that_wins_by_much() -> None:
     rows = []
     for day in range(1, 11):
         when = date(2024, 1, day)
         rows.append(game(when, player_lookup="a", team="AAA", opponent="BBB", points=30))
         rows.append(game(when, player_lookup="b", team="BBB", opponent="AAA", points=10))
     found = build_features(pl.DataFrame(rows), ask(date(2024, 1, 20), "a")).row(0, named=True)
-    # Ten games won by 20, and eight games of an average team mixed in.
+    # Ten games won by 20, and eight games of an average team.
     assert found["team_margin"] == pytest.approx(200 / 18)
     assert found["opponent_margin"] == pytest.approx(-200 / 18)
 
 
-def test_what_is_not_known_is_null() -> None:
-    unknown = ask(DATES[-1], "nobody", team=None, opponent=None, is_home=None)
+def test_unknown_values_are_null() -> None:
+    unknown = ask(DATES[-1], "unknown", team=None, opponent=None, is_home=None)
     row = build_features(HISTORY, unknown).row(0, named=True)
     known = {"games", "games_season", "games_7_days", "season_days", "season_start"}
     known.add("games_since_return")
@@ -236,7 +236,7 @@ def test_what_is_not_known_is_null() -> None:
     assert row["games"] == 0
 
 
-def test_nothing_to_ask_and_nothing_known() -> None:
+def test_empty_slates_and_empty_histories() -> None:
     none = build_features(HISTORY, slate_of(HISTORY, START - timedelta(days=1)))
     assert none.height == 0
     assert none.columns == COLUMNS
@@ -257,7 +257,7 @@ def test_all_features_are_float64() -> None:
 
 @settings(max_examples=12, deadline=None)
 @given(st.integers(0, len(DATES) - 1))
-def test_training_and_the_night_agree_exactly(at: int) -> None:
+def test_training_and_the_night_have_equal_features(at: int) -> None:
     day = DATES[at]
     trained = training_features(HISTORY).filter(pl.col("game_date") == day).select(COLUMNS)
     asked = build_features(HISTORY.filter(pl.col("game_date") < day), slate_of(HISTORY, day))
@@ -268,7 +268,7 @@ def test_training_and_the_night_agree_exactly(at: int) -> None:
 @given(
     st.integers(5, len(DATES) - 1), st.integers(0, 10**6), st.sampled_from(["drop", "alter", "add"])
 )
-def test_the_future_changes_nothing(at: int, seed: int, how: str) -> None:
+def test_later_games_change_no_feature(at: int, seed: int, how: str) -> None:
     day = DATES[at]
     coming = pl.col("game_date") >= day
     past, future = HISTORY.filter(~coming), HISTORY.filter(coming)
@@ -285,7 +285,7 @@ def test_the_future_changes_nothing(at: int, seed: int, how: str) -> None:
     slate = slate_of(HISTORY, day)
     assert build_features(shifted, slate).equals(build_features(HISTORY, slate))
 
-    # And in training: no row before the date sees what happened on or after it.
+    # Likewise in training: rows before the date do not depend on games on or after it.
     def known(history: pl.DataFrame) -> pl.DataFrame:
         features = training_features(history).select(COLUMNS)
         return features.filter(pl.col("game_date") < day)
@@ -293,7 +293,7 @@ def test_the_future_changes_nothing(at: int, seed: int, how: str) -> None:
     assert known(shifted).equals(known(HISTORY))
 
 
-def test_games_of_the_same_night_do_not_see_each_other() -> None:
+def test_games_of_one_date_do_not_depend_on_each_other() -> None:
     by_date = HISTORY.group_by("game_date").agg(pl.col("game_id").n_unique()).sort("game_date")
     day = by_date.filter(pl.col("game_id") > 1)["game_date"][-1]
     other = pl.col("game_id") != slate_of(HISTORY, day)["game_id"][0]
@@ -307,7 +307,7 @@ def test_games_of_the_same_night_do_not_see_each_other() -> None:
     assert a.equals(b)
 
 
-def test_a_player_listed_twice_on_a_date_does_not_see_himself() -> None:
+def test_rows_of_a_player_listed_twice_on_a_date_do_not_depend_on_each_other() -> None:
     day = DATES[20]
     once = slate_of(HISTORY, day)
     twice = pl.concat([once, once.with_columns(game_id=pl.lit("20990101_XX_YY"))])
@@ -326,14 +326,14 @@ def test_the_order_of_rows_does_not_matter(seed: int) -> None:
     assert features["player_lookup"].to_list() == slate["player_lookup"].to_list()
 
 
-def test_a_player_asked_alone_gets_the_same_features() -> None:
+def test_a_player_alone_has_the_same_features_as_in_a_slate() -> None:
     slate = slate_of(HISTORY, DATES[-1])
     together = build_features(HISTORY, slate)
     for i in range(slate.height):
         assert build_features(HISTORY, slate[i]).equals(together[i])
 
 
-def test_similar_games_only_where_asked_for() -> None:
+def test_similar_games_are_computed_only_from_the_given_date_on() -> None:
     since = DATES[30]
     part = training_features(HISTORY, similar_since=since)
     assert part.filter(pl.col("game_date") < since)["similar_games"].null_count() == (
@@ -343,7 +343,7 @@ def test_similar_games_only_where_asked_for() -> None:
     assert part.filter(late).equals(training_features(HISTORY).filter(late))
 
 
-def test_a_slate_is_one_date() -> None:
+def test_a_slate_of_two_dates_is_refused() -> None:
     slate = pl.concat([slate_of(HISTORY, DATES[3]), slate_of(HISTORY, DATES[4])])
     with pytest.raises(ValueError, match="one game_date"):
         build_features(HISTORY, slate)
@@ -366,7 +366,7 @@ def test_a_game_date_with_a_time_is_refused() -> None:
 
 
 @pytest.mark.real_data
-def test_training_and_the_night_agree_on_real_games(real_data_dir: Path) -> None:
+def test_training_and_the_night_have_equal_features_on_real_games(real_data_dir: Path) -> None:
     from nba_predictions.inputs.files import FilesSource
 
     day = date(2024, 1, 26)
@@ -375,7 +375,7 @@ def test_training_and_the_night_agree_on_real_games(real_data_dir: Path) -> None
     asked = build_features(history, slate_of(history, day)).sort(KEYS)
     assert trained.height > 100
     assert trained.select(COLUMNS).equals(asked)
-    # Doncic scored 73 that night, and nothing knew it: his best game before was 60.
+    # Doncic scored 73 that night. No feature contains it: the best game before was 60.
     doncic = asked.filter(pl.col("player_lookup") == "lukadoncic").row(0, named=True)
     assert 30 < doncic["points_ewm"] < 40
 

@@ -1,4 +1,4 @@
-"""Similar games, against a plain loop."""
+"""Similar games equal the result of a plain loop."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ def situations(random: np.random.Generator, games: int) -> Situations:
     )
 
 
-def likeness(a: float, b: float, scale: float) -> float:
+def similarity_of(a: float, b: float, scale: float) -> float:
     return 0.5 if np.isnan(a) or np.isnan(b) else max(0.0, 1 - abs(a - b) / scale)
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 60))
-def test_matches_a_loop(seed: int, games: int) -> None:
+def test_similar_games_match_a_loop(seed: int, games: int) -> None:
     all_games = situations(np.random.default_rng(seed), games)
     last = games - 1
     found = similar_games(all_games, np.array([0] * games), np.arange(games), np.array([last]))
     weighed = []
     for i in reversed(range(last)):
         weight = (
-            40 * likeness(all_games.opponent[i], all_games.opponent[last], 0.10)
-            + 30 * likeness(all_games.rest[i], all_games.rest[last], 3)
-            + 15 * likeness(all_games.home[i], all_games.home[last], 1)
-            + 15 * likeness(all_games.form[i], all_games.form[last], 0.4)
+            40 * similarity_of(all_games.opponent[i], all_games.opponent[last], 0.10)
+            + 30 * similarity_of(all_games.rest[i], all_games.rest[last], 3)
+            + 15 * similarity_of(all_games.home[i], all_games.home[last], 1)
+            + 15 * similarity_of(all_games.form[i], all_games.form[last], 0.4)
         )
         weighed.append((weight, all_games.points[i] - all_games.expected[i]))
     best = [(w, s) for w, s in sorted(weighed, key=lambda g: -g[0])[:BEST] if w > 0]
@@ -54,7 +54,7 @@ def test_matches_a_loop(seed: int, games: int) -> None:
     assert found["similar_sd"][0] == pytest.approx(variance**0.5)
 
 
-def test_no_rows_asked() -> None:
+def test_no_rows_give_empty_results() -> None:
     all_games = situations(np.random.default_rng(1), 3)
     none = np.zeros(0, dtype=np.int64)
     found = similar_games(all_games, np.zeros(3, dtype=np.int64), np.arange(3), none)

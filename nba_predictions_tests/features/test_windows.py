@@ -1,4 +1,4 @@
-"""Window sums equal what a plain loop over the slice gives."""
+"""Sums over windows equal the result of a plain loop."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_windows_match_a_loop(groups: list[list[int]], games: int) -> None:
             row += 1
 
 
-def test_ratio_has_no_value_without_a_denominator() -> None:
+def test_a_ratio_without_a_denominator_is_nan() -> None:
     found = ratio(np.array([1.0, 1.0, 0.0]), np.array([2.0, 0.0, -1.0]))
     assert found[0] == 0.5
     assert np.isnan(found[1:]).all()

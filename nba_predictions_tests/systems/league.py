@@ -1,4 +1,4 @@
-"""A small league played by a seeded generator: GAME_LOGS rows that obey the rules of the game."""
+"""A small league from a seeded generator: GAME_LOGS rows that follow the rules of the game."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SLATE_COLUMNS = ("game_date", "game_id", "player_lookup", "team", "opponent", "i
 def play_league(
     seed: int = 0, *, dates: int = 40, teams: int = 6, players: int = 8, start: date = START
 ) -> pl.DataFrame:
-    """Play `dates` game dates. Teams of later letters defend worse, later players play less."""
+    """Play `dates` game dates. Teams with later letters defend worse, later players play less."""
     random = np.random.default_rng(seed)
     names = [f"T{chr(65 + t)}" for t in range(teams)]
     rows: list[dict[str, object]] = []
@@ -85,5 +85,5 @@ def _line(
 
 
 def slate_of(history: pl.DataFrame, game_date: date) -> pl.DataFrame:
-    """The slate that a night of `history` was: who played, for whom, against whom."""
+    """Return the players of a date of `history`, with their team and opponent, as a slate."""
     return history.filter(pl.col("game_date") == game_date).select(SLATE_COLUMNS)

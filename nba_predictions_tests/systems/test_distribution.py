@@ -1,4 +1,4 @@
-"""Probabilities of whole points."""
+"""Probabilities of whole results."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ SPREADS = st.floats(0.5, 15)
 LINES = st.integers(-4, 140).map(lambda half: half / 2)
 
 
-def test_by_hand() -> None:
-    # 19.5 lies half a point under 20, where the step from 19 to 20 points is.
+def test_probabilities_by_hand() -> None:
+    # 19.5 is half a point below 20, where the step from 19 to 20 points is.
     assert over_probability(20.0, 6.0, 19.5) == pytest.approx(1 - float(normal_cdf(-0.5 / 6)))
     assert over_probability(19.5, 6.0, 19.5) == pytest.approx(0.5)
     assert push_probability(20.0, 6.0, 20.0) == pytest.approx(0.06642, abs=1e-4)
@@ -34,16 +34,16 @@ def test_normal_cdf_against_known_values() -> None:
     assert normal_cdf(z) == pytest.approx(known, rel=1e-12)
 
 
-def test_nobody_scores_less_than_zero() -> None:
+def test_no_result_is_below_zero() -> None:
     assert under_probability(1.0, 5.0, 0.0) == 0.0
     assert over_probability(1.0, 5.0, -0.5) == 1.0
-    # All the mass below one half is at zero.
+    # All mass below one half is at zero.
     assert push_probability(1.0, 5.0, 0.0) == pytest.approx(float(normal_cdf(-0.1)))
 
 
 @settings(max_examples=200)
 @given(MEANS, SPREADS, LINES)
-def test_over_push_and_under_are_all_there_is(mean: float, spread: float, line: float) -> None:
+def test_over_push_and_under_sum_to_one(mean: float, spread: float, line: float) -> None:
     over = over_probability(mean, spread, line)
     push = push_probability(mean, spread, line)
     under = under_probability(mean, spread, line)
@@ -55,7 +55,9 @@ def test_over_push_and_under_are_all_there_is(mean: float, spread: float, line: 
 
 @settings(max_examples=200)
 @given(MEANS, MEANS, SPREADS, LINES, LINES)
-def test_monotone(a: float, b: float, spread: float, line: float, other: float) -> None:
+def test_probabilities_are_monotone(
+    a: float, b: float, spread: float, line: float, other: float
+) -> None:
     low, high = sorted((a, b))
     assert over_probability(low, spread, line) <= over_probability(high, spread, line)
     low, high = sorted((line, other))
@@ -64,12 +66,12 @@ def test_monotone(a: float, b: float, spread: float, line: float, other: float) 
 
 @settings(max_examples=50)
 @given(MEANS, SPREADS)
-def test_pushes_sum_to_one(mean: float, spread: float) -> None:
+def test_push_probabilities_of_all_results_sum_to_one(mean: float, spread: float) -> None:
     points = np.arange(0, 200)
     assert push_probability(mean, spread, points).sum() == pytest.approx(1.0)
 
 
-def test_broadcasts() -> None:
+def test_arguments_are_broadcast() -> None:
     means, lines = np.array([10.0, 20.0]), np.array([9.5, 10.5, 11.5])
     grid = over_probability(means[:, None], 6.0, lines[None, :])
     assert grid.shape == (2, 3)
@@ -85,7 +87,7 @@ def test_broadcasts() -> None:
         (10.0, 5.0, np.nan, "value"),
     ],
 )
-def test_refuses_what_is_no_distribution(
+def test_invalid_distributions_are_refused(
     mean: float, spread: float, line: float, words: str
 ) -> None:
     with pytest.raises(ValueError, match=words):

@@ -1,4 +1,4 @@
-"""The lines that training learns from: those of earlier dates, each asked for once."""
+"""The past lines of training: those of held-out dates, each date queried once."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def quote(day: date, lookup: str, line: str, over: int, under: int) -> list[dict
 
 @dataclass
 class Books:
-    """Quotes everybody who played, at one line for all."""
+    """A source that quotes all players who played, with the same line for all."""
 
     line: str = "12.5"
     changed: dict[date, str] = field(default_factory=dict)
@@ -61,7 +61,7 @@ class Books:
         return pl.DataFrame(rows, schema=PROP_LINES)
 
 
-def test_the_dates_that_training_holds_out_are_asked_for_once_each() -> None:
+def test_each_held_out_date_is_queried_once() -> None:
     books = Books()
     lines = past_lines(books, HISTORY, CUTOFF)
     since = held_out_since(HISTORY, CUTOFF)
@@ -74,7 +74,7 @@ def test_the_dates_that_training_holds_out_are_asked_for_once_each() -> None:
     assert lines["fair_over"][0] == pytest.approx(fair_over(-130, 110), abs=1e-6)
 
 
-def test_lines_older_than_a_season_are_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_older_than_a_season_are_not_queried(monkeypatch: pytest.MonkeyPatch) -> None:
     books = Books()
     monkeypatch.setattr("nba_predictions.training.past_lines.MOST_DAYS", timedelta(days=9))
     past_lines(books, HISTORY, CUTOFF)
@@ -82,15 +82,15 @@ def test_lines_older_than_a_season_are_not_asked_for(monkeypatch: pytest.MonkeyP
     assert timedelta(days=150) < MOST_DAYS
 
 
-def test_a_books_name_for_a_player_is_brought_to_the_box_scores() -> None:
-    # "player0x0jr" is nobody of the box scores, but "player0x0" is.
+def test_a_books_name_for_a_player_is_resolved_to_the_box_scores() -> None:
+    # The box scores have "player0x0", but not "player0x0jr".
     lines = past_lines(Books(suffix="jr"), HISTORY, CUTOFF)
     assert lines.height > 0
     assert set(lines["player_lookup"]) <= set(HISTORY["player_lookup"])
     assert past_lines(Books(suffix="zz"), HISTORY, CUTOFF).is_empty()
 
 
-def test_a_line_of_the_past_makes_another_model_and_one_of_tonight_does_not(
+def test_past_lines_change_the_models_and_tonights_lines_do_not(
     tmp_path: Path,
 ) -> None:
     store = ModelStore(tmp_path)

@@ -1,4 +1,4 @@
-"""Which models serve: the week's own, or those that somebody has put in force."""
+"""Promotions: the models in force, challenges, rollbacks, and the command `models`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EARLY, LATE, UNTIL = date(2025, 10, 27), date(2025, 10, 30), date(2025, 11, 7)
 
 
 def models(cutoff: date, scale: float = 0.97) -> TrainedModels:
-    """Models without trees, whose forecasts are so high."""
+    """Return models without trees. `scale` sets how high their forecasts are."""
     calibrations = {s.system_id: Calibration(scale=scale) for s in SYSTEMS if not s.members}
     card = {"cutoff": cutoff.isoformat(), "rows": 100}
     return TrainedModels(cutoff.isoformat(), {}, calibrations, DEFAULT_WEIGHTS, None, card)
@@ -39,7 +39,7 @@ def promotion(name: str, cutoff: date = EARLY) -> Promotion:
     return Promotion(name, cutoff.isoformat(), "2025-11-01T12:00:00+00:00", "test")
 
 
-def test_until_something_is_promoted_nothing_is_in_force(tmp_path: Path) -> None:
+def test_before_the_first_promotion_no_models_are_in_force(tmp_path: Path) -> None:
     promotions = Promotions(tmp_path / "models")
     assert (promotions.read(), promotions.in_force()) == ([], None)
     assert promotions.serving(LATE) is None
@@ -48,7 +48,7 @@ def test_until_something_is_promoted_nothing_is_in_force(tmp_path: Path) -> None
     assert not (tmp_path / "models").exists()
 
 
-def test_a_rollback_brings_back_what_was_in_force_before(tmp_path: Path) -> None:
+def test_a_rollback_restores_the_promotion_before(tmp_path: Path) -> None:
     promotions = Promotions(tmp_path)
     first, second = promotion("first"), promotion("second")
     promotions.promote(first)
@@ -61,7 +61,7 @@ def test_a_rollback_brings_back_what_was_in_force_before(tmp_path: Path) -> None
     assert [p.name for p in tmp_path.iterdir()] == ["promotions.json"]
 
 
-def test_models_that_may_have_seen_a_date_never_predict_it(tmp_path: Path) -> None:
+def test_models_that_may_include_a_date_never_predict_it(tmp_path: Path) -> None:
     promotions = Promotions(tmp_path)
     promotions.promote(promotion("early", EARLY))
     promotions.promote(promotion("late", LATE))
@@ -69,7 +69,7 @@ def test_models_that_may_have_seen_a_date_never_predict_it(tmp_path: Path) -> No
     assert [p and p.name for p in serving.values()] == [None, "early", "late"]
 
 
-def test_a_record_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_the_error_of_an_unreadable_record_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "promotions.json").write_text("[{", "utf-8")
     with pytest.raises(ModelError, match=r"promotions\.json cannot be read"):
         Promotions(tmp_path).in_force()
@@ -79,7 +79,7 @@ HISTORY = play_league(dates=6)
 DAY = date(2023, 11, 20)
 
 
-def test_promoted_models_serve_and_the_weeks_own_are_made_besides(tmp_path: Path) -> None:
+def test_promoted_models_predict_and_those_of_the_week_are_trained_too(tmp_path: Path) -> None:
     store = ModelStore(tmp_path)
     own = models_of_date(DAY, HISTORY, store)
     assert not own.promoted
@@ -91,12 +91,12 @@ def test_promoted_models_serve_and_the_weeks_own_are_made_besides(tmp_path: Path
     tomorrow = models_of_date(date(2023, 11, 21), HISTORY, store)
     assert tomorrow.promoted
     assert len(store.names()) == 3
-    # What was known before the promoted models were made is predicted by the models of its week.
+    # Dates before the cutoff of the promoted models are predicted by the models of their week.
     assert not models_of_date(date(2023, 10, 31), HISTORY, store).promoted
 
 
 @pytest.mark.parametrize("damage", ["gone", "of_other_features"])
-def test_promoted_models_that_cannot_serve_are_told_of_and_the_weeks_own_do(
+def test_promoted_models_that_cannot_be_used_are_logged_and_those_of_the_week_predict(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str
 ) -> None:
     store = ModelStore(tmp_path)
@@ -113,7 +113,7 @@ def test_promoted_models_that_cannot_serve_are_told_of_and_the_weeks_own_do(
 
 @dataclass(frozen=True)
 class Desk:
-    """A home with models, and the command line before it."""
+    """A home with models, and its command line."""
 
     store: ModelStore
     run: Callable[..., tuple[int, str, str]]
@@ -131,7 +131,7 @@ def desk(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Desk:
-    """Files of two weeks, and models of which one is near, one high, one far too high."""
+    """Return a home with games of two weeks, and models: near, high, and far too high."""
     write_files(LEAGUE, tmp_path / "files", ["2025-26"], logs_before=UNTIL)
     monkeypatch.setenv("NBA_PREDICTIONS_SOURCE", "files")
     monkeypatch.setenv("NBA_PREDICTIONS_DATA", str(tmp_path / "files"))
@@ -149,7 +149,7 @@ def desk(
     return Desk(store, run)
 
 
-def test_a_model_takes_over_only_when_it_beats_the_one_in_force(desk: Desk) -> None:
+def test_models_are_promoted_only_if_they_beat_those_in_force(desk: Desk) -> None:
     code, said, _ = desk.run("promote", "high")
     assert (code, desk.in_force) == (0, "high")
     assert "PROMOTED high: the first promotion" in said
@@ -168,7 +168,7 @@ def test_a_model_takes_over_only_when_it_beats_the_one_in_force(desk: Desk) -> N
     assert said.splitlines()[-1] == "ROLLED BACK near; IN FORCE high"
 
 
-def test_too_few_unseen_games_decide_nothing_unless_forced(desk: Desk) -> None:
+def test_too_few_unseen_games_promote_nothing_unless_forced(desk: Desk) -> None:
     desk.run("promote", "near")
     code, said, _ = desk.run("promote", "fresh", "--until", UNTIL.isoformat())
     assert (code, desk.in_force) == (1, "near")
@@ -178,9 +178,9 @@ def test_too_few_unseen_games_decide_nothing_unless_forced(desk: Desk) -> None:
     assert "by force" in Promotions(desk.store.folder).read()[-1].reason
 
 
-def test_the_list_says_which_is_in_force_and_survives_what_it_cannot_read(desk: Desk) -> None:
+def test_the_list_names_the_models_in_force_and_shows_unreadable_ones(desk: Desk) -> None:
     (desk.store.folder / "broken.zip").write_bytes(b"not a zip")
-    assert desk.run("list")[1].splitlines()[-1] == "IN FORCE of each week its own"
+    assert desk.run("list")[1].splitlines()[-1] == "IN FORCE each week's own models"
     desk.run("promote", "near")
     code, said, _ = desk.run("list")
     assert code == 0
@@ -196,9 +196,7 @@ def test_the_list_says_which_is_in_force_and_survives_what_it_cannot_read(desk: 
         (["promote", "near"], ["promote", "near"], "near are in force already"),
     ],
 )
-def test_what_cannot_be_done_is_said(
-    desk: Desk, before: list[str], asked: list[str], says: str
-) -> None:
+def test_errors_of_the_command(desk: Desk, before: list[str], asked: list[str], says: str) -> None:
     if before:
         desk.run(*before)
     code, _, error = desk.run(*asked)
@@ -206,30 +204,30 @@ def test_what_cannot_be_done_is_said(
     assert says in error
 
 
-# ------------------------------------------------------------------------ the challenge of a week
+# ------------------------------------------------------------------------ the weekly challenge
 
 MONDAY = UNTIL
 
 
-def test_the_first_models_are_put_in_force_without_a_comparison(tmp_path: Path) -> None:
+def test_the_first_models_are_promoted_without_a_comparison(tmp_path: Path) -> None:
     store = ModelStore(tmp_path)
     assert challenge(LEAGUE, store, MONDAY).in_force is None
     store.save("2025-10-27-aa", models(EARLY))
     store.save("2025-11-10-bb", models(date(2025, 11, 10)))
-    # Those of the week to come may have seen games of this one.
+    # The models of the next week may include games of this one.
     ended = challenge(LEAGUE, store, MONDAY)
     assert (ended.in_force, ended.promoted) == ("2025-10-27-aa", True)
 
 
 @pytest.mark.parametrize(("scale", "promoted"), [(1.0, True), (2.0, False)])
-def test_a_weeks_old_models_take_over_only_when_they_did_better_since(
+def test_models_that_are_a_week_old_are_promoted_only_if_they_are_better(
     tmp_path: Path, scale: float, promoted: bool
 ) -> None:
     store = ModelStore(tmp_path)
     store.save("2025-10-27-aa", models(EARLY, scale=1.3))
     Promotions(tmp_path).promote(promotion("2025-10-27-aa", EARLY))
     store.save("2025-10-30-bb", models(LATE, scale=scale))
-    # Trained this very week: of games that it has not seen there is none.
+    # Trained this week: every game is in the training data.
     store.save("2025-11-06-cc", models(date(2025, 11, 6), scale=scale))
     ended = challenge(LEAGUE, store, MONDAY)
     assert (ended.challenger, ended.promoted) == ("2025-10-30-bb", promoted)
@@ -240,7 +238,7 @@ def test_a_weeks_old_models_take_over_only_when_they_did_better_since(
     assert (again.in_force, again.promoted) == (ended.in_force, False)
 
 
-def test_what_a_person_has_taken_back_does_not_come_back_by_itself(tmp_path: Path) -> None:
+def test_models_that_were_rolled_back_are_not_promoted_again_automatically(tmp_path: Path) -> None:
     store, promotions = ModelStore(tmp_path), Promotions(tmp_path)
     store.save("2025-10-27-aa", models(EARLY, scale=1.3))
     store.save("2025-10-30-bb", models(LATE))
@@ -248,14 +246,14 @@ def test_what_a_person_has_taken_back_does_not_come_back_by_itself(tmp_path: Pat
     assert challenge(LEAGUE, store, MONDAY).in_force == "2025-10-30-bb"
     promotions.roll_back()
     assert challenge(LEAGUE, store, MONDAY).in_force == "2025-10-27-aa"
-    # A person may.
+    # A person can promote them again.
     assert challenge(LEAGUE, store, MONDAY, "2025-10-30-bb", force=True).promoted
     assert [p.name for p in promotions.record()] == [
         *("2025-10-27-aa", "2025-10-30-bb", "2025-10-30-bb"),
     ]
 
 
-def test_models_in_force_that_cannot_serve_any_more_are_replaced(tmp_path: Path) -> None:
+def test_models_in_force_that_cannot_be_used_are_replaced(tmp_path: Path) -> None:
     store = ModelStore(tmp_path)
     Promotions(tmp_path).promote(promotion("2025-10-27-gone", EARLY))
     store.save("2025-10-30-bb", models(LATE))

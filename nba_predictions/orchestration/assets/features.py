@@ -1,10 +1,10 @@
-"""Who plays, with which line, and what is known of each."""
+"""Assets `slate` and `player_features`: the expected players, their lines and their features."""
 
 import dagster as dg
 import polars as pl
 
 from nba_predictions.domain.betting.slate import Slate
-from nba_predictions.features.build import FEATURES, build_features
+from nba_predictions.features.build import FEATURES, build_features, market_features
 from nba_predictions.nightly.slate import load_slate, slate_frame
 from nba_predictions.orchestration import display
 from nba_predictions.orchestration.partitions import game_date_of, game_dates
@@ -25,10 +25,10 @@ def slate(
     prop_lines: pl.DataFrame,
     injuries: pl.DataFrame,
 ) -> Slate:
-    """Who is expected to play, each with his base line; who is skipped, with the reason.
+    """The players who are expected to play, with their lines, and the skipped players.
 
-    If it fails, the inputs contradict each other; the error says where. A slate that looks too
-    short is explained by its own metadata: games, players by game, lines, skips.
+    If this asset fails, the inputs contradict each other, and the error says where. If the slate
+    looks too short, see its metadata: games, players by game, lines and skips.
     """
     game_date = game_date_of(context.partition_key)
     tonight = load_slate(game_date, game_logs, schedule, prop_lines, injuries)
@@ -59,18 +59,19 @@ def slate(
 def player_features(
     context: dg.AssetExecutionContext, game_logs: pl.DataFrame, slate: Slate
 ) -> pl.DataFrame:
-    """One row per player of the slate, from games before the date only.
+    """The features of each player on the slate, one row per player, from earlier games only.
 
-    If it fails, look at `slate` and `game_logs` of the date first, and materialize it again.
-    Features that nobody has are told in the metadata; systems do without what is missing.
+    If this asset fails, check `slate` and `game_logs` of the date, then materialize it again. The
+    metadata lists features with missing values. Systems work without them.
     """
     features = build_features(game_logs, slate_frame(slate), slate.absent)
-    missing = display.missing_values(features, FEATURES)
+    names = (*FEATURES, *market_features())
+    missing = display.missing_values(features, names)
     context.add_output_metadata(
         {
             "dagster/row_count": len(features),
-            "features": len(FEATURES),
-            "features_known_of_everybody": len(FEATURES) - missing.height,
+            "features": len(names),
+            "features_without_missing_values": len(names) - missing.height,
             "missing_values": display.table(missing),
         }
     )

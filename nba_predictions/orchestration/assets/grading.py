@@ -1,4 +1,4 @@
-"""The morning after: predictions against results, and how the systems stand."""
+"""Assets of the day after: results, the leaderboard of the systems, calibration and drift."""
 
 from datetime import date
 from typing import Any
@@ -49,10 +49,10 @@ _IN_BAND_SPEC = partitioned_check_spec(
 def prediction_results(
     context: dg.AssetExecutionContext, league: League, warehouse: TheWarehouse
 ) -> dg.MaterializeResult:
-    """Each prediction of the date with what the player scored; void for who did not play.
+    """Each prediction of the date with the result; void if the player did not play.
 
-    If it fails, most often the box scores of the date are not there yet: grade again when the
-    games are over and the source has them. Grading again is harmless.
+    If this asset fails, the source most likely does not have the box scores of the date yet. Grade
+    again when the games are over and the source has them. Grading is idempotent.
     """
     warehouse.prepare()
     game_date = game_date_of(context.partition_key)
@@ -71,7 +71,7 @@ def prediction_results(
             "updated": graded.merge.updated,
             "superseded": graded.merge.superseded,
             **graded.outcomes,
-            **_how_it_came_out(gather_graded(game_date, warehouse), game_date),
+            **_errors_of_date(gather_graded(game_date, warehouse), game_date),
         },
         check_results=[
             dg.AssetCheckResult(
@@ -97,7 +97,7 @@ def system_performance(
 ) -> dg.MaterializeResult:
     """The leaderboard of the systems over all graded nights up to the date.
 
-    If it fails, materialize it again: it only reads `prediction_results`.
+    If this asset fails, materialize it again. It only reads `prediction_results`.
     """
     game_date = game_date_of(context.partition_key)
     table = warehouse.query("system_performance", RESULTS, partition=game_date)
@@ -122,18 +122,18 @@ def system_performance(
     owners=["team:data-science"],
 )
 def calibration(context: dg.AssetExecutionContext, warehouse: TheWarehouse) -> dg.MaterializeResult:
-    """How often an over came that was given 60%, 70%, ...: all graded nights up to the date.
+    """The observed share of overs by forecast probability, over all graded nights up to the date.
 
-    If it fails, materialize it again: it only reads `prediction_results`.
+    If this asset fails, materialize it again. It only reads `prediction_results`.
     """
-    found = calibration_of(game_date_of(context.partition_key), warehouse)
+    bins = calibration_of(game_date_of(context.partition_key), warehouse)
     metadata: dict[str, Any] = {
-        "calibration": display.table(found),
-        "graded_rows": int(found["n"].sum()),
+        "calibration": display.table(bins),
+        "graded_rows": int(bins["n"].sum()),
     }
-    if found.height:
+    if bins.height:
         metadata["reliability"] = display.picture(
-            lambda: backtest_plots.reliability(found, "Overs at the tested lines"),
+            lambda: backtest_plots.reliability(bins, "Overs at the tested lines"),
             "observed against forecast share of overs",
         )
     return dg.MaterializeResult(metadata=metadata)
@@ -150,17 +150,17 @@ def calibration(context: dg.AssetExecutionContext, warehouse: TheWarehouse) -> d
 def system_drift(
     context: dg.AssetExecutionContext, warehouse: TheWarehouse
 ) -> dg.MaterializeResult:
-    """The error of each system over the last dates, against the band of the dates before them.
+    """The error of each system over the last dates, compared with its usual range.
 
-    If it fails, materialize it again: it only reads `prediction_results`.
+    If this asset fails, materialize it again. It only reads `prediction_results`.
     """
     game_date = game_date_of(context.partition_key)
-    found = drift_of(game_date, warehouse, run_id=context.run.run_id)
-    metadata: dict[str, Any] = {"drift": display.table(found.table())}
-    if found.rolling.height:
-        bands = {j.system_id: (j.band_low, j.band_high) for j in found.judgements}
+    drift = drift_of(game_date, warehouse, run_id=context.run.run_id)
+    metadata: dict[str, Any] = {"drift": display.table(drift.table())}
+    if drift.rolling.height:
+        bands = {j.system_id: (j.band_low, j.band_high) for j in drift.judgements}
         metadata["rolling_error"] = display.picture(
-            lambda: backtest_plots.rolling_errors(found.rolling, bands),
+            lambda: backtest_plots.rolling_errors(drift.rolling, bands),
             "rolling error by system, and its band",
         )
     return dg.MaterializeResult(
@@ -168,16 +168,16 @@ def system_drift(
         check_results=[
             dg.AssetCheckResult(
                 check_name=_IN_BAND,
-                passed=not found.alarming,
+                passed=not drift.alarming,
                 severity=dg.AssetCheckSeverity.WARN,
-                description="; ".join(j.sentence() for j in found.alarming or found.judgements),
-                metadata={"systems_out_of_band": [j.system_id for j in found.alarming]},
+                description="; ".join(j.sentence() for j in drift.alarming or drift.judgements),
+                metadata={"systems_out_of_band": [j.system_id for j in drift.alarming]},
             )
         ],
     )
 
 
-def _how_it_came_out(graded: Graded | None, game_date: date) -> dict[str, Any]:
+def _errors_of_date(graded: Graded | None, game_date: date) -> dict[str, Any]:
     if graded is None:
         return {}
     return {

@@ -1,4 +1,4 @@
-"""The trained models that serve a date."""
+"""Assets `prediction_models` and `models_in_force`: the trained models that predict a date."""
 
 import dagster as dg
 import polars as pl
@@ -27,23 +27,24 @@ def prediction_models(
     model_store: Models,
     league: League,
 ) -> str:
-    """The models of the systems: promoted ones, else those trained on the games before the week.
+    """The trained models of the systems: promoted ones, or else those of the week.
 
-    If it fails, materialize it again: the same games and lines always give the same
-    models. The metadata has their errors on held-out games.
+    The models of a week are trained on the games before it. If this asset fails, materialize it
+    again: the same games and lines always give the same models. The metadata has their errors on
+    held-out games.
     """
-    found = models_of_date(game_date_of(context.partition_key), game_logs, model_store, league)
-    card = found.models.card
+    selected = models_of_date(game_date_of(context.partition_key), game_logs, model_store, league)
+    card = selected.models.card
     context.add_output_metadata(
         {
-            "models": found.name,
-            "trained_now": found.trained_now,
-            "promoted": found.promoted,
-            "by_system": display.table(display.model_table(card, found.models.weights)),
+            "models": selected.name,
+            "trained_now": selected.trained_now,
+            "promoted": selected.promoted,
+            "by_system": display.table(display.model_table(card, selected.models.weights)),
             "card": dg.MetadataValue.json(dict(card)),
         }
     )
-    return found.name
+    return selected.name
 
 
 @dg.asset(
@@ -57,20 +58,20 @@ def prediction_models(
 def models_in_force(
     context: dg.AssetExecutionContext, model_store: Models, league: League
 ) -> dg.MaterializeResult:
-    """Which models serve from the date on: a week's old models, if they beat those that served.
+    """The models in force from the date on: models that are a week old, if they are better.
 
-    Both are compared on the games of the past week or longer, which neither has seen; in a tie
-    those in force stay. If it fails, those in force go on serving: materialize it again.
-    `nba-predictions models rollback` takes a promotion back.
+    The challenger and the models in force are compared on the games of the past week or longer, on
+    which neither was trained. In a tie the models in force stay. If this asset fails, they also
+    stay: materialize it again. `nba-predictions models rollback` rolls a promotion back.
     """
-    ended = challenge(league, model_store, game_date_of(context.partition_key))
-    decision = ended.decision
+    result = challenge(league, model_store, game_date_of(context.partition_key))
+    decision = result.decision
     return dg.MaterializeResult(
         metadata={
-            "in_force": ended.in_force or "of each week its own",
-            "challenger": ended.challenger or "none",
-            "promoted": ended.promoted,
-            "reason": ended.reason,
+            "in_force": result.in_force or "each week's own models",
+            "challenger": result.challenger or "none",
+            "promoted": result.promoted,
+            "reason": result.reason,
             **({"player_games": decision.player_games} if decision else {}),
         }
     )

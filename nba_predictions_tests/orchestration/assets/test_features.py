@@ -1,4 +1,4 @@
-"""What the asset of the features hands to the builder."""
+"""The asset `player_features`: the arguments of the feature builder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HISTORY = play_league(1, dates=30)
 NIGHT = date(2024, 2, 1)
 
 
-def test_who_is_reported_out_is_missing_from_the_line_up_of_his_team_mates() -> None:
+def test_players_who_are_reported_out_are_missing_from_the_line_up_of_their_teammates() -> None:
     last = HISTORY.filter(pl.col("team") == "TA").sort("game_date")["game_date"][-1]
     played = HISTORY.filter((pl.col("team") == "TA") & (pl.col("game_date") == last))
     star, mate = played["player_lookup"].sort()[:2]
@@ -35,5 +35,5 @@ def test_who_is_reported_out_is_missing_from_the_line_up_of_his_team_mates() -> 
     frame = slate_frame(Slate(NIGHT, (), (asked,), ()))
     assert out.equals(build_features(HISTORY, frame, {star}))
     assert out["lineup_points_last"][0] < features()["lineup_points_last"][0]
-    # An unknown name is skipped too.
+    # An unknown name is skipped too, but it is not an absence.
     assert features(Skip(star, "unknown_player: no box score has this name")).equals(features())

@@ -1,10 +1,10 @@
-"""What a row of nights leaves behind: memory and databases after each, and what maintenance frees.
+"""Measure how memory and databases grow with each night, and what maintenance frees.
 
-The nights of the simulated league follow each other in this process, each with what the schedules
-and sensors would run: predict, publish, look for stalled and waiting nights, grade. Then
-maintenance looks at them as if so many days had passed.
+The benchmark runs nights of the simulated league in this process, each with the jobs and sensors of
+a real night: predict, publish, look for stalled and blocked nights, grade. Then maintenance runs as
+if `--after-days` days had passed.
 
-    python -m bench.evening [--nights 6] [--from 2026-01-12] [--after-days 61]
+    python -m bench.growth [--nights 6] [--from 2026-01-12] [--after-days 61]
 """
 
 import argparse
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--from", type=date.fromisoformat, default=date(2026, 1, 12), dest="first")
     parser.add_argument("--after-days", type=int, default=61)
     options = parser.parse_args()
-    home = Path(tempfile.mkdtemp(prefix="bench_evening_"))
+    home = Path(tempfile.mkdtemp(prefix="bench_growth_"))
     settings = Settings.from_environment({"NBA_PREDICTIONS_HOME": str(home)})
     os.environ.pop("DAGSTER_HOME", None)
     prepare_dagster_home(settings)
@@ -51,25 +51,25 @@ def main() -> None:
             after = _measure(home, instance)
             print(_line(str(game_date), after, before))
             before = after
-        house = MaintenanceContext(
+        maintenance = MaintenanceContext(
             instance, settings, pipeline.batches, pipeline.warehouse, pipeline.model_store
         )
         later = utc_now() + timedelta(days=options.after_days)
         with contextlib.redirect_stdout(io.StringIO()):
-            maintain(house, Retention(runs_days=30), run_id="bench", now=later)
+            maintain(maintenance, Retention(runs_days=30), run_id="bench", now=later)
         print(_line("maintained", _measure(home, instance), before))
-    print(f"everything is in {home}")
+    print(f"home: {home}")
 
 
 def _night(pipeline: Pipeline, instance: dg.DagsterInstance, game_date: date) -> None:
-    # The milestones of some hundred players are not what is looked at here.
+    # The milestones of hundreds of players are not part of the output.
     with contextlib.redirect_stdout(io.StringIO()):
         done = pipeline.execute("nightly_predictions", game_date.isoformat(), instance)
         for sensor in _SENSORS:
             pipeline.tick(sensor, instance)
         graded = pipeline.execute("grade_predictions", game_date.isoformat(), instance)
     if not (done and graded):
-        sys.exit(f"the night of {game_date} failed, for the reasons above; choose dates with games")
+        sys.exit(f"the night of {game_date} failed, see above; choose dates with games")
 
 
 def _size(*paths: Path) -> float:
@@ -78,7 +78,7 @@ def _size(*paths: Path) -> float:
 
 
 def _resident() -> float:
-    """The memory that the process holds, in MB; where Linux does not say, the most it held."""
+    """Return the memory of the process in MB; without /proc the largest so far."""
     status = Path("/proc/self/statm")
     if status.exists():
         return int(status.read_text().split()[1]) * resource.getpagesize() / _MB
