@@ -120,9 +120,9 @@ class _Rows:
 
     def cuts(self) -> Iterator[tuple[str, str, Bools]]:
         for by, parts in self.slices.items():
-            for label, here in parts.items():
-                if here.any():
-                    yield by, label, here
+            for label, mask in parts.items():
+                if mask.any():
+                    yield by, label, mask
 
 
 def systems_named(names: Sequence[str] | None) -> tuple[str, ...]:
@@ -283,32 +283,36 @@ def _rows(walk: Walk, market: Market, name: str, wanted: Bools, systems: Sequenc
     )
 
 
+def _cells(name: str, estimate: scores.Estimate | None) -> dict[str, float | None]:
+    """Return an estimate as the cells `name` and `name_se`; null without an estimate."""
+    if estimate is None:
+        return {name: None, f"{name}_se": None}
+    return {name: estimate.value, f"{name}_se": estimate.error}
+
+
 def _errors(rows: _Rows) -> Iterator[dict[str, Any]]:
     references = [*AVERAGES, *([LINE] if LINE in rows.centers else [])]
-    for by, label, here in rows.cuts():
-        outcomes, dates = rows.outcomes[here], rows.dates[here]
+    for by, label, mask in rows.cuts():
+        outcomes, dates = rows.outcomes[mask], rows.dates[mask]
         for name, center in rows.centers.items():
-            score = scores.errors(outcomes, center[here], dates)
+            score = scores.errors(outcomes, center[mask], dates)
             row: dict[str, Any] = {
                 "rows": rows.name,
                 "by": by,
                 "slice": label,
                 "forecaster": name,
                 "n": score.rows,
-                "mae": score.absolute.value,
-                "mae_se": score.absolute.error,
+                **_cells("mae", score.absolute),
                 "rmse": score.rmse,
-                "bias": score.bias.value,
-                "bias_se": score.bias.error,
+                **_cells("bias", score.bias),
             }
             for other in (*AVERAGES, LINE):
                 difference = None
                 if other in references and other != name:
                     difference = scores.paired_difference(
-                        outcomes, center[here], rows.centers[other][here], dates
+                        outcomes, center[mask], rows.centers[other][mask], dates
                     )
-                row[f"vs_{other}"] = difference.value if difference else None
-                row[f"vs_{other}_se"] = difference.error if difference else None
+                row |= _cells(f"vs_{other}", difference)
             yield row
 
 
@@ -325,11 +329,11 @@ class _ProbabilitiesAtLines:
     slices: Mapping[tuple[str, str], Bools]
 
     def scored(self) -> Iterator[dict[str, Any]]:
-        for (by, label), here in self.slices.items():
-            if not here.any():
+        for (by, label), mask in self.slices.items():
+            if not mask.any():
                 continue
             score = scores.probabilities(
-                self.probability[here], self.went_over[here], self.dates[here]
+                self.probability[mask], self.went_over[mask], self.dates[mask]
             )
             yield {
                 "at": self.at_line,
@@ -338,13 +342,10 @@ class _ProbabilitiesAtLines:
                 "system": self.system,
                 "n": score.rows,
                 "pushes": self.pushes if by == "all" else None,
-                "log_loss": score.log_loss.value,
-                "log_loss_se": score.log_loss.error,
-                "brier": score.brier.value,
-                "brier_se": score.brier.error,
+                **_cells("log_loss", score.log_loss),
+                **_cells("brier", score.brier),
                 "calibration_error": score.calibration_error,
-                "hits": score.hits.value,
-                "hits_se": score.hits.error,
+                **_cells("hits", score.hits),
             }
 
     def reliability(self) -> Iterator[dict[str, Any]]:
@@ -356,8 +357,7 @@ class _ProbabilitiesAtLines:
                 "to": bin_.high,
                 "n": bin_.rows,
                 "forecast": bin_.forecast,
-                "observed": bin_.observed.value,
-                "observed_se": bin_.observed.error,
+                **_cells("observed", bin_.observed),
             }
 
 
@@ -378,7 +378,7 @@ def _probabilities_at_lines(
         at, line = np.repeat(rows.at, each), lines.reshape(-1)
         outcomes, dates = np.repeat(rows.outcomes, each), np.repeat(rows.dates, each)
         settled = outcomes != line
-        slices = {(by, label): np.repeat(here, each)[settled] for by, label, here in rows.cuts()}
+        slices = {(by, label): np.repeat(mask, each)[settled] for by, label, mask in rows.cuts()}
         for system in systems:
             # At a stand-in line, the forecast is evaluated without the update by a betting line.
             probabilities = walk.own_over_and_push if name == STAND_IN else walk.over_and_push
@@ -418,10 +418,8 @@ def _bets(walk: Walk, lined: _Rows, systems: Sequence[str]) -> Iterator[dict[str
                 "edge": bet.edge,
                 "bets": bet.bets,
                 "pushes": bet.pushes,
-                "hits": bet.hits.value if bet.hits else None,
-                "hits_se": bet.hits.error if bet.hits else None,
-                "profit": bet.profit.value if bet.profit else None,
-                "profit_se": bet.profit.error if bet.profit else None,
+                **_cells("hits", bet.hits),
+                **_cells("profit", bet.profit),
             }
 
 

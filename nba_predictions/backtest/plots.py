@@ -18,11 +18,11 @@ def reliability(table: pl.DataFrame, title: str) -> bytes:
     """
     figure, (axes,) = drawing.figure(6.0, 6.0)
     axes.plot((0, 1), (0, 1), color=drawing.GREY, linestyle="--", linewidth=1, label="perfect")
-    for name, own, (color, mark) in _by(table, "system"):
+    for name, part, (color, mark) in _by(table, "system"):
         axes.errorbar(
-            own["forecast"].to_list(),
-            own["observed"].to_list(),
-            yerr=_errors(own, "observed_se"),
+            part["forecast"].to_list(),
+            part["observed"].to_list(),
+            yerr=_errors(part, "observed_se"),
             color=color,
             marker=mark,
             markersize=4,
@@ -43,10 +43,10 @@ def errors_by_month(table: pl.DataFrame) -> bytes:
         table: forecaster, slice (month), mae, mae_se.
     """
     figure, (axes,) = drawing.figure(8.0, 4.5)
-    for name, own, (color, mark) in _by(table, "forecaster"):
+    for name, part, (color, mark) in _by(table, "forecaster"):
         axes.plot(
-            own["slice"].to_list(),
-            own["mae"].to_list(),
+            part["slice"].to_list(),
+            part["mae"].to_list(),
             color=color,
             marker=mark,
             markersize=3,
@@ -76,11 +76,11 @@ def rolling_errors(
     for panel in panels[1:]:
         panel.sharex(panels[0])
         panel.sharey(panels[0])
-    for panel, (name, own, (color, _)) in zip(panels, parts, strict=False):
+    for panel, (name, part, (color, _)) in zip(panels, parts, strict=False):
         low, high = bands.get(name, (None, None))
         if low is not None and high is not None:
             panel.axhspan(low, high, color=drawing.GREY, alpha=0.2, linewidth=0)
-        panel.plot(own["game_date"].to_list(), own["error"].to_list(), color=color, linewidth=1.2)
+        panel.plot(part["game_date"].to_list(), part["error"].to_list(), color=color, linewidth=1.2)
         panel.set_title(name)
         panel.tick_params(axis="x", rotation=45, labelsize=7)
     for panel in panels[len(parts) :]:
@@ -92,12 +92,12 @@ def rolling_errors(
 def _by(table: pl.DataFrame, name: str) -> list[tuple[str, pl.DataFrame, tuple[str, str]]]:
     """Return the parts of a table by name, each with the color and mark of that name."""
     parts = table.partition_by(name, maintain_order=True)
-    named = [(str(own[name][0]), own) for own in parts]
+    named = [(str(part[name][0]), part) for part in parts]
     styles = drawing.styles(key for key, _ in named)
-    return [(key, own, styles[key]) for key, own in named]
+    return [(key, part, styles[key]) for key, part in named]
 
 
-def _errors(own: pl.DataFrame, name: str) -> list[float] | None:
-    if name not in own.columns:
+def _errors(part: pl.DataFrame, name: str) -> list[float] | None:
+    if name not in part.columns:
         return None
-    return [float(v) for v in own[name].fill_nan(0.0).fill_null(0.0)]
+    return [float(v) for v in part[name].fill_nan(0.0).fill_null(0.0)]

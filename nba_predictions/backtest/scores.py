@@ -141,13 +141,13 @@ def reliability(probability: Floats, went_over: Bools, dates: Labels) -> Iterato
     """Yield the bins that have rows, from low to high."""
     bins = np.minimum((probability * BINS).astype(np.int64), BINS - 1)
     for number in np.unique(bins):
-        here = bins == number
+        mask = bins == number
         yield ReliabilityBin(
             int(number) / BINS,
             (int(number) + 1) / BINS,
-            int(here.sum()),
-            float(probability[here].mean()),
-            clustered_mean(went_over[here].astype(np.float64), dates[here]),
+            int(mask.sum()),
+            float(probability[mask].mean()),
+            clustered_mean(went_over[mask].astype(np.float64), dates[mask]),
         )
 
 
@@ -188,14 +188,14 @@ def winnings() -> float:
     return (1.0 - break_even) / break_even
 
 
-def _bets(name: str, here: Bools, won: Bools, pushed: Bools, gain: Floats, dates: Labels) -> Bets:
-    settled = here & ~pushed
+def _bets(name: str, mask: Bools, won: Bools, pushed: Bools, gain: Floats, dates: Labels) -> Bets:
+    settled = mask & ~pushed
     return Bets(
         name,
-        int(here.sum()),
-        int((here & pushed).sum()),
+        int(mask.sum()),
+        int((mask & pushed).sum()),
         clustered_mean(won[settled].astype(np.float64), dates[settled]) if settled.any() else None,
-        clustered_mean(gain[here], dates[here]) if here.any() else None,
+        clustered_mean(gain[mask], dates[mask]) if mask.any() else None,
     )
 
 
