@@ -45,15 +45,15 @@ def cloud_rows(game_date: date) -> pl.DataFrame:
 
 
 def differences(embedded: pl.DataFrame, cloud: pl.DataFrame) -> list[str]:
-    """Return the rows that only one of the profiles has, in words."""
-    found = []
-    # UTC has more than one name.
+    """Return a text for each row that only one profile has."""
+    texts = []
+    # The profiles use different names for UTC.
     times = pl.selectors.datetime(time_zone="*").dt.convert_time_zone("UTC")
     embedded, cloud = embedded.with_columns(times), cloud.with_columns(times)
-    for name, here, there in (("embedded", embedded, cloud), ("gcp", cloud, embedded)):
-        alone = here.join(there, on=COLUMNS, how="anti", nulls_equal=True).sort(COLUMNS)
-        found += [f"only {name}: {row}" for row in alone.iter_rows(named=True)]
-    return found
+    for name, rows, other_rows in (("embedded", embedded, cloud), ("gcp", cloud, embedded)):
+        unmatched = rows.join(other_rows, on=COLUMNS, how="anti", nulls_equal=True).sort(COLUMNS)
+        texts += [f"only {name}: {row}" for row in unmatched.iter_rows(named=True)]
+    return texts
 
 
 def main() -> int:

@@ -1,5 +1,4 @@
-"""Input files that are not as they should be: an error that names the place, and no row; or a whole
-table, with what was left out counted."""
+"""Damaged and unusual input files: an error that names the cell and no row, or a complete table."""
 
 from __future__ import annotations
 
@@ -22,14 +21,14 @@ Change = Callable[[pl.DataFrame], pl.DataFrame]
 LOGS, LINES, GAMES, REPORT = "player_game_logs", "points_lines", "schedule", "injuries"
 
 
-def change(folder: Path, kind: str, how: Change) -> None:
-    """Write one input file anew."""
+def rewrite(folder: Path, kind: str, change: Change) -> None:
+    """Rewrite one input file."""
     (path,) = folder.glob(f"{kind}_*.parquet")
-    how(pl.read_parquet(path)).write_parquet(path)
+    change(pl.read_parquet(path)).write_parquet(path)
 
 
 def in_first_row(column: str, value: Any, dtype: pl.DataType | None = None) -> Change:
-    """Put a value into the first row; the column takes its type."""
+    """Return a change of the first row's value. The column gets the type of the value."""
 
     def changed(frame: pl.DataFrame) -> pl.DataFrame:
         values = [value, *frame[column].to_list()[1:]]
@@ -49,7 +48,7 @@ def twice_with_other_points(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def shifted_into_the_future(frame: pl.DataFrame) -> pl.DataFrame:
-    """The history twice: as it was, and once more two years later."""
+    """Append a copy of the history, two years later."""
     later = frame.with_columns(
         pl.col("GAME_DATE").dt.offset_by("2y"),
         pl.lit("2027-28").alias("season"),
@@ -59,12 +58,12 @@ def shifted_into_the_future(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def game_ids_in_two_formats(frame: pl.DataFrame) -> pl.DataFrame:
-    """As numbers in a text column, with and without the zeros in front."""
+    """Pad every second game id with zeros."""
     padded = pl.when(pl.int_range(pl.len()) % 2 == 0).then(pl.concat_str(pl.lit("00"), "GAME_ID"))
     return frame.with_columns(GAME_ID=padded.otherwise(pl.col("GAME_ID")))
 
 
-#: Refused: what is done to which file, and what the error says.
+#: Refused changes: the file, the change and a part of the error.
 REFUSED: dict[str, tuple[str, Change, str]] = {
     "a missing column": (LOGS, lambda f: f.drop("PTS"), "PTS"),
     "text for points": (LOGS, in_first_row("PTS", "many"), "column PTS"),
@@ -73,27 +72,27 @@ REFUSED: dict[str, tuple[str, Change, str]] = {
     "infinite minutes": (LOGS, in_first_row("MIN", math.inf, pl.Float64()), "column MIN"),
     "no player": (LOGS, in_first_row("PLAYER_NAME", ""), "column PLAYER_NAME"),
     "a date that does not exist": (LOGS, in_first_row("GAME_DATE", "2025-13-45"), "GAME_DATE"),
-    "one game told in two ways": (LOGS, twice_with_other_points, LOGS),
+    "two different rows of one game": (LOGS, twice_with_other_points, LOGS),
     "no history": (LOGS, lambda f: f.head(0), LOGS),
     "a line that is not a number": (LINES, in_first_row("line", math.nan), "column line"),
-    "a line of no kind": (LINES, in_first_row("line", "high"), "column line"),
-    "a line without a column": (LINES, lambda f: f.drop("line"), "line"),
-    "a game of a team with itself": (GAMES, in_first_row("home_team", "PNC"), GAMES),
-    "a status that nobody knows": (REPORT, in_first_row("status", "MAYBE"), "column status"),
+    "text for a line": (LINES, in_first_row("line", "high"), "column line"),
+    "no line column": (LINES, lambda f: f.drop("line"), "line"),
+    "a game of a team against itself": (GAMES, in_first_row("home_team", "PNC"), GAMES),
+    "an unknown status": (REPORT, in_first_row("status", "MAYBE"), "column status"),
 }
 
-#: Taken, and the table is whole.
-TAKEN: dict[str, tuple[str, Change]] = {
-    "columns that nobody asked for": (LOGS, lambda f: f.with_columns(extra=pl.lit("x"))),
-    "every row twice": (LOGS, lambda f: pl.concat([f, f])),
-    "every line twice": (LINES, lambda f: pl.concat([f, f])),
+#: Accepted changes: the table is complete.
+ACCEPTED: dict[str, tuple[str, Change]] = {
+    "additional columns": (LOGS, lambda f: f.with_columns(extra=pl.lit("x"))),
+    "every row duplicated": (LOGS, lambda f: pl.concat([f, f])),
+    "every line duplicated": (LINES, lambda f: pl.concat([f, f])),
     "game ids in two formats": (LOGS, game_ids_in_two_formats),
     "rows in another order": (LOGS, lambda f: f.reverse()),
-    "a history of the future": (LOGS, shifted_into_the_future),
-    "no lines at all": (LINES, lambda f: f.head(0)),
-    "lines of players whom no box score knows": (LINES, renamed_players),
+    "box scores of the future": (LOGS, shifted_into_the_future),
+    "no lines": (LINES, lambda f: f.head(0)),
+    "lines of players without box scores": (LINES, renamed_players),
     "lines of another market": (LINES, lambda f: f.with_columns(market=pl.lit("player_rebounds"))),
-    "nobody on the injury report": (REPORT, lambda f: f.head(0)),
+    "an empty injury report": (REPORT, lambda f: f.head(0)),
 }
 
 
@@ -110,25 +109,25 @@ def table(home: Path) -> pl.DataFrame:
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_damage_is_refused_by_name_before_anything_is_predicted(
+def test_a_damaged_file_is_refused_before_any_prediction(
     home: Path, files: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    kind, how, said = REFUSED[name]
-    change(files, kind, how)
+    kind, change, message = REFUSED[name]
+    rewrite(files, kind, change)
     assert cli.main(["run", "--game-date", NIGHT]) == 1
     error = capsys.readouterr().err
     assert kind in error
-    assert said in error
+    assert message in error
     assert "Traceback" not in error
     assert table(home).is_empty()
 
 
-@pytest.mark.parametrize("name", TAKEN)
-def test_what_can_be_understood_ends_in_a_whole_table(
+@pytest.mark.parametrize("name", ACCEPTED)
+def test_an_unusual_file_ends_in_a_complete_table(
     home: Path, files: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    kind, how = TAKEN[name]
-    change(files, kind, how)
+    kind, change = ACCEPTED[name]
+    rewrite(files, kind, change)
     assert cli.main(["run", "--game-date", NIGHT]) == 0
     rows = table(home)
     key = ["game_date", "game_id", "player_lookup", "system_id", "points_line"]
@@ -141,8 +140,8 @@ def test_what_can_be_understood_ends_in_a_whole_table(
     lines = capsys.readouterr().out.splitlines()
     events = [json.loads(line) for line in lines if line.startswith("{")]
     (slate,) = [event for event in events if event["event"] == "slate_loaded"]
-    if kind == LINES and name != "every line twice":
+    if kind == LINES and name != "every line duplicated":
         assert slate["with_line"] == 0
         assert set(rows["recommendation"]) == {"NO_LINE"}
-    if "whom no box score knows" in name:
+    if "without box scores" in name:
         assert any("box score" in reason for reason in slate["skipped_players"].values())

@@ -1,4 +1,4 @@
-"""What happens on the date and after it changes no prediction of the date."""
+"""Point in time: results of the game date and later do not change its predictions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DAY = pl.col("GAME_DATE")
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A season's files up to some days after the date; the schedule follows from the logs."""
+    """Write files up to five days after the date, without a schedule, which the logs replace."""
     folder = tmp_path_factory.mktemp("files")
     league = small_league()
     write_files(
@@ -44,7 +44,7 @@ def with_logs(files: Path, to: Path, logs: pl.DataFrame) -> Path:
 
 
 def scored_more(where: pl.Expr) -> list[pl.Expr]:
-    """Twelve more free throws and minutes, so that every identity of a box score still holds."""
+    """Add twelve free throws and minutes, so that the sums of the box score remain valid."""
     return [
         pl.when(where).then(pl.col(column) + 12).otherwise(pl.col(column)).alias(column)
         for column in ("FTM", "FTA", "PTS", "MIN")
@@ -56,13 +56,13 @@ def baseline(files: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict
     return predicted_from(files, tmp_path_factory.mktemp("baseline"))
 
 
-def test_results_of_the_date_and_later_change_no_prediction(
+def test_results_of_the_date_and_later_do_not_change_predictions(
     files: Path, baseline: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     logs = pl.read_parquet(files / LOGS)
     assert logs.filter(DAY > GAME_DATE).height > 0
     first_of_team = pl.struct("TEAM_ID", "GAME_ID").is_first_distinct()
-    # Of the date: the best of each team did not play, somebody unheard of did, all scored more.
+    # On the date: an unknown player replaces the first player of each team, and all score more.
     changed = logs.filter((DAY != GAME_DATE) | ~first_of_team)
     changed = changed.with_columns(scored_more(DAY >= GAME_DATE)).with_columns(
         pl.when((DAY == GAME_DATE) & first_of_team)
@@ -74,24 +74,24 @@ def test_results_of_the_date_and_later_change_no_prediction(
         .otherwise("PLAYER_ID")
         .alias("PLAYER_ID"),
     )
-    # And later: half of the games never took place.
+    # Later: half of the games are missing.
     changed = changed.filter((DAY <= GAME_DATE) | (pl.col("GAME_ID").hash() % 2 == 0))
     assert changed.filter(DAY > GAME_DATE).height < logs.filter(DAY > GAME_DATE).height
     assert predicted_from(with_logs(files, tmp_path / "files", changed), tmp_path) == baseline
 
 
-def test_without_any_result_from_the_date_on_the_predictions_are_the_same(
+def test_missing_results_from_the_date_on_do_not_change_predictions(
     files: Path, baseline: list[dict[str, Any]], tmp_path: Path
 ) -> None:
-    """As it is in the morning of the date: the games are known from the lines alone."""
+    """This is the state on the morning of the date: the games are derived from the lines."""
     logs = pl.read_parquet(files / LOGS).filter(DAY < GAME_DATE)
     assert predicted_from(with_logs(files, tmp_path / "files", logs), tmp_path) == baseline
 
 
-def test_a_result_from_before_the_date_does_change_the_predictions(
+def test_a_result_before_the_date_changes_predictions(
     files: Path, baseline: list[dict[str, Any]], tmp_path: Path
 ) -> None:
-    """Otherwise the tests above would see nothing."""
+    """This shows that the other tests can fail."""
     logs = pl.read_parquet(files / LOGS)
     changed = logs.with_columns(scored_more(pl.lit(GAME_DATE - timedelta(days=2)) == DAY))
     again = predicted_from(with_logs(files, tmp_path / "files", changed), tmp_path)

@@ -1,4 +1,4 @@
-"""A real night: 2025-01-10, seven games, lines of two books."""
+"""A night of real data: 2025-01-10 with seven games and lines of two books."""
 
 from __future__ import annotations
 
@@ -80,27 +80,27 @@ def test_the_night_succeeds_with_5_rows_per_system_and_line_and_1_per_other_play
 
 
 def test_all_games_of_the_night_are_predicted(night: RealNight) -> None:
-    found = {game for (game,) in night.sql("SELECT DISTINCT game_id FROM player_prop_predictions")}
-    assert len(found) == 7
-    assert found == GAMES
+    games = {game for (game,) in night.sql("SELECT DISTINCT game_id FROM player_prop_predictions")}
+    assert len(games) == 7
+    assert games == GAMES
 
 
-def test_no_key_stands_twice(night: RealNight) -> None:
+def test_no_business_key_is_duplicated(night: RealNight) -> None:
     assert not night.sql(
         "SELECT 1 FROM player_prop_predictions GROUP BY game_date, game_id, player_lookup, "
         "system_id, points_line HAVING COUNT(*) > 1"
     )
 
 
-def test_nothing_newer_than_the_midnight_before_the_games_was_used(night: RealNight) -> None:
+def test_no_input_is_newer_than_midnight_before_the_games(night: RealNight) -> None:
     newest = night.one("SELECT MAX(features_as_of) FROM player_prop_predictions")
     assert isinstance(newest, datetime)
     assert newest <= start_of_eastern_day(NIGHT)
     assert newest > datetime(2025, 1, 8, tzinfo=timezone.utc)
 
 
-def test_no_system_claims_to_beat_the_books_at_their_own_line(night: RealNight) -> None:
-    """At the base line a sound chance is near even, and hardly a bet is worth its price."""
+def test_no_system_expects_to_beat_the_books_at_the_base_line(night: RealNight) -> None:
+    """At the base line, probabilities are near 50%, and few bets are worth their price."""
     found = night.sql(
         "SELECT system_id, AVG(over_probability), MIN(over_probability), MAX(over_probability), "
         "AVG(CAST(recommendation IN ('OVER', 'UNDER') AS DOUBLE)) "
@@ -115,7 +115,7 @@ def test_no_system_claims_to_beat_the_books_at_their_own_line(night: RealNight) 
         assert float(str(bets)) < 0.1, system
 
 
-def test_the_blend_stays_near_the_line_and_the_other_systems_do_not_know_it(
+def test_the_blend_is_near_the_line_and_the_other_systems_are_independent(
     night: RealNight,
 ) -> None:
     found = night.sql(
@@ -127,7 +127,7 @@ def test_the_blend_stays_near_the_line_and_the_other_systems_do_not_know_it(
     assert all(1.0 < other < 4.0 for other in distance.values()), distance
 
 
-def test_a_higher_line_is_never_more_likely_to_be_beaten(night: RealNight) -> None:
+def test_over_probabilities_do_not_increase_with_the_line(night: RealNight) -> None:
     assert not night.sql(
         "SELECT 1 FROM player_prop_predictions low JOIN player_prop_predictions high "
         "USING (player_lookup, system_id) "
@@ -135,7 +135,7 @@ def test_a_higher_line_is_never_more_likely_to_be_beaten(night: RealNight) -> No
     )
 
 
-def test_every_prediction_is_graded_and_only_who_did_not_play_is_void(
+def test_every_prediction_is_graded_and_void_only_for_players_who_did_not_play(
     night: RealNight, real_data_dir: Path
 ) -> None:
     assert night.graded
@@ -167,9 +167,7 @@ def test_every_prediction_is_graded_and_only_who_did_not_play_is_void(
     assert others <= played
 
 
-def test_the_graded_points_are_those_of_the_box_scores(
-    night: RealNight, real_data_dir: Path
-) -> None:
+def test_graded_points_equal_the_box_scores(night: RealNight, real_data_dir: Path) -> None:
     box = FilesSource(real_data_dir).box_scores(NIGHT)
     scored = dict(box.select("player_lookup", pl.col("points")).iter_rows())
     for player, points in night.sql(

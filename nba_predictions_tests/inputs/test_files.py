@@ -1,4 +1,4 @@
-"""FilesSource: what it reads, what it leaves out, what it refuses."""
+"""The file source: formats that it reads, rows that it omits, and errors for invalid files."""
 
 import re
 import threading
@@ -88,7 +88,7 @@ def error_of(source: FilesSource, kind: str = "player_game_logs") -> str:
 # --- game logs
 
 
-def test_a_row_is_normalised(tmp_path: Path) -> None:
+def test_a_box_score_row_is_normalized(tmp_path: Path) -> None:
     source: LeagueSource = write(tmp_path, player_game_logs=[log_row(MIN="36:30")])
     assert source.name == "files"
     assert source.game_logs(DAY).row(0, named=True) == {
@@ -119,7 +119,7 @@ def test_a_row_is_normalised(tmp_path: Path) -> None:
     assert dict(source.game_logs(DAY).schema) == GAME_LOGS
 
 
-def test_home_game(tmp_path: Path) -> None:
+def test_a_home_game_has_the_opponent_as_away_team(tmp_path: Path) -> None:
     source = write(
         tmp_path, player_game_logs=[log_row(MATCHUP="PHI vs. SAS", TEAM_ABBREVIATION="PHI")]
     )
@@ -127,7 +127,7 @@ def test_home_game(tmp_path: Path) -> None:
     assert (row["game_id"], row["opponent"], row["is_home"]) == ("20250108_SAS_PHI", "SAS", True)
 
 
-def test_strictly_before_and_oldest_first(tmp_path: Path) -> None:
+def test_game_logs_are_before_the_date_and_oldest_first(tmp_path: Path) -> None:
     days = ["2025-01-10", "2025-01-08", "2025-01-11", "2025-01-09"]
     source = write(tmp_path, player_game_logs=[log_row(GAME_DATE=d) for d in days])
     assert source.game_logs(DAY)["game_date"].to_list() == [date(2025, 1, 8), date(2025, 1, 9)]
@@ -136,7 +136,7 @@ def test_strictly_before_and_oldest_first(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "written",
+    "value",
     [
         pl.Series([date(2025, 1, 8)]),
         pl.Series([datetime(2025, 1, 8)]),  # noqa: DTZ001
@@ -145,22 +145,22 @@ def test_strictly_before_and_oldest_first(tmp_path: Path) -> None:
         pl.Series(["2025-01-08"], dtype=pl.Categorical),
     ],
 )
-def test_forms_of_a_date(tmp_path: Path, written: pl.Series) -> None:
-    frame = pl.DataFrame([log_row()]).with_columns(written.alias("GAME_DATE"))
+def test_a_date_may_have_several_formats(tmp_path: Path, value: pl.Series) -> None:
+    frame = pl.DataFrame([log_row()]).with_columns(value.alias("GAME_DATE"))
     frame.write_parquet(tmp_path / "player_game_logs.parquet")
     assert FilesSource(tmp_path).game_logs(DAY)["game_date"].to_list() == [date(2025, 1, 8)]
 
 
 @pytest.mark.parametrize(
-    ("minutes", "read"),
+    ("minutes", "expected"),
     [("24", 24.0), ("24.5", 24.5), ("24:30", 24.5), ("0:30", 0.5), (" 7 ", 7.0)],
 )
-def test_forms_of_minutes(tmp_path: Path, minutes: str, read: float) -> None:
+def test_minutes_may_have_several_formats(tmp_path: Path, minutes: str, expected: float) -> None:
     source = write(tmp_path, player_game_logs=[log_row(MIN=minutes)])
-    assert source.game_logs(DAY)["minutes"].to_list() == [read]
+    assert source.game_logs(DAY)["minutes"].to_list() == [expected]
 
 
-def test_typed_and_text_files_of_one_kind_are_one_table(tmp_path: Path) -> None:
+def test_typed_and_text_files_are_combined(tmp_path: Path) -> None:
     text = pl.DataFrame([log_row(GAME_DATE="2025-01-07")])
     typed = pl.DataFrame([log_row()]).with_columns(
         pl.col("PTS", "FGM", "FGA", "PLAYER_ID").cast(pl.Int32),
@@ -174,13 +174,13 @@ def test_typed_and_text_files_of_one_kind_are_one_table(tmp_path: Path) -> None:
     assert logs["season"].to_list() == ["2024-25", "2024-25"]
 
 
-def test_the_season_that_a_file_states_wins_over_the_date(tmp_path: Path) -> None:
+def test_a_stated_season_has_priority_over_the_date(tmp_path: Path) -> None:
     bubble = {"GAME_DATE": "2020-08-05", "SEASON_ID": "22019"}
     source = write(tmp_path, player_game_logs=[log_row(**bubble)])
     assert source.game_logs(DAY)["season"].to_list() == ["2019-20"]
 
 
-def test_who_did_not_play_is_left_out_and_counted(tmp_path: Path) -> None:
+def test_players_who_did_not_play_are_omitted_and_counted(tmp_path: Path) -> None:
     absent = log_row(PLAYER_ID="2", PLAYER_NAME="A B", MIN="", **dict.fromkeys(STATS, ""), PTS="")
     zero = log_row(PLAYER_ID="3", PLAYER_NAME="C D", MIN="0", PTS="0", FTM="0")
     clock = log_row(PLAYER_ID="4", PLAYER_NAME="E F", MIN="0:00", PTS="0", FTM="0")
@@ -189,7 +189,7 @@ def test_who_did_not_play_is_left_out_and_counted(tmp_path: Path) -> None:
     assert source.notes["did_not_play_rows"] == 3
 
 
-def test_identical_rows_are_collapsed_also_between_files(tmp_path: Path) -> None:
+def test_identical_rows_of_all_files_are_collapsed(tmp_path: Path) -> None:
     source = write(
         tmp_path, player_game_logs=[log_row(), log_row()], player_game_logs_again=[log_row()]
     )
@@ -198,7 +198,7 @@ def test_identical_rows_are_collapsed_also_between_files(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("sign", ["@", "vs."])
-def test_neutral_court(tmp_path: Path, sign: str) -> None:
+def test_the_home_team_on_a_neutral_court_is_that_of_the_lines(tmp_path: Path, sign: str) -> None:
     rows = [
         log_row(MATCHUP=f"DAL {sign} ATL"),
         log_row(
@@ -207,8 +207,8 @@ def test_neutral_court(tmp_path: Path, sign: str) -> None:
     ]
     logs = write(tmp_path, player_game_logs=rows).game_logs(DAY)
     assert logs["is_home"].to_list() == [False, False]
-    assert set(logs["game_id"]) == {"20250108_ATL_DAL"}, "the later in the alphabet"
-    # The lines know better, and the same game has one id in all frames.
+    assert set(logs["game_id"]) == {"20250108_ATL_DAL"}, "the last team in alphabetical order"
+    # With lines, their home team counts. The game has the same id in all frames.
     quoted = line_row(commence_time="2025-01-09T00:10:00Z", snap="01_08_2025")
     reversed_book = quoted | {
         "bookmaker": "Other",
@@ -222,18 +222,18 @@ def test_neutral_court(tmp_path: Path, sign: str) -> None:
     assert set(source.prop_lines(day)["home_team"]) == {"ATL"}
 
 
-def test_namesakes_of_different_times(tmp_path: Path) -> None:
+def test_players_of_different_periods_may_have_the_same_name(tmp_path: Path) -> None:
     old = log_row(GAME_DATE="1999-01-08", SEASON_ID="21998", PLAYER_ID="9")
     assert write(tmp_path, player_game_logs=[old, log_row()]).game_logs(DAY).height == 2
 
 
-def test_a_renamed_player_is_counted(tmp_path: Path) -> None:
+def test_renamed_players_are_counted(tmp_path: Path) -> None:
     other = log_row(GAME_DATE="2025-01-06", PLAYER_NAME="Luka D")
     assert write(tmp_path, player_game_logs=[other, log_row()]).notes["players_renamed"] == 1
 
 
 @pytest.mark.parametrize(
-    ("column", "value", "said"),
+    ("column", "value", "problem"),
     [
         ("PLAYER_ID", "", "is empty"),
         ("PLAYER_ID", "x7", "'x7' is not"),
@@ -270,12 +270,14 @@ def test_a_renamed_player_is_counted(tmp_path: Path) -> None:
         ("FG3A", "21", "21 is more than FGA 20"),
     ],
 )
-def test_a_bad_log_cell_is_named(tmp_path: Path, column: str, value: str, said: str) -> None:
+def test_an_invalid_log_cell_is_named_with_a_fix(
+    tmp_path: Path, column: str, value: str, problem: str
+) -> None:
     good = log_row(GAME_DATE="2025-01-06")
     message = error_of(write(tmp_path, player_game_logs=[good, log_row(**{column: value})]))
     assert message.startswith(f"player_game_logs.csv, row 2, column {column}: ")
-    assert said in message
-    assert re.search(r"; \w", message), "says how to mend it"
+    assert problem in message
+    assert re.search(r"; \w", message), "the fix is missing"
 
 
 @pytest.mark.parametrize(
@@ -294,7 +296,7 @@ def test_a_bad_log_cell_is_named(tmp_path: Path, column: str, value: str, said: 
         ("MATCHUP", pl.Series([b"DAL @ ATL", b"DAL @ ATL"])),
     ],
 )
-def test_a_wrong_type_is_named(tmp_path: Path, column: str, values: pl.Series) -> None:
+def test_a_column_of_a_wrong_type_is_named(tmp_path: Path, column: str, values: pl.Series) -> None:
     rows = [log_row(), log_row(GAME_DATE="2025-01-06")]
     frame = pl.DataFrame(rows).with_columns(values.alias(column))
     frame.write_parquet(tmp_path / "player_game_logs.parquet")
@@ -310,13 +312,13 @@ def test_a_missing_column_is_named(tmp_path: Path, column: str) -> None:
     assert message.startswith(f"player_game_logs.csv: column {column} is missing")
 
 
-def test_the_same_game_twice_with_other_content(tmp_path: Path) -> None:
+def test_two_different_rows_of_one_game_are_refused(tmp_path: Path) -> None:
     message = error_of(write(tmp_path, player_game_logs=[log_row(), log_row(PTS="26")]))
     assert message.startswith("player_game_logs.csv, row 2, column PTS: Luka Dončić (PLAYER_ID 1)")
     assert "player_game_logs.csv, row 1" in message
 
 
-def test_two_players_with_one_key(tmp_path: Path) -> None:
+def test_two_players_with_the_same_key_are_refused(tmp_path: Path) -> None:
     rows = [
         log_row(GAME_DATE="2025-01-02"),
         log_row(GAME_DATE="2025-01-06"),
@@ -329,7 +331,7 @@ def test_two_players_with_one_key(tmp_path: Path) -> None:
     assert "'lukadoncic'" in message
 
 
-def test_a_team_plays_once_a_day(tmp_path: Path) -> None:
+def test_two_games_of_a_team_on_one_date_are_refused(tmp_path: Path) -> None:
     other = {"PLAYER_ID": "2", "PLAYER_NAME": "T Y"}
     rows = [log_row(), log_row(MATCHUP="DAL @ BOS", **other)]
     message = error_of(write(tmp_path, player_game_logs=rows))
@@ -343,32 +345,32 @@ def test_a_team_plays_once_a_day(tmp_path: Path) -> None:
 # --- the folder
 
 
-def test_no_folder(tmp_path: Path) -> None:
+def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     assert "the folder does not exist" in error_of(FilesSource(tmp_path / "nowhere"))
 
 
-def test_an_empty_folder(tmp_path: Path) -> None:
+def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
     assert "the folder is empty" in error_of(FilesSource(tmp_path))
 
 
-def test_no_game_logs(tmp_path: Path) -> None:
+def test_missing_game_logs_are_an_error(tmp_path: Path) -> None:
     (tmp_path / "player_game_logs.xlsx").write_bytes(b"x")
     message = error_of(FilesSource(tmp_path))
     assert "player_game_logs*.parquet or .csv (the files are player_game_logs.xlsx)" in message
 
 
 @pytest.mark.parametrize("name", ["player_game_logs.csv", "player_game_logs.parquet"])
-def test_an_empty_file(tmp_path: Path, name: str) -> None:
+def test_an_empty_file_is_an_error(tmp_path: Path, name: str) -> None:
     (tmp_path / name).touch()
     assert error_of(FilesSource(tmp_path)).startswith(f"{name}: the file is empty")
 
 
-def test_a_file_with_a_header_only(tmp_path: Path) -> None:
+def test_game_logs_without_rows_are_an_error(tmp_path: Path) -> None:
     (tmp_path / "player_game_logs.csv").write_text(",".join(log_row()) + "\n")
     assert "is of a player who played" in error_of(FilesSource(tmp_path))
 
 
-def test_damaged_files(tmp_path: Path) -> None:
+def test_unreadable_files_are_an_error(tmp_path: Path) -> None:
     (tmp_path / "player_game_logs.parquet").write_bytes(b"PAR1 not really")
     assert "cannot be read as parquet" in error_of(FilesSource(tmp_path))
     (tmp_path / "player_game_logs.parquet").unlink()
@@ -376,7 +378,7 @@ def test_damaged_files(tmp_path: Path) -> None:
     assert "cannot be read as csv in UTF-8" in error_of(FilesSource(tmp_path))
 
 
-def test_a_row_that_is_too_long(tmp_path: Path) -> None:
+def test_a_csv_row_that_is_too_long_is_named(tmp_path: Path) -> None:
     rows = ",".join(log_row()), ",".join(log_row().values()), ",".join(log_row().values()) + ",7"
     (tmp_path / "player_game_logs.csv").write_text("\n".join(rows) + "\n")
     message = error_of(FilesSource(tmp_path))
@@ -390,14 +392,14 @@ def test_files_are_read_once(tmp_path: Path) -> None:
     assert source.game_logs(DAY).equals(first)
 
 
-def test_threads_share_one_reading(tmp_path: Path) -> None:
+def test_concurrent_threads_read_a_file_once(tmp_path: Path) -> None:
     source = write(tmp_path, player_game_logs=[log_row(), log_row()], points_lines=[line_row()])
     seen: list[tuple[int, int]] = []
 
-    def ask() -> None:
+    def read() -> None:
         seen.append((source.game_logs(DAY).height, source.prop_lines(DAY).height))
 
-    threads = [threading.Thread(target=ask) for _ in range(8)]
+    threads = [threading.Thread(target=read) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -413,7 +415,7 @@ def lines_source(folder: Path, *rows: Row) -> FilesSource:
     return write(folder, player_game_logs=[log_row()], points_lines=list(rows))
 
 
-def test_a_quote_is_normalised(tmp_path: Path) -> None:
+def test_a_quote_is_normalized(tmp_path: Path) -> None:
     lines = lines_source(tmp_path, line_row()).prop_lines(DAY)
     assert dict(lines.schema) == PROP_LINES
     assert lines.row(0, named=True) == {
@@ -442,13 +444,15 @@ def test_a_quote_is_normalised(tmp_path: Path) -> None:
         ("", date(2025, 1, 10)),
     ],
 )
-def test_game_date_of_a_line(tmp_path: Path, commence: str, day: date) -> None:
+def test_the_game_date_of_a_line_is_the_eastern_day_of_its_game(
+    tmp_path: Path, commence: str, day: date
+) -> None:
     source = lines_source(tmp_path, line_row(commence_time=commence))
     assert source.prop_lines(day)["game_date"].to_list() == [day]
     assert source.prop_lines(day + timedelta(days=1)).is_empty()
 
 
-def test_commence_time_as_parquet_timestamp(tmp_path: Path) -> None:
+def test_commence_time_may_be_a_timestamp(tmp_path: Path) -> None:
     write(tmp_path, player_game_logs=[log_row()])
     moment = datetime(2025, 1, 11, 0, 10, tzinfo=timezone.utc)
     pl.DataFrame([line_row(commence_time=moment, line=28.5, price=-110)]).write_parquet(
@@ -457,7 +461,7 @@ def test_commence_time_as_parquet_timestamp(tmp_path: Path) -> None:
     assert FilesSource(tmp_path).prop_lines(DAY).height == 1
 
 
-def test_rows_left_out_are_counted(tmp_path: Path) -> None:
+def test_omitted_lines_are_counted_by_reason(tmp_path: Path) -> None:
     source = lines_source(
         tmp_path,
         line_row(),
@@ -492,13 +496,13 @@ def test_rows_left_out_are_counted(tmp_path: Path) -> None:
         ("Pinnacle", "sportsbook"),
     ],
 )
-def test_line_source(tmp_path: Path, book: str, source: str) -> None:
+def test_the_line_source_depends_on_the_book(tmp_path: Path, book: str, source: str) -> None:
     lines = lines_source(tmp_path, line_row(bookmaker=book)).prop_lines(DAY)
     assert lines["line_source"].to_list() == [source]
 
 
 @pytest.mark.parametrize(
-    ("column", "value", "said"),
+    ("column", "value", "problem"),
     [
         ("player", "", "is empty"),
         ("market", "", "is empty"),
@@ -520,19 +524,21 @@ def test_line_source(tmp_path: Path, book: str, source: str) -> None:
         ("snap", "2025-13-01", "'2025-13-01' is not a day"),
     ],
 )
-def test_a_bad_line_cell_is_named(tmp_path: Path, column: str, value: str, said: str) -> None:
+def test_an_invalid_line_cell_is_named(
+    tmp_path: Path, column: str, value: str, problem: str
+) -> None:
     source = lines_source(tmp_path, line_row(), line_row(**{column: value}))
     message = error_of(source, "points_lines")
     assert message.startswith(f"points_lines.csv, row 2, column {column}: ")
-    assert said in message
+    assert problem in message
 
 
-def test_the_row_is_counted_before_rows_are_left_out(tmp_path: Path) -> None:
+def test_row_numbers_count_omitted_rows(tmp_path: Path) -> None:
     source = lines_source(tmp_path, line_row(market="other"), line_row(), line_row(line="x"))
     assert error_of(source, "points_lines").startswith("points_lines.csv, row 3, column line")
 
 
-def test_a_line_without_any_date(tmp_path: Path) -> None:
+def test_a_line_without_a_date_is_refused(tmp_path: Path) -> None:
     source = lines_source(tmp_path, line_row(), line_row(commence_time="", snap=""))
     message = error_of(source, "points_lines")
     assert message.startswith("points_lines.csv, row 2, column commence_time: is empty, and so is")
@@ -543,7 +549,7 @@ def test_a_line_without_any_date(tmp_path: Path) -> None:
     assert message.startswith("points_lines.csv, row 1 to 1, column commence_time: is missing")
 
 
-def test_a_naive_timestamp_column(tmp_path: Path) -> None:
+def test_a_timestamp_without_a_time_zone_is_refused(tmp_path: Path) -> None:
     write(tmp_path, player_game_logs=[log_row()])
     naive = datetime(2025, 1, 11, 0, 10)  # noqa: DTZ001
     frame = pl.DataFrame([line_row(commence_time=naive)])
@@ -555,7 +561,7 @@ def test_a_naive_timestamp_column(tmp_path: Path) -> None:
 # --- schedule
 
 
-def test_schedule_file(tmp_path: Path) -> None:
+def test_a_schedule_file_is_normalized(tmp_path: Path) -> None:
     rows = [
         {"game_date": "2025-01-10", "away_team": "BOS", "home_team": "New York Knicks"},
         {"game_date": "2025-01-11", "away_team": "DAL", "home_team": "ATL"},
@@ -577,7 +583,7 @@ def test_schedule_file(tmp_path: Path) -> None:
     assert source.schedule(date(2025, 1, 12)).is_empty()
 
 
-def test_schedule_from_logs_and_from_lines(tmp_path: Path) -> None:
+def test_without_a_schedule_games_are_derived_from_logs_or_lines(tmp_path: Path) -> None:
     source = write(
         tmp_path,
         player_game_logs=[log_row(GAME_DATE="2025-01-10"), log_row()],
@@ -588,23 +594,25 @@ def test_schedule_from_logs_and_from_lines(tmp_path: Path) -> None:
         ],
     )
     played = source.schedule(DAY)
-    assert played["game_id"].to_list() == ["20250110_DAL_ATL"], "a game that was put off is not on"
+    assert played["game_id"].to_list() == ["20250110_DAL_ATL"], (
+        "a postponed game is not in the logs"
+    )
     assert played["tipoff"].to_list() == [datetime(2025, 1, 11, 0, 10, tzinfo=timezone.utc)]
-    coming = source.schedule(date(2025, 1, 11))
-    assert coming["game_id"].to_list() == ["20250111_DAL_ATL"]
+    upcoming = source.schedule(date(2025, 1, 11))
+    assert upcoming["game_id"].to_list() == ["20250111_DAL_ATL"]
     unquoted = source.schedule(date(2025, 1, 8))
     assert unquoted["tipoff"].to_list() == [None]
     assert dict(unquoted.schema) == SCHEDULE
 
 
-def test_lines_that_put_a_team_into_two_games(tmp_path: Path) -> None:
+def test_lines_with_a_team_in_two_games_are_refused(tmp_path: Path) -> None:
     source = lines_source(tmp_path, line_row(), line_row(home_team="BOS"))
     with pytest.raises(SourceDataError, match=r"points_lines\.csv, row 2, column home_team: .*DAL"):
         source.schedule(DAY)
 
 
 @pytest.mark.parametrize(
-    ("column", "row", "said"),
+    ("column", "row", "problem"),
     [
         ("game_date", {"game_date": "soon"}, "'soon' is not a date"),
         ("away_team", {"away_team": "Nowhere"}, "'Nowhere' is not known"),
@@ -614,7 +622,7 @@ def test_lines_that_put_a_team_into_two_games(tmp_path: Path) -> None:
         ("home_team", {"away_team": "NYK"}, "ATL plays"),
     ],
 )
-def test_a_bad_game_is_named(tmp_path: Path, column: str, row: Row, said: str) -> None:
+def test_an_invalid_game_is_named(tmp_path: Path, column: str, row: Row, problem: str) -> None:
     good = {
         "game_date": "2025-01-10",
         "away_team": "DAL",
@@ -625,13 +633,13 @@ def test_a_bad_game_is_named(tmp_path: Path, column: str, row: Row, said: str) -
     source = write(tmp_path, player_game_logs=[log_row()], schedule=[good, bad])
     message = error_of(source, "schedule")
     assert message.startswith(f"schedule.csv, row 2, column {column}: ")
-    assert said in message
+    assert problem in message
 
 
 # --- injuries
 
 
-def test_injury_report(tmp_path: Path) -> None:
+def test_an_injury_report_is_normalized(tmp_path: Path) -> None:
     source = write(
         tmp_path,
         player_game_logs=[log_row()],
@@ -652,7 +660,7 @@ def test_injury_report(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "row", "said"),
+    ("column", "row", "problem"),
     [
         ("status", {"status": "GTD"}, "'GTD' is not a status"),
         ("status", {"status": ""}, "is empty"),
@@ -660,12 +668,14 @@ def test_injury_report(tmp_path: Path) -> None:
         ("status", {"player": "a-b"}, "ab is OUT without a game_date, but DOUBTFUL by"),
     ],
 )
-def test_a_bad_report_is_named(tmp_path: Path, column: str, row: Row, said: str) -> None:
+def test_an_invalid_injury_row_is_named(
+    tmp_path: Path, column: str, row: Row, problem: str
+) -> None:
     rows = [{"player": "A B", "status": "DOUBTFUL"}, {"player": "C D", "status": "OUT"} | row]
     source = write(tmp_path, player_game_logs=[log_row()], injuries=rows)
     message = error_of(source, "injuries")
     assert message.startswith(f"injuries.csv, row 2, column {column}: ")
-    assert said in message
+    assert problem in message
 
 
 def test_optional_files_may_be_absent(tmp_path: Path) -> None:
@@ -708,18 +718,16 @@ def test_files_that_cannot_be_read_have_no_first_date(tmp_path: Path) -> None:
 # --- provenance
 
 
-def test_a_source_says_whether_its_schedule_is_one_and_of_when_its_report_is(
-    tmp_path: Path,
-) -> None:
-    drawn = write(tmp_path, player_game_logs=[log_row(GAME_DATE="2025-01-10")])
-    assert drawn.provenance(DAY) == Provenance(False, None, None)
+def test_provenance_has_the_end_of_the_schedule_and_the_day_of_the_report(tmp_path: Path) -> None:
+    without_schedule = write(tmp_path, player_game_logs=[log_row(GAME_DATE="2025-01-10")])
+    assert without_schedule.provenance(DAY) == Provenance(False, None, None)
     reported = [{"player": "A B", "status": "Out", "game_date": "2025-01-10"}]
     games = [
         {"game_date": "2025-01-10", "away_team": "BOS", "home_team": "NYK"},
         {"game_date": "2025-01-12", "away_team": "DAL", "home_team": "ATL"},
     ]
-    given = write(tmp_path, schedule=games, injuries=reported)
-    assert given.provenance(DAY) == Provenance(True, date(2025, 1, 12), DAY)
-    assert given.provenance(date(2025, 1, 11)).injuries_made_on is None
+    with_schedule = write(tmp_path, schedule=games, injuries=reported)
+    assert with_schedule.provenance(DAY) == Provenance(True, date(2025, 1, 12), DAY)
+    assert with_schedule.provenance(date(2025, 1, 11)).injuries_made_on is None
     undated = [*reported, {"player": "C D", "status": "Out", "game_date": ""}]
     assert write(tmp_path, injuries=undated).provenance(DAY).injuries_made_on is None

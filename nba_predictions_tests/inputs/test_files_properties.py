@@ -1,4 +1,4 @@
-"""FilesSource under whatever a csv may hold, under a changed future, and on real data."""
+"""The file source with arbitrary cells and bytes, with changed future results, and on real data."""
 
 import tempfile
 from datetime import date, timedelta
@@ -64,7 +64,7 @@ def _tables() -> dict[str, list[dict[str, Any]]]:
 
 @settings(max_examples=120, deadline=None)
 @given(st.data())
-def test_any_cells_give_valid_frames_or_a_source_data_error(data: st.DataObject) -> None:
+def test_arbitrary_cells_result_in_valid_frames_or_a_source_data_error(data: st.DataObject) -> None:
     tables = _tables()
     kind = data.draw(st.sampled_from(KINDS))
     for _ in range(data.draw(st.integers(1, 3))):
@@ -107,7 +107,7 @@ def _check_frames(source: FilesSource) -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(st.binary(max_size=200), st.sampled_from(["csv", "parquet"]))
-def test_any_bytes_give_a_source_data_error(content: bytes, suffix: str) -> None:
+def test_arbitrary_bytes_result_in_a_source_data_error(content: bytes, suffix: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / f"player_game_logs.{suffix}").write_bytes(content)
         with pytest.raises(SourceDataError, match=r"player_game_logs"):
@@ -131,7 +131,7 @@ def season() -> dict[str, pl.DataFrame]:
     st.dates(date(2025, 11, 1), date(2026, 1, 25)),
     st.sampled_from(["other points", "no rows", "other players"]),
 )
-def test_nothing_of_the_date_or_later_changes_the_past(
+def test_results_of_the_date_and_later_do_not_change_the_inputs_of_the_date(
     season: dict[str, pl.DataFrame], day: date, change: str
 ) -> None:
     logs = season["player_game_logs"]
@@ -148,15 +148,15 @@ def test_nothing_of_the_date_or_later_changes_the_past(
             frame.write_parquet(folder / "player_game_logs.parquet")
             season["points_lines"].write_parquet(folder / "points_lines.parquet")
             season["injuries"].write_parquet(folder / "injuries.parquet")
-        told, changed = FilesSource(Path(one)), FilesSource(Path(two))
-        assert told.game_logs(day).equals(changed.game_logs(day))
-        assert told.prop_lines(day).equals(changed.prop_lines(day))
-        assert told.injuries(day).equals(changed.injuries(day))
-        # Which teams meet is all that the logs of the date tell, and here the lines tell it too.
-        assert told.schedule(day).equals(changed.schedule(day))
+        original, changed = FilesSource(Path(one)), FilesSource(Path(two))
+        assert original.game_logs(day).equals(changed.game_logs(day))
+        assert original.prop_lines(day).equals(changed.prop_lines(day))
+        assert original.injuries(day).equals(changed.injuries(day))
+        # The schedule uses only the teams in the logs of the date, which the lines have as well.
+        assert original.schedule(day).equals(changed.schedule(day))
 
 
-def test_without_lines_the_logs_of_the_date_tell_the_games_only(
+def test_without_lines_only_the_games_are_taken_from_the_logs_of_the_date(
     season: dict[str, pl.DataFrame], tmp_path: Path
 ) -> None:
     day = date(2026, 1, 15)
@@ -167,7 +167,7 @@ def test_without_lines_the_logs_of_the_date_tell_the_games_only(
     assert games["tipoff"].null_count() == games.height
 
 
-def test_order_of_rows_and_files_does_not_matter(
+def test_the_order_of_rows_and_files_has_no_effect(
     season: dict[str, pl.DataFrame], tmp_path: Path
 ) -> None:
     day = date(2026, 1, 15)
@@ -199,9 +199,9 @@ def real(real_data_dir: Path) -> FilesSource:
 
 
 @pytest.mark.real_data
-def test_real_logs(real: FilesSource) -> None:
+def test_real_logs_have_all_games_of_four_seasons(real: FilesSource) -> None:
     logs = real.game_logs(date(2030, 1, 1))
-    # 104,641 rows in the file; those with MIN 0 did not play.
+    # The file has 104,641 rows. Players with MIN 0 did not play.
     assert logs.height + real.notes["did_not_play_rows"] == 104_641
     assert real.notes["duplicate_rows_collapsed"] == 14
     games = logs.group_by("season").agg(pl.col("game_id").n_unique())
@@ -213,14 +213,14 @@ def test_real_logs(real: FilesSource) -> None:
         (pl.col("player_lookup") == "lukadoncic") & (pl.col("game_date") == date(2024, 1, 26))
     )
     assert doncic["points"].to_list() == [73]
-    # Mexico City: a neutral court, for which the log has no home team; the lines have.
+    # Mexico City is a neutral court. The log has no home team for it, the lines do.
     neutral = logs.filter(pl.col("game_id") == "20241102_MIA_WAS")
     assert set(neutral["team"]) == {"MIA", "WAS"}
     assert not neutral["is_home"].any()
 
 
 @pytest.mark.real_data
-def test_real_nights(real: FilesSource) -> None:
+def test_a_real_night_has_its_games_and_lines(real: FilesSource) -> None:
     assert real.schedule(DAY).height == 7
     assert real.schedule(DAY)["tipoff"].null_count() == 0
     lines = real.prop_lines(DAY)
@@ -231,13 +231,13 @@ def test_real_nights(real: FilesSource) -> None:
 
 
 @pytest.mark.real_data
-def test_real_lines_find_their_games(real: FilesSource) -> None:
-    day, off = date(2024, 10, 22), set()
+def test_real_lines_match_the_games_of_the_schedule(real: FilesSource) -> None:
+    day, postponed = date(2024, 10, 22), set()
     while day <= date(2025, 1, 12):
         lines = real.prop_lines(day)
         games = real.schedule(day).select("away_team", "home_team")
-        strays = lines.join(games, on=["away_team", "home_team"], how="anti")
-        off |= set(strays.select("game_date", "away_team", "home_team").rows())
+        unmatched = lines.join(games, on=["away_team", "home_team"], how="anti")
+        postponed |= set(unmatched.select("game_date", "away_team", "home_team").rows())
         day += timedelta(days=1)
-    # The one game that was quoted and put off, because of snow.
-    assert off == {(date(2025, 1, 11), "HOU", "ATL")}
+    # The only quoted game that was postponed, because of snow.
+    assert postponed == {(date(2025, 1, 11), "HOU", "ATL")}

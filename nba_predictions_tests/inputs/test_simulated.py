@@ -1,3 +1,5 @@
+"""The simulated league: calendar, rosters, box scores, lines and injuries; and its file formats."""
+
 from collections.abc import Callable
 from datetime import date, timedelta
 from itertools import combinations
@@ -34,7 +36,7 @@ def log(league: SimulatedLeague) -> pl.DataFrame:
     return league.league_game_log(SEASON)
 
 
-def test_it_is_a_league_source(league: SimulatedLeague) -> None:
+def test_the_simulated_league_is_a_league_source(league: SimulatedLeague) -> None:
     source: LeagueSource = league
     assert source.name == "simulated"
 
@@ -54,14 +56,14 @@ def test_frames_have_the_schemas_of_the_port(league: SimulatedLeague) -> None:
         assert dict(league.injuries(day).schema) == INJURIES
 
 
-def test_names_are_unique_and_need_normalising() -> None:
+def test_names_are_unique_and_exercise_normalization() -> None:
     names = [player_name(n) for n in range(NAMES)]
     assert len({player_lookup(name) for name in names}) == NAMES
     for trait in ("-", "'", " Jr.", " III", "é", "."):
         assert any(trait in name for name in names)
 
 
-def test_teams_are_not_the_nbas() -> None:
+def test_teams_differ_from_those_of_the_nba() -> None:
     abbreviations = {abbreviation for abbreviation, _ in TEAMS}
     assert len(abbreviations) == 30
     assert all(len(a) == 3 for a in abbreviations)
@@ -70,7 +72,7 @@ def test_teams_are_not_the_nbas() -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1996, 2059), st.integers(0, 2**40))
-def test_calendar(year: int, seed: int) -> None:
+def test_the_calendar_has_82_games_per_team_and_five_full_slates(year: int, seed: int) -> None:
     calendar = make_calendar(year, np.random.default_rng(seed))
     games = np.bincount(calendar.day)
     assert len(calendar.day) == 1230
@@ -89,7 +91,7 @@ def test_calendar(year: int, seed: int) -> None:
     assert calendar.days[-1].month == 4
 
 
-def test_schedule_of_a_night(league: SimulatedLeague) -> None:
+def test_a_night_has_six_to_nine_games_in_the_evening(league: SimulatedLeague) -> None:
     games = league.schedule(NIGHT)
     assert 6 <= games.height <= 9
     local = games["tipoff"].dt.convert_time_zone(EASTERN.key)
@@ -100,7 +102,7 @@ def test_schedule_of_a_night(league: SimulatedLeague) -> None:
         assert league.schedule(off).is_empty()
 
 
-def test_box_score_identities(log: pl.DataFrame) -> None:
+def test_box_scores_are_consistent(log: pl.DataFrame) -> None:
     c = pl.col
     identities = {
         "points": c("PTS") == 2 * (c("FGM") - c("FG3M")) + 3 * c("FG3M") + c("FTM"),
@@ -131,7 +133,7 @@ def test_games_have_two_teams_and_one_winner(log: pl.DataFrame) -> None:
         assert (winner["WL"], loser["WL"]) == (["W"], ["L"])
 
 
-def test_it_looks_like_basketball(log: pl.DataFrame) -> None:
+def test_statistics_are_realistic(log: pl.DataFrame) -> None:
     assert 10 < log["PTS"].mean() < 11  # type: ignore[operator]
     assert 8 < log["PTS"].std() < 9  # type: ignore[operator]
     assert 45 <= log["PTS"].max() <= 80  # type: ignore[operator]
@@ -148,7 +150,7 @@ def test_it_looks_like_basketball(log: pl.DataFrame) -> None:
     assert home > log["PTS"].sum() / 2
 
 
-def test_rookies_and_trades(league: SimulatedLeague) -> None:
+def test_seasons_have_rookies_and_trades(league: SimulatedLeague) -> None:
     this, last = league.league_game_log(SEASON), league.league_game_log("2024-25")
     ids = set(this["PLAYER_ID"]), set(last["PLAYER_ID"])
     assert 20 < len(ids[0] - ids[1]) < 150
@@ -158,8 +160,8 @@ def test_rookies_and_trades(league: SimulatedLeague) -> None:
 
 
 @pytest.mark.parametrize("other", [date(2025, 11, 20), date(2026, 4, 12), date(2031, 1, 20)])
-def test_an_answer_does_not_depend_on_earlier_questions(other: date) -> None:
-    asks: list[Callable[[SimulatedLeague, date], pl.DataFrame]] = [
+def test_results_do_not_depend_on_earlier_calls(other: date) -> None:
+    methods: list[Callable[[SimulatedLeague, date], pl.DataFrame]] = [
         SimulatedLeague.prop_lines,
         SimulatedLeague.injuries,
         SimulatedLeague.schedule,
@@ -167,13 +169,13 @@ def test_an_answer_does_not_depend_on_earlier_questions(other: date) -> None:
         SimulatedLeague.game_logs,
     ]
     fresh, used = SimulatedLeague(7), SimulatedLeague(7)
-    for ask in asks:
-        ask(used, other)
-    for ask in reversed(asks):
-        assert ask(fresh, NIGHT).equals(ask(used, NIGHT))
+    for method in methods:
+        method(used, other)
+    for method in reversed(methods):
+        assert method(fresh, NIGHT).equals(method(used, NIGHT))
 
 
-def test_seeds_differ() -> None:
+def test_different_seeds_generate_different_leagues() -> None:
     assert not SimulatedLeague(1).box_scores(NIGHT).equals(SimulatedLeague(2).box_scores(NIGHT))
 
 
@@ -189,7 +191,7 @@ def test_history_ends_before_the_date(league: SimulatedLeague) -> None:
     assert tomorrow.filter(pl.col("game_date") == NIGHT).equals(league.box_scores(NIGHT))
 
 
-def test_quotes_of_a_night(league: SimulatedLeague) -> None:
+def test_quotes_of_a_night_are_valid(league: SimulatedLeague) -> None:
     lines = league.prop_lines(NIGHT)
     games = league.schedule(NIGHT)
     assert set(lines["book"]) == set(BOOKS)
@@ -205,7 +207,7 @@ def test_quotes_of_a_night(league: SimulatedLeague) -> None:
     assert lines["player_lookup"].n_unique() < 15 * games.height * 2 * 0.7
 
 
-def test_a_full_slate_has_a_line_for_everybody() -> None:
+def test_all_players_have_a_line_on_a_full_slate() -> None:
     league = SimulatedLeague(line_share=1.0)
     for day in full_slate_dates(SEASON):
         lines = league.prop_lines(day)
@@ -214,11 +216,11 @@ def test_a_full_slate_has_a_line_for_everybody() -> None:
         assert league.injuries(day).is_empty()
 
 
-def test_no_lines_at_share_zero() -> None:
+def test_a_line_share_of_zero_gives_no_lines() -> None:
     assert SimulatedLeague(line_share=0.0).prop_lines(NIGHT).is_empty()
 
 
-def test_who_is_out_does_not_play(league: SimulatedLeague) -> None:
+def test_players_reported_out_do_not_play(league: SimulatedLeague) -> None:
     season = league.league_injuries(SEASON)
     played = league.league_game_log(SEASON).select(
         pl.col("GAME_DATE").alias("game_date"), pl.col("PLAYER_NAME").alias("player")
@@ -226,35 +228,35 @@ def test_who_is_out_does_not_play(league: SimulatedLeague) -> None:
     plays = season.join(played, on=["game_date", "player"], how="semi")["status"].value_counts()
     counts = dict(plays.iter_rows())
     assert "OUT" not in counts
-    asked = dict(season["status"].value_counts().iter_rows())
-    assert counts["DOUBTFUL"] < 0.5 * asked["DOUBTFUL"]
-    assert 0.5 * asked["QUESTIONABLE"] < counts["QUESTIONABLE"] < asked["QUESTIONABLE"]
+    reported = dict(season["status"].value_counts().iter_rows())
+    assert counts["DOUBTFUL"] < 0.5 * reported["DOUBTFUL"]
+    assert 0.5 * reported["QUESTIONABLE"] < counts["QUESTIONABLE"] < reported["QUESTIONABLE"]
 
 
-def test_lines_are_honest_and_do_not_know_the_outcome(league: SimulatedLeague) -> None:
+def test_lines_are_unbiased_and_independent_of_the_outcome(league: SimulatedLeague) -> None:
     days = [date(2026, 1, 1) + timedelta(days=n) for n in range(60)]
     quotes = pl.concat([league.prop_lines(d) for d in days]).filter(
         (pl.col("side") == "Over") & (pl.col("book") == BOOKS[0])
     )
     scores = pl.concat([league.box_scores(d) for d in days])
-    met = quotes.join(scores, on=["game_date", "player_lookup"])
-    error = met["points"] - met["line"].cast(pl.Float64)
-    assert met.height > 4000
-    # The points scatter about the line as they do about the players' true expectation.
+    graded = quotes.join(scores, on=["game_date", "player_lookup"])
+    error = graded["points"] - graded["line"].cast(pl.Float64)
+    assert graded.height > 4000
+    # The points deviate from the line as much as from the players' true expectation.
     assert 3.5 < error.abs().mean() < 5.5  # type: ignore[operator]
     assert 0.45 < (error > 0).mean() < 0.55  # type: ignore[operator]
-    # How a line differs from the other book's says nothing of how the game ends.
+    # The difference between the books' lines does not predict the result.
     other = pl.concat([league.prop_lines(d) for d in days]).filter(
         (pl.col("side") == "Over") & (pl.col("book") == BOOKS[1])
     )
     keys = ["game_date", "player_lookup"]
-    both = met.join(other.select(*keys, pl.col("line").alias("second")), on=keys)
+    both = graded.join(other.select(*keys, pl.col("line").alias("second")), on=keys)
     middle = (pl.col("line").cast(pl.Float64) + pl.col("second").cast(pl.Float64)) / 2
-    apart = pl.col("line").cast(pl.Float64) - pl.col("second").cast(pl.Float64)
-    assert abs(both.select(pl.corr(apart, pl.col("points") - middle)).item()) < 0.05
+    difference = pl.col("line").cast(pl.Float64) - pl.col("second").cast(pl.Float64)
+    assert abs(both.select(pl.corr(difference, pl.col("points") - middle)).item()) < 0.05
 
 
-def test_files_read_back_to_the_same_frames(tmp_path: Path) -> None:
+def test_written_files_are_read_back_as_the_same_frames(tmp_path: Path) -> None:
     league = SimulatedLeague(seed=11)
     write_files(league, tmp_path, ["2024-25", SEASON])
     files = FilesSource(tmp_path)
@@ -267,7 +269,7 @@ def test_files_read_back_to_the_same_frames(tmp_path: Path) -> None:
     assert set(files.notes.values()) == {0}
 
 
-def test_files_of_some_dates(tmp_path: Path) -> None:
+def test_files_can_be_limited_to_some_dates(tmp_path: Path) -> None:
     league = SimulatedLeague(seed=11)
     paths = write_files(league, tmp_path, [SEASON], logs_before=NIGHT, dates=[NIGHT])
     assert sorted(p.name.split("_2025")[0] for p in paths) == [
@@ -283,7 +285,7 @@ def test_files_of_some_dates(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("per_team", [8, 10, 20])
-def test_other_sizes(per_team: int) -> None:
+def test_teams_may_have_8_to_20_players(per_team: int) -> None:
     league = SimulatedLeague(players_per_team=per_team, line_share=1.0, seasons_of_history=0)
     day = full_slate_dates(SEASON)[2]
     assert league.prop_lines(day)["player_lookup"].n_unique() == 30 * per_team
@@ -296,18 +298,18 @@ def test_other_sizes(per_team: int) -> None:
     "wrong",
     [{"seed": -1}, {"players_per_team": 7}, {"line_share": 1.1}, {"seasons_of_history": -1}],
 )
-def test_settings_out_of_range(wrong: dict[str, int]) -> None:
+def test_settings_out_of_range_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(SettingsError, match=next(iter(wrong))):
         SimulatedLeague(**wrong)
 
 
 @pytest.mark.parametrize("season", ["2025", "2025-27", "25-26", "1990-91"])
-def test_no_such_season(league: SimulatedLeague, season: str) -> None:
+def test_an_invalid_or_unknown_season_is_refused(league: SimulatedLeague, season: str) -> None:
     with pytest.raises(ValueError, match="season"):
         league.league_game_log(season)
 
 
-def test_no_two_books_are_fed_by_one_noise(league: SimulatedLeague) -> None:
+def test_books_have_independent_lines(league: SimulatedLeague) -> None:
     lines = league.prop_lines(NIGHT).filter(pl.col("side") == "Over")
     by_book = [lines.filter(pl.col("book") == book)["line"].to_list() for book in BOOKS]
     assert all(one != two for one, two in combinations(by_book, 2))
