@@ -59,10 +59,4 @@ def test_one_module_imports_the_private_modules_of_dagster() -> None:
         for path in PRODUCT.rglob("*.py")
         if any(map(is_private, imported_modules(path)))
     }
-    assert importers <= {
-        "orchestration/dagster_internals.py",
-        # Until their imports have moved to dagster_internals.
-        "orchestration/conditions/checks.py",
-        "orchestration/conditions/ticks.py",
-        "orchestration/step_errors.py",
-    }
+    assert importers == {"orchestration/dagster_internals.py"}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dagster_shared.error import SerializableErrorInfo
+from nba_predictions.orchestration.dagster_internals import StepError
 
 _WRAPPERS = ("DagsterExecutionStepExecutionError", "RetryRequestedFromPolicy")
 
 
-def raised(error: SerializableErrorInfo | None) -> SerializableErrorInfo | None:
+def raised(error: StepError | None) -> StepError | None:
     """Return the error that the step raised, not its cause."""
     while error is not None and error.cls_name in _WRAPPERS and error.cause is not None:
         error = error.cause

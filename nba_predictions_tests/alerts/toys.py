@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
-from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
 
 from nba_predictions.batch_store.sqlite_store import SQLiteBatchStore
 from nba_predictions.domain.clock import utc_now
@@ -16,6 +15,10 @@ from nba_predictions.domain.policies.alerting import Condition
 from nba_predictions.orchestration.conditions.checks import failed_checks
 from nba_predictions.orchestration.conditions.runs import failed_runs
 from nba_predictions.orchestration.partitions import game_dates, partitioned_check_spec
+from nba_predictions_tests.dagster_internals import (
+    RegisteredCodeLocationOrigin,
+    RemoteRepositoryOrigin,
+)
 
 DATE = "2026-01-15"
 JOB = "nightly_predictions"

@@ -14,11 +14,11 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from dagster._core.scheduler.instigation import InstigatorState, InstigatorTick, TickStatus
 from dagster_graphql import DagsterGraphQLClient
 
 from nba_predictions.definitions import defs
 from nba_predictions_tests.conftest import REPOSITORY
+from nba_predictions_tests.dagster_internals import InstigatorState, InstigatorTick, TickStatus
 from nba_predictions_tests.deploy.conftest import OpenInstance
 from nba_predictions_tests.deploy.containers import DEPLOY, installed, read_image
 from nba_predictions_tests.deploy.manifests import containers, render

@@ -11,7 +11,6 @@ from typing import Any
 import dagster as dg
 import polars as pl
 import pytest
-from dagster._core.test_utils import freeze_time
 
 from nba_predictions import cli
 from nba_predictions.cli.pipeline import Pipeline as PipelineInProcess
@@ -21,6 +20,7 @@ from nba_predictions.domain.policies.input_gates import GATES_TAG
 from nba_predictions.orchestration.checks import input_gates
 from nba_predictions.orchestration.sensors import gate_retry
 from nba_predictions.orchestration.sensors.gate_retry import RETRY_INTERVAL
+from nba_predictions_tests.dagster_internals import freeze_time
 from nba_predictions_tests.e2e.conftest import MakePipeline
 from nba_predictions_tests.e2e.pipeline import (
     GAME_DATE,

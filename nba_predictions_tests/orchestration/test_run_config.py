@@ -8,7 +8,6 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from dagster._config import ConfigType
 from pydantic import ValidationError
 
 from nba_predictions.definitions import defs
@@ -18,6 +17,7 @@ from nba_predictions.orchestration.assets import features
 from nba_predictions.orchestration.catalog import catalogued
 from nba_predictions.orchestration.run_config import FanOutConfig, Mode, fan_out
 from nba_predictions.orchestration.run_tags import MODE_TAG
+from nba_predictions_tests.dagster_internals import ConfigType
 
 JOBS = sorted(
     job.name for job in defs.get_repository_def().get_all_jobs() if not job.name.startswith("__")

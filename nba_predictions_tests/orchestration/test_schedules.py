@@ -13,10 +13,10 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import polars as pl
 import pytest
-from dagster._utils.schedules import schedule_execution_time_iterator
 
 from nba_predictions.definitions import build_resources, defs, league_source
 from nba_predictions.orchestration import schedules
+from nba_predictions.orchestration.dagster_internals import due_times
 from nba_predictions.orchestration.jobs import (
     grade_predictions,
     nightly_predictions,
@@ -54,17 +54,12 @@ DAYS = [
 ]
 
 
-def due_times(schedule: dg.ScheduleDefinition, day: date) -> list[datetime]:
+def due_times_on(schedule: dg.ScheduleDefinition, day: date) -> list[datetime]:
     """Return the times, in UTC, at which a schedule is due on an Eastern day."""
     start = datetime(day.year, day.month, day.day, tzinfo=EASTERN)
     after = start + timedelta(days=1)
     times: list[datetime] = []
-    for moment in schedule_execution_time_iterator(
-        start.timestamp(),
-        schedule.cron_schedule,
-        schedule.execution_timezone,
-        ascending=True,
-    ):
+    for moment in due_times(schedule, start):
         if moment.timestamp() >= after.timestamp():
             return times
         times.append(moment.astimezone(UTC))
@@ -81,7 +76,7 @@ def requested(schedule: dg.ScheduleDefinition, moment: datetime) -> dg.RunReques
 
 @pytest.mark.parametrize(("day", "hour"), DAYS)
 def test_a_night_is_predicted_once_at_7_eastern_on_the_same_date(day: date, hour: int) -> None:
-    (moment,) = due_times(predict_today_at_7_eastern, day)
+    (moment,) = due_times_on(predict_today_at_7_eastern, day)
     assert moment == datetime(day.year, day.month, day.day, hour, tzinfo=UTC)
     assert moment.astimezone(EASTERN).hour == 7
     request = requested(predict_today_at_7_eastern, moment)
@@ -93,7 +88,7 @@ def test_a_night_is_predicted_once_at_7_eastern_on_the_same_date(day: date, hour
 def test_a_night_that_is_predicted_after_its_date_is_not_published(
     monkeypatch: pytest.MonkeyPatch, hours_late: int, is_published: bool
 ) -> None:
-    (moment,) = due_times(predict_today_at_7_eastern, date(2026, 1, 15))
+    (moment,) = due_times_on(predict_today_at_7_eastern, date(2026, 1, 15))
     monkeypatch.setattr(schedules, "utc_now", lambda: moment + timedelta(hours=hours_late))
     request = requested(predict_today_at_7_eastern, moment)
     assert request.partition_key == "2026-01-15"
@@ -102,7 +97,7 @@ def test_a_night_that_is_predicted_after_its_date_is_not_published(
 
 @pytest.mark.parametrize(("day", "hour"), DAYS)
 def test_the_previous_date_is_graded_once_at_6_eastern(day: date, hour: int) -> None:
-    (moment,) = due_times(grade_yesterday_at_6_eastern, day)
+    (moment,) = due_times_on(grade_yesterday_at_6_eastern, day)
     assert moment == datetime(day.year, day.month, day.day, hour - 1, tzinfo=UTC)
     request = requested(grade_yesterday_at_6_eastern, moment)
     assert request.partition_key == (day - timedelta(days=1)).isoformat()
@@ -149,9 +144,7 @@ def test_every_day_of_a_year_has_its_ticks(
     first, last = date(2026, 1, 1), date(2026, 12, 31)
     start = datetime(2026, 1, 1, tzinfo=EASTERN)
     ticks = []
-    for moment in schedule_execution_time_iterator(
-        start.timestamp(), schedule.cron_schedule, schedule.execution_timezone, ascending=True
-    ):
+    for moment in due_times(schedule, start):
         eastern = moment.astimezone(EASTERN)
         if eastern.date() > last:
             break
@@ -184,8 +177,8 @@ def test_a_tick_near_midnight_requests_the_eastern_date(
 
 @pytest.mark.parametrize("monday", [date(2026, 1, 12), date(2026, 3, 9), date(2026, 11, 2)])
 def test_the_models_of_a_week_are_trained_before_its_first_night(monday: date) -> None:
-    (trained,) = due_times(train_on_monday_at_5_30_eastern, monday)
-    (predicted,) = due_times(predict_today_at_7_eastern, monday)
+    (trained,) = due_times_on(train_on_monday_at_5_30_eastern, monday)
+    (predicted,) = due_times_on(predict_today_at_7_eastern, monday)
     assert predicted - trained == timedelta(minutes=90)
     request = requested(train_on_monday_at_5_30_eastern, trained)
     assert request.partition_key == request.run_key == monday.isoformat()
@@ -195,7 +188,7 @@ def test_the_models_of_a_week_are_trained_before_its_first_night(monday: date) -
 
 
 def test_maintenance_has_no_partition_and_runs_once_a_week() -> None:
-    (moment,) = due_times(maintain_on_sunday_at_4_eastern, date(2026, 3, 8))
+    (moment,) = due_times_on(maintain_on_sunday_at_4_eastern, date(2026, 3, 8))
     request = requested(maintain_on_sunday_at_4_eastern, moment)
     assert request.partition_key is None
     assert request.run_key == "2026-03-08"
@@ -313,7 +306,7 @@ def test_the_order_of_rows_and_columns_does_not_matter() -> None:
 
 def test_the_refresh_is_due_twice_a_day() -> None:
     for day in (date(2026, 1, 15), date(2026, 3, 8), date(2026, 11, 1)):
-        times = [m.astimezone(EASTERN) for m in due_times(refresh_when_inputs_changed, day)]
+        times = [m.astimezone(EASTERN) for m in due_times_on(refresh_when_inputs_changed, day)]
         assert [(m.hour, m.minute) for m in times] == [(12, 30), (16, 30)]
     assert refresh_when_inputs_changed.job_name == refresh_predictions.name
     assert refresh_when_inputs_changed.default_status is dg.DefaultScheduleStatus.RUNNING

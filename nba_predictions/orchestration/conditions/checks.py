@@ -6,17 +6,17 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timezone
 
 import dagster as dg
-from dagster._core.event_api import PartitionKeyFilter
-from dagster._core.storage.asset_check_execution_record import (
-    AssetCheckExecutionRecord,
-    AssetCheckExecutionRecordStatus,
-)
 
 from nba_predictions.domain.league.games import eastern_date
 from nba_predictions.domain.policies.alerting import WATCH_PERIOD, Condition, Kind, Severity
+from nba_predictions.orchestration.dagster_internals import (
+    CheckRecord,
+    CheckRecordStatus,
+    check_records,
+    check_records_of_partition,
+)
 from nba_predictions.orchestration.partitions import date_in
 
-_STATUS = AssetCheckExecutionRecordStatus
 #: Records that one query reads.
 _PAGE_SIZE = 200
 #: Newest records of a partition among which a conclusive one is searched.
@@ -54,11 +54,9 @@ def _failures(
     instance: dg.DagsterInstance, key: dg.AssetCheckKey, now: datetime
 ) -> Iterator[Condition]:
     for partition in _partitions_not_passed(instance, key, now):
-        records = instance.event_log_storage.get_asset_check_execution_history(
-            key, limit=_MAX_RECORDS, partition_filter=PartitionKeyFilter(key=partition)
-        )
+        records = check_records_of_partition(instance, key, partition, limit=_MAX_RECORDS)
         newest = next((r for r in records if _is_conclusive(instance, r)), None)
-        if newest is None or newest.status is _STATUS.SUCCEEDED:
+        if newest is None or newest.status is CheckRecordStatus.SUCCEEDED:
             continue
         condition = _failure(key, partition, newest)
         is_watched = condition.watched_until is None or now < condition.watched_until
@@ -81,8 +79,12 @@ def _partitions_not_passed(
     cursor: int | None = None
     oldest = (now - WATCH_PERIOD).timestamp()
     while True:
-        page = instance.event_log_storage.get_asset_check_execution_history(
-            key, limit=_PAGE_SIZE, cursor=cursor, status={_STATUS.FAILED, _STATUS.PLANNED}
+        page = check_records(
+            instance,
+            key,
+            limit=_PAGE_SIZE,
+            cursor=cursor,
+            statuses={CheckRecordStatus.FAILED, CheckRecordStatus.PLANNED},
         )
         recent = [record for record in page if record.create_timestamp >= oldest]
         partitions.update(dict.fromkeys(record.partition for record in recent))
@@ -91,26 +93,24 @@ def _partitions_not_passed(
         cursor = page[-1].id
 
 
-def _is_conclusive(instance: dg.DagsterInstance, record: AssetCheckExecutionRecord) -> bool:
+def _is_conclusive(instance: dg.DagsterInstance, record: CheckRecord) -> bool:
     """Return whether a record decides the result of its check.
 
     A planned check is still open while its run is unfinished. If the run failed or was canceled,
     there is an alert for the run, and the result before it counts. If the run succeeded or was
     deleted, the check did not run and will not run: that counts as a failure.
     """
-    if record.status is not _STATUS.PLANNED:
+    if record.status is not CheckRecordStatus.PLANNED:
         return True
     run = instance.get_run_by_id(record.run_id)
     return run is None or run.status is dg.DagsterRunStatus.SUCCESS
 
 
-def _failure(
-    key: dg.AssetCheckKey, partition: str | None, record: AssetCheckExecutionRecord
-) -> Condition:
+def _failure(key: dg.AssetCheckKey, partition: str | None, record: CheckRecord) -> Condition:
     moment = record.event.timestamp if record.event else record.create_timestamp
     since = datetime.fromtimestamp(moment, timezone.utc)
     suffix = f" for {partition}" if partition else ""
-    if record.status is _STATUS.PLANNED or record.evaluation is None:
+    if record.status is CheckRecordStatus.PLANNED or record.evaluation is None:
         return _condition(
             key,
             partition or "",

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.run_request import InstigatorType
-from dagster._core.scheduler.instigation import (
-    InstigatorState,
-    InstigatorTick,
-    ScheduleInstigatorData,
-    SensorInstigatorData,
-    TickStatus,
-)
-from dagster._utils.schedules import schedule_execution_time_iterator
 
 from nba_predictions.domain.policies.alerting import WATCH_PERIOD, Condition, Kind, Severity
+from nba_predictions.orchestration.dagster_internals import (
+    Tick,
+    TickStatus,
+    TriggerState,
+    due_times,
+    schedule_states,
+    sensor_states,
+    ticks,
+)
 from nba_predictions.orchestration.partitions import date_in
 from nba_predictions.orchestration.run_tags import PARTITION_TAG
 
@@ -51,7 +51,7 @@ def missed_ticks(
             switched on or moved to another hour has no missing ticks.
         now: the current time.
     """
-    states = _states(instance, InstigatorType.SCHEDULE)
+    states = schedule_states(instance)
     conditions: list[Condition] = []
     for name in set(watched) - {schedule.name for schedule in schedules}:
         del watched[name]
@@ -62,9 +62,9 @@ def missed_ticks(
             watched.pop(schedule.name, None)
             continue
         start = _watched_since(schedule, state, watched, now)
-        ticks = _ticks_by_time(instance, state, start)
+        ticks_by_time = _ticks_by_time(instance, state, start)
         for moment in _expected(schedule, max(start, now - WATCH_PERIOD), now - GRACE):
-            tick = ticks.get(moment)
+            tick = ticks_by_time.get(moment)
             if tick is not None and tick.status in (TickStatus.SUCCESS, TickStatus.SKIPPED):
                 continue
             partition = _requested_partition(schedule, moment, repository)
@@ -75,29 +75,8 @@ def missed_ticks(
 
 def sensor_cursor(instance: dg.DagsterInstance, sensor: str) -> str | None:
     """Return the cursor of a sensor, None if it has none yet."""
-    state = _states(instance, InstigatorType.SENSOR).get(sensor)
-    data = state.instigator_data if state else None
-    return data.cursor if isinstance(data, SensorInstigatorData) else None
-
-
-def _states(instance: dg.DagsterInstance, of: InstigatorType) -> dict[str, InstigatorState]:
-    """Return the states by name. If several code locations have one, the last active one counts.
-
-    The states of a renamed code location remain for some hours.
-    """
-    if instance.schedule_storage is None:
-        return {}
-    states = instance.all_instigator_state(instigator_type=of)
-    return {state.name: state for state in sorted(states, key=_last_active)}
-
-
-def _last_active(state: InstigatorState) -> float:
-    data = state.instigator_data
-    if isinstance(data, ScheduleInstigatorData):
-        return data.last_iteration_timestamp or data.start_timestamp or 0.0
-    if isinstance(data, SensorInstigatorData):
-        return data.last_tick_timestamp or 0.0
-    return 0.0
+    state = sensor_states(instance).get(sensor)
+    return state.cursor if state else None
 
 
 def _is_on_by_default(schedule: dg.ScheduleDefinition) -> bool:
@@ -106,7 +85,7 @@ def _is_on_by_default(schedule: dg.ScheduleDefinition) -> bool:
 
 def _watched_since(
     schedule: dg.ScheduleDefinition,
-    state: InstigatorState | None,
+    state: TriggerState | None,
     watched: MutableMapping[str, Any],
     now: datetime,
 ) -> datetime:
@@ -114,36 +93,24 @@ def _watched_since(
     known = watched.get(schedule.name)
     if not isinstance(known, dict) or {k: known.get(k) for k in rule} != rule:
         known = watched[schedule.name] = {**rule, "since": now.timestamp()}
-    started = 0.0
-    if state and isinstance(state.instigator_data, ScheduleInstigatorData):
-        started = state.instigator_data.start_timestamp or 0.0
+    started = state.started_at if state else 0.0
     return datetime.fromtimestamp(max(float(known["since"]), started), timezone.utc)
 
 
 def _ticks_by_time(
-    instance: dg.DagsterInstance, state: InstigatorState | None, start: datetime
-) -> dict[datetime, InstigatorTick]:
+    instance: dg.DagsterInstance, state: TriggerState | None, start: datetime
+) -> dict[datetime, Tick]:
     if state is None:
         return {}
-    ticks = instance.get_ticks(
-        state.instigator_origin_id,
-        state.selector_id,
-        after=start.timestamp() - 1,
-        limit=_MAX_TICKS,
-    )
-    # The timestamp of a tick is the time at which it was due, not the time of its evaluation.
-    return {datetime.fromtimestamp(tick.timestamp, timezone.utc): tick for tick in ticks}
+    newest = ticks(instance, state, after=start - timedelta(seconds=1), limit=_MAX_TICKS)
+    return {tick.time: tick for tick in newest}
 
 
 def _expected(
     schedule: dg.ScheduleDefinition, after: datetime, until: datetime
 ) -> Iterator[datetime]:
     """Yield the times at which a schedule was due, in UTC."""
-    times = schedule_execution_time_iterator(
-        after.timestamp(), schedule.cron_schedule, schedule.execution_timezone or "UTC"
-    )
-    for count, time in enumerate(times):
-        moment = time.astimezone(timezone.utc)
+    for count, moment in enumerate(due_times(schedule, after)):
         if moment > until or count > _MAX_TICKS:
             return
         if moment > after:
@@ -153,7 +120,7 @@ def _expected(
 def _failure(
     schedule: dg.ScheduleDefinition,
     moment: datetime,
-    tick: InstigatorTick | None,
+    tick: Tick | None,
     partition: str | None,
 ) -> Condition:
     facts: dict[str, object] = {
@@ -166,7 +133,7 @@ def _failure(
     elif tick.status is TickStatus.FAILURE:
         title = f"the tick of {schedule.name} failed"
         to_do = "fix the cause"
-        facts["error"] = tick.error.message.strip()[:500] if tick.error else "no error was recorded"
+        facts["error"] = (tick.error or "no error was recorded")[:500]
     else:
         title = f"the tick of {schedule.name} started and did not finish"
         to_do = "check whether the Dagster daemon is running"
@@ -217,26 +184,23 @@ def _succeeded(instance: dg.DagsterInstance, job: str, partition: str) -> bool:
 def _failing_sensors(
     instance: dg.DagsterInstance, sensors: Sequence[dg.SensorDefinition]
 ) -> Iterator[Condition]:
-    states: Mapping[str, InstigatorState] = _states(instance, InstigatorType.SENSOR)
+    states = sensor_states(instance)
     for sensor in sensors:
         state = states.get(sensor.name)
         if state is None or not state.is_running:
             continue
-        ticks = instance.get_ticks(
-            state.instigator_origin_id, state.selector_id, limit=FAILING_TICKS
-        )
-        if len(ticks) < FAILING_TICKS or any(t.status is not TickStatus.FAILURE for t in ticks):
+        newest = ticks(instance, state, limit=FAILING_TICKS)
+        if len(newest) < FAILING_TICKS or any(t.status is not TickStatus.FAILURE for t in newest):
             continue
-        error = ticks[0].error
         yield Condition(
             key=f"sensor:{sensor.name}",
             kind=Kind.MISSED_TICK,
             severity=Severity.ERROR,
             title=f"the sensor {sensor.name} keeps failing",
-            since=datetime.fromtimestamp(ticks[-1].timestamp, timezone.utc),
+            since=newest[-1].time,
             to_do="fix the cause; the sensor retries by itself",
             facts={
                 "sensor": sensor.name,
-                "error": error.message.strip()[:500] if error else "no error was recorded",
+                "error": (newest[0].error or "no error was recorded")[:500],
             },
         )

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster._core.remote_origin import RemoteJobOrigin
 
 from nba_predictions.domain.batches.batch import Batch, BatchState
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.errors import SourceDataError
 from nba_predictions.domain.policies.alerting import Kind, Severity
 from nba_predictions_tests.alerts.toys import DATE, GRADING, JOB, REPOSITORY, Toy
+from nba_predictions_tests.dagster_internals import RemoteJobOrigin
 
 GAME_DATE = date.fromisoformat(DATE)
 PUBLISH = "publish_phase5_completion"

@@ -9,16 +9,6 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
-from dagster._core.definitions.run_request import InstigatorType
-from dagster._core.remote_origin import RemoteInstigatorOrigin
-from dagster._core.scheduler.instigation import (
-    InstigatorState,
-    InstigatorStatus,
-    ScheduleInstigatorData,
-    SensorInstigatorData,
-    TickData,
-    TickStatus,
-)
 from dagster_shared.error import SerializableErrorInfo
 
 from nba_predictions.definitions import defs
@@ -30,6 +20,16 @@ from nba_predictions.orchestration.schedules import (
 )
 from nba_predictions.orchestration.sensors.batch_followup import settle_stalled_batches
 from nba_predictions_tests.alerts.toys import REPOSITORY
+from nba_predictions_tests.dagster_internals import (
+    InstigatorState,
+    InstigatorStatus,
+    InstigatorType,
+    RemoteInstigatorOrigin,
+    ScheduleInstigatorData,
+    SensorInstigatorData,
+    TickData,
+    TickStatus,
+)
 
 EASTERN = ZoneInfo("America/New_York")
 NIGHTLY = predict_today_at_7_eastern.name

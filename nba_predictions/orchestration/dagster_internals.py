@@ -1,0 +1,170 @@
+"""Wrap what the pipeline needs from private modules of Dagster.
+
+Dagster may change a private module in any release, so only this module imports them. A smoke test
+calls every name of `__all__` against the installed version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+import dagster as dg
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.event_api import PartitionKeyFilter
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    ScheduleInstigatorData,
+    SensorInstigatorData,
+    TickStatus,
+)
+from dagster._core.storage.asset_check_execution_record import (
+    AssetCheckExecutionRecord as CheckRecord,
+)
+from dagster._core.storage.asset_check_execution_record import (
+    AssetCheckExecutionRecordStatus as CheckRecordStatus,
+)
+from dagster._utils.schedules import schedule_execution_time_iterator
+from dagster_shared.error import SerializableErrorInfo as StepError
+
+__all__ = [
+    "CheckRecord",
+    "CheckRecordStatus",
+    "StepError",
+    "Tick",
+    "TickStatus",
+    "TriggerState",
+    "check_records",
+    "check_records_of_partition",
+    "due_times",
+    "schedule_states",
+    "sensor_states",
+    "ticks",
+]
+
+
+@dataclass(frozen=True)
+class TriggerState:
+    """The stored state of a schedule or a sensor. Times are seconds since the epoch."""
+
+    name: str
+    is_running: bool
+    #: The time at which a schedule was switched on; 0 for a sensor.
+    started_at: float
+    last_active: float
+    #: The cursor of a sensor; None for a schedule.
+    cursor: str | None
+    origin_id: str
+    selector_id: str
+
+
+@dataclass(frozen=True)
+class Tick:
+    """One tick of a schedule or a sensor, with the message of its error.
+
+    `time` is the time at which the tick of a schedule was due, not the time of its evaluation.
+    """
+
+    time: datetime
+    status: TickStatus
+    error: str | None
+
+
+def schedule_states(instance: dg.DagsterInstance) -> dict[str, TriggerState]:
+    """Return the stored states of the schedules by name."""
+    return _states(instance, InstigatorType.SCHEDULE)
+
+
+def sensor_states(instance: dg.DagsterInstance) -> dict[str, TriggerState]:
+    """Return the stored states of the sensors by name."""
+    return _states(instance, InstigatorType.SENSOR)
+
+
+def _states(instance: dg.DagsterInstance, kind: InstigatorType) -> dict[str, TriggerState]:
+    """Return the states by name. If several code locations have one, the last active one counts.
+
+    The states of a renamed code location remain for some hours.
+    """
+    if instance.schedule_storage is None:
+        return {}
+    states = [
+        _trigger_state(state) for state in instance.all_instigator_state(instigator_type=kind)
+    ]
+    return {state.name: state for state in sorted(states, key=lambda state: state.last_active)}
+
+
+def _trigger_state(state: InstigatorState) -> TriggerState:
+    data = state.instigator_data
+    started_at = last_active = 0.0
+    cursor = None
+    if isinstance(data, ScheduleInstigatorData):
+        started_at = data.start_timestamp or 0.0
+        last_active = data.last_iteration_timestamp or started_at
+    elif isinstance(data, SensorInstigatorData):
+        last_active = data.last_tick_timestamp or 0.0
+        cursor = data.cursor
+    return TriggerState(
+        name=state.name,
+        is_running=state.is_running,
+        started_at=started_at,
+        last_active=last_active,
+        cursor=cursor,
+        origin_id=state.instigator_origin_id,
+        selector_id=state.selector_id,
+    )
+
+
+def ticks(
+    instance: dg.DagsterInstance, state: TriggerState, *, limit: int, after: datetime | None = None
+) -> list[Tick]:
+    """Return the newest ticks of a schedule or a sensor, newest first."""
+    seconds = after.timestamp() if after else None
+    found = instance.get_ticks(state.origin_id, state.selector_id, after=seconds, limit=limit)
+    return [
+        Tick(
+            datetime.fromtimestamp(tick.timestamp, timezone.utc),
+            tick.status,
+            tick.error.message.strip() if tick.error else None,
+        )
+        for tick in found
+    ]
+
+
+def due_times(schedule: dg.ScheduleDefinition, start: datetime) -> Iterator[datetime]:
+    """Yield the times from `start` on at which a schedule is due, in UTC, without end."""
+    for time in schedule_execution_time_iterator(
+        start.timestamp(), schedule.cron_schedule, schedule.execution_timezone or "UTC"
+    ):
+        yield time.astimezone(timezone.utc)
+
+
+def check_records(
+    instance: dg.DagsterInstance,
+    key: dg.AssetCheckKey,
+    *,
+    limit: int,
+    cursor: int | None = None,
+    statuses: Collection[CheckRecordStatus] | None = None,
+) -> Sequence[CheckRecord]:
+    """Return the newest records of an asset check in all partitions, newest first.
+
+    Args:
+        instance: has the records.
+        key: the check.
+        limit: the maximum number of records.
+        cursor: the id of a record; older ones are returned.
+        statuses: the statuses to include; None for all.
+    """
+    return instance.event_log_storage.get_asset_check_execution_history(
+        key, limit=limit, cursor=cursor, status=set(statuses) if statuses else None
+    )
+
+
+def check_records_of_partition(
+    instance: dg.DagsterInstance, key: dg.AssetCheckKey, partition: str | None, *, limit: int
+) -> Sequence[CheckRecord]:
+    """Return the newest records of an asset check in one partition, newest first."""
+    return instance.event_log_storage.get_asset_check_execution_history(
+        key, limit=limit, partition_filter=PartitionKeyFilter(key=partition)
+    )

@@ -1,0 +1,118 @@
+"""Every name of `dagster_internals`, called against the installed version of Dagster."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from itertools import islice
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from nba_predictions.orchestration import dagster_internals
+from nba_predictions.orchestration.dagster_internals import (
+    CheckRecord,
+    CheckRecordStatus,
+    StepError,
+    Tick,
+    TickStatus,
+    TriggerState,
+    check_records,
+    check_records_of_partition,
+    due_times,
+    schedule_states,
+    sensor_states,
+    ticks,
+)
+from nba_predictions_tests.alerts.toys import DATE, REPOSITORY, Toy
+from nba_predictions_tests.dagster_internals import (
+    InstigatorState,
+    InstigatorStatus,
+    InstigatorType,
+    RemoteInstigatorOrigin,
+    ScheduleInstigatorData,
+    SensorInstigatorData,
+    TickData,
+)
+
+CHECK = dg.AssetCheckKey(dg.AssetKey("predictions"), "rows_match")
+
+
+def test_this_module_tests_every_name() -> None:
+    assert set(dagster_internals.__all__) <= set(globals())
+
+
+def test_stored_states_and_ticks_are_read(tmp_path: Path) -> None:
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        assert schedule_states(instance) == sensor_states(instance) == {}
+        for name, kind, data in (
+            ("nightly", InstigatorType.SCHEDULE, ScheduleInstigatorData("0 7 * * *", 100.0)),
+            ("alerts", InstigatorType.SENSOR, SensorInstigatorData(200.0, cursor="7")),
+        ):
+            origin = RemoteInstigatorOrigin(REPOSITORY, name)
+            instance.add_instigator_state(
+                InstigatorState(origin, kind, InstigatorStatus.RUNNING, data)
+            )
+        schedule = schedule_states(instance)["nightly"]
+        sensor = sensor_states(instance)["alerts"]
+        assert isinstance(schedule, TriggerState)
+        assert (schedule.is_running, schedule.started_at, schedule.cursor) == (True, 100.0, None)
+        assert (sensor.is_running, sensor.last_active, sensor.cursor) == (True, 200.0, "7")
+        for time, status, error in (
+            (300.0, TickStatus.SUCCESS, None),
+            (400.0, TickStatus.FAILURE, StepError("ValueError: no such date\n", [], "ValueError")),
+        ):
+            instance.create_tick(
+                TickData(
+                    schedule.origin_id,
+                    "nightly",
+                    InstigatorType.SCHEDULE,
+                    status,
+                    time,
+                    run_ids=[],
+                    selector_id=schedule.selector_id,
+                    error=error,
+                )
+            )
+        moments = [datetime.fromtimestamp(time, timezone.utc) for time in (400, 300)]
+        assert ticks(instance, schedule, limit=5) == [
+            Tick(moments[0], TickStatus.FAILURE, "ValueError: no such date"),
+            Tick(moments[1], TickStatus.SUCCESS, None),
+        ]
+        between = datetime.fromtimestamp(350, timezone.utc)
+        assert [tick.time for tick in ticks(instance, schedule, limit=5, after=between)] == moments[
+            :1
+        ]
+        assert len(ticks(instance, schedule, limit=1)) == 1
+
+
+@pytest.mark.parametrize(
+    ("zone", "hours"), [("America/New_York", (12, 11)), (None, (7, 7))], ids=["eastern", "utc"]
+)
+def test_due_times_are_utc_and_follow_the_clock_of_the_schedule(
+    zone: str | None, hours: tuple[int, int]
+) -> None:
+    schedule = dg.ScheduleDefinition(
+        job_name="job", cron_schedule="0 7 * * *", execution_timezone=zone
+    )
+    day = datetime(2026, 3, 7, tzinfo=timezone.utc)
+    assert list(islice(due_times(schedule, day), 2)) == [
+        day + timedelta(days=days, hours=hour) for days, hour in enumerate(hours)
+    ]
+
+
+def test_records_of_checks_are_read(tmp_path: Path) -> None:
+    toy = Toy.in_folder(tmp_path)
+    toy.passes = False
+    toy.run()
+    toy.passes = True
+    toy.run(date="2026-01-16")
+    (newest, older) = check_records(toy.instance, CHECK, limit=5)
+    assert isinstance(newest, CheckRecord)
+    assert (newest.partition, newest.status) == ("2026-01-16", CheckRecordStatus.SUCCEEDED)
+    assert (older.partition, older.status) == (DATE, CheckRecordStatus.FAILED)
+    assert check_records(toy.instance, CHECK, limit=1) == [newest]
+    assert check_records(toy.instance, CHECK, limit=5, cursor=newest.id) == [older]
+    statuses = {CheckRecordStatus.FAILED, CheckRecordStatus.PLANNED}
+    assert check_records(toy.instance, CHECK, limit=5, statuses=statuses) == [older]
+    assert check_records_of_partition(toy.instance, CHECK, DATE, limit=5) == [older]
