@@ -83,7 +83,7 @@ def unpublished_conditions(store: BatchStore, now: datetime) -> list[Condition]:
             _condition(
                 batch,
                 Kind.UNPUBLISHED_BATCH,
-                f"the predictions of {batch.game_date} are in the table, and not published",
+                f"the predictions of {batch.game_date} are merged but not published",
                 since=since,
                 run_id=last_failure.run_id if last_failure else batch.run_id,
                 facts={

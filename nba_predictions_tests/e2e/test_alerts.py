@@ -148,7 +148,7 @@ def test_a_night_that_dies_has_alerts_for_its_run_and_its_batch_while_other_sens
                 daemon.tick_one(name)
         assert daemon.tick_one("alert_on_failed_checks") == "0 open"
     daemon.tick()
-    stalled = f"ERROR: the batch of {GAME_DATE} is stalled in the state staging"
+    stalled = f"ERROR: the batch of {GAME_DATE} is stalled in state staging"
     assert sorted(titles(slack)) == [f"ERROR: nightly_predictions failed for {GAME_DATE}", stalled]
 
     # A cursor is lost: the alert is sent again.
