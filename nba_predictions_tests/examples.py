@@ -55,6 +55,30 @@ def ledger_entry(
     return LedgerEntry.from_stored(event, at, run_id, payload or {})
 
 
+#: The payloads of ledger entries as stores hold them, also those of earlier versions.
+STORED_PAYLOADS: dict[str, dict[str, Any]] = {
+    "merged": {
+        "players_expected": 3,
+        "tables_expected": 2,
+        "tables_found": 2,
+        "rows_recorded": 50,
+        "rows_staged": 50,
+        "distinct_keys": 50,
+        "inserted": 40,
+        "updated": 10,
+        "superseded": 3,
+        "batch_rows_expected": 50,
+        "batch_rows_in_target": 50,
+        "duplicate_keys_in_target": 0,
+        "retired": 5,
+        "duplicates_collapsed": 0,
+    },
+    "cleaned": {"tables_dropped": 2, "rows_in_target": 50},
+    "published": {"message_id": "m-1", "status": "success", "message": {"record_count": 50}},
+    "publish_failed": {"error": "PublishError: no route"},
+}
+
+
 def slate_of(players: Iterable[SlatePlayer], skips: Iterable[Skip] = ()) -> Slate:
     return Slate(GAME_DATE, (game(),), tuple(players), tuple(skips))
 

@@ -184,9 +184,9 @@ def _retire_missing_players(
     run_id: str,
     merged_at: datetime,
 ) -> Reconciliation:
-    """Remove rows of players whom the batch does not predict; return the numbers afterwards.
+    """Remove rows of players that the batch does not predict; return the numbers afterwards.
 
-    Nothing is removed if the merge has problems of another kind.
+    Nothing is removed if the merge has problems other than rows of skipped players.
     """
     batch = snapshot.batch
     removable = _rows_of_skipped_players(snapshot, warehouse, numbers)
@@ -200,7 +200,7 @@ def _retire_missing_players(
         return numbers
     milestone(
         "rows_retired",
-        f"{retired} rows of players whom this batch does not predict were removed",
+        f"{retired} rows of players that this batch does not predict were removed",
         rows=retired,
         **log_context(batch, run_id),
     )
@@ -234,7 +234,7 @@ def _rows_of_skipped_players(
 
 
 def _may_retire_missing_players(snapshot: BatchSnapshot, store: BatchStore) -> bool:
-    """Return whether the batch knows enough to remove rows of players whom it does not predict.
+    """Return whether the batch knows enough to remove rows of players that it does not predict.
 
     Below its threshold it knows too few of its players. A date without games may be one whose
     schedule was not available. A superseded batch must not remove rows of its successor.

@@ -1,4 +1,4 @@
-"""Drop staging that is of no more use, after the time in which operators may inspect it."""
+"""Drop staging that is no longer needed, after the time in which operators may inspect it."""
 
 from __future__ import annotations
 

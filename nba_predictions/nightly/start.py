@@ -60,8 +60,8 @@ class Work:
     Attributes:
         batch: the batch to stage into.
         players: the players to predict.
-        already_staged: completions of players whom this run does not predict. Their run may have
-            died before it reported them.
+        already_staged: completions of players that this run does not predict. The run that staged
+            them may have died before it reported them.
         replaces: whether new completions replace earlier ones, because the batch was staged before.
     """
 

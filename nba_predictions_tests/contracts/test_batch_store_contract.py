@@ -1,14 +1,19 @@
 """The contract of the batch store, which every adapter passes."""
 
+import json
+import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
+from nba_predictions.batch_store.firestore_store import FirestoreBatchStore
 from nba_predictions.batch_store.port import BatchStore
+from nba_predictions.batch_store.sqlite_store import SQLiteBatchStore
 from nba_predictions.domain.batches.batch import (
     RESUMABLE,
     TRANSITIONS,
@@ -24,6 +29,7 @@ from nba_predictions_tests.examples import (
     GAME_DATE,
     NOON,
     SECOND,
+    STORED_PAYLOADS,
     batch,
     completion,
     dead_letter,
@@ -94,9 +100,9 @@ REVISED = {"expected_players": 5, "games": 2, "slate_fingerprint": "xyz", "annou
 
 
 def test_a_revision_changes_only_the_revised_fields(store: BatchStore) -> None:
-    present = create(store, S.CLEANED)
-    assert store.revise(present, replace(present, **REVISED))  # type: ignore[arg-type]
-    assert store.get("batch_1") == replace(present, **REVISED)  # type: ignore[arg-type]
+    current = create(store, S.CLEANED)
+    assert store.revise(current, replace(current, **REVISED))  # type: ignore[arg-type]
+    assert store.get("batch_1") == replace(current, **REVISED)  # type: ignore[arg-type]
     assert store.move("batch_1", S.PUBLISHED)
     assert store.get("batch_1").announce is False
 
@@ -118,10 +124,10 @@ def test_a_batch_that_changed_since_it_was_read_is_not_revised(
 
 def test_one_of_several_concurrent_revisions_succeeds(open_store: Open) -> None:
     stores = [open_store() for _ in range(4)]
-    present = create(stores[0])
+    current = create(stores[0])
     with ThreadPoolExecutor(4) as pool:
         revised = list(
-            pool.map(lambda n: stores[n].revise(present, replace(present, games=n + 2)), range(4))
+            pool.map(lambda n: stores[n].revise(current, replace(current, games=n + 2)), range(4))
         )
     assert sum(revised) == 1
     assert stores[0].get("batch_1").games == revised.index(True) + 2
@@ -406,28 +412,28 @@ def entry(event: str, at: datetime = NOON, **counts: object) -> LedgerEntry:
 def test_the_holder_of_a_lease_writes_the_ledger(store: BatchStore) -> None:
     create(store)
     lease = store.acquire_lease(GAME_DATE, "run_1", timedelta(minutes=10))
-    store.append("batch_1", entry("merged", rows=1), lease)
-    assert [e.event for e in store.ledger("batch_1")] == ["merged"]
+    store.append("batch_1", entry("reopened", rows=1), lease)
+    assert [e.event for e in store.ledger("batch_1")] == ["reopened"]
 
 
 def test_a_worker_that_lost_its_lease_cannot_write_the_ledger(store: BatchStore) -> None:
     create(store)
     lost = store.acquire_lease(GAME_DATE, "run_1", timedelta(0))
     held = store.acquire_lease(GAME_DATE, "run_2", timedelta(minutes=10))
-    with pytest.raises(LeaseLostError, match=r"run_1 lost the lease.*merged.*not written"):
-        store.append("batch_1", entry("merged"), lost)
+    with pytest.raises(LeaseLostError, match=r"run_1 lost the lease.*reopened.*not written"):
+        store.append("batch_1", entry("reopened"), lost)
     assert store.ledger("batch_1") == []
-    store.append("batch_1", entry("merged"), held)
+    store.append("batch_1", entry("reopened"), held)
     store.release_lease(held)
     with pytest.raises(LeaseLostError):
-        store.append("batch_1", entry("merged"), lost)
+        store.append("batch_1", entry("reopened"), lost)
     assert len(store.ledger("batch_1")) == 1
 
 
 def test_a_lease_that_was_never_acquired_cannot_write_the_ledger(store: BatchStore) -> None:
     create(store)
     with pytest.raises(LeaseLostError):
-        store.append("batch_1", entry("merged"), Lease(TOMORROW, "run_1", 1, NOON))
+        store.append("batch_1", entry("reopened"), Lease(TOMORROW, "run_1", 1, NOON))
     assert store.ledger("batch_1") == []
 
 
@@ -446,6 +452,40 @@ def test_the_ledger_keeps_the_order_and_payload_of_its_entries(store: BatchStore
         store.append("batch_1", one)
     store.append("batch_2", entry("created"))
     assert list(store.ledger("batch_1")) == entries
+
+
+def test_entries_of_an_earlier_version_are_read_back(store: BatchStore) -> None:
+    create(store)
+    for seconds, (event, payload) in enumerate(STORED_PAYLOADS.items()):
+        insert_stored_entry(store, event, NOON + seconds * SECOND, payload)
+    assert list(store.ledger("batch_1")) == [
+        ledger_entry(event, NOON + seconds * SECOND, "run_1", payload)
+        for seconds, (event, payload) in enumerate(STORED_PAYLOADS.items())
+    ]
+
+
+def insert_stored_entry(
+    store: BatchStore, event: str, at: datetime, payload: dict[str, Any]
+) -> None:
+    """Write a ledger entry in the stored format, without the code that serializes entries."""
+    if isinstance(store, SQLiteBatchStore):
+        row = (
+            "batch_1",
+            event,
+            at.isoformat(timespec="microseconds"),
+            "run_1",
+            json.dumps(payload),
+        )
+        with sqlite3.connect(store.path) as connection:
+            connection.execute(
+                "INSERT INTO ledger (batch_id, event, at, run_id, counts) VALUES (?, ?, ?, ?, ?)",
+                row,
+            )
+        connection.close()
+    else:
+        assert isinstance(store, FirestoreBatchStore)
+        fields = {"event": event, "at": at, "run_id": "run_1", "counts": payload}
+        store._of_batch("batch_1", "ledger").document(event).create(fields)
 
 
 def test_concurrent_ledger_entries_are_all_kept(open_store: Open) -> None:

@@ -35,8 +35,8 @@ def store(open_store: Callable[[], BatchStore]) -> BatchStore:
 def batch(store: BatchStore, state: BatchState, batch_id: str = "batch_a") -> datetime:
     """Create a batch of ten players in a state; return the time of its creation."""
     now = store.now()
-    made = Batch(batch_id, GAME_DATE, state, 10, 1, "f", now, "run-1", "test")
-    assert store.create(made)
+    created = Batch(batch_id, GAME_DATE, state, 10, 1, "f", now, "run-1", "test")
+    assert store.create(created)
     return now
 
 

@@ -1,3 +1,5 @@
+"""Publish the completion message of a batch, with a failing broker and crashes."""
+
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta

@@ -98,8 +98,8 @@ def run(
         night.close(batch)
     night.merge_batch(batch)
     night.clean(batch)
-    for waiting in unpublished_batches(night.store):
-        night.publish(waiting)
+    for unpublished in unpublished_batches(night.store):
+        night.publish(unpublished)
     return current_batch(night.store, GAME_DATE)
 
 

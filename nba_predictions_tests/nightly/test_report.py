@@ -190,9 +190,9 @@ def test_a_merge_that_lost_rows_is_reported_with_every_problem(night: Night) -> 
 def test_a_night_without_a_merge_says_so_in_each_section(night: Night) -> None:
     night.staged()
     page, text = Reading(render_page(gathered(night))), text_of(gathered(night))
-    for said in ("Nothing was merged yet.", "The table holds no row of this batch."):
-        assert said in page.words
-        assert said in text
+    for sentence in ("Nothing was merged yet.", "The table holds no row of this batch."):
+        assert sentence in page.words
+        assert sentence in text
     assert page.images == []
 
 
@@ -281,9 +281,9 @@ DATE = GAME_DATE.isoformat()
 def test_the_command_prints_the_report(of_home: Night, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     assert cli.main(["report", "--game-date", DATE]) == 0
-    said = capsys.readouterr().out
-    assert said.startswith(f"Predictions for {DATE}  COMPLETE\n")
-    assert max(map(len, said.splitlines())) <= WIDTH_WITHOUT_TERMINAL
+    output = capsys.readouterr().out
+    assert output.startswith(f"Predictions for {DATE}  COMPLETE\n")
+    assert max(map(len, output.splitlines())) <= WIDTH_WITHOUT_TERMINAL
 
 
 def test_the_command_prints_the_path_of_the_page(
@@ -308,10 +308,10 @@ def test_a_date_without_a_batch_exits_with_1_and_names_the_command(
 ) -> None:
     capsys.readouterr()
     assert cli.main(["report", "--game-date", "2026-01-02", "--html"]) == 1
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert "2026-01-02 has no report, because it has no batch;" in said.err
-    assert "nba-predictions run --game-date 2026-01-02" in said.err
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert "2026-01-02 has no report, because it has no batch;" in output.err
+    assert "nba-predictions run --game-date 2026-01-02" in output.err
     assert cli.main(["report", "--game-date", DATE, "--batch", "batch_no_such"]) == 1
     assert "it has no batch batch_no_such;" in capsys.readouterr().err
 
@@ -323,9 +323,9 @@ def test_a_page_that_cannot_be_written_is_reported_and_leaves_no_file(
     (tmp_path / "taken").mkdir()
     for path in (tmp_path / "file" / "night.html", tmp_path / "taken", Path()):
         assert cli.main(["report", "--game-date", DATE, "--html", str(path)]) == 2
-        said = capsys.readouterr().err
-        assert f"the report cannot be written to {path}: " in said
-        assert "name another file with --html FILE" in said
+        output = capsys.readouterr().err
+        assert f"the report cannot be written to {path}: " in output
+        assert "name another file with --html FILE" in output
     assert sorted(p.name for p in tmp_path.iterdir() if p.is_file()) == ["file"]
 
 

@@ -1,3 +1,5 @@
+"""Open a batch, stage its players, and close the staging."""
+
 import logging
 import threading
 from collections import Counter
@@ -78,11 +80,13 @@ def test_a_stalled_batch_is_resumed(night: Night) -> None:
 def test_the_next_run_records_the_skips_of_a_run_that_died_right_after_creating_its_batch(
     night: Night,
 ) -> None:
-    left = examples.batch("left", slate_fingerprint=SLATE.fingerprint(), expected_players=4)
-    assert night.store.create(left)
+    interrupted = examples.batch(
+        "interrupted", slate_fingerprint=SLATE.fingerprint(), expected_players=4
+    )
+    assert night.store.create(interrupted)
     resumed = night.open(run_id="run_2")
-    assert (resumed.batch_id, resumed.state) == ("left", S.STAGING)
-    assert [c.player_lookup for c in night.store.completions("left")] == ["joelembiid"]
+    assert (resumed.batch_id, resumed.state) == ("interrupted", S.STAGING)
+    assert [c.player_lookup for c in night.store.completions("interrupted")] == ["joelembiid"]
 
 
 def test_a_changed_slate_supersedes_the_unfinished_batch_and_keeps_its_staging(

@@ -1,5 +1,5 @@
 """The rules of a batch: its states, its reconciliation, its verdict, its retention and its repair.
 
-Code here decides from records that it is given. Reading and writing the records belongs in
+Code here decides from records that its callers pass. Reading and writing the records belongs in
 `batch_store/` and `nightly/`.
 """

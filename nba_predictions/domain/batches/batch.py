@@ -1,6 +1,6 @@
 """A batch: one attempt to predict one game date, and the states that it passes through.
 
-created -> staging -> staged -> merged -> cleaned -> published; besides these, failed and stalled.
+created -> staging -> staged -> merged -> cleaned -> published, and also failed or stalled.
 Completions, dead letters and the append-only ledger hold what happened. The state is a summary.
 """
 

@@ -35,7 +35,7 @@ def lease_held(game_date: date, holder: str, until: datetime) -> LeaseLostError:
 
 
 def lease_lost(lease: Lease, current_token: int | None, entry: LedgerEntry) -> LeaseLostError:
-    """Return the error for a ledger write by a holder whose lease has passed to another worker."""
+    """Return the error for a ledger write by a holder that lost its lease to another worker."""
     return LeaseLostError(
         f"{lease.holder} lost the lease of game_date {lease.game_date}: its token is "
         f"{lease.token}, the current token is {current_token}; the ledger entry "

@@ -142,7 +142,7 @@ def reconcile(
     target: TargetCounts,
     retired: int = 0,
 ) -> Reconciliation:
-    """Put what was recorded next to what was found, merged, and counted in the target.
+    """Return the recorded numbers next to the staged, merged and counted numbers.
 
     `pending` are the completions whose staging this merge should read; `completions` are all of
     the batch. They differ after players are replayed into a batch that was merged before.

@@ -1,4 +1,4 @@
-"""What changed lines, injuries and games mean for a batch that is already finished."""
+"""Plan the refresh of a finished batch: compare what it recorded with the current slate."""
 
 from __future__ import annotations
 
@@ -81,15 +81,15 @@ def plan_refresh(
         else:
             skip.append(Skip(lookup, GAME_BEGUN))
     on_slate = {p.player_lookup for p in slate.players} | {s.player_lookup for s in slate.skips}
-    left = [Skip(name, LEFT_SLATE) for name in sorted(known - on_slate)]
-    for wanted in (*slate.skips, *left):
-        before = completed.get(wanted.player_lookup)
+    left_slate = [Skip(name, LEFT_SLATE) for name in sorted(known - on_slate)]
+    for due in (*slate.skips, *left_slate):
+        before = completed.get(due.player_lookup)
         # A player who was skipped before leaving the slate keeps the earlier reason.
-        if before and not before.rows and wanted.reason in (before.skip_reason, LEFT_SLATE):
+        if before and not before.rows and due.reason in (before.skip_reason, LEFT_SLATE):
             unchanged += 1
-        elif predicted_for.get(wanted.player_lookup) in begun:
-            too_late.append(wanted.player_lookup)
+        elif predicted_for.get(due.player_lookup) in begun:
+            too_late.append(due.player_lookup)
         else:
-            skip.append(wanted)
+            skip.append(due)
     expected = len(on_slate | known)
     return RefreshPlan(tuple(predict), tuple(skip), tuple(sorted(too_late)), unchanged, expected)

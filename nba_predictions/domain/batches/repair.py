@@ -1,4 +1,4 @@
-"""What to do about each verdict."""
+"""Plan the repair of a night from the verdict of its audit."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Remedy(str, Enum):
 class Plan:
     """The remedies in order, the players they concern, and why.
 
-    Without remedies, `why` says why nothing is to be done.
+    Without remedies, `why` says why nothing needs to be done.
     """
 
     remedies: tuple[Remedy, ...]

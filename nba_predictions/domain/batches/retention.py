@@ -44,7 +44,7 @@ class Retention:
 def dates_in_use(
     batches: Iterable[Batch], running: Collection[date], now: datetime, retention: Retention
 ) -> set[date]:
-    """Return the dates to keep, however long ago their games were.
+    """Return the dates to keep, at any age of their games.
 
     A date of a past season may have been predicted yesterday. A date is in use if one of its
     batches was created within the retention or is unfinished, or if a run of it is in progress.
@@ -80,8 +80,8 @@ def staging_may_expire(snapshot: BatchSnapshot, now: datetime) -> bool:
     """Return whether the remaining staging of a batch may be dropped.
 
     It may if the batch was abandoned, or if everything that it recorded is merged, counted and
-    cleaned up, and nothing was recorded for STAGING_KEPT. Staging that is not merged yet is kept,
-    however old it is.
+    cleaned up, and nothing was recorded for STAGING_KEPT. Staging that is not merged yet is kept
+    at any age.
     """
     batch = snapshot.batch
     cleaned_up = batch.state in CLEANED_UP and not snapshot.pending_staging

@@ -1,3 +1,5 @@
+"""The states of a batch, its completions, and its progress."""
+
 from datetime import datetime, timezone
 
 import pytest

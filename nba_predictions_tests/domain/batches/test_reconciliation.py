@@ -1,3 +1,5 @@
+"""The equations that the numbers of a merge must satisfy."""
+
 import json
 from dataclasses import replace
 from typing import Any

@@ -1,3 +1,5 @@
+"""Which players a refresh predicts again, skips, or leaves unchanged."""
+
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any

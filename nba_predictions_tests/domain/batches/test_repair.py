@@ -1,3 +1,5 @@
+"""The remedies for each verdict."""
+
 from typing import Any
 
 import pytest

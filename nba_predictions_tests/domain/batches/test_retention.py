@@ -92,8 +92,8 @@ def test_staging_of_a_failed_batch_expires_after_its_window() -> None:
 
 @pytest.mark.parametrize("state", [s for s in BatchState if s is not BatchState.FAILED])
 def test_staging_that_can_still_be_merged_never_expires(state: BatchState) -> None:
-    waiting = batch(state=state)
-    assert not staging_may_expire(BatchSnapshot(waiting, DONE, (), []), NOON + 10 * STAGING_KEPT)
+    unmerged = batch(state=state)
+    assert not staging_may_expire(BatchSnapshot(unmerged, DONE, (), []), NOON + 10 * STAGING_KEPT)
 
 
 @pytest.mark.parametrize("state", BatchState)

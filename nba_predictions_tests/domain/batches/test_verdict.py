@@ -1,3 +1,5 @@
+"""The verdict on a night for each combination of records and data, with its facts."""
+
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
