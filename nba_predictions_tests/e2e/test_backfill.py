@@ -86,7 +86,7 @@ def test_a_range_is_predicted_resumed_and_announced_only_when_asked(
     assert "column(s) shot_zone are not in the table" in said.err
     assert said.err.splitlines()[-1].startswith(f"{SECOND} STAGED_NOT_MERGED: ")
 
-    # What is done is left alone, and nobody was told.
+    # Complete dates are skipped, and nothing is published.
     store = SQLiteBatchStore(home / "batches.sqlite")
     before = [current_batch(store, day).batch_id for day in (FIRST, SECOND, LAST)]
     counts, rows = ended(0)

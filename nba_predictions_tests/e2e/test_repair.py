@@ -1,4 +1,4 @@
-"""Damage done by hand to a finished night: the audit names it, and `repair` mends it."""
+"""Damage done by hand to a finished night: the audit names it, and `repair` repairs it."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ DAMAGE: dict[Callable[[Damaged], None], tuple[str, str]] = {
     state_says_published_but_nothing_was: ("CONSOLIDATED_NOT_PUBLISHED", r"is published"),
     completion_without_staging: (
         "STAGED_NOT_MERGED",
-        r"1 staging tables wait .*, 0 are there; gone are those of \w+",
+        r"1 staging tables are not merged .*, 0 of them exist; missing: \w+",
     ),
     back_to_staged: (
         "STAGED_NOT_MERGED",
@@ -155,7 +155,7 @@ DAMAGE: dict[Callable[[Damaged], None], tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE, ids=lambda damage: damage.__name__)
-def test_damage_is_named_and_mended_and_mending_again_changes_nothing(
+def test_damage_is_named_and_repaired_and_a_second_repair_changes_nothing(
     night: Damaged, damage: Callable[[Damaged], None]
 ) -> None:
     whole, sent = night.table(), night.messages()
@@ -168,7 +168,7 @@ def test_damage_is_named_and_mended_and_mending_again_changes_nothing(
     code, printed = night.repair()
     assert code == 0, printed
     assert " COMPLETE players=" in printed[-2]
-    assert printed[-1] == "nothing to mend"
+    assert printed[-1] == "nothing to repair"
     assert night.table() == whole
     # A reader who deduplicates hears of it once more only if there is something new.
     assert set(sent) <= set(night.messages())
@@ -176,7 +176,7 @@ def test_damage_is_named_and_mended_and_mending_again_changes_nothing(
 
     before = night.messages()
     code, printed = night.repair()
-    assert (code, printed[-1]) == (0, "nothing to mend")
+    assert (code, printed[-1]) == (0, "nothing to repair")
     assert len(printed) == 2
     assert (night.table(), night.messages()) == (whole, before)
 
@@ -267,7 +267,7 @@ def test_a_batch_that_does_not_exist_is_named(
     night: Damaged, command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main([command, "--batch", "batch_x"]) == 2
-    assert "there is no batch 'batch_x'" in capsys.readouterr().err
+    assert "no batch 'batch_x' exists" in capsys.readouterr().err
 
 
 def test_a_batch_is_audited_by_its_name_alone_also_when_another_has_taken_over(
