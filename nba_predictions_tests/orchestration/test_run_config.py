@@ -1,4 +1,4 @@
-"""What somebody who launches a run is shown, and what his configuration means."""
+"""The run configuration that the launchpad shows, and what its options mean."""
 
 from __future__ import annotations
 

@@ -75,8 +75,8 @@ def staging_cleanup(
 ) -> dg.MaterializeResult:
     """Drops the staging of the date, after counting its rows in the target once more.
 
-    If it fails, it refused, the error says why, and nothing was dropped. Materialize
-    `player_prop_predictions` of the date again, then this asset.
+    If it fails, nothing was dropped, and the error lists the numbers that do not agree. Fix the
+    cause, materialize `player_prop_predictions` of the date again, then this asset.
     """
     batch = current_batch(batches, game_date_of(context.partition_key))
     report = clean_up(batch, batches, warehouse, run_id=context.run.run_id)
