@@ -198,7 +198,7 @@ def test_duplicate_keys_in_the_target_stop_the_night(pipeline: Pipeline) -> None
         assert not check.passed
         assert check.metadata["duplicate_keys"].value == 3
         refused = pipeline.materialize("staging_cleanup", with_checks=False)
-        assert "3 keys stand twice in the target" in errors(refused)[0]
+        assert "3 keys are duplicated in the target" in errors(refused)[0]
     assert len(pipeline.staging_files()) == 31
 
 
