@@ -1,6 +1,6 @@
 # The commands of a checkout. `make help` lists them. They need Python 3.10 or newer, and make.
 .DEFAULT_GOAL := help
-.PHONY: help install run run-gcp grade audit report backtest test races lint dev bench clean
+.PHONY: help install run run-gcp grade audit report backtest test races lint docs dev bench clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -78,6 +78,9 @@ lint: install ## Check style, types and layers
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --no-logo
+
+docs: install ## Update the table of the settings
+	$(BIN)/python -m nba_predictions.settings docs/configuration.md
 
 dev: install ## Open the Dagster UI on http://localhost:3000
 	@$(BIN)/nba-predictions init

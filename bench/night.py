@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     home = Path(tempfile.mkdtemp(prefix="bench_night_"))
-    resources = build_resources(Settings("embedded", "simulated", None, home, 0.9))
+    resources = build_resources(Settings(home=home))
     resources["league"] = SimulatedLeague(line_share=1.0)
     definitions = build_definitions(resources)
     chunks = {

@@ -84,7 +84,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         "model_store": ModelStore(settings.home / "models"),
         # A process that lives long must look anew: a source answers as it did when first asked.
         "open_league": partial(league_source, settings),
-        "notifier": AppriseNotifier(settings.alert_urls),
+        "notifier": AppriseNotifier([url.get_secret_value() for url in settings.alert_urls]),
         **io_managers(assets_folder(settings.home)),
         **PROFILES[settings.profile](settings),
     }

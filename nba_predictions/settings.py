@@ -1,55 +1,52 @@
-"""The settings of the pipeline, all from environment variables.
+"""The settings of the pipeline, read from environment variables.
 
-| variable | default | meaning |
-|---|---|---|
-| NBA_PREDICTIONS_PROFILE | embedded | which backends are used: `embedded`, or `gcp` |
-| NBA_PREDICTIONS_SOURCE | simulated | `simulated` league, or `files` |
-| NBA_PREDICTIONS_DATA | | the folder with input files, for `files` |
-| NBA_PREDICTIONS_HOME | .nba_predictions/SOURCE | where everything is kept that is kept in files |
-| NBA_PREDICTIONS_COMPLETION_THRESHOLD | 0.9 | share of players below which a night is blocked |
-| NBA_PREDICTIONS_ALERT_URLS | | where alerts go: apprise URLs, separated by blanks |
-| NBA_PREDICTIONS_UI_URL | http://localhost:3000 | where the Dagster UI is, for links in alerts |
-| NBA_PREDICTIONS_CODE_URL | | where the code is read in a browser; the UI links to it |
-| NBA_PREDICTIONS_GATES | wait | what a night does whose inputs are below a bar: `wait`, or `warn` |
-| NBA_PREDICTIONS_GATES_ONLY_WARN | injury_report_is_there | gates that never wait; `none` |
-| NBA_PREDICTIONS_MIN_LINE_SHARE | 0.35 | share of players who need a line; 0: none is wanted |
-| NBA_PREDICTIONS_MAX_LINE_AGE_DAYS | 1 | how old the newest line of a game may be |
-| NBA_PREDICTIONS_MAX_GAMES_MISSING | 1 | games of the week before without a box score |
-
-Only for the profile `gcp`, with the defaults of the source `files`; other sources have their own:
-
-| variable | default | meaning |
-|---|---|---|
-| NBA_PREDICTIONS_GCP_PROJECT | | the project that holds and pays everything |
-| NBA_PREDICTIONS_GCP_LOCATION | US | where BigQuery keeps the datasets |
-| NBA_PREDICTIONS_GCP_DATASET | nba_predictions | dataset of the tables; DATASET_staging beside it |
-| NBA_PREDICTIONS_GCP_DATABASE | (default) | the Firestore database |
-| NBA_PREDICTIONS_GCP_TOPIC | nba-phase5-predictions-complete | and TOPIC-dead-letters |
+`python -m nba_predictions.settings docs/configuration.md` updates the table in that page.
 """
 
 from __future__ import annotations
 
-import math
+import difflib
+import logging
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from nba_predictions.domain.batches.batch import DEFAULT_COMPLETION_THRESHOLD
 from nba_predictions.domain.errors import SettingsError
 from nba_predictions.domain.messages.completion import TOPIC
-from nba_predictions.domain.policies.input_gates import GATES, MODES, Bars
+from nba_predictions.domain.policies.input_gates import GATES, Bars
 
-PROFILES = ("embedded", "gcp")
-SOURCES = ("simulated", "files")
-#: Where `dagster dev` serves the UI.
-DEFAULT_UI_URL = "http://localhost:3000"
-_CODE_URL_EXAMPLE = "https://github.com/OWNER/nba_predictions/blob/main"
+PREFIX = "NBA_PREDICTIONS_"
+#: Variables of the test suite.
+_TEST_PREFIX = f"{PREFIX}TEST"
+#: Similarity of two names, from 0 to 1, from which one is a misspelling of the other.
+_MISSPELLED = 0.8
+_WEB_ADDRESS = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?")
+_GCP_NAMES = {
+    "gcp_project": re.compile(r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]"),
+    "gcp_location": re.compile(r"[A-Za-z][A-Za-z0-9-]+"),
+    "gcp_dataset": re.compile(r"[A-Za-z0-9_]{1,1000}"),
+    "gcp_database": re.compile(r"\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9]"),
+    "gcp_topic": re.compile(r"(?!goog)[A-Za-z][A-Za-z0-9._~+%-]{2,240}"),
+}
 
 
 @dataclass(frozen=True)
 class GoogleCloud:
-    """Where in Google Cloud a night happens."""
+    """The project and the names that the profile gcp uses in Google Cloud."""
 
     project: str
     location: str
@@ -57,200 +54,333 @@ class GoogleCloud:
     database: str
     topic: str
 
+
+def _setting(
+    default: Any, description: str, *, accepts: str, example: str, default_text: str | None = None
+) -> Any:
+    """Return a field.
+
+    Args:
+        default: its default, or a function of the fields before it that returns the default.
+        description: what it means, with its unit, in the table of the settings.
+        accepts: the values that it accepts, in the table and in error messages.
+        example: a valid value, in error messages.
+        default_text: the default in the table, if it is not a constant.
+    """
+    if default_text is None:
+        default_text = "" if default in (None, "") else f"`{default}`"
+    extra: Any = {"accepts": accepts, "default_text": default_text}
+    key = "default_factory" if callable(default) else "default"
+    field: Any = Field(
+        **{key: default}, description=description, examples=[example], json_schema_extra=extra
+    )
+    return field
+
+
+def _default_home(values: dict[str, Any]) -> Path:
+    folder = values["source"]
+    return Path(".nba_predictions") / (f"gcp-{folder}" if values["profile"] == "gcp" else folder)
+
+
+def _default_dataset(values: dict[str, Any]) -> str:
+    return "nba_predictions" + ("" if values["source"] == "files" else f"_{values['source']}")
+
+
+def _default_topic(values: dict[str, Any]) -> str:
+    return TOPIC + ("" if values["source"] == "files" else f"-{values['source']}")
+
+
+class Settings(BaseSettings):
+    """The validated settings. Each field is the variable NBA_PREDICTIONS_<FIELD>.
+
+    By default each source has its own home, dataset and topic, so that simulated and real
+    predictions never share a table.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
+
+    profile: Literal["embedded", "gcp"] = _setting(
+        "embedded",
+        "The backends. `embedded` needs no service; `gcp` uses [Google Cloud](google-cloud.md).",
+        accepts="embedded or gcp",
+        example="gcp",
+    )
+    source: Literal["simulated", "files"] = _setting(
+        "simulated",
+        "Where the inputs come from: a simulated league, or files in `NBA_PREDICTIONS_DATA`.",
+        accepts="simulated or files",
+        example="files",
+    )
+    data: Path | None = _setting(
+        None,
+        "The folder with the [input files](input-files.md). The source `files` requires it.",
+        accepts="an existing folder with input files",
+        example="./data",
+    )
+    home: Path = _setting(
+        _default_home,
+        "The folder with all local state.",
+        accepts="a folder; it is created when it is needed",
+        example="/var/lib/nba_predictions",
+        default_text="`.nba_predictions/<source>`; profile `gcp`: `.nba_predictions/gcp-<source>`",
+    )
+    completion_threshold: Annotated[float, Field(gt=0, le=1)] = _setting(
+        DEFAULT_COMPLETION_THRESHOLD,
+        "The share of the expected players that must be predicted or skipped. Below it, a night is "
+        "not published.",
+        accepts="a share above 0 and at most 1",
+        example="0.9",
+    )
+    alert_urls: Annotated[tuple[SecretStr, ...], NoDecode] = _setting(
+        (),
+        "The destinations of [alerts](alerts.md). They contain secrets and are never printed.",
+        accepts="Apprise URLs, separated by spaces",
+        example="slack://tokenA/tokenB/tokenC",
+        default_text="",
+    )
+    ui_url: str = _setting(
+        "http://localhost:3000",
+        "The address of the Dagster UI, for the links in alerts.",
+        accepts="an http or https URL without a query",
+        example="http://localhost:3000",
+    )
+    code_url: str | None = _setting(
+        None,
+        "The address of the repository in a browser. The Dagster UI links each asset to its line "
+        "there, by default to the local file.",
+        accepts="an http or https URL without a query",
+        example="https://github.com/OWNER/nba_predictions/blob/main",
+    )
+    gates: Literal["wait", "warn"] = _setting(
+        "wait",
+        "What tonight does if an input is below a threshold: `wait` for better inputs, or `warn` "
+        "and predict ([gates](operating.md#are-the-inputs-good-enough)).",
+        accepts="wait or warn",
+        example="warn",
+    )
+    gates_only_warn: Annotated[frozenset[str], NoDecode] = _setting(
+        frozenset({"injury_report_is_there"}),
+        "The gates that always warn and never make a night wait.",
+        accepts="names of gates, separated by commas, or none",
+        example="injury_report_is_there",
+        default_text="`injury_report_is_there`",
+    )
+    min_line_share: Annotated[float, Field(ge=0, le=1)] = _setting(
+        Bars.min_line_share,
+        "The share of the players to predict that must have a line. `0`: lines are not needed.",
+        accepts="a share from 0 to 1",
+        example="0.35",
+    )
+    max_line_age_days: Annotated[int, Field(ge=0, le=30)] = _setting(
+        Bars.max_line_age_days,
+        "The maximum age of the newest line of a game, in days.",
+        accepts="a whole number of days from 0 to 30",
+        example="1",
+    )
+    max_games_missing: Annotated[int, Field(ge=0, le=100)] = _setting(
+        Bars.max_games_missing,
+        "The number of games of the previous seven days whose box scores may be missing. One may "
+        "be postponed.",
+        accepts="a whole number of games from 0 to 100",
+        example="1",
+    )
+    gcp_project: str | None = _setting(
+        None,
+        "The Google Cloud project. The profile `gcp` requires it.",
+        accepts="the ID of a project",
+        example="my-nba-project",
+    )
+    gcp_location: str = _setting(
+        "US",
+        "The location of the BigQuery datasets.",
+        accepts="a region or multi-region of BigQuery",
+        example="europe-west1",
+    )
+    gcp_dataset: str = _setting(
+        _default_dataset,
+        "The BigQuery dataset of the tables, and the root document in Firestore. Staging is in "
+        "`<dataset>_staging`.",
+        accepts="letters, digits and underscores",
+        example="nba_predictions",
+        default_text="source `files`: `nba_predictions`; `simulated`: `nba_predictions_simulated`",
+    )
+    gcp_database: str = _setting(
+        "(default)",
+        "The Firestore database.",
+        accepts="(default), or 4 to 63 lower case letters, digits and hyphens",
+        example="(default)",
+    )
+    gcp_topic: str = _setting(
+        _default_topic,
+        "The Pub/Sub topic of the completion messages. Dead letters go to `<topic>-dead-letters`.",
+        accepts="the name of a topic, without its project",
+        example=TOPIC,
+        default_text=f"source `files`: `{TOPIC}`; `simulated`: `{TOPIC}-simulated`",
+    )
+
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str], source: str) -> GoogleCloud:
-        """Read and check the settings. Simulated nights have places of their own by default.
-
-        Raises:
-            SettingsError: naming the variable, its value and an example.
-        """
-        apart = "" if source == "files" else source
-
-        def name(variable: str, default: str | None, pattern: str, example: str) -> str:
-            value = environment.get(variable) or default
-            if value is None:
-                raise SettingsError(
-                    f"{variable} is not set; the profile gcp needs it, e.g. {variable}={example}"
-                )
-            if not re.fullmatch(pattern, value):
-                raise SettingsError(
-                    f"{variable}={value} cannot be used; it has to look like {example}"
-                )
-            return value
-
-        return cls(
-            project=name(
-                "NBA_PREDICTIONS_GCP_PROJECT",
-                None,
-                r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]",
-                "my-nba-project",
-            ),
-            location=name(
-                "NBA_PREDICTIONS_GCP_LOCATION", "US", r"[A-Za-z][A-Za-z0-9-]+", "US or europe-west1"
-            ),
-            dataset=name(
-                "NBA_PREDICTIONS_GCP_DATASET",
-                "_".join(filter(None, ("nba_predictions", apart))),
-                r"[A-Za-z0-9_]{1,1000}",
-                "nba_predictions",
-            ),
-            database=name(
-                "NBA_PREDICTIONS_GCP_DATABASE",
-                "(default)",
-                r"\(default\)|[a-z][a-z0-9-]{2,61}[a-z0-9]",
-                "(default)",
-            ),
-            topic=name(
-                "NBA_PREDICTIONS_GCP_TOPIC",
-                "-".join(filter(None, (TOPIC, apart))),
-                r"(?!goog)[A-Za-z][A-Za-z0-9._~+%-]{2,240}",
-                TOPIC,
-            ),
-        )
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Checked settings. `home` is absolute; every source has a home of its own by default, so that
-    simulated and real predictions never share a table."""
-
-    profile: str
-    source: str
-    data: Path | None
-    home: Path
-    completion_threshold: float
-    gcp: GoogleCloud | None = None
-    #: They hold tokens and passwords, and are not to be printed with the settings.
-    alert_urls: tuple[str, ...] = field(default=(), repr=False)
-    ui_url: str = DEFAULT_UI_URL
-    code_url: str | None = None
-    gates: str = MODES[0]
-    gates_only_warn: frozenset[str] = frozenset({"injury_report_is_there"})
-    bars: Bars = field(default_factory=Bars)
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Use only the given values: `from_environment` alone reads variables."""
+        return (init_settings,)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
-        """Read and check the settings.
+        """Read and validate the settings. An empty variable counts as not set.
 
         Raises:
-            SettingsError: naming the variable, its value and what it may be.
+            SettingsError: lists all invalid, missing and misspelled variables, one per line.
         """
-        profile = _choice(environment, "NBA_PREDICTIONS_PROFILE", PROFILES)
-        source = _choice(environment, "NBA_PREDICTIONS_SOURCE", SOURCES)
-        data = environment.get("NBA_PREDICTIONS_DATA") or None
-        if source == "files" and data is None:
-            raise SettingsError(
-                "NBA_PREDICTIONS_DATA is not set; the source `files` needs the folder with the "
-                "input files, e.g. NBA_PREDICTIONS_DATA=./data (docs/input-files.md)"
-            )
-        if source == "files" and data and not Path(data).is_dir():
-            raise SettingsError(
-                f"NBA_PREDICTIONS_DATA={data} is no folder; name the one with the input files"
-            )
-        gcp = GoogleCloud.from_environment(environment, source) if profile == "gcp" else None
-        folder = f"gcp-{source}" if gcp else source
-        home = Path(environment.get("NBA_PREDICTIONS_HOME") or f".nba_predictions/{folder}")
-        return cls(
-            profile=profile,
-            source=source,
-            data=Path(data).resolve() if data else None,
-            home=home.resolve(),
-            completion_threshold=_threshold(environment),
-            gcp=gcp,
-            alert_urls=tuple(environment.get("NBA_PREDICTIONS_ALERT_URLS", "").split()),
-            ui_url=(
-                _web_address(environment, "NBA_PREDICTIONS_UI_URL", DEFAULT_UI_URL)
-                or DEFAULT_UI_URL
-            ),
-            code_url=_web_address(environment, "NBA_PREDICTIONS_CODE_URL", _CODE_URL_EXAMPLE),
-            gates=_choice(environment, "NBA_PREDICTIONS_GATES", MODES),
-            gates_only_warn=_only_warn(environment),
-            bars=_bars(environment),
+        variables = {name: value for name, value in environment.items() if value}
+        source = EnvSettingsSource(cls)
+        source.env_vars = {name.lower(): value for name, value in variables.items()}
+        problems = _misspelled(variables)
+        settings = None
+        try:
+            settings = cls(**source())
+        except ValidationError as error:
+            problems += [
+                _explain(details)
+                for details in error.errors()
+                # The default of a home, for example, cannot be determined without a valid source.
+                if details["type"] != "default_factory_not_called"
+            ]
+        if settings is None or problems:
+            raise SettingsError("\n".join(problems))
+        return settings
+
+    @field_validator("data")
+    @classmethod
+    def _check_data(cls, data: Path | None, info: ValidationInfo) -> Path | None:
+        if info.data.get("source") == "files":
+            if data is None:
+                raise ValueError("the source files requires it")
+            if not data.is_dir():
+                raise ValueError("it is not a folder")
+        return data.resolve() if data else None
+
+    @field_validator("home")
+    @classmethod
+    def _make_absolute(cls, home: Path) -> Path:
+        return home.resolve()
+
+    @field_validator("alert_urls", mode="before")
+    @classmethod
+    def _split_urls(cls, urls: Any) -> Any:
+        return urls.split() if isinstance(urls, str) else urls
+
+    @field_validator("ui_url", "code_url")
+    @classmethod
+    def _check_web_address(cls, url: str | None) -> str | None:
+        if url is not None and not _WEB_ADDRESS.fullmatch(url):
+            raise ValueError("it is not the address of a web page")
+        return url
+
+    @field_validator("gates_only_warn", mode="before")
+    @classmethod
+    def _split_gates(cls, gates: Any) -> Any:
+        if isinstance(gates, str):
+            gates = frozenset(name.strip() for name in gates.split(",")) - {"none"}
+        unknown = sorted(set(gates) - set(GATES))
+        if unknown:
+            raise ValueError(f"it names {', '.join(unknown)}; the gates are {', '.join(GATES)}")
+        return gates
+
+    @field_validator(*_GCP_NAMES)
+    @classmethod
+    def _check_gcp_name(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if info.data.get("profile") == "gcp":
+            if value is None:
+                raise ValueError("the profile gcp requires it")
+            if not _GCP_NAMES[info.field_name or ""].fullmatch(value):
+                raise ValueError("Google Cloud does not accept it")
+        return value
+
+    @property
+    def gcp(self) -> GoogleCloud | None:
+        """The names in Google Cloud; None for the profile embedded."""
+        if self.profile != "gcp" or self.gcp_project is None:
+            return None
+        return GoogleCloud(
+            self.gcp_project,
+            self.gcp_location,
+            self.gcp_dataset,
+            self.gcp_database,
+            self.gcp_topic,
         )
 
+    @property
+    def bars(self) -> Bars:
+        """The thresholds of the gates."""
+        return Bars(self.min_line_share, self.max_line_age_days, self.max_games_missing)
 
-def _only_warn(environment: Mapping[str, str]) -> frozenset[str]:
-    variable = "NBA_PREDICTIONS_GATES_ONLY_WARN"
-    text = environment.get(variable) or "injury_report_is_there"
-    names = frozenset(name.strip() for name in text.split(",")) - {"none"}
-    if not names <= set(GATES):
-        raise SettingsError(
-            f"{variable}={text}: there is no gate {', '.join(sorted(names - set(GATES)))}; choose "
-            f"among {', '.join(GATES)}, separated by commas, or none"
+
+def _variable(field: str) -> str:
+    return f"{PREFIX}{field.upper()}"
+
+
+def _accepts(field: str) -> str:
+    extra: Any = Settings.model_fields[field].json_schema_extra
+    return str(extra["accepts"])
+
+
+def _explain(error: ErrorDetails) -> str:
+    """Return one line about an invalid setting: its variable, its value and a valid example."""
+    field = str(error["loc"][0])
+    variable, value = _variable(field), error["input"]
+    problem = f"{variable} is not set" if value is None else f"{variable}={value} is not valid"
+    if error["type"] == "value_error":
+        problem += f": {error['ctx']['error']}"
+    (example,) = Settings.model_fields[field].examples or [""]
+    return f"{problem}; use {_accepts(field)}, for example {variable}={example}"
+
+
+def _misspelled(variables: Mapping[str, str]) -> list[str]:
+    """Return a line about each misspelled variable, and warn about other unknown variables.
+
+    Unknown variables are allowed. A later version of the pipeline may have them, and Kubernetes
+    sets variables such as NBA_PREDICTIONS_SERVICE_HOST for a service of that name.
+    """
+    problems = []
+    known = {_variable(field) for field in Settings.model_fields}
+    for name in sorted(set(variables) - known):
+        if not name.startswith(PREFIX) or name.startswith(_TEST_PREFIX):
+            continue
+        suffixes = [variable.removeprefix(PREFIX) for variable in sorted(known)]
+        similar = difflib.get_close_matches(
+            name.removeprefix(PREFIX), suffixes, n=1, cutoff=_MISSPELLED
         )
-    return names
+        if similar:
+            problems.append(f"{name} is unknown; did you mean {PREFIX}{similar[0]}?")
+        else:
+            logging.getLogger(__name__).warning("%s is not a setting and has no effect", name)
+    return problems
 
 
-def _bars(environment: Mapping[str, str]) -> Bars:
-    return Bars(
-        min_line_share=_number(
-            environment,
-            "NBA_PREDICTIONS_MIN_LINE_SHARE",
-            Bars.min_line_share,
-            lambda value: 0.0 <= value <= 1.0,
-            "a share from 0 (no line is wanted) to 1, as 0.35",
-        ),
-        max_line_age_days=int(
-            _number(
-                environment,
-                "NBA_PREDICTIONS_MAX_LINE_AGE_DAYS",
-                Bars.max_line_age_days,
-                lambda value: value in range(31),
-                "a whole number of days from 0 to 30",
-            )
-        ),
-        max_games_missing=int(
-            _number(
-                environment,
-                "NBA_PREDICTIONS_MAX_GAMES_MISSING",
-                Bars.max_games_missing,
-                lambda value: value in range(101),
-                "a whole number of games from 0 to 100",
-            )
-        ),
-    )
+def settings_table() -> str:
+    """Return the table of all settings in Markdown."""
+    lines = ["| variable | default | meaning | accepted values |", "|---|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        extra: Any = field.json_schema_extra
+        cells = (f"`{_variable(name)}`", extra["default_text"], field.description, extra["accepts"])
+        lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
 
 
-def _number(
-    environment: Mapping[str, str],
-    variable: str,
-    default: float,
-    allowed: Callable[[float], bool],
-    what: str,
-) -> float:
-    text = environment.get(variable) or str(default)
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not allowed(value):
-        raise SettingsError(f"{variable}={text} cannot be used; choose {what}")
-    return value
+def with_settings_table(page: str) -> str:
+    """Return a page in Markdown whose table of settings is replaced by the current one."""
+    start, end = "<!-- settings: updated by `make docs` -->\n", "<!-- end of settings -->\n"
+    before, _, rest = page.partition(start)
+    return before + start + settings_table() + end + rest.partition(end)[2]
 
 
-def _choice(environment: Mapping[str, str], variable: str, choices: tuple[str, ...]) -> str:
-    value = environment.get(variable) or choices[0]
-    if value not in choices:
-        raise SettingsError(f"{variable}={value} is unknown; choose {' or '.join(choices)}")
-    return value
-
-
-def _web_address(environment: Mapping[str, str], variable: str, example: str) -> str | None:
-    value = environment.get(variable) or None
-    if value is not None and not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", value):
-        raise SettingsError(
-            f"{variable}={value} is no address of a web page; it has to look like {example}"
-        )
-    return value
-
-
-def _threshold(environment: Mapping[str, str]) -> float:
-    variable = "NBA_PREDICTIONS_COMPLETION_THRESHOLD"
-    text = environment.get(variable) or str(DEFAULT_COMPLETION_THRESHOLD)
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0.0 < value <= 1.0:
-        raise SettingsError(f"{variable}={text} is no share; choose above 0 and at most 1, as 0.9")
-    return value
+if __name__ == "__main__":
+    for argument in sys.argv[1:]:
+        path = Path(argument)
+        path.write_text(with_settings_table(path.read_text("utf-8")), "utf-8")

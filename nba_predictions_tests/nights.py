@@ -40,7 +40,7 @@ from nba_predictions.nightly.staging import (
     stage_players,
 )
 from nba_predictions.nightly.start import players_to_stage
-from nba_predictions.settings import GoogleCloud, Settings
+from nba_predictions.settings import Settings
 from nba_predictions.warehouse.bigquery_warehouse import exact
 from nba_predictions.warehouse.port import Warehouse
 from nba_predictions_tests.examples import GAME_DATE, Skip, rows_of, slate_of, slate_player
@@ -173,7 +173,7 @@ def whole_night(parts: Parts, run_id: str) -> None:
 
 
 def embedded_scene(folder: Path) -> Scene:
-    home = Home(Settings("embedded", "simulated", None, folder, 0.9))
+    home = Home(Settings(home=folder))
 
     def read_table(parts: Parts) -> Any:
         with duckdb.connect(str(folder / "warehouse.duckdb")) as connection:
@@ -194,12 +194,20 @@ def cloud_scene(
 ) -> Scene:
     """Create a home on the stand-ins, as `nba-predictions gcp init` does."""
     name = uuid.uuid4().hex[:12]
-    place = GoogleCloud("test-project", "US", f"night_{name}", "(default)", f"night-{name}")
-    home = Home(Settings("gcp", "simulated", None, folder, 0.9, place), environment)
+    home = Home(
+        Settings(
+            profile="gcp",
+            home=folder,
+            gcp_project="test-project",
+            gcp_dataset=f"night_{name}",
+            gcp_topic=f"night-{name}",
+        ),
+        environment,
+    )
     parts = home.open()
     for set_up in (parts.warehouse.set_up, parts.warehouse.prepare, parts.publisher.prepare):
         set_up()
-    subscription = Subscription(subscriber, place.project, place.topic, folder / "seen.sqlite")
+    subscription = Subscription(subscriber, "test-project", f"night-{name}", folder / "seen.sqlite")
 
     def read_table(parts: Parts) -> Any:
         target: Any = parts.warehouse

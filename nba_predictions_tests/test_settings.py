@@ -1,3 +1,7 @@
+"""Settings: defaults, accepted values, and errors that name all problems."""
+
+import logging
+import os
 import re
 from pathlib import Path
 
@@ -9,25 +13,58 @@ from nba_predictions.domain.policies.input_gates import Bars
 from nba_predictions.settings import GoogleCloud, Settings
 
 HERE = Path(__file__).resolve().parent
+GCP = {"NBA_PREDICTIONS_PROFILE": "gcp", "NBA_PREDICTIONS_GCP_PROJECT": "my-project"}
 
 
-def test_with_nothing_set_everything_has_a_default(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_setting_has_a_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     settings = Settings.from_environment({})
-    assert settings == Settings(
-        profile="embedded",
-        source="simulated",
-        data=None,
-        home=tmp_path.resolve() / ".nba_predictions" / "simulated",
-        completion_threshold=DEFAULT_COMPLETION_THRESHOLD,
+    assert settings == Settings()
+    assert settings.model_dump() == {
+        "profile": "embedded",
+        "source": "simulated",
+        "data": None,
+        "home": tmp_path.resolve() / ".nba_predictions" / "simulated",
+        "completion_threshold": DEFAULT_COMPLETION_THRESHOLD,
+        "alert_urls": (),
+        "ui_url": "http://localhost:3000",
+        "code_url": None,
+        "gates": "wait",
+        "gates_only_warn": frozenset({"injury_report_is_there"}),
+        "min_line_share": 0.35,
+        "max_line_age_days": 1,
+        "max_games_missing": 1,
+        "gcp_project": None,
+        "gcp_location": "US",
+        "gcp_dataset": "nba_predictions_simulated",
+        "gcp_database": "(default)",
+        "gcp_topic": "nba-phase5-predictions-complete-simulated",
+    }
+    assert settings.bars == Bars()
+    assert settings.gcp is None
+
+
+def test_only_from_environment_reads_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NBA_PREDICTIONS_GATES", "warn")
+    assert Settings().gates == Settings.from_environment({}).gates == "wait"
+    assert Settings.from_environment(os.environ).gates == "warn"
+
+
+@pytest.mark.parametrize("field", Settings.model_fields)
+def test_every_setting_is_described_with_a_valid_example(field: str) -> None:
+    setting = Settings.model_fields[field]
+    assert setting.description
+    (example,) = setting.examples or []
+    example = str(HERE) if field == "data" else example
+    variable = f"NBA_PREDICTIONS_{field.upper()}"
+    settings = Settings.from_environment(
+        {**GCP, "NBA_PREDICTIONS_DATA": str(HERE), variable: example}
     )
+    assert getattr(settings, field) is not None
 
 
 def test_an_empty_variable_counts_as_not_set() -> None:
-    names = ("PROFILE", "SOURCE", "DATA", "HOME", "COMPLETION_THRESHOLD", "ALERT_URLS", "UI_URL")
-    empty = {f"NBA_PREDICTIONS_{name}": "" for name in names}
+    empty = {f"NBA_PREDICTIONS_{field.upper()}": "" for field in Settings.model_fields}
     assert Settings.from_environment(empty) == Settings.from_environment({})
 
 
@@ -57,83 +94,131 @@ def test_a_share_is_a_threshold(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["0", "-0.1", "1.01", "90", "90%", "nan", "inf", "most"])
-def test_what_is_no_share_is_refused(text: str) -> None:
+def test_other_values_are_not_a_threshold(text: str) -> None:
     with pytest.raises(SettingsError, match=f"NBA_PREDICTIONS_COMPLETION_THRESHOLD={text} "):
         Settings.from_environment({"NBA_PREDICTIONS_COMPLETION_THRESHOLD": text})
 
 
 @pytest.mark.parametrize(
-    ("environment", "words"),
+    ("environment", "problem"),
     [
-        ({"NBA_PREDICTIONS_PROFILE": "gpc"}, "NBA_PREDICTIONS_PROFILE=gpc is unknown; choose"),
-        ({"NBA_PREDICTIONS_SOURCE": "file"}, "SOURCE=file is unknown; choose simulated or files"),
-        ({"NBA_PREDICTIONS_SOURCE": "files"}, "NBA_PREDICTIONS_DATA is not set"),
         (
-            {"NBA_PREDICTIONS_SOURCE": "files", "NBA_PREDICTIONS_DATA": "/no/such/folder"},
-            "NBA_PREDICTIONS_DATA=/no/such/folder is no folder",
+            {"PROFILE": "gpc"},
+            (
+                "NBA_PREDICTIONS_PROFILE=gpc is not valid; use embedded or gcp, for example "
+                "NBA_PREDICTIONS_PROFILE=gcp"
+            ),
+        ),
+        ({"SOURCE": "file"}, "SOURCE=file is not valid; use simulated or files, for example"),
+        (
+            {"SOURCE": "files"},
+            (
+                "NBA_PREDICTIONS_DATA is not set: the source files requires it; use an existing "
+                "folder with input files, for example NBA_PREDICTIONS_DATA=./data"
+            ),
         ),
         (
-            {"NBA_PREDICTIONS_SOURCE": "files", "NBA_PREDICTIONS_DATA": __file__},
-            "is no folder",
+            {"SOURCE": "files", "DATA": "/no/such/folder"},
+            "NBA_PREDICTIONS_DATA=/no/such/folder is not valid: it is not a folder; use",
         ),
+        ({"SOURCE": "files", "DATA": __file__}, "is not valid: it is not a folder; use"),
     ],
 )
-def test_a_setting_that_cannot_be_used_is_refused_by_name_and_value(
-    environment: dict[str, str], words: str
+def test_an_error_names_the_variable_its_value_and_an_example(
+    environment: dict[str, str], problem: str
 ) -> None:
-    with pytest.raises(SettingsError) as refused:
-        Settings.from_environment(environment)
-    assert words in str(refused.value)
+    with pytest.raises(SettingsError) as error:
+        Settings.from_environment({f"NBA_PREDICTIONS_{k}": v for k, v in environment.items()})
+    assert problem in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_an_error_lists_all_problems_one_per_line() -> None:
+    with pytest.raises(SettingsError) as error:
+        Settings.from_environment(
+            {
+                "NBA_PREDICTIONS_PROFILE": "gcp",
+                "NBA_PREDICTIONS_SOURCE": "files",
+                "NBA_PREDICTIONS_MIN_LINE_SHARE": "35",
+                "NBA_PREDICTIONS_GCP_DATASET": "nba-predictions",
+                "NBA_PREDICTIONS_COMPLETION_TRESHOLD": "0.5",
+            }
+        )
+    assert [line.split(maxsplit=1)[0] for line in str(error.value).splitlines()] == [
+        "NBA_PREDICTIONS_COMPLETION_TRESHOLD",
+        "NBA_PREDICTIONS_DATA",
+        "NBA_PREDICTIONS_MIN_LINE_SHARE=35",
+        "NBA_PREDICTIONS_GCP_PROJECT",
+        "NBA_PREDICTIONS_GCP_DATASET=nba-predictions",
+    ]
+
+
+def test_an_invalid_profile_or_source_is_the_only_problem() -> None:
+    """The defaults that depend on it are not reported as problems."""
+    for name in ("PROFILE", "SOURCE"):
+        with pytest.raises(SettingsError) as error:
+            Settings.from_environment({f"NBA_PREDICTIONS_{name}": "other"})
+        assert str(error.value).count("\n") == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("NBA_PREDICTIONS_ALERT_URL", "NBA_PREDICTIONS_ALERT_URLS"),
+        ("NBA_PREDICTIONS_COMPLETION_TRESHOLD", "NBA_PREDICTIONS_COMPLETION_THRESHOLD"),
+        ("NBA_PREDICTIONS_GCPPROJECT", "NBA_PREDICTIONS_GCP_PROJECT"),
+    ],
+)
+def test_a_misspelled_variable_is_refused_with_a_suggestion(name: str, meant: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name} is unknown; did you mean {meant}"):
+        Settings.from_environment({name: "1"})
+
+
+def test_other_unknown_variables_cause_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    unknown = {
+        "NBA_PREDICTIONS_SERVICE_HOST": "10.0.0.1",
+        "NBA_PREDICTIONS_PORT_80_TCP": "tcp://10.0.0.1:80",
+        "NBA_PREDICTIONS_TEST_DATA": "data",
+        "NBA_PREDICTION_HOME": "elsewhere",
+    }
+    logger = logging.getLogger("nba_predictions")
+    propagates, logger.propagate = logger.propagate, True
+    try:
+        assert Settings.from_environment(unknown) == Settings()
+    finally:
+        logger.propagate = propagates
+    assert [record.getMessage() for record in caplog.records] == [
+        "NBA_PREDICTIONS_PORT_80_TCP is not a setting and has no effect",
+        "NBA_PREDICTIONS_SERVICE_HOST is not a setting and has no effect",
+    ]
 
 
 def test_the_address_of_the_code_is_an_address_or_none() -> None:
     variable, address = "NBA_PREDICTIONS_CODE_URL", "https://example.org/team/code/blob/main"
     assert Settings.from_environment({}).code_url is None
     assert Settings.from_environment({variable: address}).code_url == address
-    with pytest.raises(SettingsError, match=f"{variable}=main is no address of a web page"):
+    with pytest.raises(
+        SettingsError, match=f"{variable}=main is not valid: it is not the address of a web page"
+    ):
         Settings.from_environment({variable: "main"})
-
-
-def test_the_documented_variables_are_the_ones_that_are_read() -> None:
-    from nba_predictions import settings
-
-    class Recording(dict[str, str]):
-        asked: set[str] = set()  # noqa: RUF012
-
-        def get(self, key: str, default: str | None = None) -> str | None:  # type: ignore[override]
-            self.asked.add(key)
-            return super().get(key, default)
-
-    environment = Recording(
-        NBA_PREDICTIONS_PROFILE="gcp",
-        NBA_PREDICTIONS_SOURCE="files",
-        NBA_PREDICTIONS_DATA=str(HERE),
-        NBA_PREDICTIONS_GCP_PROJECT="my-project",
-    )
-    Settings.from_environment(environment)
-    documented = settings.__doc__ or ""
-    assert all(f"| {variable} |" in documented for variable in environment.asked)
-    assert documented.count("| NBA_PREDICTIONS_") == len(environment.asked)
 
 
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("GATES", "off", "NBA_PREDICTIONS_GATES=off is unknown; choose wait or warn"),
-        ("GATES_ONLY_WARN", "lines_are_fresh,all", "there is no gate all; choose among"),
-        ("MIN_LINE_SHARE", "35", "MIN_LINE_SHARE=35 cannot be used; choose a share from 0"),
-        ("MIN_LINE_SHARE", "nan", "MIN_LINE_SHARE=nan cannot be used"),
-        ("MAX_LINE_AGE_DAYS", "1.5", "MAX_LINE_AGE_DAYS=1.5 cannot be used; choose a whole"),
-        ("MAX_LINE_AGE_DAYS", "-1", "MAX_LINE_AGE_DAYS=-1 cannot be used"),
-        ("MAX_GAMES_MISSING", "some", "MAX_GAMES_MISSING=some cannot be used"),
+        ("GATES", "off", "NBA_PREDICTIONS_GATES=off is not valid; use wait or warn"),
+        ("GATES_ONLY_WARN", "lines_are_fresh,all", "it names all; the gates are schedule_is_known"),
+        ("MIN_LINE_SHARE", "35", "MIN_LINE_SHARE=35 is not valid; use a share from 0 to 1"),
+        ("MIN_LINE_SHARE", "nan", "MIN_LINE_SHARE=nan is not valid"),
+        ("MAX_LINE_AGE_DAYS", "1.5", "MAX_LINE_AGE_DAYS=1.5 is not valid; use a whole number"),
+        ("MAX_LINE_AGE_DAYS", "-1", "MAX_LINE_AGE_DAYS=-1 is not valid"),
+        ("MAX_GAMES_MISSING", "some", "MAX_GAMES_MISSING=some is not valid"),
     ],
 )
-def test_a_gate_cannot_be_opened_by_a_setting_that_nobody_understands(
-    name: str, value: str, words: str
-) -> None:
-    with pytest.raises(SettingsError) as refused:
+def test_an_invalid_setting_does_not_disable_a_gate(name: str, value: str, words: str) -> None:
+    with pytest.raises(SettingsError) as error:
         Settings.from_environment({f"NBA_PREDICTIONS_{name}": value})
-    assert words in str(refused.value)
+    assert words in str(error.value)
 
 
 def test_bars_and_gates_are_read() -> None:
@@ -154,14 +239,11 @@ def test_bars_and_gates_are_read() -> None:
     assert none.gates_only_warn == frozenset()
 
 
-GCP = {"NBA_PREDICTIONS_PROFILE": "gcp", "NBA_PREDICTIONS_GCP_PROJECT": "my-project"}
-
-
-def test_the_embedded_profile_asks_for_nothing_of_google() -> None:
+def test_the_embedded_profile_ignores_names_in_google_cloud() -> None:
     assert Settings.from_environment({"NBA_PREDICTIONS_GCP_PROJECT": "NOT A PROJECT"}).gcp is None
 
 
-def test_real_and_simulated_nights_have_no_place_in_common() -> None:
+def test_real_and_simulated_nights_share_no_dataset_topic_or_home() -> None:
     files = {"NBA_PREDICTIONS_SOURCE": "files", "NBA_PREDICTIONS_DATA": str(HERE)}
     real = Settings.from_environment({**GCP, **files})
     simulated = Settings.from_environment(GCP)
@@ -178,8 +260,10 @@ def test_real_and_simulated_nights_have_no_place_in_common() -> None:
     assert len({real.home, simulated.home, Settings.from_environment({}).home}) == 3
 
 
-def test_a_missing_project_is_asked_for_with_an_example() -> None:
-    with pytest.raises(SettingsError, match=r"NBA_PREDICTIONS_GCP_PROJECT is not set.*e\.g\. "):
+def test_the_gcp_profile_requires_a_project() -> None:
+    with pytest.raises(
+        SettingsError, match=r"NBA_PREDICTIONS_GCP_PROJECT is not set.*for example "
+    ):
         Settings.from_environment({"NBA_PREDICTIONS_PROFILE": "gcp"})
 
 
@@ -194,32 +278,35 @@ def test_a_missing_project_is_asked_for_with_an_example() -> None:
         ("TOPIC", "projects/p/topics/t"),
     ],
 )
-def test_a_name_that_google_would_refuse_is_refused_first(name: str, value: str) -> None:
+def test_a_name_that_google_cloud_does_not_accept_is_refused(name: str, value: str) -> None:
     variable = f"NBA_PREDICTIONS_GCP_{name}"
-    with pytest.raises(SettingsError, match=f"{variable}={value} cannot be used.*look like"):
+    with pytest.raises(SettingsError, match=f"{variable}={value} is not valid.*for example"):
         Settings.from_environment({**GCP, variable: value})
 
 
-def test_destinations_of_alerts_are_separated_by_blanks_and_not_printed_with_the_settings() -> None:
+def test_alert_urls_are_separated_by_spaces_and_never_printed() -> None:
     urls = " slack://a/b/TIiajkdnlazkcOXr\n\tmailtos://me:passw0rd@example.com  "
     settings = Settings.from_environment({"NBA_PREDICTIONS_ALERT_URLS": urls})
-    assert settings.alert_urls == (
+    assert tuple(url.get_secret_value() for url in settings.alert_urls) == (
         "slack://a/b/TIiajkdnlazkcOXr",
         "mailtos://me:passw0rd@example.com",
     )
-    assert "TIiajkdnlazkcOXr" not in repr(settings)
-    assert "passw0rd" not in repr(settings)
+    for text in (repr(settings), str(settings), settings.model_dump_json()):
+        assert "TIiajkdnlazkcOXr" not in text
+        assert "passw0rd" not in text
 
 
 @pytest.mark.parametrize(
     "address", ["http://localhost:3000", "https://dagster.example.com", "https://x.org/dagster/"]
 )
-def test_an_address_of_a_web_page_is_where_the_ui_is(address: str) -> None:
+def test_the_ui_has_the_address_of_a_web_page(address: str) -> None:
     assert Settings.from_environment({"NBA_PREDICTIONS_UI_URL": address}).ui_url == address
 
 
 @pytest.mark.parametrize("address", ["localhost:3000", "ftp://x", "https://", "http://x?y=1"])
-def test_what_is_no_address_of_a_web_page_is_refused(address: str) -> None:
+def test_other_addresses_are_refused(address: str) -> None:
     variable = "NBA_PREDICTIONS_UI_URL"
-    with pytest.raises(SettingsError, match=f"{variable}={re.escape(address)} is no address"):
+    with pytest.raises(
+        SettingsError, match=f"{variable}={re.escape(address)} is not valid: it is not the address"
+    ):
         Settings.from_environment({variable: address})

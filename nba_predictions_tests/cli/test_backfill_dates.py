@@ -73,7 +73,7 @@ REPORTS = (
 
 
 def show_progress(home: Path) -> None:
-    settings = Settings("embedded", "simulated", None, home, 0.9)
+    settings = Settings(home=home)
     with _progress(settings, len(REPORTS)) as show:
         for report in REPORTS:
             milestone("date_backfilled", str(report.game_date))

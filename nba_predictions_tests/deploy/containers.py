@@ -17,7 +17,7 @@ from dagster._cli import create_dagster_cli
 from dagster._daemon.cli import create_dagster_daemon_cli
 from dagster_webserver.cli import dagster_webserver
 
-from nba_predictions import settings
+from nba_predictions.settings import PREFIX, Settings
 from nba_predictions_tests.conftest import REPOSITORY
 
 DEPLOY = REPOSITORY / "deploy"
@@ -116,7 +116,7 @@ def variables_of(value: Any) -> set[str]:
 
 
 def variables_of_settings() -> set[str]:
-    return set(re.findall(r"^\| (NBA_PREDICTIONS_\w+) \|", settings.__doc__ or "", re.MULTILINE))
+    return {f"{PREFIX}{field.upper()}" for field in Settings.model_fields}
 
 
 def installed(command: list[str]) -> list[str]:

@@ -141,7 +141,7 @@ class Pipeline:
         models_in: Path | None = None,
         completion_threshold: float = 0.9,
     ) -> Pipeline:
-        settings = Settings("embedded", "simulated", None, home, completion_threshold)
+        settings = Settings(home=home, completion_threshold=completion_threshold)
         resources = build_resources(settings)
         for name in ("warehouse", "batches", "publisher"):
             resources[name] = Breakable(resources[name])

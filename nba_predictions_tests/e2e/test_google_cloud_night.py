@@ -14,7 +14,7 @@ import pytest
 from nba_predictions.definitions import build_definitions, build_resources
 from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.nightly.audit import audit_night
-from nba_predictions.settings import GoogleCloud, Settings
+from nba_predictions.settings import Settings
 from nba_predictions.training.model_store import ModelStore
 from nba_predictions.warehouse.bigquery_warehouse import BigQueryWarehouse, exact
 from nba_predictions_tests.e2e.compare_profiles import COLUMNS, differences
@@ -59,8 +59,13 @@ def cloud_night(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[CloudNight]:
     name = uuid.uuid4().hex[:12]
-    place = GoogleCloud("test-project", "US", f"night_{name}", "(default)", f"night-{name}")
-    settings = Settings("gcp", "simulated", None, tmp_path, 0.9, place)
+    settings = Settings(
+        profile="gcp",
+        home=tmp_path,
+        gcp_project="test-project",
+        gcp_dataset=f"night_{name}",
+        gcp_topic=f"night-{name}",
+    )
     with (
         HttpProxy(f"http://{bigquery_standin.address}") as bigquery,
         GrpcProxy(firestore_standin.address) as firestore,

@@ -44,7 +44,7 @@ class RealNight:
 @pytest.fixture(scope="module")
 def night(tmp_path_factory: pytest.TempPathFactory, real_data_dir: Path) -> RealNight:
     home = tmp_path_factory.mktemp("real")
-    settings = Settings("embedded", "files", real_data_dir, home, 0.9)
+    settings = Settings(source="files", data=real_data_dir, home=home)
     definitions = build_definitions(build_resources(settings))
     instance = dg.DagsterInstance.ephemeral()
 

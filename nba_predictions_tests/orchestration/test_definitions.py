@@ -6,11 +6,11 @@ import importlib
 import re
 from datetime import date
 from pathlib import Path
+from typing import get_args
 
 import dagster as dg
 import pytest
 
-from nba_predictions import settings
 from nba_predictions.batch_store.sqlite_store import SQLiteBatchStore
 from nba_predictions.definitions import PROFILES, build_definitions, build_resources, defs
 from nba_predictions.domain.policies.input_gates import GATES
@@ -63,7 +63,7 @@ def test_the_merge_depends_on_the_staged_players() -> None:
 
 
 def test_game_dates_start_at_the_first_date_of_the_source(tmp_path: Path) -> None:
-    resources = build_resources(Settings("embedded", "simulated", None, tmp_path, 0.9))
+    resources = build_resources(Settings(home=tmp_path))
     for first, start in ((date(2021, 10, 19), "2021-10-19"), (None, "2000-10-01")):
         league = SimulatedLeague()
         league.first_date = first
@@ -172,4 +172,4 @@ def test_the_files_source_reads_the_configured_folder(tmp_path: Path) -> None:
 
 
 def test_every_profile_has_its_backends() -> None:
-    assert set(PROFILES) == set(settings.PROFILES)
+    assert set(PROFILES) == set(get_args(Settings.model_fields["profile"].annotation))

@@ -207,7 +207,7 @@ class Afternoon:
 
     @property
     def settings(self) -> Settings:
-        return Settings("embedded", "files", self.folder, self.home, 0.9)
+        return Settings(source="files", data=self.folder, home=self.home)
 
     def store(self) -> None:
         """Store the inputs, as a run of the date does."""

@@ -26,7 +26,7 @@ class InstallError(RuntimeError):
 
 def home() -> Path:
     """Return the folder of the installed stand-ins."""
-    return Path(os.environ.get("NBA_PREDICTIONS_STANDINS_HOME") or REPOSITORY / ".standins")
+    return Path(os.environ.get("NBA_PREDICTIONS_TEST_STANDINS_HOME") or REPOSITORY / ".standins")
 
 
 def bigquery() -> tuple[list[str], dict[str, str]]:

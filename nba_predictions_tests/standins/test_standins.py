@@ -96,7 +96,7 @@ def test_a_server_named_in_the_environment_is_used_and_not_stopped(
 def test_a_failed_installation_reports_the_cause(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("NBA_PREDICTIONS_STANDINS_HOME", str(tmp_path))
+    monkeypatch.setenv("NBA_PREDICTIONS_TEST_STANDINS_HOME", str(tmp_path))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     with pytest.raises(install.InstallError, match="cloudbox") as failed:
         install.pubsub()

@@ -17,7 +17,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 #: If set, a missing browser fails the tests instead of skipping them, for example in CI.
 NEEDED = "NBA_PREDICTIONS_TESTS_NEED_BROWSER"
 #: The folder for screenshots. Without it, none are taken.
-SCREENSHOTS = "NBA_PREDICTIONS_SCREENSHOTS"
+SCREENSHOTS = "NBA_PREDICTIONS_TEST_SCREENSHOTS"
 #: The longest time for a page to load and for a run to finish, on a busy machine.
 PAGE_SECONDS, RUN_SECONDS = 60, 240
 _OPTIONS = (

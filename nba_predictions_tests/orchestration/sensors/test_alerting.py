@@ -66,7 +66,7 @@ class Alerting:
         self.resources: dict[str, Any] = {
             "batches": SQLiteBatchStore(folder / "batches.sqlite"),
             "notifier": AppriseNotifier([]),
-            "settings": Settings("embedded", "simulated", None, folder, 0.9),
+            "settings": Settings(home=folder),
         }
 
     def tick(self, kind: Kind) -> str:
