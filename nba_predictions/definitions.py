@@ -1,21 +1,14 @@
-"""Everything wired together. The only place that knows which backends a profile uses."""
+"""Wire the pipeline: the only place that chooses the backends of a profile."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 import dagster as dg
 
-from nba_predictions.alerts.apprise_notifier import AppriseNotifier
-from nba_predictions.batch_store.sqlite_store import SQLiteBatchStore
 from nba_predictions.domain.errors import SettingsError
-from nba_predictions.inputs.files import FilesSource
-from nba_predictions.inputs.port import LeagueSource
-from nba_predictions.inputs.simulated import SimulatedLeague
-from nba_predictions.messaging.outbox import OutboxPublisher
 from nba_predictions.orchestration import jobs, maintenance, schedules
 from nba_predictions.orchestration.assets import (
     features,
@@ -30,69 +23,85 @@ from nba_predictions.orchestration.catalog import catalogued
 from nba_predictions.orchestration.checks import batch_checks, input_gates
 from nba_predictions.orchestration.io_managers import assets_folder, io_managers
 from nba_predictions.orchestration.partitions import starting_at
+from nba_predictions.orchestration.resources import (
+    AppriseNotifierResource,
+    DuckDBWarehouseResource,
+    FilesSourceResource,
+    ModelStoreResource,
+    OutboxPublisherResource,
+    SimulatedLeagueResource,
+    SQLiteBatchStoreResource,
+    open_adapters,
+)
 from nba_predictions.orchestration.sensors import alerting, batch_followup, gate_retry
 from nba_predictions.settings import Settings
-from nba_predictions.training.model_store import ModelStore
-from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
 
 
-def league_source(settings: Settings) -> LeagueSource:
-    """Return the source that the settings name."""
-    if settings.source == "files" and settings.data is not None:
-        return FilesSource(settings.data)
-    return SimulatedLeague()
+def league_source(settings: Settings) -> Any:
+    """Return the resource of the configured input source."""
+    if settings.source == "files":
+        return FilesSourceResource(folder=str(settings.data))
+    return SimulatedLeagueResource()
 
 
 def embedded(settings: Settings) -> dict[str, Any]:
-    """Return the backends of the embedded profile: everything in one folder, nothing to start."""
+    """Return the backends of the profile `embedded`: files in one folder, no service."""
+    home = settings.home
     return {
-        "warehouse": DuckDBWarehouse(settings.home / "warehouse.duckdb", settings.home / "staging"),
-        "batches": SQLiteBatchStore(settings.home / "batches.sqlite"),
-        "publisher": OutboxPublisher(settings.home / "outbox.sqlite"),
+        "warehouse": DuckDBWarehouseResource(
+            path=str(home / "warehouse.duckdb"), staging=str(home / "staging")
+        ),
+        "batches": SQLiteBatchStoreResource(path=str(home / "batches.sqlite")),
+        "publisher": OutboxPublisherResource(path=str(home / "outbox.sqlite")),
     }
 
 
 def gcp(settings: Settings) -> dict[str, Any]:
-    """Return the backends of the gcp profile: BigQuery, Firestore and Pub/Sub.
+    """Return the backends of the profile `gcp`: BigQuery, Firestore and Pub/Sub."""
+    # Imported here because an embedded night does not need these clients.
+    from nba_predictions.orchestration import gcp_resources
 
-    Nothing is connected before it is used.
-    """
-    # Here, because these clients take two seconds to import that an embedded night does not have.
-    from nba_predictions.batch_store.firestore_store import FirestoreBatchStore
-    from nba_predictions.messaging.pubsub import PubSubPublisher
-    from nba_predictions.warehouse.bigquery_warehouse import BigQueryConnection, BigQueryWarehouse
-
-    place = settings.gcp
-    if place is None:
-        raise SettingsError("the profile gcp was chosen without its settings")
-    connection = BigQueryConnection(project=place.project, location=place.location)
+    cloud = settings.gcp
+    if cloud is None:
+        raise SettingsError("the profile gcp is used without its settings")
     return {
-        "warehouse": BigQueryWarehouse(connection, place.dataset),
-        "batches": FirestoreBatchStore(place.project, place.dataset, place.database),
-        "publisher": PubSubPublisher(place.project, place.topic),
+        "warehouse": gcp_resources.BigQueryWarehouseResource(
+            project=cloud.project, location=cloud.location, dataset=cloud.dataset
+        ),
+        "batches": gcp_resources.FirestoreBatchStoreResource(
+            project=cloud.project, namespace=cloud.dataset, database=cloud.database
+        ),
+        "publisher": gcp_resources.PubSubPublisherResource(
+            project=cloud.project, topic=cloud.topic
+        ),
     }
 
 
 PROFILES: Mapping[str, Callable[[Settings], dict[str, Any]]] = {"embedded": embedded, "gcp": gcp}
 
 
-def build_resources(settings: Settings) -> dict[str, Any]:
-    """Return all resources for some settings, by the names that assets and sensors ask for."""
+def configured_resources(settings: Settings) -> dict[str, Any]:
+    """Return all resources, by the names that assets, checks and sensors ask for."""
+    alert_urls = dg.EnvVar("NBA_PREDICTIONS_ALERT_URLS") if settings.alert_urls else ""
     return {
         "settings": settings,
         "league": league_source(settings),
-        "model_store": ModelStore(settings.home / "models"),
-        # A process that lives long must look anew: a source answers as it did when first asked.
-        "open_league": partial(league_source, settings),
-        "notifier": AppriseNotifier([url.get_secret_value() for url in settings.alert_urls]),
+        "model_store": ModelStoreResource(folder=str(settings.home / "models")),
+        "notifier": AppriseNotifierResource(urls=alert_urls),
         **io_managers(assets_folder(settings.home)),
         **PROFILES[settings.profile](settings),
     }
 
 
+def build_resources(settings: Settings) -> dict[str, Any]:
+    """Return the adapters that the resources create, for use outside of a Dagster run."""
+    return open_adapters(configured_resources(settings))
+
+
 def build_definitions(resources: dict[str, Any]) -> dg.Definitions:
-    """Return the definitions over some resources."""
-    first_date = resources["league"].first_date
+    """Return the definitions over some resources, or over the adapters that they create."""
+    (league,) = open_adapters({"league": resources["league"]}).values()
+    first_date = league.first_date
     return dg.Definitions(
         assets=catalogued(
             starting_at(
@@ -106,33 +115,17 @@ def build_definitions(resources: dict[str, Any]) -> dg.Definitions:
         asset_checks=starting_at(
             first_date, dg.load_asset_checks_from_modules([batch_checks, input_gates])
         ),
-        jobs=[
-            jobs.nightly_predictions,
-            jobs.refresh_predictions,
-            jobs.replay_players,
-            jobs.finish_batch,
-            jobs.publish_phase5_completion,
-            jobs.grade_predictions,
-            jobs.train_models,
-            maintenance.maintenance,
-        ],
-        schedules=[
-            schedules.predict_today_at_7_eastern,
-            schedules.grade_yesterday_at_6_eastern,
-            schedules.refresh_when_inputs_changed,
-            schedules.train_on_monday_at_5_30_eastern,
-            schedules.maintain_on_sunday_at_4_eastern,
-        ],
+        jobs=[*jobs.JOBS, maintenance.maintenance],
+        schedules=schedules.SCHEDULES,
         sensors=[
-            batch_followup.publish_cleaned_batches,
-            batch_followup.settle_stalled_batches,
+            *batch_followup.FOLLOWUP_SENSORS,
             gate_retry.predict_waiting_nights,
             *alerting.ALERT_SENSORS,
         ],
         resources=resources,
-        # A step in a process of its own costs seconds; the work of one takes milliseconds.
+        # A process per step costs seconds, and most steps take milliseconds.
         executor=dg.in_process_executor,
     )
 
 
-defs = build_definitions(build_resources(Settings.from_environment(os.environ)))
+defs = build_definitions(configured_resources(Settings.from_environment(os.environ)))

@@ -75,8 +75,8 @@ def google_cloud_warehouse(
     with temporary_warehouse() as warehouse:
 
         def run(sql: str, table: Table) -> Any:
-            with warehouse.connection.get_client() as client:
-                return client.query_and_wait(sql.format(f"`{warehouse.where(table)}`"))
+            client = warehouse.client
+            return client.query_and_wait(sql.format(f"`{warehouse.where(table)}`"))
 
         def rows(table: Table) -> list[dict[str, Any]]:
             found = run("SELECT * FROM {}", table).to_arrow()

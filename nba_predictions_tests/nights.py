@@ -40,6 +40,7 @@ from nba_predictions.nightly.staging import (
     stage_players,
 )
 from nba_predictions.nightly.start import players_to_stage
+from nba_predictions.orchestration.resources import open_adapters
 from nba_predictions.settings import Settings
 from nba_predictions.warehouse.bigquery_warehouse import exact
 from nba_predictions.warehouse.port import Warehouse
@@ -75,7 +76,7 @@ class Home:
     def open(self) -> Parts:
         """Open new backends, as another process would."""
         os.environ.update(self.environment)
-        return Parts(**PROFILES[self.settings.profile](self.settings))
+        return Parts(**open_adapters(PROFILES[self.settings.profile](self.settings)))
 
 
 @dataclass(frozen=True)
@@ -189,40 +190,45 @@ def embedded_scene(folder: Path) -> Scene:
     return Scene(home, read_table, read_messages, list_staging)
 
 
+def cloud_settings(home: Path, name: str) -> Settings:
+    """Settings of the profile `gcp` with a dataset and a topic of their own."""
+    return Settings(
+        profile="gcp",
+        home=home,
+        gcp_project="test-project",
+        gcp_dataset=f"night_{name}",
+        gcp_topic=f"night-{name}",
+    )
+
+
 def cloud_scene(
     folder: Path, environment: Mapping[str, str], subscriber: SubscriberClient
 ) -> Scene:
     """Create a home on the stand-ins, as `nba-predictions gcp init` does."""
     name = uuid.uuid4().hex[:12]
-    home = Home(
-        Settings(
-            profile="gcp",
-            home=folder,
-            gcp_project="test-project",
-            gcp_dataset=f"night_{name}",
-            gcp_topic=f"night-{name}",
-        ),
-        environment,
-    )
+    settings = cloud_settings(folder, name)
+    home = Home(settings, environment)
     parts = home.open()
     for set_up in (parts.warehouse.set_up, parts.warehouse.prepare, parts.publisher.prepare):
         set_up()
-    subscription = Subscription(subscriber, "test-project", f"night-{name}", folder / "seen.sqlite")
+    subscription = Subscription(
+        subscriber, str(settings.gcp_project), settings.gcp_topic, folder / "seen.sqlite"
+    )
 
     def read_table(parts: Parts) -> Any:
         target: Any = parts.warehouse
-        with target.connection.get_client() as client:
-            found = client.query_and_wait(f"SELECT * FROM `{target.where(PREDICTIONS)}`")
-            return exact(found.to_arrow(create_bqstorage_client=False), PREDICTIONS)
+        client = target.client
+        found = client.query_and_wait(f"SELECT * FROM `{target.where(PREDICTIONS)}`")
+        return exact(found.to_arrow(create_bqstorage_client=False), PREDICTIONS)
 
     def read_messages() -> list[CompletionMessage]:
         return [CompletionMessage.model_validate_json(m.data) for m in subscription.read()]
 
     def list_staging(parts: Parts) -> list[str]:
         target: Any = parts.warehouse
-        with target.connection.get_client() as client:
-            found = client.list_tables(f"{target.project}.{target.staging_dataset}")
-            return sorted(table.table_id for table in found)
+        client = target.client
+        found = client.list_tables(f"{target.project}.{target.staging_dataset}")
+        return sorted(table.table_id for table in found)
 
     return Scene(home, read_table, read_messages, list_staging)
 

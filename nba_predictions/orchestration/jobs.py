@@ -87,3 +87,13 @@ train_models = dg.define_asset_job(
     description="Trains the models of a week, unless they exist, and compares the models of the "
     "week before with the models in force.",
 )
+
+JOBS = [
+    nightly_predictions,
+    refresh_predictions,
+    replay_players,
+    finish_batch,
+    publish_phase5_completion,
+    grade_predictions,
+    train_models,
+]

@@ -5,7 +5,7 @@ launch it twice. https://docs.dagster.io/guides/automate/schedules
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date, timedelta
 from functools import partial
 
@@ -98,7 +98,7 @@ def maintain_on_sunday_at_4_eastern(context: dg.ScheduleEvaluationContext) -> dg
 )
 def refresh_when_inputs_changed(
     context: dg.ScheduleEvaluationContext,
-    open_league: dg.ResourceParam[Callable[[], LeagueSource]],
+    league: dg.ResourceParam[LeagueSource],
     settings: dg.ResourceParam[Settings],
 ) -> dg.RunRequest | dg.SkipReason:
     """Refresh the date if its inputs differ from the stored inputs of its last run.
@@ -111,7 +111,6 @@ def refresh_when_inputs_changed(
         # A scheduler that was down makes up for its last tick, but inputs of today are not those
         # of the past date.
         return dg.SkipReason(f"{game_date} is over; this tick is too late to refresh it")
-    league = open_league()
     current = {
         "prop_lines": league.prop_lines(game_date),
         "injuries": league.injuries(game_date),
@@ -153,3 +152,12 @@ def frames_digest(frames: Mapping[str, pl.DataFrame]) -> str:
         rows = sorted(map(repr, frame.select(columns).rows()))
         digest.update("\n".join([name, *columns, *rows, ""]).encode())
     return digest.hexdigest()[:16]
+
+
+SCHEDULES = [
+    predict_today_at_7_eastern,
+    grade_yesterday_at_6_eastern,
+    refresh_when_inputs_changed,
+    train_on_monday_at_5_30_eastern,
+    maintain_on_sunday_at_4_eastern,
+]

@@ -9,38 +9,30 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import re
 import threading
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from datetime import date, datetime
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from typing import Any, cast
 
-import google.auth
 import pyarrow as pa
 import pyarrow.parquet as pq
-import requests
-from dagster_gcp import BigQueryResource
 from google.api_core.exceptions import BadRequest, NotFound
-from google.auth.credentials import AnonymousCredentials
-from google.auth.transport.requests import AuthorizedSession
 from google.cloud import bigquery
 from google.cloud.bigquery.retry import DEFAULT_RETRY
-from pydantic import PrivateAttr
-from requests.adapters import HTTPAdapter
 
 from nba_predictions import google_cloud
 from nba_predictions.domain.batches.reconciliation import MergeCounts, TargetCounts
 from nba_predictions.domain.batches.verdict import STAGING_KEPT
 from nba_predictions.domain.errors import SettingsError
 from nba_predictions.domain.tables import TABLES, Column, Table
-from nba_predictions.google_cloud import connect, persist
+from nba_predictions.google_cloud import persist
 from nba_predictions.sql import (
     count_staged_statement,
     create_table_statement,
@@ -61,50 +53,18 @@ TABLES_PER_QUERY = 900
 JOB_SECONDS = 600.0
 
 
-class BigQueryConnection(BigQueryResource):
-    """dagster-gcp's resource with one client for all threads, and a pool of connections.
-
-    The variable BIGQUERY_EMULATOR_HOST, which the client library reads, needs no credentials.
-    """
-
-    _lock: threading.Lock = PrivateAttr(default_factory=threading.Lock)
-    _client: bigquery.Client | None = PrivateAttr(None)
-
-    @contextmanager
-    def get_client(self) -> Iterator[bigquery.Client]:
-        """Yield the client of this process; it stays open."""
-        with self._lock:
-            if self._client is None:
-                self._client = self._connect()
-        yield self._client
-
-    def _connect(self) -> bigquery.Client:
-        credentials: Any = AnonymousCredentials()
-        session: requests.Session = requests.Session()
-        if not os.environ.get("BIGQUERY_EMULATOR_HOST"):
-            credentials, _ = connect(lambda: google.auth.default(scopes=bigquery.Client.SCOPE))
-            session = AuthorizedSession(credentials)
-        # With fewer connections than threads each further call would open one of its own.
-        for scheme in ("https://", "http://"):
-            session.mount(scheme, HTTPAdapter(pool_maxsize=LOADS_AT_ONCE))
-        return bigquery.Client(
-            project=self.project,
-            location=self.location,
-            credentials=credentials,
-            _http=session,
-        )
-
-
 @dataclass(frozen=True)
 class BigQueryWarehouse:
-    """`dataset` holds the tables, `{dataset}_staging` what is staged."""
+    """`dataset` holds the tables, `{dataset}_staging` what is staged.
 
-    connection: BigQueryConnection
+    `open_client` is called once; all threads share the client.
+    """
+
+    project: str
+    location: str
     dataset: str
-
-    @property
-    def project(self) -> str:
-        return str(self.connection.project)
+    open_client: Callable[[], AbstractContextManager[bigquery.Client]] = field(repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     @property
     def stagings_at_once(self) -> int:
@@ -123,11 +83,11 @@ class BigQueryWarehouse:
             if self._dataset_there(name):
                 continue
             dataset = bigquery.Dataset(f"{self.project}.{name}")
-            dataset.location = self.connection.location
+            dataset.location = self.location
             if expiration is not None:
                 dataset.default_table_expiration_ms = int(expiration.total_seconds() * 1000)
-            persist(partial(self._client.create_dataset, dataset, exists_ok=True))
-            made.append(f"dataset {self.project}.{name} in {self.connection.location}")
+            persist(partial(self.client.create_dataset, dataset, exists_ok=True))
+            made.append(f"dataset {self.project}.{name} in {self.location}")
         return made
 
     def prepare(self) -> list[str]:
@@ -168,7 +128,7 @@ class BigQueryWarehouse:
 
         def load() -> int:
             buffer.seek(0)
-            job = self._client.load_table_from_file(
+            job = self.client.load_table_from_file(
                 buffer, f"{self._staging}.{staged}", job_config=config
             )
             job.result(
@@ -306,7 +266,7 @@ class BigQueryWarehouse:
 
     def _columns_of(self, target: str) -> set[str] | None:
         try:
-            return {c.name for c in persist(lambda: self._client.get_table(target)).schema}
+            return {c.name for c in persist(lambda: self.client.get_table(target)).schema}
         except NotFound:
             if not self._dataset_there(self.dataset):
                 raise SettingsError(
@@ -317,14 +277,14 @@ class BigQueryWarehouse:
 
     def _dataset_there(self, name: str) -> bool:
         try:
-            persist(lambda: self._client.get_dataset(f"{self.project}.{name}"))
+            persist(lambda: self.client.get_dataset(f"{self.project}.{name}"))
         except NotFound:
             return False
         return True
 
     def _delete(self, tables: Sequence[str]) -> None:
         def delete(name: str) -> None:
-            persist(lambda: self._client.delete_table(name, not_found_ok=True))
+            persist(lambda: self.client.delete_table(name, not_found_ok=True))
 
         with ThreadPoolExecutor(LOADS_AT_ONCE, thread_name_prefix="drop") as pool:
             list(pool.map(delete, tables))
@@ -337,7 +297,7 @@ class BigQueryWarehouse:
         def run() -> _Result:
             # A poll that fails is made again by the client: the job itself goes on meanwhile.
             retry = DEFAULT_RETRY.with_timeout(google_cloud.PERSIST_SECONDS / 2)
-            job = self._client.query(sql, job_config=config, retry=retry, job_retry=None)
+            job = self.client.query(sql, job_config=config, retry=retry, job_retry=None)
             try:
                 rows = job.result(timeout=JOB_SECONDS, retry=retry, job_retry=None)
             except BadRequest as error:
@@ -359,8 +319,14 @@ class BigQueryWarehouse:
         return f"{self.project}.{self.staging_dataset}"
 
     @property
-    def _client(self) -> bigquery.Client:
-        with self.connection.get_client() as client:
+    def client(self) -> bigquery.Client:
+        """The client of this process. It stays open."""
+        with self._lock:
+            return self._connected
+
+    @cached_property
+    def _connected(self) -> bigquery.Client:
+        with self.open_client() as client:
             return client
 
 

@@ -39,9 +39,9 @@ def cloud_rows(game_date: date) -> pl.DataFrame:
     settings = Settings.from_environment({**os.environ, "NBA_PREDICTIONS_PROFILE": "gcp"})
     warehouse = PROFILES["gcp"](settings)["warehouse"]
     sql = f"SELECT {', '.join(COLUMNS)} FROM `{warehouse.where(PREDICTIONS)}`"
-    with warehouse.connection.get_client() as client:
-        found = client.query_and_wait(f"{sql} WHERE game_date = '{game_date}'")
-        return pl.DataFrame(exact(found.to_arrow(create_bqstorage_client=False), PREDICTIONS))
+    client = warehouse.client
+    found = client.query_and_wait(f"{sql} WHERE game_date = '{game_date}'")
+    return pl.DataFrame(exact(found.to_arrow(create_bqstorage_client=False), PREDICTIONS))
 
 
 def differences(embedded: pl.DataFrame, cloud: pl.DataFrame) -> list[str]:

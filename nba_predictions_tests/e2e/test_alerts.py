@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -49,7 +49,9 @@ class Daemon:
 
 
 def alerting_to(pipeline: Pipeline, *receivers: Receiver) -> Pipeline:
-    settings = replace(pipeline.resources["settings"], ui_url="https://dagster.example.com")
+    settings = pipeline.resources["settings"].model_copy(
+        update={"ui_url": "https://dagster.example.com"}
+    )
     notifier = AppriseNotifier([receiver.url for receiver in receivers])
     return pipeline.with_resources(notifier=notifier, settings=settings)
 

@@ -191,7 +191,7 @@ def test_with_the_setting_warn_the_night_continues_with_warnings(
     make_pipeline: MakePipeline, league: FramesLeague, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pipeline = make_pipeline(league=of_one_game(league))
-    settings = replace(pipeline.resources["settings"], gates="warn")
+    settings = pipeline.resources["settings"].model_copy(update={"gates": "warn"})
     gated = GatedNight(pipeline.with_resources(settings=settings), monkeypatch)
     night = gated.evaluate_gates()
     assert night.success

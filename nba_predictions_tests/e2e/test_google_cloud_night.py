@@ -14,7 +14,6 @@ import pytest
 from nba_predictions.definitions import build_definitions, build_resources
 from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.nightly.audit import audit_night
-from nba_predictions.settings import Settings
 from nba_predictions.training.model_store import ModelStore
 from nba_predictions.warehouse.bigquery_warehouse import BigQueryWarehouse, exact
 from nba_predictions_tests.e2e.compare_profiles import COLUMNS, differences
@@ -22,6 +21,7 @@ from nba_predictions_tests.e2e.pipeline import GAME_DATE, FramesLeague, Pipeline
 from nba_predictions_tests.faults.grpc_proxy import GrpcProxy
 from nba_predictions_tests.faults.http_proxy import HttpProxy
 from nba_predictions_tests.faults.script import Script
+from nba_predictions_tests.nights import cloud_settings
 from nba_predictions_tests.standins import StandIn
 
 UPLOAD = "^POST /upload/"
@@ -41,9 +41,9 @@ class CloudNight:
 
     def table(self) -> pl.DataFrame:
         target = self.warehouse.where(PREDICTIONS)
-        with self.warehouse.connection.get_client() as client:
-            found = client.query(f"SELECT * FROM `{target}`").result()
-            rows = exact(found.to_arrow(create_bqstorage_client=False), PREDICTIONS)
+        client = self.warehouse.client
+        found = client.query(f"SELECT * FROM `{target}`").result()
+        rows = exact(found.to_arrow(create_bqstorage_client=False), PREDICTIONS)
         frame = pl.DataFrame(rows)
         return frame.sort("game_date", "player_lookup", "system_id", "points_line")
 
@@ -59,13 +59,7 @@ def cloud_night(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[CloudNight]:
     name = uuid.uuid4().hex[:12]
-    settings = Settings(
-        profile="gcp",
-        home=tmp_path,
-        gcp_project="test-project",
-        gcp_dataset=f"night_{name}",
-        gcp_topic=f"night-{name}",
-    )
+    settings = cloud_settings(tmp_path, name)
     with (
         HttpProxy(f"http://{bigquery_standin.address}") as bigquery,
         GrpcProxy(firestore_standin.address) as firestore,

@@ -172,4 +172,5 @@ def test_the_files_source_reads_the_configured_folder(tmp_path: Path) -> None:
 
 
 def test_every_profile_has_its_backends() -> None:
-    assert set(PROFILES) == set(get_args(Settings.model_fields["profile"].annotation))
+    profiles = Settings.model_fields["profile"].annotation
+    assert set(PROFILES) == set(get_args(profiles))

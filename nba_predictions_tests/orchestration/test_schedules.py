@@ -14,7 +14,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from nba_predictions.definitions import build_resources, defs, league_source
+from nba_predictions.definitions import build_resources, configured_resources, defs
 from nba_predictions.orchestration import schedules
 from nba_predictions.orchestration.dagster_internals import due_times
 from nba_predictions.orchestration.jobs import (
@@ -211,7 +211,7 @@ class Afternoon:
 
     def store(self) -> None:
         """Store the inputs, as a run of the date does."""
-        league = league_source(self.settings)
+        league = build_resources(self.settings)["league"]
         for asset in ("prop_lines", "injuries", "schedule"):
             path = self.home / "assets" / asset / f"{GAME_DATE}.parquet"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -255,7 +255,7 @@ def afternoon(tmp_path: Path, files: Path) -> Iterator[Afternoon]:
 
 def test_a_date_is_refreshed_when_its_inputs_changed(afternoon: Afternoon) -> None:
     # One process for all ticks, like a code server.
-    resources = build_resources(afternoon.settings)
+    resources = configured_resources(afternoon.settings)
     first = afternoon.tick(resources)
     assert isinstance(first, dg.RunRequest)
     assert first.partition_key == GAME_DATE.isoformat()

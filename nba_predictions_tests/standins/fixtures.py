@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from nba_predictions.warehouse.bigquery_warehouse import BigQueryConnection, BigQueryWarehouse
+from nba_predictions.orchestration.gcp_resources import PooledBigQueryResource
+from nba_predictions.warehouse.bigquery_warehouse import BigQueryWarehouse
 from nba_predictions_tests.standins.processes import StandIn, start
 
 _served: list[StandIn] = []
@@ -38,14 +39,14 @@ def pubsub_standin() -> Iterator[StandIn]:
 @contextmanager
 def temporary_warehouse() -> Iterator[BigQueryWarehouse]:
     """Yield a prepared warehouse with its own datasets at BIGQUERY_EMULATOR_HOST."""
-    connection = BigQueryConnection(project="test-project", location="US")
-    warehouse = BigQueryWarehouse(connection, f"nba_{uuid.uuid4().hex[:12]}")
+    connection = PooledBigQueryResource(project="test-project", location="US")
+    name = f"nba_{uuid.uuid4().hex[:12]}"
+    warehouse = BigQueryWarehouse("test-project", "US", name, connection.get_client)
     warehouse.set_up()
     warehouse.prepare()
     yield warehouse
-    with connection.get_client() as client:
-        for name in (warehouse.dataset, warehouse.staging_dataset):
-            client.delete_dataset(name, delete_contents=True, not_found_ok=True)
+    for dataset in (warehouse.dataset, warehouse.staging_dataset):
+        warehouse.client.delete_dataset(dataset, delete_contents=True, not_found_ok=True)
 
 
 def standin_limits() -> list[str]:

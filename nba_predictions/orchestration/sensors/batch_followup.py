@@ -92,3 +92,6 @@ def _request(context: dg.SensorEvaluationContext, batch: Batch, job: str) -> dg.
         partition_key=batch.game_date.isoformat(),
         tags={BATCH_TAG: batch.batch_id},
     )
+
+
+FOLLOWUP_SENSORS = [publish_cleaned_batches, settle_stalled_batches]

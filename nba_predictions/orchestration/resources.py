@@ -1,0 +1,119 @@
+"""The resources of the pipeline, each with the configuration that the UI's resources page shows.
+
+A resource creates one adapter. Assets, checks and sensors ask for the port that the adapter
+implements, for example `dg.ResourceParam[Warehouse]`, and never for a resource class. Which profile
+uses which resource is decided in definitions.py.
+
+https://docs.dagster.io/guides/build/external-resources
+"""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import dagster as dg
+
+from nba_predictions.alerts.apprise_notifier import AppriseNotifier
+from nba_predictions.alerts.port import Notifier
+from nba_predictions.batch_store.port import BatchStore
+from nba_predictions.batch_store.sqlite_store import SQLiteBatchStore
+from nba_predictions.inputs.files import FilesSource
+from nba_predictions.inputs.port import LeagueSource
+from nba_predictions.inputs.simulated import SimulatedLeague
+from nba_predictions.messaging.outbox import OutboxPublisher
+from nba_predictions.messaging.port import Publisher
+from nba_predictions.training.model_store import ModelStore
+from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
+from nba_predictions.warehouse.port import Warehouse
+
+T = TypeVar("T")
+
+
+class AdapterResource(dg.ConfigurableResource[T]):
+    """A resource whose value is an adapter. Its fields are what the UI shows."""
+
+    @abstractmethod
+    def open(self) -> T:
+        """Return the adapter. It opens its connections when it uses them, and is never closed."""
+
+    def create_resource(self, context: dg.InitResourceContext) -> T:
+        return self.open()
+
+
+class SimulatedLeagueResource(AdapterResource[LeagueSource]):
+    """A league that does not exist."""
+
+    def open(self) -> LeagueSource:
+        return SimulatedLeague()
+
+
+class FilesSourceResource(AdapterResource[LeagueSource]):
+    """The input files in a folder."""
+
+    folder: str
+
+    def open(self) -> LeagueSource:
+        return FilesSource(Path(self.folder))
+
+
+class ModelStoreResource(AdapterResource[ModelStore]):
+    """The folder of trained models."""
+
+    folder: str
+
+    def open(self) -> ModelStore:
+        return ModelStore(Path(self.folder))
+
+
+class AppriseNotifierResource(AdapterResource[Notifier]):
+    """The destinations of alerts, as apprise URLs separated by spaces.
+
+    The URLs hold secrets. Configure them with `dg.EnvVar`, of which the UI shows only the name.
+    """
+
+    urls: str = ""
+
+    def open(self) -> Notifier:
+        # Dagster resolves an EnvVar only for a run.
+        urls = self.urls.get_value() if isinstance(self.urls, dg.EnvVar) else self.urls
+        return AppriseNotifier((urls or "").split())
+
+
+class DuckDBWarehouseResource(AdapterResource[Warehouse]):
+    """The embedded warehouse: a DuckDB file, and a folder of staging files."""
+
+    path: str
+    staging: str
+
+    def open(self) -> Warehouse:
+        return DuckDBWarehouse(Path(self.path), Path(self.staging))
+
+
+class SQLiteBatchStoreResource(AdapterResource[BatchStore]):
+    """The embedded batch store: a SQLite file."""
+
+    path: str
+
+    def open(self) -> BatchStore:
+        return SQLiteBatchStore(Path(self.path))
+
+
+class OutboxPublisherResource(AdapterResource[Publisher]):
+    """The embedded publisher: a durable outbox in a SQLite file."""
+
+    path: str
+
+    def open(self) -> Publisher:
+        return OutboxPublisher(Path(self.path))
+
+
+def open_adapters(resources: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the adapters that some resources create, for use outside of a run.
+
+    Whatever is not an adapter's resource is returned unchanged.
+    """
+    return {
+        name: resource.open() if isinstance(resource, AdapterResource) else resource
+        for name, resource in resources.items()
+    }
