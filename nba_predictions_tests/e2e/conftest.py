@@ -1,4 +1,4 @@
-"""Nights on a small league. What only reads shares a night; what breaks things has its own."""
+"""Fixtures with pipelines on a small league, each with its own home."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def league() -> FramesLeague:
 
 @pytest.fixture(scope="session")
 def models_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One folder of trained models for all: they are found again by what they were trained on."""
+    """Return the folder of trained models, shared so that equal inputs are trained once."""
     return tmp_path_factory.mktemp("models")
 
 
 @pytest.fixture
 def make_pipeline(tmp_path: Path, league: FramesLeague, models_in: Path) -> MakePipeline:
-    """Build pipelines, each in a home of its own under the test's folder."""
+    """Return a function that builds a pipeline with a new home."""
 
     def make(name: str = "home", **options: object) -> Pipeline:
         arguments: dict[str, object] = {"league": league, "models_in": models_in, **options}
@@ -45,7 +45,7 @@ def pipeline(make_pipeline: MakePipeline) -> Pipeline:
 def undisturbed(
     tmp_path_factory: pytest.TempPathFactory, league: FramesLeague, models_in: Path
 ) -> pl.DataFrame:
-    """The table after a night in which nothing went wrong."""
+    """Return the table after a night without faults."""
     home = tmp_path_factory.mktemp("undisturbed")
     pipeline = Pipeline.build(home, league, models_in=models_in)
     assert pipeline.predict().success
@@ -54,7 +54,7 @@ def undisturbed(
 
 @pytest.fixture
 def stored_instance(tmp_path: Path) -> dg.DagsterInstance:
-    """An instance that keeps its runs on disk, as in production."""
+    """Return an instance that stores its runs on disk, as in production."""
     folder = tmp_path / "dagster"
     folder.mkdir()
     return dg.DagsterInstance.local_temp(str(folder))

@@ -1,9 +1,9 @@
-"""A night that is killed in the middle, in a process of its own: no clean-up, no farewell.
+"""Run a night that kills its own process at a write, without any cleanup.
 
     python -m nba_predictions_tests.e2e.dying_run HOME DAGSTER_HOME MODELS "before|after CALL"
 
-CALL is a write of the night, as nba_predictions_tests.faults.strikes names it. The night is the job
-of the schedule, and then whatever its sensor asks for.
+CALL is a write of the night, named as in nba_predictions_tests.faults.strikes. The night is the
+nightly job and the runs that its sensor then requests.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def main(home: str, dagster_home: str, models: str, moment: str) -> None:
     real: dict[str, Any] = {name: pipeline.resources[name] for name in names}
     parts, _, _ = watched(Parts(**real), Boundary(call, when), die)
     dying = pipeline.with_resources(**{name: getattr(parts, name) for name in names})
-    # A dead worker's lease is not what these tests are about: it runs out at once.
+    # These tests do not exercise leases: the lease of a dead worker expires soon.
     with mock.patch.object(leases, "LEASE_TTL", SHORT_LEASE):
         dying.predict()
         for request in dying.tick():

@@ -1,4 +1,4 @@
-"""A whole pipeline with a home of its own, on a small league, whose parts can be made to fail."""
+"""A complete pipeline with its own home, on a small league, with resources that can be broken."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ from nba_predictions_tests.leagues import small_league
 
 NO_GAMES_DATE = date(2025, 11, 27)
 SYSTEMS = tuple(sorted(system.system_id for system in registered_systems()))
-#: What may differ between two nights that were given the same.
+#: The columns that differ between two nights with the same inputs.
 BOOKKEEPING = ("batch_id", "created_at", "updated_at")
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 @dataclass(frozen=True)
 class FramesLeague:
-    """A league source made of frames, so that a test can change one of them."""
+    """A league source with frames that a test can replace."""
 
     logs: pl.DataFrame
     games: pl.DataFrame
@@ -83,7 +83,7 @@ class FramesLeague:
 
 
 def two_game_league() -> FramesLeague:
-    """Two games on GAME_DATE after a week of history; one player with a line is reported OUT."""
+    """Return two games on GAME_DATE with a week of history. One player with a line is OUT."""
     league = small_league()
     games = league.schedule(GAME_DATE).head(2)
     lines = league.prop_lines(GAME_DATE).join(
@@ -100,7 +100,7 @@ def two_game_league() -> FramesLeague:
 
 
 class Breakable:
-    """Stands in front of a resource and passes every call on, but for those that are broken."""
+    """A wrapper of a resource whose methods can be replaced by faults."""
 
     def __init__(self, real: Any) -> None:
         self._real = real
@@ -113,7 +113,7 @@ class Breakable:
 
     @contextmanager
     def broken(self, method: str, fault: Callable[..., Any]) -> Iterator[None]:
-        """Let `fault(real_method, *args, **kwargs)` answer for a method."""
+        """Call `fault(real_method, *args, **kwargs)` instead of a method."""
         real = getattr(self._real, method)
         self._faults[method] = lambda *args, **kwargs: fault(real, *args, **kwargs)
         try:
@@ -124,7 +124,7 @@ class Breakable:
 
 @dataclass
 class Pipeline:
-    """One home, one instance, and everything that an operator or the daemon can do with them."""
+    """A home and an instance, with the actions of an operator and of the daemon."""
 
     home: Path
     league: LeagueSource
@@ -152,15 +152,15 @@ class Pipeline:
         return Pipeline(home, league, instance, resources, build_definitions(resources))
 
     def with_league(self, league: LeagueSource) -> Pipeline:
-        """The same home and instance after the source has changed."""
+        """Return a pipeline with the same home and instance and another source."""
         return replace(self.with_resources(league=league), league=league)
 
     def with_resources(self, **changed: Any) -> Pipeline:
-        """The same home and instance with other resources."""
+        """Return a pipeline with the same home and instance and other resources."""
         resources = {**self.resources, **changed}
         return replace(self, resources=resources, definitions=build_definitions(resources))
 
-    # The parts
+    # Resources
 
     @property
     def warehouse(self) -> Breakable:
@@ -179,7 +179,7 @@ class Pipeline:
         assert isinstance(part, Breakable)
         return part
 
-    # What can be done
+    # Actions
 
     def predict(self, game_date: date = GAME_DATE) -> dg.ExecuteInProcessResult:
         """Run the nightly job."""
@@ -203,7 +203,7 @@ class Pipeline:
     def materialize(
         self, *assets: str, partition: str | None = None, with_checks: bool = True
     ) -> dg.ExecuteInProcessResult:
-        """Materialize some assets alone in a run of their own, as from the UI."""
+        """Materialize some assets in a separate run, as from the UI."""
         selection: dg.AssetSelection = dg.AssetSelection.assets(*assets)
         if not with_checks:
             selection = selection.without_checks()
@@ -224,13 +224,13 @@ class Pipeline:
         )
 
     def tick(self, name: str = "publish_cleaned_batches") -> list[dg.RunRequest]:
-        """Evaluate a sensor once; it asks for runs, or says why it does not."""
+        """Evaluate a sensor once; return its run requests. Without any it must have a message."""
         sensor = self.definitions.resolve_sensor_def(name)
-        wanted = {key: self.resources[key] for key in sensor.required_resource_keys}
+        required = {key: self.resources[key] for key in sensor.required_resource_keys}
         with dg.build_sensor_context(
             instance=self.instance,
             repository_def=self.definitions.get_repository_def(),
-            resources=wanted,
+            resources=required,
         ) as context:
             data = sensor.evaluate_tick(context)
         requests = list(data.run_requests or [])
@@ -238,7 +238,7 @@ class Pipeline:
         return requests
 
     def materialize_until_staged(self, partition: str | None = None) -> dg.ExecuteInProcessResult:
-        """Do everything of the night that comes before the MERGE."""
+        """Run all steps of the night before the merge."""
         return self.materialize(
             *("game_logs", "schedule", "prop_lines", "injuries", "slate"),
             *("player_features", "prediction_models", "staged_predictions"),
@@ -246,13 +246,13 @@ class Pipeline:
         )
 
     def publish(self, request: dg.RunRequest) -> dg.ExecuteInProcessResult:
-        """Run what the sensor asked for."""
+        """Run the publication that the sensor requested."""
         return self.run("publish_phase5_completion", str(request.partition_key), request.tags)
 
-    # What can be seen
+    # Results
 
     def table(self, name: str = "player_prop_predictions") -> pl.DataFrame:
-        """The whole table, in the order of its key."""
+        """Return the whole table, ordered by its key."""
         with duckdb.connect(str(self.home / "warehouse.duckdb"), read_only=True) as connection:
             frame = pl.DataFrame(connection.sql(f"SELECT * FROM {name}").to_arrow_table())
         return frame.sort("game_date", "player_lookup", "system_id", "points_line")
@@ -284,12 +284,12 @@ class Pipeline:
 
 
 def check_results(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
-    """The evaluations of a run by the name of the check."""
+    """Return the check evaluations of a run by name."""
     return {e.check_name: e for e in result.get_asset_check_evaluations()}
 
 
 def errors(result: dg.ExecuteInProcessResult) -> list[str]:
-    """Class and message of what each failed step really died of."""
+    """Return the root cause of each failed step, as class and message."""
     found = []
     for event in result.all_events:
         if event.is_step_failure:
@@ -301,24 +301,24 @@ def errors(result: dg.ExecuteInProcessResult) -> list[str]:
 
 
 def facts(table: pl.DataFrame) -> list[dict[str, Any]]:
-    """All rows, without the columns that no two nights share."""
+    """Return all rows without the BOOKKEEPING columns."""
     return table.drop(BOOKKEEPING).to_dicts()
 
 
 @contextmanager
 def systems_raising(players: set[str], times: int | None = None) -> Iterator[dict[str, int]]:
-    """Let the systems raise for some players; yield how often each was tried."""
+    """Let the systems raise for some players; yield the number of attempts of each."""
     real = predicting.predict_all
-    tried = dict.fromkeys(sorted(players), 0)
+    attempts = dict.fromkeys(sorted(players), 0)
 
     def predict_all(features: pl.DataFrame, *others: Any) -> Any:
         player = features["player_lookup"][0]
-        if player in tried:
-            tried[player] += 1
-            if times is None or tried[player] <= times:
+        if player in attempts:
+            attempts[player] += 1
+            if times is None or attempts[player] <= times:
                 raise FloatingPointError(f"no forecast for {player}")
         return real(features, *others)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(predicting, "predict_all", predict_all)
-        yield tried
+        yield attempts

@@ -1,4 +1,4 @@
-"""Three dates of a small league by the command line, and a night of a backfill from the UI."""
+"""Backfills: three dates from the command line, and a night of a backfill from the UI."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ COUNTS = re.compile(rf"BACKFILL {FIRST} {LAST} dates=3 (done=\d skipped=\d faile
 
 @pytest.fixture
 def season(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three dates that have been played, with two games each. Dagster's events are kept nowhere."""
+    """Write files of three finished dates with two games each. Dagster's events are not stored."""
     league = small_league()
     folder = tmp_path / "files"
     dates = {FIRST, SECOND, LAST}
     write_files(league, folder, ["2025-26"], logs_before=LAST + timedelta(days=1), dates=dates)
-    # Trees take their time, and are not what these nights are about.
+    # Training trees takes time and does not matter here.
     monkeypatch.setattr("nba_predictions.systems.gradient_boosting.FEWEST_ROWS", 100_000)
     (schedule,) = folder.glob("schedule*.parquet")
     games = pl.read_parquet(schedule)
@@ -48,25 +48,25 @@ def season(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NBA_PREDICTIONS_DATA", str(folder))
 
 
-def judgement(home: Path, game_date: date) -> NightAudit:
+def audit_of(home: Path, game_date: date) -> NightAudit:
     warehouse = DuckDBWarehouse(home / "warehouse.duckdb", home / "staging")
     store = SQLiteBatchStore(home / "batches.sqlite")
     return audit_night(game_date, store, warehouse)
 
 
-def announced(home: Path) -> list[date]:
+def published_dates(home: Path) -> list[date]:
     return [sent.message.game_date for sent in OutboxPublisher(home / "outbox.sqlite").read()]
 
 
 @pytest.mark.usefixtures("season")
-def test_a_range_is_predicted_resumed_and_announced_only_when_asked(
+def test_a_range_is_predicted_resumed_and_published_on_request(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def ended(code: int, *options: str) -> tuple[str, int]:
+    def run_range(code: int, *options: str) -> tuple[str, int]:
         assert cli.main([*RANGE, *options]) == code
-        found = COUNTS.fullmatch(capsys.readouterr().out.splitlines()[-1])
-        assert found is not None
-        return found[1], int(found[2])
+        match = COUNTS.fullmatch(capsys.readouterr().out.splitlines()[-1])
+        assert match is not None
+        return match[1], int(match[2])
 
     real_merge = DuckDBWarehouse.merge
 
@@ -81,50 +81,50 @@ def test_a_range_is_predicted_resumed_and_announced_only_when_asked(
     with monkeypatch.context() as broken:
         broken.setattr(DuckDBWarehouse, "merge", merge)
         assert cli.main(list(RANGE)) == 1
-    said = capsys.readouterr()
-    assert "done=2 skipped=0 failed=1" in said.out.splitlines()[-1]
-    assert "column(s) shot_zone are not in the table" in said.err
-    assert said.err.splitlines()[-1].startswith(f"{SECOND} STAGED_NOT_MERGED: ")
+    output = capsys.readouterr()
+    assert "done=2 skipped=0 failed=1" in output.out.splitlines()[-1]
+    assert "column(s) shot_zone are not in the table" in output.err
+    assert output.err.splitlines()[-1].startswith(f"{SECOND} STAGED_NOT_MERGED: ")
 
-    # Complete dates are skipped, and nothing is published.
+    # A second run skips the finished dates. Nothing is published.
     store = SQLiteBatchStore(home / "batches.sqlite")
     before = [current_batch(store, day).batch_id for day in (FIRST, SECOND, LAST)]
-    counts, rows = ended(0)
+    counts, rows = run_range(0)
     assert (counts, rows > 0) == ("done=1 skipped=2 failed=0", True)
     assert [current_batch(store, day).batch_id for day in (FIRST, SECOND, LAST)] == before
-    assert announced(home) == []
+    assert published_dates(home) == []
     assert unpublished_batches(store) == []
-    told = judgement(home, FIRST)
-    assert told.verdict is Verdict.COMPLETE
-    assert told.facts[-1].endswith(f"`nba-predictions publish --batch {before[0]}` publishes it")
+    audit = audit_of(home, FIRST)
+    assert audit.verdict is Verdict.COMPLETE
+    assert audit.facts[-1].endswith(f"`nba-predictions publish --batch {before[0]}` publishes it")
 
-    # One is announced by its name, the others with the range; each once, however often.
+    # One batch is published by id, the others with the range. Each is published once.
     for _ in range(2):
         assert cli.main(["publish", "--batch", before[0]]) == 0
     capsys.readouterr()
-    assert announced(home) == [FIRST]
-    assert ended(0, "--publish", "--grade")[0] == "done=3 skipped=0 failed=0"
-    assert ended(0, "--publish", "--grade") == ("done=0 skipped=3 failed=0", 0)
-    assert announced(home) == [FIRST, SECOND, LAST]
+    assert published_dates(home) == [FIRST]
+    assert run_range(0, "--publish", "--grade")[0] == "done=3 skipped=0 failed=0"
+    assert run_range(0, "--publish", "--grade") == ("done=0 skipped=3 failed=0", 0)
+    assert published_dates(home) == [FIRST, SECOND, LAST]
 
 
-def test_a_night_of_a_backfill_from_the_ui_is_not_announced_until_a_normal_run(
+def test_a_night_of_a_backfill_from_the_ui_is_not_published_until_a_normal_run(
     pipeline: Pipeline,
 ) -> None:
     night = GAME_DATE.isoformat()
     first = pipeline.run("nightly_predictions", night, {"dagster/backfill": "abcdefgh"})
     assert first.success
-    # Executed again, it has lost the tag of its backfill, and is of it all the same.
+    # A re-execution has no backfill tag, but still belongs to the backfill.
     again = {"dagster/root_run_id": first.run_id, "dagster/parent_run_id": first.run_id}
     before = pipeline.batch()
     assert pipeline.run("nightly_predictions", night, again).success
-    quiet = pipeline.batch()
-    assert quiet.batch_id != before.batch_id
-    assert (before.announce, quiet.announce) == (False, False)
+    unpublished = pipeline.batch()
+    assert unpublished.batch_id != before.batch_id
+    assert (before.announce, unpublished.announce) == (False, False)
     assert pipeline.tick() == []
     assert pipeline.audit().verdict is Verdict.COMPLETE
     assert pipeline.predict().success
-    assert pipeline.batch().batch_id != quiet.batch_id
+    assert pipeline.batch().batch_id != unpublished.batch_id
     (request,) = pipeline.tick()
     assert pipeline.publish(request).success
     assert [sent.message.execution_id for sent in pipeline.messages()] == [

@@ -1,4 +1,4 @@
-"""Players whose prediction raises: they are left behind visibly, and can be brought back."""
+"""Players whose prediction fails: they are dead-lettered, reported and can be replayed."""
 
 from __future__ import annotations
 
@@ -29,30 +29,30 @@ NIGHT = GAME_DATE.isoformat()
 
 @pytest.fixture(scope="module")
 def quoted(league: FramesLeague) -> list[str]:
-    """The players with a line who are not reported OUT."""
+    """Return the players with a line who are not reported OUT."""
     return sorted(set(league.lines["player_lookup"]) - set(league.report["player_lookup"]))
 
 
-def test_a_player_who_raises_once_is_tried_again_and_nothing_is_lost(
+def test_a_player_who_fails_once_is_retried(
     pipeline: Pipeline, quoted: list[str], undisturbed: pl.DataFrame
 ) -> None:
-    with systems_raising({quoted[0]}, times=1) as tried:
+    with systems_raising({quoted[0]}, times=1) as attempts:
         assert pipeline.predict().success
-    assert tried == {quoted[0]: 2}
+    assert attempts == {quoted[0]: 2}
     assert facts(pipeline.table()) == facts(undisturbed)
 
 
-def test_a_player_who_raises_is_left_behind_and_the_others_go_out_as_partial(
+def test_a_failed_player_is_dead_lettered_and_the_others_are_published_as_partial(
     pipeline: Pipeline, quoted: list[str], undisturbed: pl.DataFrame
 ) -> None:
     player = quoted[0]
-    with systems_raising({player}) as tried:
+    with systems_raising({player}) as attempts:
         night = pipeline.predict()
-    assert tried == {player: MAX_ATTEMPTS}
-    (letter,) = pipeline.batches.dead_letters(pipeline.batch().batch_id)
-    assert (letter.player_lookup, letter.attempts) == (player, MAX_ATTEMPTS)
-    assert letter.error_class == "FloatingPointError"
-    assert "predict_all" in letter.traceback
+    assert attempts == {player: MAX_ATTEMPTS}
+    (dead_letter,) = pipeline.batches.dead_letters(pipeline.batch().batch_id)
+    assert (dead_letter.player_lookup, dead_letter.attempts) == (player, MAX_ATTEMPTS)
+    assert dead_letter.error_class == "FloatingPointError"
+    assert "predict_all" in dead_letter.traceback
 
     others = undisturbed.filter(pl.col("player_lookup") != player)
     assert facts(pipeline.table()) == facts(others)
@@ -77,7 +77,7 @@ def test_a_player_who_raises_is_left_behind_and_the_others_go_out_as_partial(
     assert pipeline.audit().verdict is Verdict.PARTIAL
 
 
-def test_a_failed_player_is_brought_back_by_his_partition_alone(
+def test_a_failed_player_is_replayed_by_materializing_the_partition(
     pipeline: Pipeline, quoted: list[str], undisturbed: pl.DataFrame
 ) -> None:
     player = quoted[0]
@@ -104,13 +104,13 @@ def test_a_failed_player_is_brought_back_by_his_partition_alone(
     assert pipeline.audit().verdict is Verdict.COMPLETE
 
 
-def test_the_replay_job_as_it_is_configured_replays_whoever_is_not_done(
+def test_the_replay_job_replays_all_outstanding_players_by_default(
     pipeline: Pipeline, quoted: list[str], undisturbed: pl.DataFrame
 ) -> None:
     with systems_raising(set(quoted[:2])):
         assert pipeline.predict().success
     batch_id = pipeline.batch().batch_id
-    # As from the UI's launchpad, which begins with the defaults, and not with the job's own.
+    # The launchpad of the UI starts with the default configuration, not with that of the job.
     replayed = pipeline.definitions.resolve_job_def("replay_players").execute_in_process(
         instance=pipeline.instance,
         partition_key=NIGHT,
@@ -123,7 +123,7 @@ def test_the_replay_job_as_it_is_configured_replays_whoever_is_not_done(
     assert pipeline.staging_files() == []
 
 
-def test_a_player_who_fails_again_when_replayed_does_not_spoil_the_batch(
+def test_a_replay_that_fails_again_leaves_the_batch_unchanged(
     pipeline: Pipeline, quoted: list[str], undisturbed: pl.DataFrame
 ) -> None:
     player = quoted[0]
@@ -138,13 +138,13 @@ def test_a_player_who_fails_again_when_replayed_does_not_spoil_the_batch(
     assert pipeline.batch().state is before
     assert pipeline.audit().verdict is Verdict.PARTIAL
 
-    # Whatever an operator tries next, on the whole date, succeeds.
+    # Later runs of the whole date succeed.
     assert pipeline.materialize("player_prop_predictions", "staging_cleanup").success
     assert pipeline.predict().success
     assert facts(pipeline.table()) == facts(undisturbed)
 
 
-def test_a_replay_of_somebody_who_is_not_on_the_slate_names_him(
+def test_a_replay_of_a_player_who_is_not_on_the_slate_is_refused(
     pipeline: Pipeline,
 ) -> None:
     assert pipeline.predict().success
@@ -156,7 +156,7 @@ def test_a_replay_of_somebody_who_is_not_on_the_slate_names_him(
     assert pipeline.batch().state is BatchState.CLEANED
 
 
-def test_a_played_player_replayed_on_purpose_replaces_his_rows(
+def test_a_replay_of_a_completed_player_replaces_the_rows(
     pipeline: Pipeline, quoted: list[str], undisturbed: pl.DataFrame
 ) -> None:
     assert pipeline.predict().success
@@ -176,7 +176,7 @@ def test_a_player_partition_of_an_older_version_can_be_launched(
     assert pipeline.materialize("player_prop_predictions", "staging_cleanup").success
 
 
-def test_below_the_threshold_nothing_is_cleaned_and_nothing_goes_out(
+def test_below_the_threshold_nothing_is_cleaned_up_or_published(
     pipeline: Pipeline, quoted: list[str]
 ) -> None:
     with systems_raising(set(quoted[:8])):
@@ -206,7 +206,7 @@ def test_below_the_threshold_nothing_is_cleaned_and_nothing_goes_out(
     assert pipeline.audit().verdict is Verdict.PARTIAL
 
 
-def test_a_lower_threshold_lets_the_same_night_go_out(
+def test_a_lower_threshold_accepts_the_same_night(
     make_pipeline: MakePipeline, quoted: list[str]
 ) -> None:
     pipeline = make_pipeline(completion_threshold=0.7)
@@ -217,7 +217,7 @@ def test_a_lower_threshold_lets_the_same_night_go_out(
     assert pipeline.staging_files() == []
 
 
-def test_a_store_that_does_not_record_a_completion_is_asked_again(
+def test_a_completion_that_the_store_refuses_is_retried(
     pipeline: Pipeline, undisturbed: pl.DataFrame
 ) -> None:
     refused: set[str] = set()
@@ -225,7 +225,7 @@ def test_a_store_that_does_not_record_a_completion_is_asked_again(
     def refuse_once(real: Any, batch_id: str, completion: Any, **options: Any) -> Any:
         if completion.rows and completion.player_lookup not in refused:
             refused.add(completion.player_lookup)
-            raise ConnectionError("the batch store is away")
+            raise ConnectionError("the batch store is unreachable")
         return real(batch_id, completion, **options)
 
     with pipeline.batches.broken("complete", refuse_once):
@@ -235,15 +235,15 @@ def test_a_store_that_does_not_record_a_completion_is_asked_again(
     assert facts(pipeline.table()) == facts(undisturbed)
 
 
-def test_a_player_whose_staging_cannot_be_written_is_never_counted_as_done(
+def test_a_player_whose_rows_cannot_be_staged_is_not_completed(
     pipeline: Pipeline, quoted: list[str], undisturbed: pl.DataFrame
 ) -> None:
-    def no_room(real: Any, table: Any, batch_id: str, name: str, rows: Any) -> Any:
+    def disk_full(real: Any, table: Any, batch_id: str, name: str, rows: Any) -> Any:
         if name == quoted[0]:
             raise OSError("no space left on device")
         return real(table, batch_id, name, rows)
 
-    with pipeline.warehouse.broken("stage", no_room):
+    with pipeline.warehouse.broken("stage", disk_full):
         night = pipeline.predict()
     completed = {c.player_lookup for c in pipeline.batches.completions(pipeline.batch().batch_id)}
     assert quoted[0] not in completed

@@ -1,4 +1,4 @@
-"""A whole night on the gcp profile, over the wire, against the three stand-ins together."""
+"""A whole night on the profile gcp against the stand-ins of all three services."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from nba_predictions_tests.standins import StandIn
 
 UPLOAD = "^POST /upload/"
 DROP = "^DELETE .*/tables/batch_"
-#: Calls of a night that do not depend on how many players it has, with room for a poll or two.
+#: The limit for calls of a night that do not depend on the number of players.
 CONSTANT = 120
 
 
 @dataclass
 class CloudNight:
-    """A pipeline on the gcp profile, and what its clients called."""
+    """A pipeline on the profile gcp and the calls of its clients."""
 
     pipeline: Pipeline
     warehouse: BigQueryWarehouse
@@ -77,7 +77,7 @@ def cloud_night(
         yield CloudNight(pipeline, warehouse, bigquery.script, firestore.script)
 
 
-def test_a_cloud_night_leaves_the_table_of_an_embedded_one_in_few_calls(
+def test_a_cloud_night_equals_an_embedded_night_with_few_calls(
     cloud_night: CloudNight, undisturbed: pl.DataFrame
 ) -> None:
     pipeline = cloud_night.pipeline
@@ -98,6 +98,6 @@ def test_a_cloud_night_leaves_the_table_of_an_embedded_one_in_few_calls(
     players = undisturbed["player_lookup"].n_unique()
     assert cloud_night.bigquery.count(UPLOAD) == players
     assert cloud_night.bigquery.count(DROP) == players
-    # Beside these, a load is polled at most once here; a completion is one commit.
+    # Each load is also polled at most once. A completion is one commit.
     assert cloud_night.bigquery.count() <= 3 * players + CONSTANT
     assert cloud_night.firestore.count() <= players + CONSTANT

@@ -1,4 +1,4 @@
-"""Runs that die in the middle, and are simply started again."""
+"""Killed and failed runs, which the schedule, the sensor or an operator completes."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def run_that_dies(home: Path, dagster_home: str, models_in: Path, moment: str) -
         "after publish the message",
     ],
 )
-def test_a_run_killed_anywhere_is_made_good_by_schedule_and_sensor(
+def test_schedule_and_sensor_complete_a_killed_run(
     make_pipeline: MakePipeline,
     stored_instance: dg.DagsterInstance,
     models_in: Path,
@@ -86,19 +86,19 @@ def test_a_run_killed_anywhere_is_made_good_by_schedule_and_sensor(
 
 
 def later_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A killed publishing run stays started in Dagster, and is waited for."""
+    """Move the sensor's clock beyond the time for which it waits for a killed run."""
     ahead = RUN_TIMEOUT + timedelta(minutes=1)
     monkeypatch.setattr(batch_sensors, "utc_now", lambda: utc_now() + ahead)
 
 
-def test_a_clean_up_that_breaks_off_loses_nothing_and_is_done_by_hand(
+def test_an_interrupted_cleanup_can_be_completed_by_hand(
     pipeline: Pipeline, undisturbed: pl.DataFrame
 ) -> None:
-    def breaks_off(real: Any, names: Any) -> Any:
+    def fails_midway(real: Any, names: Any) -> Any:
         real(names[:7])
         raise PermissionError("the folder is read-only")
 
-    with pipeline.warehouse.broken("drop_staging", breaks_off):
+    with pipeline.warehouse.broken("drop_staging", fails_midway):
         assert not pipeline.predict().success
     assert pipeline.batch().state is BatchState.MERGED
     assert len(pipeline.staging_files()) == 24

@@ -1,4 +1,4 @@
-"""A MERGE that does not do what it says: staging stays, nothing goes out, until it is mended."""
+"""Faulty merges: staging is kept and nothing is published until a correct merge."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from nba_predictions_tests.e2e.pipeline import (
 )
 
 Fault = Callable[..., Any]
-#: Of 31 players 15 have a line, which makes five keys for each system instead of one.
+#: Of 31 players, 15 have a line and therefore five keys per system instead of one.
 KEYS = 31 * len(SYSTEMS)
 ROWS = KEYS + 15 * 4 * len(SYSTEMS)
 
 
 def loses_a_table(real: Any, table: Any, partition: Any, staging: Any, merged_at: Any) -> Any:
-    """One staging table is never read, and is not counted either."""
+    """Skip one staging table, in the counts as well."""
     return real(table, partition, staging[1:], merged_at)
 
 
 def loses_rows_silently(real: Any, table: Any, partition: Any, staging: Any, merged_at: Any) -> Any:
-    """Rows are lost, while the numbers returned are those of a perfect merge."""
+    """Lose rows, but return the counts of a correct merge."""
     counts = real(table, partition, staging[1:], merged_at)
     return replace(
         counts, tables_found=31, rows_staged=ROWS, distinct_keys=ROWS, inserted=ROWS, updated=0
@@ -44,14 +44,14 @@ def loses_rows_silently(real: Any, table: Any, partition: Any, staging: Any, mer
 
 
 def affects_nothing(real: Any, table: Any, partition: Any, staging: Any, merged_at: Any) -> Any:
-    """Everything is found and counted, and no row is written."""
+    """Count all staged rows, but write none."""
     return MergeCounts(len(staging), ROWS, ROWS, 0, 0, 0)
 
 
 def keeps_one_line_of_five(
     real: Any, table: Any, partition: Any, staging: Any, merged_at: Any
 ) -> Any:
-    """The tested lines of a player fall together in the key, as they once did for weeks."""
+    """Collapse the tested lines of a player into one key."""
     counts = real(table, partition, staging, merged_at)
     return replace(counts, distinct_keys=KEYS, inserted=KEYS)
 
@@ -61,7 +61,7 @@ def merge_broken(fault: Fault) -> Callable[[Pipeline], Any]:
 
 
 def staging_not_found(pipeline: Pipeline) -> Any:
-    """Nothing of what was staged can be seen by the consolidation."""
+    """Hide all staging tables from the merge."""
     return pipeline.warehouse.broken("staging_there", lambda real, names: set())
 
 
@@ -87,7 +87,7 @@ def staging_not_found(pipeline: Pipeline) -> Any:
         "no tables",
     ],
 )
-def test_a_bad_merge_stops_the_night_with_its_numbers_and_can_be_done_again(
+def test_a_faulty_merge_blocks_the_night_and_can_be_repeated(
     pipeline: Pipeline,
     undisturbed: pl.DataFrame,
     breaking: Callable[[Pipeline], Any],
@@ -135,7 +135,7 @@ def test_a_bad_merge_stops_the_night_with_its_numbers_and_can_be_done_again(
     assert pipeline.audit().verdict is Verdict.COMPLETE
 
 
-def test_after_a_bad_merge_the_next_night_run_takes_the_same_batch_up(
+def test_after_a_faulty_merge_the_next_run_resumes_the_batch(
     pipeline: Pipeline, undisturbed: pl.DataFrame
 ) -> None:
     with pipeline.warehouse.broken("merge", loses_a_table):
@@ -153,7 +153,7 @@ def test_a_merge_that_raises_once_is_retried(pipeline: Pipeline, undisturbed: pl
     def raises_once(real: Any, *arguments: Any) -> Any:
         if not raised:
             raised.append(True)
-            raise ConnectionError("the warehouse is away")
+            raise ConnectionError("the warehouse is unreachable")
         return real(*arguments)
 
     with pipeline.warehouse.broken("merge", raises_once):
@@ -164,10 +164,10 @@ def test_a_merge_that_raises_once_is_retried(pipeline: Pipeline, undisturbed: pl
     assert pipeline.batch().state is BatchState.CLEANED
 
 
-def test_rows_that_disappear_after_the_merge_stop_the_clean_up(
+def test_rows_that_disappear_after_the_merge_prevent_the_cleanup(
     pipeline: Pipeline, undisturbed: pl.DataFrame
 ) -> None:
-    """The ledger says that all is well; the target is asked all the same."""
+    """The cleanup counts the rows in the target table and does not rely on the ledger."""
     assert pipeline.materialize_until_staged().success
     assert pipeline.materialize("player_prop_predictions").success
     staged = pipeline.staging_files()
@@ -187,7 +187,7 @@ def test_rows_that_disappear_after_the_merge_stop_the_clean_up(
     assert facts(pipeline.table()) == facts(undisturbed)
 
 
-def test_duplicate_keys_in_the_target_stop_the_night(pipeline: Pipeline) -> None:
+def test_duplicate_keys_in_the_target_block_the_night(pipeline: Pipeline) -> None:
     def twice(real: Any, *arguments: Any) -> Any:
         return replace(real(*arguments), duplicate_keys=3)
 
@@ -202,7 +202,7 @@ def test_duplicate_keys_in_the_target_stop_the_night(pipeline: Pipeline) -> None
     assert len(pipeline.staging_files()) == 31
 
 
-def test_a_line_that_moved_begins_a_new_batch_and_supersedes_the_old_rows(
+def test_a_moved_line_starts_a_new_batch_that_supersedes_the_old_rows(
     make_pipeline: MakePipeline, league: FramesLeague
 ) -> None:
     pipeline = make_pipeline()

@@ -1,4 +1,4 @@
-"""A broker that is away: the night stays good, and the message gets out later, once."""
+"""Publication faults: the night stays complete, and its message is published later, once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nba_predictions_tests.e2e.pipeline import GAME_DATE, Pipeline, check_result
 
 
 class Clock:
-    """The sensor's clock, which can be put ahead of the time at which runs are recorded."""
+    """The sensor's clock, which can be ahead of the clock of recorded runs."""
 
     ahead = timedelta()
 
@@ -35,7 +35,7 @@ def broken_broker(real: Any, message: Any) -> Any:
     raise AttributeError("'NoneType' object has no attribute 'publish'")
 
 
-def test_a_failed_publication_leaves_a_good_night_and_is_tried_again_until_it_is_out(
+def test_a_failed_publication_leaves_the_night_intact_and_is_retried_until_it_succeeds(
     pipeline: Pipeline, clock: Clock
 ) -> None:
     assert pipeline.predict().success
@@ -52,12 +52,12 @@ def test_a_failed_publication_leaves_a_good_night_and_is_tried_again_until_it_is
             assert pipeline.batch().state is BatchState.CLEANED
             audit = pipeline.audit()
             assert audit.verdict is Verdict.MERGED_NOT_PUBLISHED
-            # What would have ended the famous night in a minute.
-            facts_told = " | ".join(audit.facts)
-            assert "staging was merged and cleaned up at " in facts_told
+            # The audit shows that the merge was correct and only the message is missing.
+            audit_facts = " | ".join(audit.facts)
+            assert "staging was merged and cleaned up at " in audit_facts
             rows = len(table)
-            assert f"holds {rows} rows of this batch, {rows} were recorded" in facts_told
-            assert f"of these, {rows} were inserted and 0 updated" in facts_told
+            assert f"holds {rows} rows of this batch, {rows} were recorded" in audit_facts
+            assert f"of these, {rows} were inserted and 0 updated" in audit_facts
             assert pipeline.ledger()[-1].event == "publish_failed"
             clock.ahead = timedelta(seconds=wait - 10)
             assert pipeline.tick() == []
@@ -80,14 +80,14 @@ def test_a_failed_publication_leaves_a_good_night_and_is_tried_again_until_it_is
     assert pipeline.tick() == []
 
 
-def test_a_crash_after_the_acknowledgement_publishes_again_and_is_delivered_once(
+def test_a_message_acknowledged_before_a_crash_is_delivered_once(
     pipeline: Pipeline, clock: Clock
 ) -> None:
     assert pipeline.predict().success
 
     def acknowledged_then_lost(real: Any, message: Any) -> Any:
         real(message)
-        raise ConnectionResetError("the answer never came")
+        raise ConnectionResetError("the answer was lost")
 
     with pipeline.publisher.broken("publish", acknowledged_then_lost):
         (request,) = pipeline.tick()
@@ -101,7 +101,7 @@ def test_a_crash_after_the_acknowledgement_publishes_again_and_is_delivered_once
     assert pipeline.batch().state is BatchState.PUBLISHED
 
 
-def test_two_publishing_runs_of_one_batch_send_one_message(pipeline: Pipeline) -> None:
+def test_repeated_publications_of_a_batch_send_one_message(pipeline: Pipeline) -> None:
     assert pipeline.predict().success
     (request,) = pipeline.tick()
     assert pipeline.publish(request).success
@@ -110,7 +110,7 @@ def test_two_publishing_runs_of_one_batch_send_one_message(pipeline: Pipeline) -
     assert len(pipeline.messages()) == 1
 
 
-def test_a_batch_that_is_not_cleaned_is_not_published_by_hand(pipeline: Pipeline) -> None:
+def test_a_batch_that_is_not_cleaned_up_cannot_be_published_by_hand(pipeline: Pipeline) -> None:
     assert pipeline.materialize_until_staged().success
     refused = pipeline.materialize("phase5_completion")
     assert not refused.success
@@ -118,7 +118,7 @@ def test_a_batch_that_is_not_cleaned_is_not_published_by_hand(pipeline: Pipeline
     assert pipeline.messages() == []
 
 
-def test_an_earlier_batch_whose_rows_were_taken_over_is_not_published(
+def test_a_superseded_batch_is_not_published(
     pipeline: Pipeline,
 ) -> None:
     assert pipeline.predict().success
@@ -130,10 +130,10 @@ def test_an_earlier_batch_whose_rows_were_taken_over_is_not_published(
     assert [m.dedup_id for m in pipeline.messages()] == [pipeline.batch().batch_id]
 
 
-def test_the_consolidation_is_told_apart_from_its_publication_in_the_runs(
+def test_merge_and_publication_are_separate_runs(
     pipeline: Pipeline,
 ) -> None:
-    """The run that predicts stays green, whatever becomes of the message."""
+    """The run that predicts succeeds even if the publication fails."""
     night = pipeline.predict()
     with pipeline.publisher.broken("publish", broken_broker):
         pipeline.publish(pipeline.tick()[0])

@@ -1,4 +1,4 @@
-"""A night of a small league whose lines and injuries change in the afternoon."""
+"""Refreshes of a night whose lines and injuries change in the afternoon."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nba_predictions_tests.conftest import GAME_DATE
 from nba_predictions_tests.e2e.conftest import MakePipeline
 from nba_predictions_tests.e2e.pipeline import BOOKKEEPING, FramesLeague, Pipeline
 
-#: The date of the small league is over by now.
+#: The date of the small league is over, which a refresh must allow explicitly.
 PAST = fan_out(refresh_past=True)
 
 
@@ -24,7 +24,7 @@ def refresh(pipeline: Pipeline, config: dict[str, Any] = PAST) -> dg.ExecuteInPr
 
 
 def predicted_in(result: dg.ExecuteInProcessResult) -> set[str]:
-    """The players whom a run has predicted."""
+    """Return the players that a run has predicted."""
     return {
         str(event.partition).partition("|")[2]
         for event in result.all_events
@@ -33,7 +33,7 @@ def predicted_in(result: dg.ExecuteInProcessResult) -> set[str]:
 
 
 def afternoon(league: FramesLeague) -> tuple[FramesLeague, set[str], str]:
-    """The league after two lines have moved and a third player is out; who they are."""
+    """Return the league with two moved lines and a third player OUT, and these players."""
     out = set(league.report["player_lookup"])
     quoted = sorted(set(league.lines["player_lookup"]) - out)
     moved, scratched = set(quoted[:2]), quoted[2]
@@ -44,7 +44,7 @@ def afternoon(league: FramesLeague) -> tuple[FramesLeague, set[str], str]:
     return changed, moved, scratched
 
 
-def test_an_afternoon_predicts_only_who_is_affected_and_ends_as_a_fresh_night(
+def test_a_refresh_predicts_only_affected_players_and_equals_a_new_night(
     pipeline: Pipeline, league: FramesLeague, make_pipeline: MakePipeline
 ) -> None:
     assert pipeline.predict().success
@@ -52,7 +52,7 @@ def test_an_afternoon_predicts_only_who_is_affected_and_ends_as_a_fresh_night(
     assert pipeline.publish(request).success
     before, batch = pipeline.table(), pipeline.batch()
 
-    # A date that is over is refused, and nothing comes of it.
+    # The refresh of a past date is refused by default.
     assert not refresh(pipeline, {}).success
 
     # Nothing has changed.
@@ -66,13 +66,13 @@ def test_an_afternoon_predicts_only_who_is_affected_and_ends_as_a_fresh_night(
     later = pipeline.with_league(changed)
     result = refresh(later)
     assert result.success
-    # Who is out changes the line-up that his team-mates play in.
+    # A player who is out affects the predictions of their teammates.
     (team,) = set(before.filter(pl.col("player_lookup") == scratched)["team"])
-    mates = set(before.filter(pl.col("team") == team)["player_lookup"]) - {scratched}
+    teammates = set(before.filter(pl.col("team") == team)["player_lookup"]) - {scratched}
     predicted = predicted_in(result)
-    assert moved <= predicted <= moved | mates
+    assert moved <= predicted <= moved | teammates
     assert later.batch().batch_id == batch.batch_id
-    # The sensor's next tick, once its pause after the first publication is over.
+    # The sensor would request this run after its pause after the first publication.
     assert later.run("publish_phase5_completion", GAME_DATE.isoformat()).success
     assert [sent.attributes["dedup_id"] for sent in later.messages()] == [
         batch.batch_id,
@@ -85,7 +85,7 @@ def test_an_afternoon_predicts_only_who_is_affected_and_ends_as_a_fresh_night(
     table = later.table()
     assert scratched not in set(table["player_lookup"])
     assert table.drop(BOOKKEEPING).equals(fresh.table().drop(BOOKKEEPING))
-    # Whoever was not affected has the rows of the morning, untouched.
-    same = ~pl.col("player_lookup").is_in([*predicted, scratched])
-    assert before.filter(same).height > 0
-    assert table.filter(same).equals(before.filter(same))
+    # Players who were not affected keep the rows of the morning.
+    unaffected = ~pl.col("player_lookup").is_in([*predicted, scratched])
+    assert before.filter(unaffected).height > 0
+    assert table.filter(unaffected).equals(before.filter(unaffected))

@@ -1,4 +1,4 @@
-"""Damage done by hand to a finished night: the audit names it, and `repair` repairs it."""
+"""Damage to a finished night: the audit names it, and the command `repair` fixes it."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ NIGHT = GAME_DATE.isoformat()
 
 
 class Damaged:
-    """The home of a night, to be damaged and looked at past the pipeline."""
+    """The home of a night that a test damages and inspects directly."""
 
     def __init__(self, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.home = home
         self._capsys = capsys
 
     def run(self, *arguments: str) -> tuple[int, list[str]]:
-        """Run a command; return its exit code and what it printed but for the milestones."""
+        """Run a command; return its exit code and its output without milestones."""
         self._capsys.readouterr()
         code = cli.main(arguments)
         printed = self._capsys.readouterr().out.splitlines()
-        # Each milestone is a line of its own; what a command prints itself is not.
+        # Milestones are JSON objects on one line.
         return code, [line for line in printed if line and not line.startswith('{"')]
 
     def audit(self) -> dict[str, Any]:
         self._capsys.readouterr()
         cli.main(["audit", "--game-date", NIGHT, "--json"])
-        told: dict[str, Any] = json.loads(self._capsys.readouterr().out)
-        return told
+        audit: dict[str, Any] = json.loads(self._capsys.readouterr().out)
+        return audit
 
     def repair(self) -> tuple[int, list[str]]:
         return self.run("repair", "--game-date", NIGHT, "--yes")
@@ -68,18 +68,20 @@ class Damaged:
 
 
 @pytest.fixture(scope="module")
-def whole_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("whole")
+def complete_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("complete")
 
 
 @pytest.fixture
-def night(home: Path, files: Path, whole_home: Path, capsys: pytest.CaptureFixture[str]) -> Damaged:
-    """A night that is complete. It is made once; each test damages a copy."""
-    if not (whole_home / "home").exists():
+def night(
+    home: Path, files: Path, complete_home: Path, capsys: pytest.CaptureFixture[str]
+) -> Damaged:
+    """Return a copy of a complete night, which is predicted once."""
+    if not (complete_home / "home").exists():
         assert cli.main(["run", "--game-date", NIGHT]) == 0
-        shutil.copytree(home, whole_home / "home")
+        shutil.copytree(home, complete_home / "home")
     else:
-        shutil.copytree(whole_home / "home", home)
+        shutil.copytree(complete_home / "home", home)
     return Damaged(home, capsys)
 
 
@@ -115,7 +117,7 @@ def completion_without_staging(night: Damaged) -> None:
 
 
 def back_to_staged(night: Damaged) -> None:
-    """As if the merge had never been; the staging of all players is gone."""
+    """Undo the merge. The staging tables no longer exist."""
     night.sql("DELETE FROM player_prop_predictions")
     night.store_sql("DELETE FROM ledger WHERE event IN ('merged', 'cleaned', 'published')")
     night.store_sql("UPDATE batches SET state = 'staged'")
@@ -158,19 +160,19 @@ DAMAGE: dict[Callable[[Damaged], None], tuple[str, str]] = {
 def test_damage_is_named_and_repaired_and_a_second_repair_changes_nothing(
     night: Damaged, damage: Callable[[Damaged], None]
 ) -> None:
-    whole, sent = night.table(), night.messages()
+    complete_table, sent = night.table(), night.messages()
     damage(night)
     verdict, fact = DAMAGE[damage]
-    told = night.audit()
-    assert told["verdict"] == verdict
-    assert re.search(fact, " | ".join(told["facts"])), told["facts"]
+    audit = night.audit()
+    assert audit["verdict"] == verdict
+    assert re.search(fact, " | ".join(audit["facts"])), audit["facts"]
 
     code, printed = night.repair()
     assert code == 0, printed
     assert " COMPLETE players=" in printed[-2]
     assert printed[-1] == "nothing to repair"
-    assert night.table() == whole
-    # A reader who deduplicates hears of it once more only if there is something new.
+    assert night.table() == complete_table
+    # Messages with new dedup_ids may be added.
     assert set(sent) <= set(night.messages())
     assert list((night.home / "staging").rglob("*.parquet")) == []
 
@@ -178,10 +180,12 @@ def test_damage_is_named_and_repaired_and_a_second_repair_changes_nothing(
     code, printed = night.repair()
     assert (code, printed[-1]) == (0, "nothing to repair")
     assert len(printed) == 2
-    assert (night.table(), night.messages()) == (whole, before)
+    assert (night.table(), night.messages()) == (complete_table, before)
 
 
-def test_nothing_is_changed_without_a_yes(night: Damaged, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_confirmation_changes_nothing(
+    night: Damaged, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rows_deleted(night)
     damaged = night.table()
     asked: list[str] = []
@@ -193,7 +197,7 @@ def test_nothing_is_changed_without_a_yes(night: Damaged, monkeypatch: pytest.Mo
     assert any(line.strip() == "1. predict players again, merge and clean up" for line in printed)
 
 
-def test_without_a_confirmation_nothing_is_changed(
+def test_a_missing_confirmation_changes_nothing(
     night: Damaged, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows_deleted(night)
@@ -208,14 +212,14 @@ def test_without_a_confirmation_nothing_is_changed(
     assert night.table() == damaged
 
 
-def test_a_date_that_was_never_predicted_is_begun(night: Damaged) -> None:
+def test_a_date_that_was_never_predicted_is_predicted(night: Damaged) -> None:
     code, printed = night.run("repair", "--game-date", "2025-11-27", "--yes")
     assert printed[0] == "NO BATCH OF 2025-11-27 NOT_STARTED"
     assert code == 0
     assert "BATCH batch_2025-11-27_" in printed[-2]
 
 
-def test_what_cannot_be_mended_is_tried_once(
+def test_a_repair_that_does_not_help_is_tried_once(
     night: Damaged, files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows_deleted(night)
@@ -263,14 +267,14 @@ def test_dead_letters_are_listed_and_replayed(
 
 
 @pytest.mark.parametrize("command", ["audit", "replay"])
-def test_a_batch_that_does_not_exist_is_named(
+def test_an_unknown_batch_is_named(
     night: Damaged, command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main([command, "--batch", "batch_x"]) == 2
     assert "no batch 'batch_x' exists" in capsys.readouterr().err
 
 
-def test_a_batch_is_audited_by_its_name_alone_also_when_another_has_taken_over(
+def test_a_batch_is_audited_by_id_also_after_it_was_superseded(
     night: Damaged,
 ) -> None:
     first = night.audit()["batch_id"]
@@ -280,6 +284,6 @@ def test_a_batch_is_audited_by_its_name_alone_also_when_another_has_taken_over(
     code, printed = night.run("audit", "--batch", second)
     assert (code, printed[-1].split()[2]) == (0, "COMPLETE")
     code, printed = night.run("audit", "--batch", first, "--json")
-    told = json.loads("\n".join(printed))
-    assert (code, told["batch_id"], told["verdict"]) == (0, first, "COMPLETE")
-    assert f"its rows now belong to {second}" in told["facts"]
+    audit = json.loads("\n".join(printed))
+    assert (code, audit["batch_id"], audit["verdict"]) == (0, first, "COMPLETE")
+    assert f"its rows now belong to {second}" in audit["facts"]

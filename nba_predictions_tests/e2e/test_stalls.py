@@ -1,4 +1,4 @@
-"""Runs that hang or die while they stage, and what the sensor makes of it, through Dagster."""
+"""Runs that stall or die while they stage, and how the sensor finishes or abandons them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from nba_predictions_tests.e2e.pipeline import Pipeline, facts
 
 
 class PowerCut(BaseException):
-    """Not an error of the night: nothing in the pipeline catches it."""
+    """An exception that no code of the pipeline catches."""
 
 
 def cut_off_while_staging(pipeline: Pipeline, after: int) -> None:
-    """Run a night whose process is gone once so many players are staged and recorded."""
+    """Run a night whose process dies after this number of players is staged and recorded."""
     staged: list[str] = []
 
     def stage(real: Any, table: Any, batch_id: str, name: str, rows: Any) -> Any:
@@ -43,7 +43,7 @@ def eleven_minutes_later(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "utc_now", lambda: utc_now() + later)
 
 
-def test_a_night_that_hangs_near_its_end_is_finished_with_what_is_there(
+def test_a_night_that_stalls_above_the_threshold_is_finished_without_the_outstanding_players(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, undisturbed: pl.DataFrame
 ) -> None:
     cut_off_while_staging(pipeline, after=29)
@@ -61,7 +61,7 @@ def test_a_night_that_hangs_near_its_end_is_finished_with_what_is_there(
     assert pipeline.table()["player_lookup"].n_unique() == 29
     assert pipeline.staging_files() == []
 
-    # The two are not lost: a replay of those who are not done brings them back.
+    # A replay predicts the two outstanding players.
     assert pipeline.run("replay_players", str(request.partition_key)).success
     (publication,) = pipeline.tick()
     assert pipeline.publish(publication).success
@@ -70,7 +70,7 @@ def test_a_night_that_hangs_near_its_end_is_finished_with_what_is_there(
     assert [m.message.status.value for m in pipeline.messages()] == ["partial", "success"]
 
 
-def test_a_night_that_dies_early_is_taken_up_by_the_next_run(
+def test_the_next_run_resumes_a_night_that_died_early(
     make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch, undisturbed: pl.DataFrame
 ) -> None:
     pipeline = make_pipeline()

@@ -1,4 +1,4 @@
-"""A night in which nothing goes wrong, and dates on which there is nothing to do."""
+"""Nights without faults, and dates without games or players."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ NIGHT = GAME_DATE.isoformat()
 
 @dataclass(frozen=True)
 class TwoNights:
-    """The same date predicted and published twice, with what was seen after each."""
+    """The same date predicted and published twice, with the state after each step."""
 
     pipeline: Pipeline
     first: dg.ExecuteInProcessResult
     first_table: pl.DataFrame
     first_staging: list[str]
     first_state: BatchState
-    first_asked: list[dg.RunRequest]
+    first_requests: list[dg.RunRequest]
     published: dg.ExecuteInProcessResult
     state_when_published: BatchState
-    asked_again: list[dg.RunRequest]
+    second_requests: list[dg.RunRequest]
     second: dg.ExecuteInProcessResult
 
 
@@ -57,10 +57,10 @@ def nights(
     first = pipeline.predict()
     table, staging = pipeline.table(), pipeline.staging_files()
     state = pipeline.batch().state
-    asked = pipeline.tick()
-    published = pipeline.publish(asked[0])
+    requests = pipeline.tick()
+    published = pipeline.publish(requests[0])
     state_when_published = pipeline.batch().state
-    asked_again = pipeline.tick()
+    second_requests = pipeline.tick()
     second = pipeline.predict()
     for request in pipeline.tick():
         pipeline.publish(request)
@@ -70,10 +70,10 @@ def nights(
         table,
         staging,
         state,
-        asked,
+        requests,
         published,
         state_when_published,
-        asked_again,
+        second_requests,
         second,
     )
 
@@ -99,12 +99,12 @@ def test_every_asset_of_the_night_is_materialized(nights: TwoNights) -> None:
     }
 
 
-#: What an event may weigh with its pictures: a season of them stays small.
-MOST_PICTURES = 60_000
+#: The size limit of the plots of one event, which keeps the event log of a season small.
+MAX_PLOT_CHARACTERS = 60_000
 
 
-def shown(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, Any]:
-    """The metadata of an asset's materialization of the date, as the UI gets them."""
+def metadata_of(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, Any]:
+    """Return the metadata of an asset's materialization of the date."""
     (found,) = (
         event.materialization.metadata
         for event in result.get_asset_materialization_events()
@@ -113,49 +113,49 @@ def shown(result: dg.ExecuteInProcessResult, asset: str) -> dict[str, Any]:
     return {name: value.value for name, value in found.items()}
 
 
-def pictures(metadata: Mapping[str, Any]) -> list[str]:
-    """The names of the entries that are pictures, which really are and are not too large."""
+def plots_in(metadata: Mapping[str, Any]) -> list[str]:
+    """Return the names of the entries that are plots; check that they are small PNGs."""
     start, end = "](data:image/png;base64,", ")"
-    found = {k: v for k, v in metadata.items() if isinstance(v, str) and start in v}
-    assert sum(map(len, found.values())) < MOST_PICTURES
-    for value in found.values():
+    plots = {k: v for k, v in metadata.items() if isinstance(v, str) and start in v}
+    assert sum(map(len, plots.values())) < MAX_PLOT_CHARACTERS
+    for value in plots.values():
         png = base64.b64decode(value.partition(start)[2].removesuffix(end), validate=True)
         assert png.startswith(b"\x89PNG")
-    return list(found)
+    return list(plots)
 
 
-def test_the_materializations_of_a_night_tell_what_matters(nights: TwoNights) -> None:
+def test_materializations_have_counts_tables_and_plots(nights: TwoNights) -> None:
     rows = len(nights.first_table)
-    night = shown(nights.first, "player_prop_predictions")
+    night = metadata_of(nights.first, "player_prop_predictions")
     assert night["dagster/partition_row_count"] == rows == night["batch_rows_in_target"]
     assert f"| rows staged | {rows} | {rows} | yes |" in night["reconciliation"]
     assert all(f"| {system} | -2 |" in night["by_system_and_line"] for system in SYSTEMS)
-    assert pictures(night) == ["distributions"]
+    assert plots_in(night) == ["distributions"]
 
-    staged = shown(nights.first, "staged_predictions")
+    staged = metadata_of(nights.first, "staged_predictions")
     players = nights.first_table["player_lookup"].n_unique()
     assert staged["player_partitions_of_date"] == players
     assert staged["player_partitions_of_all_dates"] == players
     assert staged["dead_letters"] == "none"
 
-    slate = shown(nights.first, "slate")
+    slate = metadata_of(nights.first, "slate")
     assert slate["with_line"] + slate["without_line"] == slate["players"] == players
     assert "| injury_report: OUT |" in slate["skips"]
     assert slate["by_game"].count("\n") == 1 + slate["games"]
 
-    assert "| missing |" in shown(nights.first, "player_features")["missing_values"]
-    assert "| zone_matchup |" in shown(nights.first, "prediction_models")["by_system"]
-    logs = shown(nights.first, "game_logs")
+    assert "| missing |" in metadata_of(nights.first, "player_features")["missing_values"]
+    assert "| zone_matchup |" in metadata_of(nights.first, "prediction_models")["by_system"]
+    logs = metadata_of(nights.first, "game_logs")
     assert logs["newest"] < NIGHT
     assert logs["dagster/row_count"] > logs["players"] > 0
-    assert shown(nights.first, "schedule")["games"] == slate["games"]
+    assert metadata_of(nights.first, "schedule")["games"] == slate["games"]
 
-    published = shown(nights.published, "phase5_completion")
+    published = metadata_of(nights.published, "phase5_completion")
     assert published["message"]["record_count"] == rows
     assert published["message"]["execution_id"] == published["batch_id"]
 
 
-def test_no_event_of_a_player_carries_a_picture(nights: TwoNights) -> None:
+def test_events_of_players_have_only_small_metadata(nights: TwoNights) -> None:
     events = [
         event.materialization
         for event in nights.first.get_asset_materialization_events()
@@ -165,19 +165,19 @@ def test_no_event_of_a_player_carries_a_picture(nights: TwoNights) -> None:
     assert {name for event in events for name in event.metadata} == {"batch_id", "rows"}
 
 
-def test_all_checks_pass_and_block_but_for_a_schedule_that_begins_with_the_night(
+def test_all_checks_block_and_pass_except_for_missing_past_games(
     nights: TwoNights,
 ) -> None:
     results = check_results(nights.first)
-    promises = {"merged_rows_match_staged", "no_duplicate_keys", "batch_is_complete"}
-    assert set(results) == promises | set(GATES)
+    batch_checks = {"merged_rows_match_staged", "no_duplicate_keys", "batch_is_complete"}
+    assert set(results) == batch_checks | set(GATES)
     not_passed = {name for name, result in results.items() if not result.passed}
     assert not_passed == {"no_game_is_missing"}
     assert results["no_game_is_missing"].severity is dg.AssetCheckSeverity.WARN
     assert all(result.blocking for result in results.values())
 
 
-def test_there_are_30_rows_per_player_with_a_line_and_6_without(
+def test_players_have_30_rows_with_a_line_and_6_without(
     nights: TwoNights, league: FramesLeague
 ) -> None:
     rows = nights.first_table
@@ -192,7 +192,7 @@ def test_there_are_30_rows_per_player_with_a_line_and_6_without(
     assert set(rows["system_id"]) == set(SYSTEMS)
 
 
-def test_the_tested_lines_of_a_player_are_five_different_ones(nights: TwoNights) -> None:
+def test_each_player_has_five_different_tested_lines(nights: TwoNights) -> None:
     with_line = nights.first_table.filter(pl.col("base_line").is_not_null())
     offsets = (
         with_line.with_columns(offset=(pl.col("points_line") - pl.col("base_line")).cast(float))
@@ -202,7 +202,7 @@ def test_the_tested_lines_of_a_player_are_five_different_ones(nights: TwoNights)
     assert offsets["offset"].to_list() == [[-2.0, -1.0, 0.0, 1.0, 2.0]] * len(offsets)
 
 
-def test_no_key_stands_twice_and_lines_are_exact_decimals(nights: TwoNights) -> None:
+def test_business_keys_are_unique_and_lines_are_exact_decimals(nights: TwoNights) -> None:
     rows = nights.pipeline.table()
     assert not rows.select(PREDICTIONS.key).is_duplicated().any()
     assert rows.schema["points_line"] == pl.Decimal(5, 1)
@@ -210,15 +210,15 @@ def test_no_key_stands_twice_and_lines_are_exact_decimals(nights: TwoNights) -> 
     assert rows["prediction_id"].n_unique() == len(rows)
 
 
-def test_staging_is_empty_and_the_batch_is_cleaned(nights: TwoNights) -> None:
+def test_staging_is_empty_and_the_batch_is_cleaned_up(nights: TwoNights) -> None:
     assert nights.first_staging == []
     assert nights.first_state is BatchState.CLEANED
 
 
-def test_the_sensor_asks_for_one_publishing_run_with_partition_and_batch(
+def test_the_sensor_requests_one_publishing_run_with_partition_and_batch(
     nights: TwoNights,
 ) -> None:
-    (request,) = nights.first_asked
+    (request,) = nights.first_requests
     assert request.partition_key == NIGHT
     assert request.tags[BATCH_TAG] == nights.first_table["batch_id"][0]
 
@@ -226,7 +226,7 @@ def test_the_sensor_asks_for_one_publishing_run_with_partition_and_batch(
 def test_publishing_sends_one_message_and_then_the_sensor_skips(nights: TwoNights) -> None:
     assert nights.published.success
     assert nights.state_when_published is BatchState.PUBLISHED
-    assert nights.asked_again == []
+    assert nights.second_requests == []
     message = nights.pipeline.messages()[0]
     assert message.message.status is BatchStatus.SUCCESS
     assert message.message.record_count == len(nights.first_table)
@@ -234,14 +234,14 @@ def test_publishing_sends_one_message_and_then_the_sensor_skips(nights: TwoNight
     assert message.dedup_id == nights.first_table["batch_id"][0]
 
 
-def test_every_predicted_player_counts_as_materialized_on_the_date(nights: TwoNights) -> None:
+def test_every_predicted_player_has_a_materialized_partition(nights: TwoNights) -> None:
     predicted = {f"{NIGHT}:{player}" for player in nights.first_table["player_lookup"]}
     assert nights.pipeline.materialized_players() == predicted
     registered = nights.pipeline.instance.get_dynamic_partitions("player_nights")
     assert set(registered) == predicted
 
 
-def test_the_same_date_again_is_a_second_batch_with_the_same_rows(nights: TwoNights) -> None:
+def test_a_second_run_creates_a_second_batch_with_the_same_rows(nights: TwoNights) -> None:
     assert nights.second.success
     again = nights.pipeline.table()
     assert facts(again) == facts(nights.first_table)
@@ -263,21 +263,21 @@ def test_grading_gives_one_result_per_prediction_and_a_leaderboard(nights: TwoNi
     assert graded.success
     results = nights.pipeline.table("prediction_results")
     assert set(results["prediction_id"]) == set(nights.first_table["prediction_id"])
-    board = shown(graded, "system_performance")
+    board = metadata_of(graded, "system_performance")
     assert all(f"| {system} |" in board["leaderboard"] for system in SYSTEMS)
-    assert pictures(board) == ["error_by_date"]
-    of_date = shown(graded, "prediction_results")
+    assert plots_in(board) == ["error_by_date"]
+    of_date = metadata_of(graded, "prediction_results")
     assert all(f"| {system} |" in of_date["by_system"] for system in SYSTEMS)
-    assert pictures(of_date) == ["error_by_system"]
-    assert pictures(shown(graded, "calibration")) == ["reliability"]
-    drift = shown(graded, "system_drift")["drift"]
+    assert plots_in(of_date) == ["error_by_system"]
+    assert plots_in(metadata_of(graded, "calibration")) == ["reliability"]
+    drift = metadata_of(graded, "system_drift")["drift"]
     assert all(f"| {system} | TOO_FEW |" in drift for system in SYSTEMS)
     checks = check_results(graded)
     assert set(checks) == {"every_game_has_box_scores", "recent_error_is_in_its_band"}
     assert all(c.passed and c.severity is dg.AssetCheckSeverity.WARN for c in checks.values())
 
 
-def test_grading_before_the_games_are_over_fails_and_says_so(pipeline: Pipeline) -> None:
+def test_grading_before_the_games_are_over_fails_with_the_reason(pipeline: Pipeline) -> None:
     assert isinstance(pipeline.league, FramesLeague)
     tonight = replace(
         pipeline.league, logs=pipeline.league.logs.filter(pl.col("game_date") < GAME_DATE)
@@ -289,11 +289,11 @@ def test_grading_before_the_games_are_over_fails_and_says_so(pipeline: Pipeline)
     assert f"no box score of {NIGHT} yet" in errors(graded)[0]
 
 
-def test_a_date_without_games_is_green_and_says_no_data(pipeline: Pipeline) -> None:
+def test_a_date_without_games_succeeds_with_the_status_no_data(pipeline: Pipeline) -> None:
     result = pipeline.predict(NO_GAMES_DATE)
     assert result.success
     found = check_results(result)
-    # The last game of this small league was weeks ago.
+    # The last game of the small league is weeks before the date.
     assert {name for name, check in found.items() if not check.passed} == {"no_game_is_missing"}
     (request,) = pipeline.tick()
     assert pipeline.publish(request).success
@@ -304,16 +304,14 @@ def test_a_date_without_games_is_green_and_says_no_data(pipeline: Pipeline) -> N
     assert pipeline.audit(NO_GAMES_DATE).verdict is Verdict.COMPLETE
 
 
-def test_games_with_nobody_on_the_slate_are_not_green(
-    make_pipeline: MakePipeline, league: FramesLeague
-) -> None:
+def test_games_without_players_fail(make_pipeline: MakePipeline, league: FramesLeague) -> None:
     playing = [*league.games["away_team"], *league.games["home_team"]]
-    nobody = replace(
+    without_players = replace(
         league,
         logs=league.logs.filter(~pl.col("team").is_in(playing)),
         lines=league.lines.clear(),
     )
-    pipeline = make_pipeline(league=nobody)
+    pipeline = make_pipeline(league=without_players)
     result = pipeline.predict()
     assert not result.success
     check = check_results(result)["batch_is_complete"]
@@ -325,11 +323,9 @@ def test_games_with_nobody_on_the_slate_are_not_green(
     assert pipeline.audit().verdict is not Verdict.COMPLETE
 
 
-def test_games_with_everybody_out_are_not_green(
-    make_pipeline: MakePipeline, league: FramesLeague
-) -> None:
-    everybody = league.logs.select("player_lookup", "player_name").unique()
-    report = everybody.with_columns(
+def test_games_with_all_players_out_fail(make_pipeline: MakePipeline, league: FramesLeague) -> None:
+    all_players = league.logs.select("player_lookup", "player_name").unique()
+    report = all_players.with_columns(
         game_date=pl.lit(GAME_DATE), status=pl.lit("OUT"), reason=pl.lit("Rest")
     ).select(league.report.columns)
     pipeline = make_pipeline(league=replace(league, report=report))
