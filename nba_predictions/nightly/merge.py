@@ -189,6 +189,9 @@ def _retire_missing_players(
     Nothing is removed if the merge has problems other than rows of skipped players.
     """
     batch = snapshot.batch
+    # Read again: a straggler may have dead-lettered a player during the MERGE. Failed players keep
+    # the rows of an earlier batch.
+    snapshot = replace(snapshot, dead_letters=store.dead_letters(batch.batch_id))
     removable = _rows_of_skipped_players(snapshot, warehouse, numbers)
     without = replace(numbers, batch_rows_in_target=numbers.batch_rows_in_target - removable)
     if without.merge_problems() or not _may_retire_missing_players(snapshot, store):

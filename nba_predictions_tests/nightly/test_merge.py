@@ -21,7 +21,7 @@ from nba_predictions.domain.tables import PREDICTIONS, Table
 from nba_predictions.nightly.audit import audit_night
 from nba_predictions.nightly.start import players_to_stage
 from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
-from nba_predictions_tests.examples import GAME_DATE, slate_of, slate_player
+from nba_predictions_tests.examples import GAME_DATE, dead_letter, slate_of, slate_player
 from nba_predictions_tests.nightly.conftest import ROWS, SLATE, Night, failing, predictor
 
 S = BatchState
@@ -340,6 +340,26 @@ def test_a_failed_player_keeps_the_rows_of_the_previous_batch(night: Night) -> N
     night.stage(batch, predict=failing(batch, "lukadoncic"))
     night.close(batch)
     assert night.merge_batch(batch).reconciliation.retired == 0
+    assert players_in_table(night) == {p.player_lookup for p in SLATE.players}
+
+
+def test_a_player_who_is_dead_lettered_during_the_merge_keeps_their_earlier_rows(
+    night: Night,
+) -> None:
+    night.published()
+    batch = night.open(run_id="run_2", threshold=0.5)
+    night.stage(batch, [p for p in SLATE.players if p.player_lookup != "lukadoncic"])
+    night.close(batch)
+
+    class Straggling(WrappedWarehouse):
+        """A straggler dead-letters the missing player during the MERGE."""
+
+        def after_merge(self, counts: MergeCounts) -> MergeCounts:
+            night.store.add_dead_letter(batch.batch_id, dead_letter("lukadoncic"))
+            return counts
+
+    straggling = Straggling(night.warehouse.path, night.warehouse.staging_dir)
+    assert night.merge_batch(batch, warehouse=straggling).reconciliation.retired == 0
     assert players_in_table(night) == {p.player_lookup for p in SLATE.players}
 
 

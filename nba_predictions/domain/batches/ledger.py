@@ -29,6 +29,12 @@ class LedgerEvent(str, Enum):
     ANNOUNCE_CHANGED = "announce_changed"
     STALLED = "stalled"
     STAGING_EXPIRED = "staging_expired"
+    #: An event of a later version, read after a rollback.
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def _missing_(cls, value: object) -> LedgerEvent:
+        return cls.UNKNOWN
 
 
 @dataclass(frozen=True)

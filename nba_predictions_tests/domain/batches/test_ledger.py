@@ -26,6 +26,12 @@ def test_a_stored_payload_is_read_and_written_unchanged(event: str) -> None:
     assert entry.stored_payload() == stored
 
 
+def test_an_event_of_a_later_version_does_not_make_a_batch_unreadable() -> None:
+    entry = LedgerEntry.from_stored("picks_published", NOON, "run", {"picks": 3})
+    assert entry.event is LedgerEvent.UNKNOWN
+    assert entry.payload == {"picks": 3}
+
+
 @pytest.mark.parametrize(
     ("event", "stored", "payload"),
     [
