@@ -10,9 +10,9 @@ from rich.console import Console
 
 from nba_predictions.cli.pipeline import Pipeline
 from nba_predictions.domain.errors import ReportError
-from nba_predictions.report.html import render_page
 from nba_predictions.report.night import NightReport, gather_night
-from nba_predictions.report.text import WIDTH_WITHOUT_TERMINAL, print_night
+from nba_predictions.report.page import render_page
+from nba_predictions.report.terminal import WIDTH_WITHOUT_TERMINAL, print_night
 from nba_predictions.settings import Settings
 
 

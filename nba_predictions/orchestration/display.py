@@ -13,7 +13,7 @@ import polars as pl
 from nba_predictions.domain.betting.slate import Slate
 from nba_predictions.logs import milestone
 from nba_predictions.report.formatting import Schema, escaped, markdown_table
-from nba_predictions.report.html import data_uri
+from nba_predictions.report.page import data_uri
 
 
 def table(frame: pl.DataFrame) -> dg.MarkdownMetadataValue:

@@ -1,7 +1,7 @@
-"""All that is known of a night, gathered once: for a page, a text, or whoever asks.
+"""Gather the numbers and tables of a night for its report as a page or as text.
 
-The evidence is that of the audit; the tables come from the warehouse, one date's partition each,
-but for the errors and the calibration of the dates before.
+The evidence is that of the audit. The tables come from queries of one date's partition, except for
+the errors and the calibration of earlier dates.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from nba_predictions.nightly.audit import NightAudit, Step, audit_night
 from nba_predictions.report.formatting import Schema
 from nba_predictions.warehouse.port import Warehouse
 
-#: How far back errors and calibration are looked at: two months of dates.
+#: The period of errors and calibration before the date.
 LOOK_BACK = timedelta(days=60)
-#: How many players are named who are furthest from their lines.
+#: The number of players in the table of the largest differences to the line.
 FURTHEST = 10
 
 
 @dataclass(frozen=True)
 class Phase:
-    """One part of a night, and how long it took."""
+    """One part of a night with its begin and end."""
 
     name: str
     began: datetime
@@ -41,9 +41,9 @@ class Phase:
 
 @dataclass(frozen=True)
 class Graded:
-    """How a graded date came out, and the dates up to it.
+    """The results of a graded date and of the dates before it.
 
-    `by_system` and `buckets` are of the date; `past_buckets` and `by_date` of LOOK_BACK.
+    `by_system` and `buckets` cover the date. `past_buckets` and `by_date` cover LOOK_BACK.
     """
 
     by_system: pl.DataFrame
@@ -54,7 +54,7 @@ class Graded:
 
 @dataclass(frozen=True)
 class NightReport:
-    """One batch of a date, in numbers and tables, with its audit."""
+    """The numbers and tables of one batch, with its audit."""
 
     game_date: date
     batch: Batch
@@ -77,7 +77,7 @@ class NightReport:
 def gather_night(
     game_date: date, store: BatchStore, warehouse: Warehouse, batch_id: str | None = None
 ) -> NightReport | None:
-    """Gather the night of a batch, by default the newest of the date; None if there is none."""
+    """Gather the report of a batch, by default the newest of the date; None without a batch."""
     audit = audit_night(game_date, store, warehouse, batch_id)
     snapshot = audit.evidence.snapshot
     if snapshot is None:
@@ -91,7 +91,7 @@ def gather_night(
         audit=audit,
         phases=tuple(phases(batch)),
         reconciliation=snapshot.reconciliation,
-        failed={letter.player_lookup: letter.error for letter in snapshot.failed},
+        failed={failure.player_lookup: failure.error for failure in snapshot.failed},
         skipped={c.player_lookup: c.skip_reason or "" for c in snapshot.skipped},
         by_line=by_line,
         at_base=at_base,
@@ -101,7 +101,7 @@ def gather_night(
 
 
 def predictions_of(batch: Batch, warehouse: Warehouse) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the rows of a batch in the table, by system and line; and those at the base line."""
+    """Return a batch's counts by system and line, and its predictions at the base line."""
     by_line, at_base = (
         pl.DataFrame(
             warehouse.query(name, PREDICTIONS, partition=batch.game_date, batch_id=batch.batch_id)
@@ -112,55 +112,55 @@ def predictions_of(batch: Batch, warehouse: Warehouse) -> tuple[pl.DataFrame, pl
 
 
 def gather_graded(game_date: date, warehouse: Warehouse) -> Graded | None:
-    """Gather how a date was graded; None if it was not yet."""
+    """Gather the results of a date; None if it is not graded yet."""
 
-    def ask(name: str, **dates: date) -> pl.DataFrame:
+    def query(name: str, **dates: date) -> pl.DataFrame:
         return pl.DataFrame(warehouse.query(name, RESULTS, partition=game_date, **dates))
 
-    by_system = ask("graded_night")
+    by_system = query("graded_night")
     if by_system.is_empty():
         return None
     past = game_date - LOOK_BACK
     return Graded(
         by_system=with_hit_rate(by_system),
-        buckets=ask("calibration", since=game_date),
-        past_buckets=ask("calibration", since=past),
-        by_date=ask("error_by_date", since=past),
+        buckets=query("calibration", since=game_date),
+        past_buckets=query("calibration", since=past),
+        by_date=query("error_by_date", since=past),
     )
 
 
 def with_hit_rate(board: pl.DataFrame) -> pl.DataFrame:
-    """Add the share of calls that were right: null where a system made none."""
+    """Add the share of correct calls, null for a system without calls."""
     calls = pl.when(pl.col("calls") > 0).then(pl.col("calls"))
     return board.with_columns(hit_rate=pl.col("calls_right") / calls)
 
 
 def phases(batch: Batch) -> list[Phase]:
-    """Return the parts of a night that have ended, from when each of its states was entered.
+    """Return the finished parts of a night, from the times at which its states were entered.
 
-    What was entered before the part that leads to it is of an earlier round (players were replayed
-    since), and left out.
+    A state entered before the preceding one belongs to an earlier round, before a replay, and is
+    omitted.
     """
-    entered = {"created": batch.created_at, **batch.times}
-    last = entered["created"]
-    found = []
+    entered_at = {"created": batch.created_at, **batch.times}
+    last = entered_at["created"]
+    parts = []
     for name, state in (
         ("predict and stage", "staged"),
         ("merge and reconcile", "consolidated"),
         ("check and clean up", "cleaned"),
         ("publish", "published"),
     ):
-        began = max(last, entered.get("staging", last)) if state == "staged" else last
-        ended = entered.get(state)
+        began = max(last, entered_at.get("staging", last)) if state == "staged" else last
+        ended = entered_at.get(state)
         if ended is None or ended < began:
             break
-        found.append(Phase(name, began, ended))
+        parts.append(Phase(name, began, ended))
         last = ended
-    return found
+    return parts
 
 
 def line_coverage(at_base: pl.DataFrame) -> pl.DataFrame:
-    """Count the players by where their line comes from, with how many books stand behind it."""
+    """Count the players by the source of their line, with the number of books."""
     return (
         at_base.unique("player_lookup", keep="first", maintain_order=True)
         .group_by("line_source")
@@ -175,7 +175,7 @@ def line_coverage(at_base: pl.DataFrame) -> pl.DataFrame:
 
 
 def by_game(at_base: pl.DataFrame) -> pl.DataFrame:
-    """Count the players of each game, and those of them who have a line."""
+    """Count the players of each game, and those with a line."""
     return (
         at_base.unique("player_lookup", keep="first", maintain_order=True)
         .group_by("game_id")
@@ -185,11 +185,11 @@ def by_game(at_base: pl.DataFrame) -> pl.DataFrame:
 
 
 def furthest_from_line(at_base: pl.DataFrame, system: str = "ensemble") -> pl.DataFrame:
-    """Return the players whom a system sees furthest from their base line."""
-    gap = pl.col("predicted_points") - pl.col("base_line").cast(pl.Float64)
+    """Return the players with the largest differences between a system and the base line."""
+    difference = pl.col("predicted_points") - pl.col("base_line").cast(pl.Float64)
     return (
         at_base.filter((pl.col("system_id") == system) & pl.col("base_line").is_not_null())
-        .with_columns(difference=gap)
+        .with_columns(difference=difference)
         .sort(pl.col("difference").abs(), "player_lookup", descending=[True, False])
         .select(
             *("player_lookup", "team", "opponent", "base_line", "books", "predicted_points"),
@@ -200,7 +200,7 @@ def furthest_from_line(at_base: pl.DataFrame, system: str = "ensemble") -> pl.Da
 
 
 def reconciliation_table(numbers: Reconciliation) -> pl.DataFrame:
-    """Set side by side the numbers that have to agree."""
+    """Return a table of the numbers that must agree."""
     pairs = [
         ("staging tables", numbers.tables_expected, numbers.tables_found),
         ("rows staged", numbers.rows_recorded, numbers.rows_staged),
@@ -211,7 +211,7 @@ def reconciliation_table(numbers: Reconciliation) -> pl.DataFrame:
             numbers.batch_rows_expected,
             numbers.batch_rows_in_target,
         ),
-        ("keys that stand twice", 0, numbers.duplicate_keys_in_target),
+        ("duplicate keys", 0, numbers.duplicate_keys_in_target),
     ]
     return pl.DataFrame(
         [
@@ -238,18 +238,18 @@ def steps_table(steps: Iterable[Step]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=columns, orient="row")
 
 
-def phases_table(found: tuple[Phase, ...]) -> pl.DataFrame:
+def phases_table(phases: tuple[Phase, ...]) -> pl.DataFrame:
     """Return the parts of a night with their durations."""
     columns: Schema = {
         "part": pl.String,
         "seconds": pl.Float64,
         "ended": pl.Datetime("us", "UTC"),
     }
-    rows = [{"part": p.name, "seconds": round(p.seconds, 3), "ended": p.ended} for p in found]
+    rows = [{"part": p.name, "seconds": round(p.seconds, 3), "ended": p.ended} for p in phases]
     return pl.DataFrame(rows, schema=columns)
 
 
 def reasons_table(reasons: Mapping[str, str]) -> pl.DataFrame:
-    """Return players with what happened to them."""
+    """Return a table of players with the reason of each."""
     columns: Schema = {"player": pl.String, "reason": pl.String}
     return pl.DataFrame([*sorted(reasons.items())], schema=columns, orient="row")

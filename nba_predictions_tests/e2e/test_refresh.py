@@ -26,7 +26,7 @@ def refresh(pipeline: Pipeline, config: dict[str, Any] = PAST) -> dg.ExecuteInPr
 def predicted_in(result: dg.ExecuteInProcessResult) -> set[str]:
     """Return the players that a run has predicted."""
     return {
-        str(event.partition).partition("|")[2]
+        str(event.partition).partition(":")[2]
         for event in result.all_events
         if event.is_step_materialization and event.asset_key == player_staging.key
     }

@@ -22,7 +22,6 @@ from nba_predictions.inputs.port import GAME_LOGS
 from nba_predictions.messaging.outbox import OutboxPublisher
 from nba_predictions.nightly.audit import audit_night
 from nba_predictions.nightly.grading import grade_date
-from nba_predictions.report.html import render_page
 from nba_predictions.report.night import (
     NightReport,
     furthest_from_line,
@@ -30,7 +29,8 @@ from nba_predictions.report.night import (
     line_coverage,
     phases,
 )
-from nba_predictions.report.text import WIDTH_WITHOUT_TERMINAL, print_night
+from nba_predictions.report.page import render_page
+from nba_predictions.report.terminal import WIDTH_WITHOUT_TERMINAL, print_night
 from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
 from nba_predictions_tests.examples import GAME_DATE, NOON, SECOND, batch, rows_of, slate_player
 from nba_predictions_tests.nightly.conftest import ROWS, SLATE, Night, failing
@@ -99,7 +99,7 @@ def test_the_page_has_the_numbers_of_the_audit(night: Night) -> None:
         place = page.words.index(step.name)
         shown = [word for word in page.words[place + 1 :] if word][:2]
         assert shown == [str(step.count), step.unit]
-    assert "Every number agrees." in page.words
+    assert "All numbers agree." in page.words
     assert "injury_report: OUT" in page.words
     assert "No player failed." in page.words
 
@@ -161,7 +161,7 @@ def test_a_graded_night_compares_its_errors_with_those_of_the_line(night: Night)
     assert graded.by_date["game_date"].unique().to_list() == [GAME_DATE]
     assert set(graded.buckets["row_count"]) == {10}
     page = Reading(render_page(gathered(night)))
-    assert "How it came out" in page.words
+    assert "Results" in page.words
     place = page.words.index("ensemble", page.words.index("error of line"))
     shown = [word for word in page.words[place:] if word][:11]
     assert shown == ["ensemble", "2", "1", "6", "-5.63", "2", "6", "1.5", "0", "0", "-"]
@@ -190,7 +190,7 @@ def test_a_merge_that_lost_rows_is_reported_with_every_problem(night: Night) -> 
 def test_a_night_without_a_merge_says_so_in_each_section(night: Night) -> None:
     night.staged()
     page, text = Reading(render_page(gathered(night))), text_of(gathered(night))
-    for sentence in ("Nothing was merged yet.", "The table holds no row of this batch."):
+    for sentence in ("Nothing is merged yet.", "The table has no rows of this batch."):
         assert sentence in page.words
         assert sentence in text
     assert page.images == []

@@ -13,8 +13,8 @@ from nba_predictions.batch_store.sqlite_store import SQLiteBatchStore
 from nba_predictions.domain.batches.batch import CLEANED_UP
 from nba_predictions.domain.batches.verdict import Verdict
 from nba_predictions.domain.tables import PREDICTIONS
-from nba_predictions.report.html import render_page
 from nba_predictions.report.night import gather_night
+from nba_predictions.report.page import render_page
 from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
 from nba_predictions_tests.e2e.pipeline import Pipeline, systems_raising
 from nba_predictions_tests.ui.conftest import BROKEN, GREEN, PARTIAL

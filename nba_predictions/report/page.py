@@ -1,4 +1,4 @@
-"""A night as one page that stands alone: it asks nothing of any network, and prints."""
+"""Render the report of a night as a self-contained HTML page without network requests."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ TEMPLATE = "night.html.j2"
 
 
 def render_page(night: NightReport) -> str:
-    """Return the page of a night. Whatever comes from data is escaped."""
-    # Here, because of all commands only this one needs it.
+    """Return the HTML page of a night. All values are escaped."""
+    # Imported here because no other command needs it.
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(
@@ -39,7 +39,7 @@ def render_page(night: NightReport) -> str:
     environment.filters["picture"] = data_uri
     template = resources.files("nba_predictions.report").joinpath(TEMPLATE).read_text("utf-8")
     graded = night.graded
-    when = night.game_date.isoformat()
+    dates = night.game_date.isoformat()
     return environment.from_string(template).render(
         night=night,
         audit=night.audit,
@@ -57,16 +57,16 @@ def render_page(night: NightReport) -> str:
         look_back=LOOK_BACK.days,
         distributions=plots.distributions(night.at_base),
         against_the_line=plots.against_the_line(night.at_base),
-        error_by_system=graded and plots.error_by_system(graded.by_system, when),
-        calibration=graded and plots.calibration(graded.buckets, when),
+        error_by_system=graded and plots.error_by_system(graded.by_system, dates),
+        calibration=graded and plots.calibration(graded.buckets, dates),
         past_calibration=graded
-        and plots.calibration(graded.past_buckets, f"{LOOK_BACK.days} days to {when}"),
+        and plots.calibration(graded.past_buckets, f"{LOOK_BACK.days} days to {dates}"),
         error_by_date=graded and plots.error_by_date(graded.by_date),
     )
 
 
 def data_uri(png: bytes) -> str:
-    """Return a picture as an address that holds it."""
+    """Return a PNG as a data URI."""
     return f"data:image/png;base64,{b64encode(png).decode('ascii')}"
 
 
