@@ -14,7 +14,7 @@ from nba_predictions.inputs.simulated_calendar import season_days
 
 
 def small_league() -> SimulatedLeague:
-    """Return a league of eight players per team, of whom half have lines, without a history."""
+    """Return a league of eight players per team, half of them with lines, without a history."""
     return SimulatedLeague(players_per_team=8, line_share=0.5, seasons_of_history=0)
 
 

@@ -48,9 +48,9 @@ class SimulatedLeague:
     Args:
         seed: what everything follows from, not negative.
         players_per_team: 8 to 20.
-        line_share: share of the likely players (all but those reported OUT or DOUBTFUL) of a team
-            whom the books quote, those expected to score most first. On a full slate nobody is
-            reported, so that with 1.0 all 30 * players_per_team players have lines.
+        line_share: the share of a team's likely players (not reported OUT or DOUBTFUL) that the
+            books quote, in the order of expected points. On a full slate no player is reported,
+            so that with 1.0 all 30 * players_per_team players have lines.
         seasons_of_history: how many earlier seasons `game_logs` gives beside the current one.
 
     Raises:

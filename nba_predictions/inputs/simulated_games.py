@@ -21,7 +21,7 @@ Bools = NDArray[np.bool_]
 FIRST_YEAR, LAST_YEAR = 1996, 2059
 #: A team never has fewer players available than this.
 LEAST_AVAILABLE = 8
-#: So many of the available play regularly; of the others one has his turn each night.
+#: The number of regular players. Of the others, one plays per game, in turns.
 REGULARS = 10
 
 # Minutes by place among those available, and shots (field goal attempts) per minute by place on
@@ -30,7 +30,7 @@ _MINUTES = (34.0, 32.5, 31.0, 29.0, 27.0, 23.0, 20.0, 17.5, 16.5, 7.0)
 _BENCH_MINUTES = 6.0
 _SHOTS = (0.59, 0.49, 0.42, 0.35, 0.31, 0.34, 0.32, 0.30, 0.28, 0.28)
 _BENCH_SHOTS = 0.29
-_OFTEN_ON_BENCH = 0.08  # how often somebody of the bench plays beside the one whose turn it is
+_OFTEN_ON_BENCH = 0.08  # probability that a bench player plays out of turn
 _HOME = 0.012  # relative, on shooting
 _TIRED = 0.025  # relative, on shooting and minutes, the day after a game
 _OVERTIME = 0.055
@@ -91,7 +91,7 @@ class BoxScore:
 
 
 def stream(seed: int, year: int, use: int, *more: int) -> np.random.Generator:
-    """Return the random numbers of one use in one season: the same ones whoever asks, and when."""
+    """Return the random numbers of one use in one season, independent of all other calls."""
     return np.random.default_rng([seed, year, use, *more])
 
 
@@ -121,7 +121,7 @@ def make_players(seed: int, year: int, per_team: int) -> Players:
     )
     rank = np.arange(slots) % per_team
     shots = np.array(_SHOTS + (_BENCH_SHOTS,) * per_team)[rank]
-    # Rookies and veterans take fewer shots than men in their prime.
+    # Rookies and veterans take fewer shots.
     age = np.select([years == 0, years == 1, years >= 10], [0.86, 0.94, 0.95], 1.0)
     return Players(
         number=holder * slots + np.arange(slots),
@@ -300,7 +300,7 @@ def play(seed: int, year: int, outlook: Outlook) -> BoxScore:
     fgm = fg3m + rng.binomial(fga - fg3a, outlook.hit_two)
     fta = rng.poisson(real_minutes * outlook.shots * players.fouled[player])
     ftm = rng.binomial(fta, players.hit_free[player])
-    # A tie is broken from the line by the home team's man with the most minutes.
+    # A free throw of the home team's player with the most minutes decides a tie.
     points = 2 * fgm + fg3m + ftm
     total = points.sum(axis=1)
     tied = np.flatnonzero(total[:games] == total[games:]) + games

@@ -1,4 +1,4 @@
-"""A fault at a named boundary of a night: before, during or after a write to one of the ports."""
+"""Faults at the boundaries of a night: before, during or after a write to a port."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from nba_predictions.nightly import leases
 from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
 from nba_predictions_tests.nights import Home, Parts, whole_night
 
-#: A dead worker's lease is not waited for longer than this.
+#: The lease duration in these tests, so that the lease of a dead worker expires soon.
 SHORT_LEASE = timedelta(seconds=0.4)
 
 
@@ -35,12 +35,12 @@ class Kind(Enum):
 
 
 class InjectedError(Exception):
-    """Raised at a boundary; nobody in the pipeline knows it."""
+    """An exception, unknown to the pipeline, that is raised at a boundary."""
 
 
 @dataclass(frozen=True)
 class Boundary:
-    """A call that writes, by port, method and subject; and the moment of it that is struck."""
+    """A write and the moment at which the fault strikes: before, during or after."""
 
     call: str
     moment: str
@@ -49,7 +49,7 @@ class Boundary:
         return f"{self.moment} {self.call}"
 
 
-#: How a call is named, from its arguments.
+#: The name of a call, made from its arguments.
 _NAMES: dict[str, Callable[..., str]] = {
     "create": lambda batch: "create the batch",
     "move": lambda batch_id, to, reason=None: f"move the batch to {to.value}",
@@ -69,7 +69,7 @@ _NAMES: dict[str, Callable[..., str]] = {
 
 @dataclass
 class Struck:
-    """Stands in front of a port, notes every write, and strikes at one boundary, once."""
+    """A wrapper of a port that records every write and strikes once, at one boundary."""
 
     real: Any
     strike: Callable[[], None]
@@ -86,7 +86,7 @@ class Struck:
             label = _NAMES[name](*arguments, **named)
             times = sum(earlier.partition(" (")[0] == label for earlier in self.calls)
             if times:
-                # A write that a night makes more than once is named by its turn.
+                # Repeated writes of a night are numbered.
                 label = f"{label} ({times + 1})"
             self.calls.append(label)
             self._meet(Boundary(label, "before"))
@@ -134,7 +134,7 @@ class Struck:
 def watched(
     parts: Parts, at: Boundary | None = None, strike: Callable[[], None] = lambda: None
 ) -> tuple[Parts, list[str], list[Boundary]]:
-    """Return parts that strike at a boundary, the calls that they note, and what was struck."""
+    """Return wrapped ports, the list of recorded calls, and the list of struck boundaries."""
     calls: list[str] = []
     struck: list[Boundary] = []
     ports: dict[str, Any] = {
@@ -144,13 +144,13 @@ def watched(
     return Parts(**ports), calls, struck
 
 
-# Processes of their own come from one that has imported everything, and opened nothing.
+# New processes are forked from a process that has imported everything and opened nothing.
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["nba_predictions_tests.faults.strikes"])
 
 
 def in_another_process(home: Home, run_id: str, at: Boundary | None = None) -> int:
-    """Run a whole night in a process of its own, killed at a boundary; return its exit code."""
+    """Run a whole night in a new process, killed at a boundary; return its exit code."""
     process = _processes.Process(target=_night, args=(home, run_id, at))
     process.start()
     process.join(timeout=120)
@@ -160,12 +160,12 @@ def in_another_process(home: Home, run_id: str, at: Boundary | None = None) -> i
 
 def _night(home: Home, run_id: str, at: Boundary | None) -> None:
     parts, _, _ = watched(home.open(), at, lambda: os.kill(os.getpid(), signal.SIGKILL))
-    # Nor is one waited for who stands still with the file of the warehouse open.
+    # Do not wait long for a paused process that has the warehouse file open.
     impatient: Any = DuckDBWarehouse._open
     with (
         mock.patch.object(leases, "LEASE_TTL", SHORT_LEASE),
         mock.patch.object(impatient.retry, "stop", stop_after_delay(1.0)),
-        # What counts is what is left behind, not what was said.
+        # The output of the night does not matter.
         Path(os.devnull).open("w") as nowhere,
         redirect_stdout(nowhere),
         redirect_stderr(nowhere),

@@ -1,4 +1,4 @@
-"""Faults between the client and Firestore: every one ends in the same state, or in an error."""
+"""Faults between the client and Firestore: each ends in the same state or in an error."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ WRITES: dict[str, tuple[Callable[[FirestoreBatchStore], Any], Any]] = {
 FAULTS = {
     "aborted": (Kind.REFUSED, "aborted"),
     "unavailable": (Kind.REFUSED, "unavailable"),
-    "too fast": (Kind.REFUSED, "too_many_requests"),
-    "deadline after it was applied": (Kind.ANSWER_LOST, "deadline_exceeded"),
-    "aborted after it was applied": (Kind.ANSWER_LOST, "aborted"),
+    "too many requests": (Kind.REFUSED, "too_many_requests"),
+    "deadline after execution": (Kind.ANSWER_LOST, "deadline_exceeded"),
+    "aborted after execution": (Kind.ANSWER_LOST, "aborted"),
     "connection cut before": (Kind.REQUEST_CUT, ""),
     "connection cut after": (Kind.ANSWER_CUT, ""),
     "delivered twice": (Kind.DUPLICATED, ""),
@@ -69,7 +69,7 @@ def _begin(store: FirestoreBatchStore) -> None:
 
 
 def _all_of(store: FirestoreBatchStore) -> list[Any]:
-    """Everything that a store says, without its times."""
+    """Return the whole content of a store, without its times."""
     found: list[Any] = []
     for one in sorted(store.in_states(set(S)), key=lambda b: b.batch_id):
         found += [
@@ -87,7 +87,7 @@ def _all_of(store: FirestoreBatchStore) -> list[Any]:
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("write", WRITES)
-def test_a_write_ends_as_if_nothing_had_happened(
+def test_a_write_with_a_fault_has_the_same_result(
     firestore: Firestore, write: str, fault: str
 ) -> None:
     act, expected = WRITES[write]
@@ -102,7 +102,7 @@ def test_a_write_ends_as_if_nothing_had_happened(
 
 @pytest.mark.parametrize("error", ["unavailable", "deadline_exceeded", "internal"])
 @pytest.mark.parametrize("method", ["BatchGetDocuments", "RunQuery", "RunAggregationQuery"])
-def test_a_read_is_read_again(firestore: Firestore, method: str, error: str) -> None:
+def test_a_failed_read_is_retried(firestore: Firestore, method: str, error: str) -> None:
     _begin(firestore.store)
     firestore.store.add_dead_letter("batch_1", dead_letter("bad"))
     before = _all_of(firestore.store)
@@ -110,14 +110,16 @@ def test_a_read_is_read_again(firestore: Firestore, method: str, error: str) -> 
         assert _all_of(firestore.store) == before
 
 
-def test_five_seconds_more_are_endured(firestore: Firestore) -> None:
+def test_a_delay_of_five_seconds_is_tolerated(firestore: Firestore) -> None:
     _begin(firestore.store)
     with firestore.script.fault("/Commit$", Kind.SLOW, seconds=5.0):
         assert firestore.store.complete("batch_1", completion("new"))
     assert len(firestore.store.completions("batch_1")) == 2
 
 
-def test_forty_workers_lose_nothing_while_a_third_of_the_commits_fail(firestore: Firestore) -> None:
+def test_forty_workers_lose_no_completion_while_a_third_of_the_commits_fail(
+    firestore: Firestore,
+) -> None:
     _begin(firestore.store)
     names = [f"player{n:03}" for n in range(120)]
     with (
@@ -134,7 +136,7 @@ def test_forty_workers_lose_nothing_while_a_third_of_the_commits_fail(firestore:
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_store_that_stays_away_is_an_error_and_nothing_is_recorded(firestore: Firestore) -> None:
+def test_a_permanent_fault_is_an_error_and_records_nothing(firestore: Firestore) -> None:
     _begin(firestore.store)
     before = _all_of(firestore.store)
     with (

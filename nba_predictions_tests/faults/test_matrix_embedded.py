@@ -1,4 +1,4 @@
-"""The fault matrix on the profile embedded, cell by cell, as docs/fault-matrix.md has it."""
+"""The fault matrix on the profile `embedded`: each outcome equals docs/fault-matrix.md."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""A state machine over a night's ports: any order of steps, crashes and second actors.
+"""A state machine of a night: steps, crashes and replays of two actors in any order.
 
 Hypothesis chooses what happens next, on both profiles; the invariants are checked after each step.
 """
@@ -79,7 +79,7 @@ OPTIONS = settings(
 
 
 class CutOff:
-    """Stands in front of a port, and breaks off at the write at which `left` is used up."""
+    """A wrapper of a port that raises at the write after `left` writes."""
 
     def __init__(self, real: Any, left: list[int], applied: bool) -> None:
         self._real, self._left, self._applied = real, left, applied
@@ -101,7 +101,7 @@ class CutOff:
 
 
 class Nights(RuleBasedStateMachine):
-    """Two actors who do the steps of a night, each whenever it likes; some steps are cut off."""
+    """Two actors that run the steps of a night in any order. Some steps crash."""
 
     make_scene: ClassVar[Callable[[], Scene]]
 
@@ -112,7 +112,7 @@ class Nights(RuleBasedStateMachine):
         for parts in self.actors.values():
             parts.warehouse.prepare()
 
-    # What can be done
+    # Actions
 
     @rule(actor=st.sampled_from(ACTORS))
     def open_a_batch(self, actor: str) -> None:
@@ -186,7 +186,7 @@ class Nights(RuleBasedStateMachine):
         applied=st.booleans(),
     )
     def crash(self, actor: str, step: str, call: int, applied: bool) -> None:
-        """A step is cut off at one of its writes, before or after it was applied."""
+        """Interrupt a step at one of its writes, before or after the write is applied."""
         left = [call]
         whole = self.actors[actor]
         parts = Parts(
@@ -207,10 +207,10 @@ class Nights(RuleBasedStateMachine):
                 }
                 steps[step](parts, actor)
 
-    # What is always so
+    # Invariants
 
     @invariant()
-    def no_key_stands_twice(self) -> None:
+    def no_key_is_duplicated(self) -> None:
         parts = self.actors["run_1"]
         for batch in parts.batches.of_date(GAME_DATE):
             target = parts.warehouse.count(PREDICTIONS, GAME_DATE, batch.batch_id)
@@ -241,7 +241,7 @@ class Nights(RuleBasedStateMachine):
         assert sum(batch.state in RESUMABLE for batch in batches) <= 1
 
     def teardown(self) -> None:
-        """Whatever has happened, sensor and schedule bring the night to its end."""
+        """Check that sensor and schedule complete the night from any state."""
         if not hasattr(self, "scene") or self._at("run_1")[1] is None:
             return
         time.sleep(SHORT_LEASE.total_seconds() / 4)
@@ -275,7 +275,7 @@ class Nights(RuleBasedStateMachine):
             assert messages.count(batch.batch_id) <= 1 + events.count("reopened")
         assert batches[0].batch_id in messages
 
-    # The parts
+    # Helpers
 
     def _at(self, actor: str) -> tuple[Parts, Batch | None]:
         parts = self.actors[actor]

@@ -1,4 +1,4 @@
-"""Whole nights on both profiles: several at once, and with faults of every service at once."""
+"""Whole nights: concurrent merges on both profiles, and faults of all cloud services together."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_consolidations_at_once_leave_the_table_of_one(
     assert events.count("merged") == 1
 
 
-def test_a_cloud_night_with_faults_of_all_three_services_is_the_same_night(
+def test_a_cloud_night_with_faults_of_all_services_ends_in_the_same_table(
     environment: Mapping[str, str],
     subscriber: SubscriberClient,
     tmp_path: Path,

@@ -1,4 +1,4 @@
-"""Two at once, again and again: no key stands twice, no row is lost, whoever was first."""
+"""Races of two workers: each ends without duplicate keys and without lost rows."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ from nba_predictions_tests.nights import (
     stage,
 )
 
-#: A race is decided by chance: `make races` runs a hundred of each, the suite some of them.
+#: Races depend on chance, so each is repeated. `make races` runs a hundred of each.
 TRIALS = int(os.environ.get("NBA_PREDICTIONS_TEST_RACES", "20"))
-#: On the stand-ins each trial takes seconds.
+#: On the stand-ins, each trial takes seconds.
 CLOUD_TRIALS = 2
 REPLAYED = "lukadoncic"
 
 
 def at_once(*actions: Callable[[], Any]) -> list[Any]:
-    """Start all actions at the same moment; return what each returned, or raised."""
+    """Start all actions at the same moment; return the result or exception of each."""
     start = Barrier(len(actions))
 
     def run(action: Callable[[], Any]) -> Any:
         start.wait()
-        # The moment at which they meet is another one in each trial.
+        # The workers meet at a different moment in each trial.
         time.sleep(random.uniform(0, 0.02))
         try:
             return action()
@@ -115,7 +115,7 @@ def a_replay_during_a_consolidation(scene: Scene) -> list[Any]:
         publish(one, "run_1")
 
     def replaying() -> None:
-        # The mean of an undisturbed night, so that its table tells whether a row is lost.
+        # The mean of an undisturbed night, so that the tables can be compared.
         replay(other, 21.37)
         merge(other, "replay")
         clean(other, "replay")
