@@ -79,8 +79,9 @@ lint: install ## Check style, types and layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --no-logo
 
-docs: install ## Update the table of the settings
+docs: install ## Update the table of the settings and the data dictionary
 	$(BIN)/python -m nba_predictions.settings docs/configuration.md
+	$(BIN)/python .ci/data_dictionary.py
 
 dev: install ## Open the Dagster UI on http://localhost:3000
 	@$(BIN)/nba-predictions init

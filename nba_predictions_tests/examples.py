@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -16,13 +17,15 @@ from nba_predictions.domain.batches.batch import (
 )
 from nba_predictions.domain.batches.ledger import LedgerEntry
 from nba_predictions.domain.betting.predictions import PlayerForecast, prediction_rows
-from nba_predictions.domain.betting.slate import Game, Skip, Slate, SlatePlayer
+from nba_predictions.domain.betting.slate import Game, PlayerMarket, Skip, Slate, SlatePlayer
 from nba_predictions.domain.league.games import make_game_id
+from nba_predictions.domain.market import POINTS
 from nba_predictions.domain.messages.completion import CompletionMessage, CompletionMetadata
 
 GAME_DATE = date(2026, 1, 1)
 NOON = datetime(2026, 1, 1, 17, tzinfo=timezone.utc)
 SECOND = timedelta(seconds=1)
+_PLAYER = {field.name for field in fields(SlatePlayer)}
 SYSTEMS = ("moving_average", "zone_matchup", "similarity", "xgboost", "ensemble")
 
 
@@ -33,6 +36,13 @@ def game(away: str = "PHI", home: str = "DAL", on: date = GAME_DATE) -> Game:
 def slate_player(
     lookup: str = "paulgeorge", base: str | None = "22.5", on: date = GAME_DATE, **changed: Any
 ) -> SlatePlayer:
+    """Return a player with one market, points. `changed` has fields of the player or the market."""
+    market: dict[str, Any] = {
+        "name": POINTS.name,
+        "base_line": None if base is None else Decimal(base),
+        "line_source": "none" if base is None else "sportsbook",
+        "books": 0 if base is None else 3,
+    }
     values: dict[str, Any] = {
         "game_date": on,
         "game_id": make_game_id(on, "PHI", "DAL"),
@@ -41,11 +51,14 @@ def slate_player(
         "team": "PHI",
         "opponent": "DAL",
         "is_home": False,
-        "base_line": None if base is None else Decimal(base),
-        "line_source": "none" if base is None else "sportsbook",
-        "books": 0 if base is None else 3,
     }
-    return SlatePlayer(**{**values, **changed})
+    of_market = {name: changed.pop(name) for name in list(changed) if name not in _PLAYER}
+    return SlatePlayer(**{**values, **changed}, markets=(PlayerMarket(**{**market, **of_market}),))
+
+
+def with_line(player: SlatePlayer, base: str | None) -> SlatePlayer:
+    """Return the player with another base line of points, or without one."""
+    return replace(player, markets=slate_player(base=base).markets)
 
 
 def ledger_entry(
@@ -95,7 +108,7 @@ def rows_of(
     staged_at: datetime = NOON,
     systems: Iterable[str] = SYSTEMS,
 ) -> list[dict[str, Any]]:
-    forecasts = [PlayerForecast(s, "1+test", mean, 6.0, 0.8) for s in systems]
+    forecasts = [PlayerForecast(s, "1+test", POINTS.name, mean, 6.0, 0.8) for s in systems]
     return prediction_rows(
         player,
         forecasts,

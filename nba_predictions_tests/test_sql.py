@@ -23,6 +23,7 @@ NAMES = {
     "target": "t",
     "staged": "s",
     "key": "a, b",
+    "graded": "a, b",
     "partition": "game_date",
     "scopes": "1 AS one",
     "gathered": "g",

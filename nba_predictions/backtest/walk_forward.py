@@ -10,17 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from decimal import Decimal
 from itertools import groupby
 
 import numpy as np
 import polars as pl
 
 from nba_predictions.backtest.options import RETRAIN, Progress, silent
-from nba_predictions.domain.betting.slate import Slate, SlatePlayer
+from nba_predictions.domain.betting.slate import Slate
 from nba_predictions.domain.errors import BacktestError
 from nba_predictions.domain.league.games import season_of
-from nba_predictions.domain.market import POINTS, Market, registered_markets
+from nba_predictions.domain.market import Market, registered_markets
 from nba_predictions.features.build import KEYS, build_features, statistics, training_features
 from nba_predictions.inputs.port import LeagueSource
 from nba_predictions.nightly.slate import SLATE_FRAME, slate_of
@@ -253,18 +252,13 @@ def _expected(slates: Sequence[Slate]) -> tuple[pl.DataFrame, pl.DataFrame]:
     )
     lines = expected.select(*_PLAYER, on_slate=pl.lit(True))
     for market in registered_markets():
-        of_market = [_line_of(player, market) for player in players]
+        of_market = [player.market(market.name) for player in players]
         base, fair_over = line_columns(market)
         lines = lines.with_columns(
-            pl.Series(base, [line for line, _ in of_market], pl.Decimal(5, 1)),
-            pl.Series(fair_over, [fair for _, fair in of_market], pl.Float64),
+            pl.Series(base, [m.base_line for m in of_market], pl.Decimal(5, 1)),
+            pl.Series(fair_over, [m.fair_over for m in of_market], pl.Float64),
         )
     return expected, lines
-
-
-def _line_of(player: SlatePlayer, market: Market) -> tuple[Decimal | None, float | None]:
-    """Return the base line of a player, and the no-vig probability of the over there."""
-    return (player.base_line, player.fair_over) if market == POINTS else (None, None)
 
 
 def _absent(slates: Sequence[Slate]) -> dict[date, frozenset[str]]:

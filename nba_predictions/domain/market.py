@@ -6,6 +6,8 @@ register a market, add it to `MARKETS`. Each system names the market that it pre
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -14,28 +16,51 @@ from nba_predictions.domain.errors import UnknownMarketError
 #: Two lines on either side of the base line are tested with it.
 FIVE_LINES = (Decimal(-2), Decimal(-1), Decimal(0), Decimal(1), Decimal(2))
 
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
 
 @dataclass(frozen=True)
 class Market:
     """One statistic that is predicted and bet on.
 
     Attributes:
-        name: the value of the column `market` in tables, lines and messages.
+        name: the value of the column `market` in tables, lines and messages: lower-case letters,
+            digits and underscores, beginning with a letter.
         statistic: what settles the market: a column of the game logs, or the name of a sum.
         offsets: distances of the tested lines from the base line, in units of the statistic.
         sum_of: the columns of the game logs whose sum is the statistic, for example `oreb` and
             `dreb` for rebounds. Empty if the statistic is a column itself.
+        labels: names of the market in input files. Empty if it is called `player_` and its name.
+
+    Raises:
+        ValueError: the name has other characters.
     """
 
     name: str
     statistic: str
     offsets: tuple[Decimal, ...] = FIVE_LINES
     sum_of: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(
+                f"{self.name!r} is no name of a market; use lower-case letters, digits and _"
+            )
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of the game logs whose sum is the statistic."""
         return self.sum_of or (self.statistic,)
+
+    @property
+    def input_labels(self) -> tuple[str, ...]:
+        """The names of the market in input files. The first one is used when writing them."""
+        return self.labels or (f"player_{self.name}",)
+
+    def value(self, box_score: Mapping[str, int]) -> int:
+        """Return the statistic of one row of the game logs."""
+        return sum(box_score[column] for column in self.columns)
 
 
 POINTS = Market("points", "points")

@@ -1,36 +1,64 @@
-"""The tables of the warehouse, each defined once.
+"""The tables of the warehouse. Each table is defined once, here.
 
-The DuckDB table, the BigQuery table, the staging files, the MERGE statement and the validation of
-rows are all made from these definitions. To add a column, add one line here.
+The DDL, the staging files, the MERGE, the validation of rows and the rows themselves follow from
+these definitions. To add a column, add one line to its table, with the source of its value.
 """
 
 from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
 from nba_predictions.domain.errors import SchemaMismatchError
+from nba_predictions.domain.market import POINTS
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column, with its type in BigQuery's words."""
+    """One column of a table.
+
+    Attributes:
+        name: the name in all warehouses.
+        type: the type in BigQuery's words.
+        description: shown in the data dictionary and in BigQuery.
+        required: whether NULL is refused.
+        source: where the staged value comes from: a path of attributes of `PredictedRow`
+            (betting/predictions.py) or `GradedRow` (betting/grading.py), for example `player.team`.
+            By default it is the attribute with the name of the column.
+        backfill: the value of rows that were written before the column existed. `migrate` fills it
+            in. A required column that is added to an existing table needs it.
+    """
 
     name: str
     type: str
     description: str
     required: bool = False
+    source: str | None = None
+    backfill: str | None = None
 
 
 @dataclass(frozen=True)
 class Table:
-    """One table: its business key decides what a MERGE updates and what it inserts."""
+    """One table, with the business key by which a MERGE decides between update and insert.
+
+    Attributes:
+        name: the name in all warehouses.
+        description: shown in the data dictionary and in BigQuery.
+        columns: all columns, in order.
+        key: the business key.
+        partition_by: the column of the partitions.
+        cluster_by: the columns by which a partition is sorted.
+        scope: the MERGE deletes rows that have the same values here as rows of this merge, but a
+            key that was not written again.
+        stamps: the columns that the MERGE sets itself: first insert and last merge.
+    """
 
     name: str
     description: str
@@ -38,31 +66,40 @@ class Table:
     key: tuple[str, ...]
     partition_by: str
     cluster_by: tuple[str, ...]
-    #: Rows of a written (scope) value whose key was not written again are superseded by a MERGE.
     scope: tuple[str, ...]
-    #: Set by the MERGE itself, never staged: first insert and last merge.
     stamps: tuple[str, str] = ("created_at", "updated_at")
 
     @property
     def staged_columns(self) -> tuple[Column, ...]:
+        """The columns that are staged and merged."""
         return tuple(c for c in self.columns if c.name not in self.stamps)
 
     @property
     def staging_columns(self) -> tuple[Column, ...]:
-        """The columns of a staging table: what is merged, and when it was staged."""
+        """The columns of a staging table: those that are merged, and the time of staging."""
         return (*self.staged_columns, STAGED_AT)
 
     @property
     def nullable_key(self) -> tuple[str, ...]:
+        """The columns of the key that may be NULL."""
         return tuple(c.name for c in self.columns if c.name in self.key and not c.required)
 
-    def check_columns(self, names: Sequence[str]) -> None:
-        """Refuse a column that the table does not know.
+    @property
+    def backfilled(self) -> tuple[str, ...]:
+        """The columns that older rows lack, and that are filled in for them."""
+        return tuple(c.name for c in self.columns if c.backfill is not None)
 
-        A column that is *missing* is fine unless it is required: it becomes NULL.
+    def column(self, name: str) -> Column:
+        """Return the column of that name."""
+        return next(c for c in self.columns if c.name == name)
+
+    def check_columns(self, names: Sequence[str]) -> None:
+        """Refuse a column that the table does not have.
+
+        A missing column becomes NULL, so only required columns must be there.
 
         Raises:
-            SchemaMismatchError: naming the columns and the table.
+            SchemaMismatchError: names the columns and the table.
         """
         staged = {c.name: c for c in self.staged_columns}
         unknown = sorted(set(names) - set(staged) - {STAGED_AT.name})
@@ -78,11 +115,28 @@ class Table:
                 f"Nothing was written."
             )
 
-    def check_partition(self, partition: date, rows_of_other_dates: int) -> None:
-        """Refuse to merge staged rows that belong to another date than the one that is merged.
+    def check_migrated(self, where: str, missing: Sequence[str]) -> None:
+        """Refuse to use a table of an earlier version.
+
+        Args:
+            where: the table, for people.
+            missing: the columns that the table lacks, or that are not filled in.
 
         Raises:
-            SchemaMismatchError: naming the date and how many they are.
+            SchemaMismatchError: a required column is missing; names it and the command.
+        """
+        required = [c.name for c in self.columns if c.required and c.name in missing]
+        if required:
+            raise SchemaMismatchError(
+                f"{where} was created by an earlier version and has no complete column "
+                f"{', '.join(required)}; run `nba-predictions migrate`. Nothing was written."
+            )
+
+    def check_partition(self, partition: date, rows_of_other_dates: int) -> None:
+        """Refuse to merge staged rows of another date than the one that is merged.
+
+        Raises:
+            SchemaMismatchError: names the date and the number of such rows.
         """
         if rows_of_other_dates:
             raise SchemaMismatchError(
@@ -91,10 +145,10 @@ class Table:
             )
 
     def check_rows(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Refuse values that a warehouse would refuse, or worse, would take.
+        """Refuse values that a warehouse would refuse, or would accept and change.
 
         Raises:
-            SchemaMismatchError: naming row number, column and value.
+            SchemaMismatchError: names the row number, the column and the value.
         """
         for names in {frozenset(row) for row in rows}:
             self.check_columns(sorted(names))
@@ -107,9 +161,32 @@ class Table:
                         f"{row.get(column.name)!r} {problem}. Nothing was written."
                     )
 
+    def row_of(self, values: object) -> dict[str, Any]:
+        """Return one row to stage: each staging column, read from `values` by its source.
 
-#: Staging only: which of two rows with the same key is the later one.
+        Raises:
+            SchemaMismatchError: `values` does not have the source of a column.
+        """
+        row = {}
+        for name, read in _readers(self):
+            try:
+                row[name] = read(values)
+            except AttributeError as error:
+                raise SchemaMismatchError(
+                    f"column {name} of table {self.name} has no value: {error}; state its source "
+                    f"in nba_predictions/domain/tables.py"
+                ) from error
+        return row
+
+
+#: In staging only. Of two rows with the same key, the one that was staged later is merged.
 STAGED_AT = Column("staged_at", "TIMESTAMP", "when the row was staged", required=True)
+
+
+@cache
+def _readers(table: Table) -> list[tuple[str, Callable[[object], Any]]]:
+    """Return for each staging column the function that reads its value."""
+    return [(c.name, attrgetter(c.source or c.name)) for c in table.staging_columns]
 
 
 _PYTHON_TYPES: dict[str, type] = {
@@ -134,8 +211,8 @@ def _value_problem(column: Column, value: object) -> str | None:
         if value != value.quantize(unit):
             return f"has more than {scale} decimals"
         return None
-    # Arrow itself would cut 15.5 to 15 points, a time off a date, and take a naive time for UTC. A
-    # subclass is refused too: a bool is no count, a datetime no date.
+    # Arrow would truncate 15.5 to 15, cut the time off a datetime, and read a naive time as UTC.
+    # Subclasses are refused as well, because a bool is no count and a datetime is no date.
     expected = _PYTHON_TYPES[column.type]
     if type(value) is not expected:
         return f"is a {type(value).__name__}; {column.type} takes {expected.__name__} only"
@@ -148,102 +225,190 @@ def _value_problem(column: Column, value: object) -> str | None:
 
 @cache
 def _numeric_limits(kind: str) -> tuple[Decimal, Decimal, int]:
-    """Return the bound that NUMERIC(p, s) stays below, its smallest unit, and its decimals."""
+    """Return the exclusive upper bound of NUMERIC(p, s), its smallest unit and its decimals."""
     precision, scale = (int(number) for number in kind[8:-1].split(","))
     return Decimal(10) ** (precision - scale), Decimal(1).scaleb(-scale), scale
 
 
-def _business_key(*, line_required: bool) -> tuple[Column, ...]:
-    return (
-        Column("game_date", "DATE", "date of the game, US Eastern", required=True),
-        Column("game_id", "STRING", "YYYYMMDD_AWAY_HOME", required=True),
-        Column("player_lookup", "STRING", "normalised player name, a-z and 0-9", required=True),
-        Column("system_id", "STRING", "the prediction system", required=True),
-        Column(
-            "points_line",
-            "NUMERIC(5, 1)",
-            "the tested line, exact; NULL where no line exists",
-            required=line_required,
-        ),
-    )
-
+_KEY = ("game_date", "game_id", "player_lookup", "system_id", "market", "points_line")
 
 PREDICTIONS = Table(
     name="player_prop_predictions",
-    description="One row per player, system and tested line of a game date.",
+    description="One row per player, system, market and tested line of a game date.",
     columns=(
         Column("prediction_id", "STRING", "UUIDv5 of the business key", required=True),
         Column("batch_id", "STRING", "the last batch that wrote the row", required=True),
-        *_business_key(line_required=False),
-        Column("system_version", "STRING", "code, and model where one is trained", required=True),
-        Column("team", "STRING", "NULL when only a line says that the player plays"),
-        Column("opponent", "STRING", "NULL together with team"),
-        Column("is_home", "BOOL", "NULL together with team"),
-        Column("base_line", "NUMERIC(5, 1)", "median over books of their main lines"),
-        Column("line_source", "STRING", "sportsbook | dfs | none", required=True),
-        Column("books", "INT64", "how many books the base line comes from", required=True),
-        Column("predicted_points", "NUMERIC(6, 2)", "centre of the forecast", required=True),
+        Column(
+            "game_date",
+            "DATE",
+            "date of the game, US Eastern",
+            required=True,
+            source="player.game_date",
+        ),
+        Column("game_id", "STRING", "YYYYMMDD_AWAY_HOME", required=True, source="player.game_id"),
+        Column(
+            "player_lookup",
+            "STRING",
+            "normalized player name, a-z and 0-9",
+            required=True,
+            source="player.player_lookup",
+        ),
+        Column(
+            "system_id",
+            "STRING",
+            "the prediction system",
+            required=True,
+            source="forecast.system_id",
+        ),
+        Column(
+            "market",
+            "STRING",
+            "the statistic that is predicted, for example points",
+            required=True,
+            source="market.name",
+            # Before this column existed, points were the only market.
+            backfill=POINTS.name,
+        ),
+        Column(
+            "points_line",
+            "NUMERIC(5, 1)",
+            "the tested line, exact, in units of the market; NULL without a line",
+            source="line",
+        ),
+        Column(
+            "system_version",
+            "STRING",
+            "version of the code, and of the trained models",
+            required=True,
+            source="forecast.system_version",
+        ),
+        Column(
+            "team",
+            "STRING",
+            "NULL if only a line shows that the player plays",
+            source="player.team",
+        ),
+        Column("opponent", "STRING", "NULL together with team", source="player.opponent"),
+        Column("is_home", "BOOL", "NULL together with team", source="player.is_home"),
+        Column(
+            "base_line",
+            "NUMERIC(5, 1)",
+            "median over books of their main lines in the market",
+            source="market.base_line",
+        ),
+        Column(
+            "line_source",
+            "STRING",
+            "sportsbook | dfs | none",
+            required=True,
+            source="market.line_source",
+        ),
+        Column(
+            "books",
+            "INT64",
+            "number of books behind the base line",
+            required=True,
+            source="market.books",
+        ),
+        Column(
+            "predicted_points",
+            "NUMERIC(6, 2)",
+            "center of the forecast, in units of the market",
+            required=True,
+        ),
         Column(
             "over_probability",
             "FLOAT64",
-            "P(points > points_line), the base line known; NULL without a line",
+            "P(statistic > points_line), given the base line; NULL without a line",
         ),
-        Column("push_probability", "FLOAT64", "P(points = points_line); 0 on half-point lines"),
-        Column("confidence", "FLOAT64", "0..1, how much history the forecast rests on"),
+        Column("push_probability", "FLOAT64", "P(statistic = points_line); 0 on half-point lines"),
+        Column(
+            "confidence",
+            "FLOAT64",
+            "0..1, how much history the forecast is based on",
+            source="forecast.confidence",
+        ),
         Column("recommendation", "STRING", "OVER | UNDER | PASS | NO_LINE", required=True),
-        Column("features_as_of", "TIMESTAMP", "newest fact used; before game_date's tip-off"),
+        Column(
+            "features_as_of", "TIMESTAMP", "time of the newest fact that was used; before tip-off"
+        ),
         Column("created_at", "TIMESTAMP", "first insert, never changed", required=True),
         Column("updated_at", "TIMESTAMP", "last merge", required=True),
     ),
-    key=("game_date", "game_id", "player_lookup", "system_id", "points_line"),
+    key=_KEY,
     partition_by="game_date",
+    # A system predicts one market, so the market would not sort a partition any further.
     cluster_by=("player_lookup", "system_id", "game_id"),
     scope=("player_lookup", "system_id"),
 )
 
+
+def _as_predicted(name: str, description: str | None = None) -> Column:
+    """Return a column of the predictions that the results repeat."""
+    column = PREDICTIONS.column(name)
+    return replace(
+        column, description=description or column.description, source=f"prediction.{name}"
+    )
+
+
 RESULTS = Table(
     name="prediction_results",
-    description="Each prediction of a finished game date against what the player really scored.",
+    description="Each prediction of a finished game date, compared with the box score.",
     columns=(
-        Column("prediction_id", "STRING", "the graded prediction", required=True),
-        Column("batch_id", "STRING", "the batch that made it", required=True),
-        *_business_key(line_required=False),
-        Column("system_version", "STRING", "as predicted", required=True),
-        Column("predicted_points", "NUMERIC(6, 2)", "as predicted", required=True),
-        Column("over_probability", "FLOAT64", "as predicted"),
-        Column("push_probability", "FLOAT64", "as predicted"),
-        Column("base_line", "NUMERIC(5, 1)", "as predicted; its row has points_line = base_line"),
-        Column("recommendation", "STRING", "as predicted", required=True),
-        Column("actual_points", "INT64", "NULL when the player did not play"),
-        Column("minutes", "FLOAT64", "played; NULL when the player did not play"),
+        _as_predicted("prediction_id", "the graded prediction"),
+        _as_predicted("batch_id", "the batch that made the prediction"),
+        *(_as_predicted(name) for name in _KEY),
+        _as_predicted("system_version", "as predicted"),
+        _as_predicted("predicted_points", "as predicted"),
+        _as_predicted("over_probability", "as predicted"),
+        _as_predicted("push_probability", "as predicted"),
+        _as_predicted("base_line", "as predicted; its row has points_line = base_line"),
+        _as_predicted("recommendation", "as predicted"),
+        Column(
+            "actual_points",
+            "INT64",
+            "the statistic of the market; NULL if the player did not play",
+            source="actual",
+        ),
+        Column("minutes", "FLOAT64", "played; NULL if the player did not play"),
         Column("outcome", "STRING", "OVER | UNDER | PUSH | VOID | NO_LINE", required=True),
         Column("absolute_error", "FLOAT64", "|predicted - actual|; NULL when void"),
         Column("is_correct", "BOOL", "NULL on PASS, PUSH, VOID and NO_LINE"),
         Column("created_at", "TIMESTAMP", "first graded", required=True),
         Column("updated_at", "TIMESTAMP", "last graded", required=True),
     ),
-    key=("game_date", "game_id", "player_lookup", "system_id", "points_line"),
+    key=_KEY,
     partition_by="game_date",
     cluster_by=("player_lookup", "system_id", "game_id"),
-    # A grading writes all of a date: who is no longer predicted has no result either.
+    # A grading writes the whole date, so it also removes results of players without predictions.
     scope=("system_id",),
 )
 
 TABLES = (PREDICTIONS, RESULTS)
 
-# Any fixed namespace will do; changing it would change every prediction_id ever made.
+# Changing the namespace would change every prediction_id that was ever stored.
 _NAMESPACE = uuid.UUID("6d1c2b6e-7a0f-5f0e-9b64-0c8f8b7f3a51")
 
 
 def prediction_id(
-    game_date: date, game_id: str, player_lookup: str, system_id: str, points_line: Decimal | None
+    game_date: date,
+    game_id: str,
+    player_lookup: str,
+    system_id: str,
+    market: str,
+    points_line: Decimal | None,
 ) -> str:
     """Return the UUIDv5 of a business key: the same key always has the same id.
 
-    A line is written with one decimal, so that 15.5, 15.50 and Decimal("15.5") agree; no line is
-    the word NULL, which is no number.
+    A line is written with one decimal, so that 15.5, 15.50 and Decimal("15.5") agree. No line is
+    written as the word NULL.
+
+    The text of the key contains the name of every market except points. Points were the only market
+    when the first rows were stored, so their ids stay valid. The name comes last, and a name begins
+    with a letter. So no key of points, which ends in a line, has the same text.
     """
-    # Zero is added because it takes the sign off a negative zero, which is the same key.
+    # Adding zero removes the sign of a negative zero, which is the same key.
     line = "NULL" if points_line is None else f"{points_line + 0:.1f}"
-    key = "|".join((game_date.isoformat(), game_id, player_lookup, system_id, line))
-    return str(uuid.uuid5(_NAMESPACE, key))
+    parts = (game_date.isoformat(), game_id, player_lookup, system_id, line)
+    text = "|".join(parts if market == POINTS.name else (*parts, market))
+    return str(uuid.uuid5(_NAMESPACE, text))

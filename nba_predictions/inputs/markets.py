@@ -12,6 +12,7 @@ import polars as pl
 
 from nba_predictions.domain.errors import SourceDataError
 from nba_predictions.domain.league.games import EASTERN, team_abbreviation
+from nba_predictions.domain.market import registered_markets
 from nba_predictions.inputs.parsing import (
     FILE,
     ROW,
@@ -56,7 +57,6 @@ LINES_AND_GAMES = {
     ROW: pl.Int64,
 }
 
-POINTS_MARKET = "player_points"
 #: From this price on, up or down, a quote is a placeholder that nobody can bet on.
 SENTINEL_PRICE = 10_000
 #: Fantasy operators, by their names' letters and digits: what they quote is a game's threshold,
@@ -69,7 +69,7 @@ DFS_BOOKS = frozenset(
     }
 )
 
-_MOST_POINTS = 200
+_HIGHEST_LINE = 200
 _SNAP_FORMAT = "%m_%d_%Y"
 _TEAM_MEND = "write the full name as in Los Angeles Lakers, or the abbreviation as in LAL"
 _TIME_MEND = "write UTC as in 2025-01-11T00:10:00Z, or with the offset"
@@ -101,7 +101,17 @@ def normalise_lines(tables: Sequence[RawTable]) -> Parsed:
         "lines_after_tipoff": distinct.height - timely.height,
         "duplicate_rows_collapsed": rows.height - distinct.height,
     }
-    order = ["game_date", "game_id", "player_lookup", "book", "quoted_on", "line", "side", "price"]
+    order = [
+        "game_date",
+        "game_id",
+        "player_lookup",
+        "market",
+        "book",
+        "quoted_on",
+        "line",
+        "side",
+        "price",
+    ]
     return Parsed(conform(timely.sort(order), LINES_AND_GAMES), notes)
 
 
@@ -119,22 +129,28 @@ def _typed_lines(table: RawTable) -> tuple[pl.DataFrame, dict[str, int]]:
     for column in LINES_OPTIONAL:
         if column not in raw.columns:
             raw = raw.with_columns(pl.lit(None, pl.String).alias(column))
-    market = Cell("market", text(raw, "market"), "a market", f"write {POINTS_MARKET}")
-    points = raw.filter(parse(raw, {"market": market})["market"] == POINTS_MARKET)
+    by_label = _markets_by_label()
+    label = Cell("market", text(raw, "market"), "a market", f"write {' or '.join(by_label)}")
+    known = raw.filter(parse(raw, {"market": label})["market"].is_in(list(by_label)))
     price = Cell(
         "price",
-        whole(points, "price", -(10**9), 10**9),
+        whole(known, "price", -(10**9), 10**9),
         "a price",
         "write American odds as in -110 or 105, or nothing",
         optional=True,
     )
-    prices = parse(points, {"price": price})["price"]
-    quoted = points.filter((prices.abs() < SENTINEL_PRICE).fill_null(True))
+    prices = parse(known, {"price": price})["price"]
+    quoted = known.filter((prices.abs() < SENTINEL_PRICE).fill_null(True))
     counts = {
-        "other": raw.height - points.height,
-        "sentinel": points.height - quoted.height,
+        "other": raw.height - known.height,
+        "sentinel": known.height - quoted.height,
     }
     return _parse_lines(quoted), counts
+
+
+def _markets_by_label() -> dict[str, str]:
+    """Return the name of the market that each label in input files stands for."""
+    return {label: m.name for m in registered_markets() for label in m.input_labels}
 
 
 def _parse_lines(raw: pl.DataFrame) -> pl.DataFrame:
@@ -142,16 +158,22 @@ def _parse_lines(raw: pl.DataFrame) -> pl.DataFrame:
     line = number(raw, "line")
     cells = {
         "player_name": Cell("player", text(raw, "player"), "a name", "write the player's name"),
+        "market": Cell(
+            "market",
+            text(raw, "market").replace_strict(_markets_by_label(), default=None),
+            "a registered market",
+            "",
+        ),
         "book": Cell("bookmaker", text(raw, "bookmaker"), "a name", "write the book's name"),
         "side": Cell(
             "side", pl.when(side.is_in(["Over", "Under"])).then(side), "a side", "Over or Under"
         ),
         "line": Cell(
             "line",
-            pl.when((line > 0) & (line <= _MOST_POINTS) & (line * 2 == (line * 2).floor()))
+            pl.when((line > 0) & (line <= _HIGHEST_LINE) & (line * 2 == (line * 2).floor()))
             .then(line)
             .cast(pl.Decimal(5, 1)),
-            f"a points line (a multiple of 0.5 above 0, at most {_MOST_POINTS})",
+            f"a line (a multiple of 0.5 above 0, at most {_HIGHEST_LINE})",
             "write the line as the book has it, as in 24.5, or take the row out",
         ),
         "price": Cell("price", whole(raw, "price", -(10**9), 10**9), "a price", "", optional=True),

@@ -48,12 +48,14 @@ SCHEDULE: dict[str, pl.DataType | type[pl.DataType]] = {
     "tipoff": pl.Datetime("us", "UTC"),
 }
 
-#: One row per player, book, side and quoted line. `line` is exact; `price` is American odds;
-#: `line_source` is "sportsbook" or "dfs"; `quoted_on` orders one book's quotes, or is null.
+#: One row per player, market, book, side and quoted line. `market` is the name of a registered
+#: market; `line` is exact; `price` is American odds; `line_source` is "sportsbook" or "dfs";
+#: `quoted_on` orders one book's quotes, or is null.
 PROP_LINES: dict[str, pl.DataType | type[pl.DataType]] = {
     "game_date": pl.Date,
     "player_lookup": pl.String,
     "player_name": pl.String,
+    "market": pl.String,
     "book": pl.String,
     "line_source": pl.String,
     "side": pl.String,

@@ -17,6 +17,7 @@ import polars as pl
 
 from nba_predictions.domain.errors import SettingsError
 from nba_predictions.domain.league.games import season_of
+from nba_predictions.domain.market import registered_markets
 from nba_predictions.inputs import simulated_games as games
 from nba_predictions.inputs.box_scores import normalise_game_logs
 from nba_predictions.inputs.markets import (
@@ -130,11 +131,21 @@ class SimulatedLeague:
         return self._once("game_log", _existing_year(season), make)
 
     def league_lines(self, season: str) -> pl.DataFrame:
-        """All quotes of a season in the layout of `points_lines` files."""
+        """All quotes of a season in the layout of `points_lines` files.
+
+        The books quote every registered market whose statistic the simulation expects
+        (`Outlook.expected`).
+        """
 
         def make(year: int) -> pl.DataFrame:
-            rng = games.line_stream(self.seed, year)
-            return lines_frame(self._outlook(year), self.line_share, rng)
+            outlook = self._outlook(year)
+            return pl.concat(
+                lines_frame(
+                    outlook, market, self.line_share, games.line_stream(self.seed, year, market)
+                )
+                for market in registered_markets()
+                if set(market.columns) <= set(outlook.expected)
+            )
 
         return self._once("lines", _existing_year(season), make)
 

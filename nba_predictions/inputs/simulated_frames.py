@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 from nba_predictions.domain.league.games import EASTERN
+from nba_predictions.domain.market import Market
 from nba_predictions.inputs import simulated_games as games
-from nba_predictions.inputs.markets import POINTS_MARKET
 from nba_predictions.inputs.simulated_calendar import Calendar
 from nba_predictions.inputs.simulated_names import TEAMS, player_name
 
@@ -115,24 +115,26 @@ def game_log_frame(year: int, outlook: games.Outlook, box: games.BoxScore) -> pl
 
 
 def lines_frame(
-    outlook: games.Outlook, line_share: float, rng: np.random.Generator
+    outlook: games.Outlook, market: Market, line_share: float, rng: np.random.Generator
 ) -> pl.DataFrame:
-    """Return all quotes of a season in the layout of `points_lines` files.
+    """Return a season's quotes of one market in the layout of `points_lines` files.
 
-    The outcome of the games is not at hand here: the books see the outlook only.
+    The books know only the outlook, not the outcome of the games. They quote the same players in
+    all markets: those who are expected to score most.
     """
+    points = outlook.expected["points"]
     likely = ~np.isin(outlook.status, ("OUT", "DOUBTFUL"))
-    order = np.argsort(-np.where(likely, outlook.points, -1.0), axis=1, kind="stable")
+    order = np.argsort(-np.where(likely, points, -1.0), axis=1, kind="stable")
     rank = np.argsort(order, axis=1, kind="stable")
     wanted = np.ceil(line_share * likely.sum(axis=1, keepdims=True) - 1e-9)
     row, place = np.nonzero(likely & (rank < wanted))
-    points = outlook.points[row, place]
+    expected = sum(outlook.expected[column][row, place] for column in market.columns)
     names = _names(outlook)[outlook.player[row, place]]
     schedule = schedule_frame(outlook.calendar)
     game = schedule[(row % len(outlook.calendar.day)).tolist()]
     common = game.select(
         pl.Series("player", names),
-        pl.lit(POINTS_MARKET).alias("market"),
+        pl.lit(market.input_labels[0]).alias("market"),
         "home_team",
         "away_team",
         pl.concat_str(pl.lit("sim"), pl.Series(row % len(outlook.calendar.day))).alias("game_id"),
@@ -141,10 +143,10 @@ def lines_frame(
     )
     quotes = []
     for book in BOOKS:
-        belief = points - _MEAN_ABOVE_LINE
-        belief = belief + rng.normal(size=len(points)) * (0.3 + 0.04 * points)
+        belief = expected - _MEAN_ABOVE_LINE
+        belief = belief + rng.normal(size=len(row)) * (0.3 + 0.04 * expected)
         line = np.maximum(np.floor(belief) + 0.5, 0.5)
-        whole = rng.random(len(points)) < _WHOLE_LINES
+        whole = rng.random(len(row)) < _WHOLE_LINES
         if book == BOOKS[1]:
             line = np.where(whole & (belief > 1), np.rint(belief), line)
         over = np.clip(0.5 + _PER_POINT * (belief - line), 0.42, 0.58)

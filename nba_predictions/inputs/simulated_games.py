@@ -7,11 +7,13 @@ the random numbers that decide it (`play`), so nothing made from an outlook can 
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nba_predictions.domain.market import POINTS, Market
 from nba_predictions.inputs.simulated_calendar import TEAM_COUNT, Calendar, Ints
 
 Floats = NDArray[np.float64]
@@ -34,6 +36,7 @@ _OFTEN_ON_BENCH = 0.08  # probability that a bench player plays out of turn
 _HOME = 0.012  # relative, on shooting
 _TIRED = 0.025  # relative, on shooting and minutes, the day after a game
 _OVERTIME = 0.055
+_OFFENSIVE = 0.25  # share of the rebounds
 _FORM_MEMORY, _FORM_SPREAD = 0.975, 0.08  # per day; of the logarithm of shots per minute
 _INJURED_PER_DAY, _DAYS_OUT = 0.006, 14.0
 _LONGEST_ABSENCE = 40
@@ -64,7 +67,9 @@ class Players:
 class Outlook:
     """What is known of every game before tip-off. Grids, but for `team`, `opponent`, `day`.
 
-    `status` is the injury report. `available` is what it hints at, and for `play` alone to look at.
+    `expected` has the statistics that the books quote, by the name of their column in the game
+    logs. `status` is the injury report. `available` is what it hints at, and for `play` alone to
+    look at.
     """
 
     calendar: Calendar
@@ -79,7 +84,7 @@ class Outlook:
     hit_two: Floats
     hit_three: Floats
     minutes: Floats
-    points: Floats
+    expected: dict[str, Floats]
 
 
 @dataclass(frozen=True)
@@ -95,9 +100,13 @@ def stream(seed: int, year: int, use: int, *more: int) -> np.random.Generator:
     return np.random.default_rng([seed, year, use, *more])
 
 
-def line_stream(seed: int, year: int) -> np.random.Generator:
-    """Return the random numbers for the books' opinions."""
-    return stream(seed, year, _LINES)
+def line_stream(seed: int, year: int, market: Market) -> np.random.Generator:
+    """Return the random numbers for the books' opinions on one market.
+
+    Each market has its own, so the lines of points do not depend on the other markets.
+    """
+    more = () if market == POINTS else (zlib.crc32(market.name.encode()),)
+    return stream(seed, year, _LINES, *more)
 
 
 def calendar_stream(seed: int, year: int) -> np.random.Generator:
@@ -221,7 +230,13 @@ def make_outlook(seed: int, year: int, per_team: int, calendar: Calendar) -> Out
         np.clip(hit_two, 0.05, 0.95),
         np.clip(hit_three, 0.05, 0.95),
         minutes,
-        minutes * shots * per_shot,
+        {
+            "points": minutes * shots * per_shot,
+            "fg3m": minutes * shots * threes * hit_three,
+            "oreb": minutes * players.rebounds[player] * _OFFENSIVE,
+            "dreb": minutes * players.rebounds[player] * (1 - _OFFENSIVE),
+            "ast": minutes * players.assists[player],
+        },
     )
 
 
@@ -310,7 +325,7 @@ def play(seed: int, year: int, outlook: Outlook) -> BoxScore:
     total = points.sum(axis=1)
     margin = total - np.concatenate([total[games:], total[:games]])
     rebounds = rng.poisson(real_minutes * players.rebounds[player])
-    oreb = rng.binomial(rebounds, 0.25)
+    oreb = rng.binomial(rebounds, _OFFENSIVE)
     stats = {
         "FGM": fgm,
         "FGA": fga,

@@ -1,4 +1,4 @@
-"""The morning after: grade the predictions of a finished date."""
+"""Grade the predictions of a finished date into `prediction_results`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import polars as pl
 from nba_predictions.domain.batches.reconciliation import MergeCounts
 from nba_predictions.domain.betting.grading import BoxScore, grade
 from nba_predictions.domain.clock import utc_now
+from nba_predictions.domain.market import registered_markets
 from nba_predictions.domain.tables import PREDICTIONS, RESULTS
 from nba_predictions.logs import milestone
 from nba_predictions.warehouse.port import Warehouse
@@ -18,10 +19,14 @@ from nba_predictions.warehouse.port import Warehouse
 
 @dataclass(frozen=True)
 class Grading:
-    """How the grading of a date went. `outcomes` counts rows by outcome.
+    """The result of grading a date.
 
-    Games that were predicted and of which no box score is there at all were postponed, or their
-    box scores are late: their players are void until the date is graded again.
+    Attributes:
+        game_date: the date.
+        merge: the counts of the merge.
+        outcomes: the number of rows by outcome.
+        games_without_box_scores: predicted games without any box score, because they were postponed
+            or their box scores are late. Their players are void until the date is graded again.
     """
 
     game_date: date
@@ -38,11 +43,18 @@ def grade_date(
     run_id: str,
     games: int = 1,
 ) -> Grading | None:
-    """Grade all predictions of a date into `prediction_results`; None while there are no results.
+    """Grade all predictions of a date; return None while there are no box scores.
 
-    `games` is how many were on: without any, and without predictions, there is nothing to wait for.
-    One MERGE on the business key: grading again, or twice at once, ends in the same rows. Results
-    of predictions that are gone since the last grading go with them, in the same statement.
+    The rows are written by one MERGE on the business key. Grading again, or concurrently, ends in
+    the same rows. The MERGE also deletes results whose predictions no longer exist.
+
+    Args:
+        game_date: the date.
+        box_scores: the rows (GAME_LOGS) of the date's games.
+        warehouse: where predictions are read and results are written.
+        run_id: the run, for the log.
+        games: the number of scheduled games. With 0 and without predictions, missing box scores
+            are normal.
     """
     predictions = warehouse.query("predictions_of_date", PREDICTIONS, partition=game_date)
     if box_scores.is_empty() and (games or predictions.num_rows):
@@ -51,18 +63,20 @@ def grade_date(
         )
         return None
     boxes = {
-        row["player_lookup"]: BoxScore(row["points"], row["minutes"])
-        for row in box_scores.select("player_lookup", "points", "minutes").iter_rows(named=True)
+        row["player_lookup"]: BoxScore(
+            {market.name: market.value(row) for market in registered_markets()}, row["minutes"]
+        )
+        for row in box_scores.iter_rows(named=True)
     }
     now = utc_now()
-    rows = [{**row, "staged_at": now} for row in grade(predictions.to_pylist(), boxes)]
+    rows = grade(predictions.to_pylist(), boxes, now)
     counts = MergeCounts(0, 0, 0, 0, 0, 0)
     if rows:
         staged = warehouse.stage(RESULTS, f"grading_{game_date.isoformat()}", run_id, rows)
         try:
             counts = warehouse.merge(RESULTS, game_date, [staged.name], now)
         finally:
-            # Unlike a night's it holds nothing that could not be made again.
+            # This staging can be written again at any time, so it need not be kept.
             warehouse.drop_staging([staged.name])
     predicted = {row["game_id"] for row in rows}
     report = Grading(

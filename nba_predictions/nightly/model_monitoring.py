@@ -1,4 +1,4 @@
-"""How the systems stand, from the graded nights in the warehouse: reliability and drift."""
+"""Monitor the systems on the graded dates in the warehouse: calibration and drift."""
 
 from __future__ import annotations
 
@@ -19,21 +19,22 @@ from nba_predictions.domain.tables import RESULTS
 from nba_predictions.logs import milestone
 from nba_predictions.warehouse.port import Warehouse
 
-#: Dates that drift looks back at: a season, in which the windows find their game dates.
+#: Drift reads the results of one season, which has enough game dates for its windows.
 LOOK_BACK = timedelta(days=250)
 
 
 def calibration_of(game_date: date, warehouse: Warehouse) -> pl.DataFrame:
-    """Forecast and observed share of overs, per system and tenth of probability, up to a date.
+    """Return the forecast and observed share of overs up to a date.
 
     Returns:
-        system, from, to, n, forecast, observed, observed_se: the standard error is clustered by
-        date, null with fewer than two dates.
+        One row per market, system and tenth of probability: market, system, from, to, n, forecast,
+        observed, observed_se. The standard error is clustered by date, and null with fewer than two
+        dates.
     """
     by_date = pl.DataFrame(warehouse.query("calibration_by_date", RESULTS, partition=game_date))
     if by_date.is_empty():
         return pl.DataFrame(schema=_CALIBRATION)
-    keys = ["system_id", "bin"]
+    keys = ["market", "system_id", "bin"]
     whole = by_date.group_by(keys).agg(
         pl.col("row_count").sum().alias("n"),
         (pl.col("overs").sum() / pl.col("row_count").sum()).alias("observed"),
@@ -50,6 +51,7 @@ def calibration_of(game_date: date, warehouse: Warehouse) -> pl.DataFrame:
     share = pl.col("dates") / (pl.col("dates") - 1)
     error = pl.col("residual") * share.sqrt() / pl.col("n")
     return spread.sort(keys).select(
+        "market",
         pl.col("system_id").alias("system"),
         (pl.col("bin") / 10).alias("from"),
         ((pl.col("bin") + 1) / 10).alias("to"),
@@ -61,6 +63,7 @@ def calibration_of(game_date: date, warehouse: Warehouse) -> pl.DataFrame:
 
 
 _CALIBRATION = {
+    "market": pl.String,
     "system": pl.String,
     "from": pl.Float64,
     "to": pl.Float64,
@@ -73,7 +76,7 @@ _CALIBRATION = {
 
 @dataclass(frozen=True)
 class DriftReport:
-    """A judgement per system, and the rolling errors behind them (system, game_date, error)."""
+    """The drift of each system, and the rolling errors behind it (system, game_date, error)."""
 
     judgements: Sequence[DriftFinding]
     rolling: pl.DataFrame
@@ -83,7 +86,7 @@ class DriftReport:
         return [j for j in self.judgements if j.is_alarming]
 
     def table(self) -> pl.DataFrame:
-        """The judgements as a table, errors rounded to a hundredth of a point."""
+        """Return the drift of each system as a table, with errors rounded to hundredths."""
         return pl.DataFrame(
             {
                 "system": j.system_id,
@@ -101,12 +104,12 @@ class DriftReport:
 
 
 def drift_of(game_date: date, warehouse: Warehouse, *, run_id: str) -> DriftReport:
-    """Judge the recent error of every system up to a date; log those that have left their band."""
-    found = warehouse.query(
+    """Compare the recent error of every system with its band, and log systems outside of it."""
+    errors = warehouse.query(
         "drift_by_date", RESULTS, partition=game_date, since=game_date - LOOK_BACK
     )
     by_system: dict[str, list[DateErrors]] = {}
-    for row in found.to_pylist():
+    for row in errors.to_pylist():
         nights = by_system.setdefault(row["system_id"], [])
         nights.append(DateErrors(row["game_date"], row["player_games"], row["total_error"]))
     report = DriftReport(

@@ -1,4 +1,4 @@
-"""From the frames of the sources to the slate."""
+"""Build the slate from the frames of the sources."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from nba_predictions.domain.betting.slate import (
     Slate,
     build_slate,
 )
+from nba_predictions.domain.errors import SourceDataError
 from nba_predictions.domain.league.games import end_of_eastern_day, season_of
 from nba_predictions.inputs.port import LeagueSource
 
-#: The slate as the feature builder takes it: who plays where, and nothing of lines.
+#: The slate as the feature builder reads it: players, games and teams, without lines.
 SLATE_FRAME: dict[str, pl.DataType | type[pl.DataType]] = {
     "game_date": pl.Date,
     "game_id": pl.String,
@@ -36,7 +37,16 @@ def load_slate(
     prop_lines: pl.DataFrame,
     injuries: pl.DataFrame,
 ) -> Slate:
-    """Return the slate of `game_date` from the frames of `nba_predictions.inputs.port`."""
+    """Return the slate of `game_date` from the frames of `nba_predictions.inputs.port`.
+
+    Raises:
+        SourceDataError: `prop_lines` was stored by a version without markets.
+    """
+    if "market" not in prop_lines.columns:
+        raise SourceDataError(
+            f"the stored prop_lines of {game_date} have no column market, because an earlier "
+            f"version wrote them; materialize `prop_lines` of {game_date} again"
+        )
     games = [
         Game(row["game_id"], row["game_date"], row["away_team"], row["home_team"], row["tipoff"])
         for row in schedule.iter_rows(named=True)
@@ -47,6 +57,7 @@ def load_slate(
             row["player_name"],
             row["away_team"],
             row["home_team"],
+            row["market"],
             Quote.of(row),
         )
         for row in prop_lines.iter_rows(named=True)
@@ -68,9 +79,9 @@ def slate_of(league: LeagueSource, game_date: date) -> Slate:
 
 
 def player_forms(game_logs: pl.DataFrame, season: str) -> list[PlayerForm]:
-    """Return the form of every player in the logs, as it is after the last of them.
+    """Return the form of every player after the last game in the logs.
 
-    `season` is the present one (`2024-25`), of which the logs may hold no game yet.
+    `season` is the current one (`2024-25`). The logs may not have any game of it yet.
     """
     latest = (
         game_logs.sort("game_date")

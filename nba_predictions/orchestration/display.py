@@ -11,6 +11,7 @@ import dagster as dg
 import polars as pl
 
 from nba_predictions.domain.betting.slate import Slate
+from nba_predictions.domain.market import registered_markets
 from nba_predictions.logs import milestone
 from nba_predictions.report.formatting import Schema, escaped, markdown_table
 from nba_predictions.report.page import data_uri
@@ -88,19 +89,20 @@ def model_table(card: Mapping[str, object], weights: Mapping[str, float]) -> pl.
 
 
 def slate_by_game(slate: Slate) -> pl.DataFrame:
-    """Return the games of a slate with the number of players and of players with a line."""
+    """Return the number of players, and of players with a line, by game and market."""
     columns: Schema = {
-        **dict.fromkeys(("game_id", "away_team", "home_team"), pl.String),
+        **dict.fromkeys(("game_id", "away_team", "home_team", "market"), pl.String),
         **dict.fromkeys(("players", "with_line"), pl.Int64),
         "median_line": pl.Float64,
     }
     rows = []
     for game in slate.games:
         players = [p for p in slate.players if p.game_id == game.game_id]
-        lines = [float(p.base_line) for p in players if p.base_line is not None]
-        middle = median(lines) if lines else None
-        names = (game.game_id, game.away_team, game.home_team)
-        rows.append((*names, len(players), len(lines), middle))
+        for market in registered_markets():
+            quoted = [p.market(market.name).base_line for p in players]
+            lines = [float(line) for line in quoted if line is not None]
+            names = (game.game_id, game.away_team, game.home_team, market.name)
+            rows.append((*names, len(players), len(lines), median(lines) if lines else None))
     return pl.DataFrame(rows, schema=columns, orient="row")
 
 

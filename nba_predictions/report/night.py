@@ -162,25 +162,25 @@ def phases(batch: Batch) -> list[Phase]:
 def line_coverage(at_base: pl.DataFrame) -> pl.DataFrame:
     """Count the players by the source of their line, with the number of books."""
     return (
-        at_base.unique("player_lookup", keep="first", maintain_order=True)
-        .group_by("line_source")
+        at_base.unique(["player_lookup", "market"], keep="first", maintain_order=True)
+        .group_by("market", "line_source")
         .agg(
             players=pl.len(),
             fewest_books=pl.col("books").min(),
             mean_books=pl.col("books").mean(),
             most_books=pl.col("books").max(),
         )
-        .sort("line_source")
+        .sort("market", "line_source")
     )
 
 
 def by_game(at_base: pl.DataFrame) -> pl.DataFrame:
     """Count the players of each game, and those with a line."""
     return (
-        at_base.unique("player_lookup", keep="first", maintain_order=True)
-        .group_by("game_id")
+        at_base.unique(["player_lookup", "market"], keep="first", maintain_order=True)
+        .group_by("game_id", "market")
         .agg(players=pl.len(), with_line=pl.col("base_line").count())
-        .sort("game_id")
+        .sort("game_id", "market")
     )
 
 

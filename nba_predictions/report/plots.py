@@ -25,10 +25,10 @@ def distributions(at_base: pl.DataFrame) -> bytes:
         at_base: the result of the query `night_at_base_line`, one row per player and system.
     """
     figure, (points, over) = drawing.figure(9.0, 3.6, columns=2)
-    title = "Predicted points of the players"
-    _ridges(points, at_base, "predicted_points", title, "points")
+    title = "Predictions for the players"
+    _ridges(points, at_base, "predicted_points", title, "units of the market")
     with_line = at_base.filter(pl.col("over_probability").is_not_null())
-    title = "Probability of more points than the base line"
+    title = "Probability of more than the base line"
     _ridges(over, with_line, "over_probability", title, "probability", bounds=(0.0, 1.0))
     return drawing.png(figure)
 
@@ -125,17 +125,23 @@ def error_by_system(graded: pl.DataFrame, dates: str) -> bytes:
     """
     figure, (axes,) = drawing.figure(6.4, 2.8)
     axes.set_title(f"Error by system, players with a line, {dates}")
-    axes.set_xlabel("mean absolute error, points")
+    axes.set_xlabel("mean absolute error")
     measured = graded.filter(pl.col("error_with_line").is_not_null())
     if measured.is_empty():
         drawing.write_placeholder(axes, "no graded player with a line")
         return drawing.png(figure)
     measured = measured.sort("error_with_line", descending=True)
-    line = _mean_line_error(measured)
-    axes.axvline(line, color=drawing.GREY, linestyle="--", linewidth=1)
+    line_of = {
+        market: _mean_line_error(measured.filter(pl.col("market") == market))
+        for market in measured["market"].unique().sort()
+    }
+    for line in line_of.values():
+        axes.axvline(line, color=drawing.GREY, linestyle="--", linewidth=1)
     names, errors = measured["system_id"].to_list(), measured["error_with_line"].to_list()
-    for row, (name, error) in enumerate(zip(names, errors, strict=True)):
+    rows = zip(names, errors, measured["market"], strict=True)
+    for row, (name, error, market) in enumerate(rows):
         color, marker = _systems(measured)[name]
+        line = line_of[market]
         axes.hlines(row, min(line, error), max(line, error), color=color, linewidth=2)
         axes.plot([error], [row], color=color, marker=marker, markersize=7)
         axes.annotate(
@@ -148,9 +154,11 @@ def error_by_system(graded: pl.DataFrame, dates: str) -> bytes:
         )
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(-0.6, len(names) - 0.3)
-    margin = 0.15 + 0.1 * (max([*errors, line]) - min([*errors, line]))
-    axes.set_xlim(min([*errors, line]) - margin, max([*errors, line]) + margin)
-    axes.set_xlabel(f"mean absolute error, points (dashed: the base line, {line:.2f})")
+    shown = [*errors, *line_of.values()]
+    margin = 0.15 + 0.1 * (max(shown) - min(shown))
+    axes.set_xlim(min(shown) - margin, max(shown) + margin)
+    lines = ", ".join(f"{line:.2f} {market}" for market, line in line_of.items())
+    axes.set_xlabel(f"mean absolute error (dashed: the base line, {lines})")
     axes.tick_params(axis="y", length=0)
     return drawing.png(figure)
 
@@ -168,7 +176,7 @@ def error_by_date(errors: pl.DataFrame) -> bytes:
     many = len(dates) >= _MANY_DATES
     means = f", mean of {_WEEK} dates" if many else ""
     axes.set_title(f"Error by system, players with a line{means}")
-    axes.set_ylabel("mean absolute error, points")
+    axes.set_ylabel("mean absolute error")
     if errors.is_empty():
         drawing.write_placeholder(axes, "no graded date with lines")
         return drawing.png(figure)
@@ -185,16 +193,19 @@ def error_by_date(errors: pl.DataFrame) -> bytes:
             linewidth=1.2,
             label=system,
         )
-    line = errors.group_by("game_date").agg(pl.col("error_of_line").mean()).sort("game_date")
-    axes.plot(
-        [number[day] for day in line["game_date"]],
-        _smooth(line["error_of_line"], many),
-        color=drawing.GREY,
-        linestyle="--",
-        marker="" if many else ".",
-        linewidth=1.5,
-        label="base line",
-    )
+    by_date = errors.group_by("market", "game_date").agg(pl.col("error_of_line").mean())
+    for (market,), line in by_date.sort("market", "game_date").group_by(
+        "market", maintain_order=True
+    ):
+        axes.plot(
+            [number[day] for day in line["game_date"]],
+            _smooth(line["error_of_line"], many),
+            color=drawing.GREY,
+            linestyle="--",
+            marker="" if many else ".",
+            linewidth=1.5,
+            label=f"base line, {market}",
+        )
     shown = np.unique(np.linspace(0, len(dates) - 1, min(len(dates), 6)).round().astype(int))
     axes.set_xticks(shown, [f"{dates[n]:%b %d}" for n in shown])
     if len(dates) == 1:

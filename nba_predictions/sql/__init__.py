@@ -11,26 +11,38 @@ from functools import cache
 from importlib import resources
 from string import Template
 
-from nba_predictions.domain.tables import Column, Table
+from nba_predictions.domain.errors import SchemaMismatchError
+from nba_predictions.domain.tables import RESULTS, Column, Table
 
 
 @cache
 def _template(name: str) -> Template:
-    return Template(resources.files(__package__).joinpath(f"{name}.sql").read_text("utf-8"))
+    text = resources.files(__package__).joinpath(f"{name}.sql").read_text("utf-8")
+    # Comments are for readers of the file. They are not sent, and may contain an example.
+    lines = (line for line in text.splitlines() if not line.lstrip().startswith("--"))
+    return Template("\n".join(lines))
 
 
 def statement(name: str, **names: str) -> str:
-    """Return the statement in `{name}.sql` with its names filled in.
+    """Return the statement in `{name}.sql` with its placeholders filled in, without comments.
 
     Raises:
-        KeyError: the file wants a name that was not given.
+        KeyError: the file has a placeholder that was not given.
     """
     return _template(name).substitute(names)
 
 
 def query_statement(name: str, table: Table, target: str) -> str:
     """Return the statement in `{name}.sql`, which reads one table."""
-    return statement(name, target=target, key=", ".join(table.key), partition=table.partition_by)
+    return statement(
+        name,
+        target=target,
+        key=", ".join(table.key),
+        partition=table.partition_by,
+        graded=", ".join(
+            c.name for c in RESULTS.staged_columns if c.source == f"prediction.{c.name}"
+        ),
+    )
 
 
 def merge_statement(table: Table, target: str, staged: str) -> str:
@@ -58,7 +70,7 @@ def merge_statement(table: Table, target: str, staged: str) -> str:
 
 
 def remove_duplicates_statement(table: Table, target: str) -> str:
-    """Return the statement that leaves one row of each key of a date."""
+    """Return the statement that keeps only the newest row of each key of a date."""
     columns = [c.name for c in table.columns]
     return statement(
         "remove_duplicates",
@@ -71,7 +83,7 @@ def remove_duplicates_statement(table: Table, target: str) -> str:
 
 
 def count_staged_statement(table: Table, staged: str) -> str:
-    """Return the count of `staged`, with an array of each scope's values for the MERGE."""
+    """Return the statement that counts `staged` and lists the values of the scope for the MERGE."""
     return statement(
         "count_staged",
         staged=staged,
@@ -81,12 +93,47 @@ def count_staged_statement(table: Table, staged: str) -> str:
     )
 
 
-def staged_projection(table: Table, there: Collection[str]) -> str:
-    """Return a select list with every staging column, NULL where the staged data has none."""
-    return ", ".join(
-        f"CAST({c.name if c.name in there else 'NULL'} AS {c.type}) AS {c.name}"
-        for c in table.staging_columns
-    )
+def staged_projection(table: Table, existing: Collection[str]) -> str:
+    """Return a select list with every staging column.
+
+    Rows that were staged before a column existed get its backfill, or NULL.
+    """
+
+    def value(column: Column) -> str:
+        if column.name not in existing:
+            return backfill_literal(column)
+        if column.backfill is None:
+            return column.name
+        # Tables of both versions may be read together.
+        return f"COALESCE({column.name}, {backfill_literal(column)})"
+
+    return ", ".join(f"CAST({value(c)} AS {c.type}) AS {c.name}" for c in table.staging_columns)
+
+
+def backfill_literal(column: Column) -> str:
+    """Return the value of rows that were written before the column existed."""
+    return "NULL" if column.backfill is None else f"'{column.backfill}'"
+
+
+def add_column_statement(column: Column, target: str) -> str:
+    """Return ALTER TABLE ADD COLUMN for a column that may be NULL in existing rows."""
+    return f"ALTER TABLE {target} ADD COLUMN IF NOT EXISTS {column.name} {column.type}"
+
+
+def columns_to_backfill(table: Table, missing: Collection[str]) -> list[Column]:
+    """Return the required columns among the missing ones.
+
+    Raises:
+        SchemaMismatchError: one of them has no backfill.
+    """
+    required = [c for c in table.columns if c.required and c.name in missing]
+    without = [c.name for c in required if c.backfill is None]
+    if without:
+        raise SchemaMismatchError(
+            f"column(s) {', '.join(without)} of table {table.name} are required, but have no "
+            f"backfill in nba_predictions/domain/tables.py. Nothing was written."
+        )
+    return required
 
 
 def create_table_statement(table: Table, target: str) -> str:

@@ -1,6 +1,7 @@
--- Said and done: how often the points were above the line, by what the probability of that was said
--- to be, in tenths. A push is not above the line.
+-- Forecast and observed share of overs by market, system and tenth of probability.
+-- A push counts as not over.
 SELECT
+  market,
   system_id,
   CAST(LEAST(FLOOR(over_probability * 10), 9) AS INT64) AS bucket,
   COUNT(*) AS row_count,
@@ -10,5 +11,5 @@ FROM ${target}
 WHERE game_date BETWEEN @since AND @partition
   AND outcome IN ('OVER', 'UNDER', 'PUSH')
   AND over_probability IS NOT NULL
-GROUP BY system_id, bucket
-ORDER BY system_id, bucket
+GROUP BY market, system_id, bucket
+ORDER BY market, system_id, bucket

@@ -1,8 +1,8 @@
--- Forecast and observed overs by system, date and tenth of probability, over all graded nights up to a
--- date. Pushes are left out on both sides; rows of one date are kept together, since they depend on
--- each other.
+-- Forecast and observed overs by market, system, tenth of probability and date, for all graded dates
+-- up to a date. Pushes are excluded. The rows of one date depend on each other, so dates stay apart.
 WITH chances AS (
   SELECT
+    market,
     system_id,
     game_date,
     over_probability / (1.0 - COALESCE(push_probability, 0.0)) AS chance,
@@ -16,15 +16,15 @@ WITH chances AS (
 ),
 binned AS (
   SELECT
-    system_id, game_date, chance, went_over,
+    market, system_id, game_date, chance, went_over,
     CAST(LEAST(FLOOR(chance * 10), 9) AS INT64) AS bin
   FROM chances
 )
 SELECT
-  system_id, game_date, bin,
+  market, system_id, game_date, bin,
   COUNT(*) AS row_count,
   SUM(chance) AS forecast,
   CAST(SUM(went_over) AS INT64) AS overs
 FROM binned
-GROUP BY system_id, game_date, bin
-ORDER BY system_id, bin, game_date
+GROUP BY market, system_id, game_date, bin
+ORDER BY market, system_id, bin, game_date

@@ -1,5 +1,4 @@
--- What is about to be merged: rows, rows that differ in their key, rows that belong elsewhere, and
--- whose rows they are.
+-- Count what will be merged: rows, distinct keys, and rows of other dates. List the values of the scope.
 SELECT
   COUNT(*) AS rows_staged,
   (SELECT COUNT(*) FROM (SELECT DISTINCT ${key} FROM ${staged} AS keys)) AS distinct_keys,

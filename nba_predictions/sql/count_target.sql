@@ -1,4 +1,4 @@
--- What stands in the target: rows of one batch, and keys of its date that stand there twice.
+-- Count the rows of one batch in the target table, and the duplicate keys of its date.
 SELECT
   COUNT(IF(batch_id = @batch_id, 1, NULL)) AS batch_rows,
   COUNT(IF(batch_id = @batch_id AND created_at = updated_at, 1, NULL)) AS created,

@@ -1,6 +1,6 @@
--- Staging tables of one batch, copied into one. The wildcard stands for tables of one definition.
--- The literal bounds keep the warehouse from reading more tables than one query may; the list keeps
--- out a table that nobody recorded.
+-- Copy staging tables of one batch into one table. The wildcard matches tables of one schema.
+-- A query may read 1,000 tables, and the literal bounds limit the wildcard to the tables of this copy.
+-- The list excludes tables between the bounds that no completion names.
 CREATE OR REPLACE TABLE ${gathered} AS
 SELECT ${columns}
 FROM ${staged}

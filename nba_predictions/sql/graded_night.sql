@@ -1,9 +1,9 @@
--- One graded date by system. A player's game counts once for the errors, however many lines were
--- tested. These lie evenly around the base line, so their mean is the base line; its own error is
--- what a system has to be compared with, on the same players.
+-- One graded date by market and system. For the errors, a player's game counts once, however many
+-- lines were tested. The tested lines are symmetric around the base line, so their mean is the base
+-- line. Its error on the same players is what a system is compared with.
 WITH player_games AS (
   SELECT
-    system_id, game_id, player_lookup,
+    market, system_id, game_id, player_lookup,
     MAX(absolute_error) AS absolute_error,
     MAX(CAST(predicted_points AS FLOAT64) - actual_points) AS surplus,
     ABS(AVG(CAST(points_line AS FLOAT64)) - MAX(actual_points)) AS line_error,
@@ -11,9 +11,10 @@ WITH player_games AS (
     COUNT(is_correct) AS calls
   FROM ${target}
   WHERE game_date = @partition
-  GROUP BY system_id, game_id, player_lookup
+  GROUP BY market, system_id, game_id, player_lookup
 )
 SELECT
+  market,
   system_id,
   COUNT(absolute_error) AS player_games,
   CAST(COUNTIF(absolute_error IS NULL) AS INT64) AS did_not_play,
@@ -25,5 +26,5 @@ SELECT
   CAST(SUM(calls_right) AS INT64) AS calls_right,
   CAST(SUM(calls) AS INT64) AS calls
 FROM player_games
-GROUP BY system_id
-ORDER BY mean_absolute_error, system_id
+GROUP BY market, system_id
+ORDER BY market, mean_absolute_error, system_id

@@ -1,8 +1,9 @@
--- One batch with a row per player and system: at the base line, or the only row where there is none.
+-- One batch with one row per player, market and system: the row at the base line, or the only row of
+-- a player without a line.
 SELECT
-  player_lookup, game_id, team, opponent, system_id, base_line, line_source, books,
+  player_lookup, game_id, team, opponent, market, system_id, base_line, line_source, books,
   predicted_points, over_probability, recommendation
 FROM ${target}
 WHERE game_date = @partition AND batch_id = @batch_id
   AND points_line IS NOT DISTINCT FROM base_line
-ORDER BY player_lookup, system_id
+ORDER BY player_lookup, market, system_id

@@ -1,6 +1,7 @@
--- One batch by system and by how far the tested line lies from the base line. Where every line gives
--- the same probability, or only one line has its rows, something went wrong that totals do not show.
+-- One batch by market, system and distance of the tested line from the base line. It shows faults that
+-- totals hide: the same probability at every line, or rows at one line only.
 SELECT
+  market,
   system_id,
   CAST(points_line - base_line AS FLOAT64) AS line_offset,
   COUNT(*) AS row_count,
@@ -13,5 +14,5 @@ SELECT
   CAST(COUNTIF(recommendation = 'NO_LINE') AS INT64) AS without_line
 FROM ${target}
 WHERE game_date = @partition AND batch_id = @batch_id
-GROUP BY system_id, line_offset
-ORDER BY system_id, line_offset
+GROUP BY market, system_id, line_offset
+ORDER BY market, system_id, line_offset

@@ -1,5 +1,6 @@
--- The night by system: what the engineer on call looks at first.
+-- One batch by market and system: the first thing to look at.
 SELECT
+  market,
   system_id,
   COUNT(*) AS row_count,
   COUNT(DISTINCT player_lookup) AS players,
@@ -10,5 +11,5 @@ SELECT
   CAST(COUNTIF(recommendation = 'NO_LINE') AS INT64) AS without_line
 FROM ${target}
 WHERE game_date = @partition AND batch_id = @batch_id
-GROUP BY system_id
-ORDER BY system_id
+GROUP BY market, system_id
+ORDER BY market, system_id

@@ -1,4 +1,4 @@
--- Leave the newest row of each key of one date, in one statement: the date's rows are replaced.
+-- Keep only the newest row of each key of one date. One statement replaces the rows of the date.
 MERGE INTO ${target} AS target
 USING (
   SELECT ${columns}

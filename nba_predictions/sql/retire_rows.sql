@@ -1,5 +1,5 @@
--- Rows of one date whose player a newer batch does not predict: he is out, or his game is off.
--- Only rows written before that batch was merged: whoever was merged after it speaks for himself.
+-- Delete the rows of players whom the newest batch of a date does not predict, for example because the
+-- player is out or the game is postponed. Rows that were merged after that batch are kept.
 DELETE FROM ${target}
 WHERE ${partition} = @partition
   AND updated_at < @before

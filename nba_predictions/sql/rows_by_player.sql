@@ -1,4 +1,4 @@
--- How many rows of a batch each player has in the table.
+-- The number of rows of a batch in the table, by player.
 SELECT player_lookup, COUNT(*) AS row_count
 FROM ${target}
 WHERE ${partition} = @partition AND batch_id = @batch_id

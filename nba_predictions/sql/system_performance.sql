@@ -1,18 +1,20 @@
--- Leaderboard: each system over all graded nights up to a date. A player with a line has five rows of
--- one forecast: his error counts once. Calls and probabilities are judged at all tested lines, money
--- only at the base line, since nobody sells the others at the standard price of -110.
+-- Leaderboard: each system over all graded dates up to a date, by market. A player with a line has one
+-- row per tested line, all with the same forecast, so the error counts once. Calls and probabilities
+-- are scored at all tested lines. Money is scored only at the base line, because no book sells the
+-- other lines at the standard price of -110.
 WITH games AS (
   SELECT
-    system_id, game_date, player_lookup,
+    market, system_id, game_date, player_lookup,
     AVG(absolute_error) AS error,
     AVG(CAST(predicted_points AS FLOAT64) - actual_points) AS bias,
     AVG(ABS(CAST(base_line AS FLOAT64) - actual_points)) AS line_error
   FROM ${target}
   WHERE game_date <= @partition AND outcome <> 'VOID'
-  GROUP BY system_id, game_date, player_lookup
+  GROUP BY market, system_id, game_date, player_lookup
 ),
 errors AS (
   SELECT
+    market,
     system_id,
     COUNT(*) AS player_games,
     AVG(error) AS mean_absolute_error,
@@ -22,11 +24,11 @@ errors AS (
     AVG(CASE WHEN line_error IS NOT NULL THEN error END) AS error_with_line,
     AVG(line_error) AS error_of_line
   FROM games
-  GROUP BY system_id
+  GROUP BY market, system_id
 ),
 chances AS (
   SELECT
-    system_id, outcome, is_correct,
+    market, system_id, outcome, is_correct,
     CASE
       WHEN points_line = base_line AND recommendation IN ('OVER', 'UNDER') THEN
         CASE WHEN is_correct IS NULL THEN 0.0 WHEN is_correct THEN 100.0 / 110.0 ELSE -1.0 END
@@ -40,6 +42,7 @@ chances AS (
 ),
 called AS (
   SELECT
+    market,
     system_id,
     CAST(COUNTIF(is_correct) AS INT64) AS calls_right,
     COUNT(is_correct) AS calls,
@@ -50,11 +53,11 @@ called AS (
     COUNT(profit) AS bets,
     AVG(profit) AS profit_per_bet
   FROM chances
-  GROUP BY system_id
+  GROUP BY market, system_id
 )
 SELECT
-  errors.system_id, player_games, mean_absolute_error, rmse, bias, with_line, error_with_line,
-  error_of_line, calls_right, calls, brier_score, log_loss, bets, profit_per_bet
+  errors.market, errors.system_id, player_games, mean_absolute_error, rmse, bias, with_line,
+  error_with_line, error_of_line, calls_right, calls, brier_score, log_loss, bets, profit_per_bet
 FROM errors
-JOIN called ON called.system_id = errors.system_id
-ORDER BY mean_absolute_error, system_id
+JOIN called ON called.market = errors.market AND called.system_id = errors.system_id
+ORDER BY market, mean_absolute_error, system_id

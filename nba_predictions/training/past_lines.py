@@ -9,7 +9,7 @@ import polars as pl
 
 from nba_predictions.domain.betting.lines import Quote, base_line
 from nba_predictions.domain.league.players import resolve_lookup
-from nba_predictions.domain.market import POINTS
+from nba_predictions.domain.market import market_named
 from nba_predictions.inputs.port import Lines
 from nba_predictions.training.cutoff import held_out_since
 
@@ -49,10 +49,10 @@ def past_lines(source: Lines, history: pl.DataFrame, cutoff: date) -> pl.DataFra
             if quoted_name not in resolved:
                 resolved[quoted_name] = resolve_lookup(quoted_name, names)
             if (lookup := resolved[quoted_name]) is not None:
-                market = row.get("market", POINTS.name)
+                market = row["market"]
                 quotes.setdefault((lookup, market), []).append(Quote.of(row))
         for (lookup, market), own in quotes.items():
-            base = base_line(own)
+            base = base_line(own, market_named(market))
             if base is not None:
                 rows.append((day, lookup, market, float(base.line), base.fair_over))
     return pl.DataFrame(rows, schema=PAST_LINES, orient="row")

@@ -1,8 +1,8 @@
-"""The warehouse in BigQuery: a dataset with the tables, and one beside it for staging.
+"""The warehouse in BigQuery: one dataset with the target tables, and one for staging.
 
-Each player's rows are a staging table of their own, made by a Parquet load job: load jobs are free,
-and count against no table but their own. A merge first gathers the staging tables into one, because
-a query may name a thousand tables at most; what it then counts is exactly what it merges.
+A Parquet load job writes the rows of each player to a separate staging table. Load jobs are free,
+and their quota is per table. A merge first copies the staging tables into one, because a query may
+name at most 1,000 tables. It counts the copy, so the counts describe exactly the merged rows.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ from nba_predictions.domain.errors import SettingsError
 from nba_predictions.domain.tables import TABLES, Column, Table
 from nba_predictions.google_cloud import persist
 from nba_predictions.sql import (
+    add_column_statement,
+    backfill_literal,
+    columns_to_backfill,
     count_staged_statement,
     create_table_statement,
     merge_statement,
@@ -43,11 +46,11 @@ from nba_predictions.sql import (
     statement,
 )
 from nba_predictions.warehouse.arrow import arrow_type, to_arrow
-from nba_predictions.warehouse.port import Rows, StagingTable
+from nba_predictions.warehouse.port import MigratedTable, Rows, StagingTable
 
-#: A load job is mostly waiting. As many connections are kept open.
+#: Load jobs mostly wait, so many run concurrently. The client keeps as many connections open.
 LOADS_AT_ONCE = 32
-#: A query may read 1,000 tables.
+#: A query may read at most 1,000 tables.
 TABLES_PER_QUERY = 900
 #: How long a load job or a query may take.
 JOB_SECONDS = 600.0
@@ -55,7 +58,7 @@ JOB_SECONDS = 600.0
 
 @dataclass(frozen=True)
 class BigQueryWarehouse:
-    """`dataset` holds the tables, `{dataset}_staging` what is staged.
+    """Target tables in `dataset`, staging tables in `{dataset}_staging`.
 
     `open_client` is called once; all threads share the client.
     """
@@ -78,37 +81,55 @@ class BigQueryWarehouse:
         return self._target(table)
 
     def set_up(self) -> list[str]:
-        made = []
+        created = []
         for name, expiration in ((self.dataset, None), (self.staging_dataset, STAGING_KEPT)):
-            if self._dataset_there(name):
+            if self._dataset_exists(name):
                 continue
             dataset = bigquery.Dataset(f"{self.project}.{name}")
             dataset.location = self.location
             if expiration is not None:
                 dataset.default_table_expiration_ms = int(expiration.total_seconds() * 1000)
             persist(partial(self.client.create_dataset, dataset, exists_ok=True))
-            made.append(f"dataset {self.project}.{name} in {self.location}")
-        return made
+            created.append(f"dataset {self.project}.{name} in {self.location}")
+        return created
 
     def prepare(self) -> list[str]:
-        made = []
-        for table in TABLES:
+        created = []
+        missing = {table: self._missing_columns(table) for table in TABLES}
+        for table, columns in missing.items():
+            table.check_migrated(self.where(table), [c.name for c in columns or ()])
+        for table, columns in missing.items():
             target = self._target(table)
-            columns = self._columns_of(target)
             if columns is None:
                 self._run(create_table_statement(table, f"`{target}`"))
-                made.append(f"table {target}")
+                created.append(f"table {target}")
+            for column in columns or ():
+                self._run(_add_described_column(column, f"`{target}`"))
+                created.append(f"column {target}.{column.name}")
+        return created
+
+    def migrate(self) -> list[MigratedTable]:
+        migrated = []
+        for table in TABLES:
+            missing = self._missing_columns(table)
+            if missing is None:
                 continue
-            for column in table.columns:
-                if column.name not in columns:
-                    # Rows are there that do not have it: whatever it will be, it can be NULL.
-                    self._run(
-                        f"ALTER TABLE `{target}` "
-                        f"ADD COLUMN IF NOT EXISTS {column.name} {column.type} "
-                        f"OPTIONS (description = {column.description!r})"
-                    )
-                    made.append(f"column {target}.{column.name}")
-        return made
+            target = f"`{self._target(table)}`"
+            columns = columns_to_backfill(table, [c.name for c in missing])
+            filled = 0
+            for column in columns:
+                name = column.name
+                self._run(_add_described_column(column, target))
+                filled += self._run(
+                    f"UPDATE {target} SET {name} = {backfill_literal(column)} WHERE {name} IS NULL"
+                ).affected_rows
+                # The label comes last. It shows that the column is filled in, because BigQuery
+                # cannot make an existing column required.
+                self._label(table, _filled_label(column))
+            (counted,) = self._run(f"SELECT COUNT(*) AS row_count FROM {target}").rows.to_pylist()
+            names = tuple(c.name for c in columns)
+            migrated.append(MigratedTable(self.where(table), names, filled, counted["row_count"]))
+        return migrated
 
     def stage(self, table: Table, batch_id: str, name: str, rows: Rows) -> StagingTable:
         arrow = to_arrow(table, rows)
@@ -121,7 +142,7 @@ class BigQueryWarehouse:
             bigquery.LoadJobConfig, bigquery.LoadJobConfig.from_api_repr({"load": properties})
         )
         config.source_format = bigquery.SourceFormat.PARQUET
-        # A second load of the same player replaces the first, whichever answer was lost.
+        # A second load of the same player replaces the first, also if its response was lost.
         config.write_disposition = bigquery.WriteDisposition.WRITE_TRUNCATE
         config.schema = [_schema_field(c) for c in table.staging_columns]
         config.labels = labels
@@ -152,17 +173,19 @@ class BigQueryWarehouse:
     def merge(
         self, table: Table, partition: date, staging: Sequence[str], merged_at: datetime
     ) -> MergeCounts:
-        found = self.staging_there(staging)
-        if not found:
+        existing = self.staging_there(staging)
+        if not existing:
             return MergeCounts(0, 0, 0, 0, 0, 0)
-        gathered = self._gather(table, found)
+        missing = self._missing_columns(table) or ()
+        table.check_migrated(self.where(table), [c.name for c in missing])
+        gathered = self._gather(table, existing)
         try:
             source = "(" + " UNION ALL ".join(f"SELECT * FROM `{name}`" for name in gathered) + ")"
             (staged,) = self._run(
                 count_staged_statement(table, source), {"partition": partition}
             ).rows.to_pylist()
             table.check_partition(partition, staged["rows_of_other_dates"])
-            # One statement is one transaction: all of it is in the table, or nothing.
+            # One statement is one transaction: all rows are written, or none.
             affected = self._run(
                 merge_statement(table, f"`{self._target(table)}`", source),
                 {
@@ -173,12 +196,12 @@ class BigQueryWarehouse:
             ).affected_rows
         finally:
             self._delete(gathered)
-        # The job says how many rows it touched; which of them it wrote the table itself says.
+        # The job reports only the number of affected rows. The table shows which were written.
         (written,) = self.query(
             "count_merged", table, partition=partition, merged_at=merged_at
         ).to_pylist()
         return MergeCounts(
-            tables_found=len(found),
+            tables_found=len(existing),
             rows_staged=staged["rows_staged"],
             distinct_keys=staged["distinct_keys"],
             inserted=written["inserted"],
@@ -215,20 +238,20 @@ class BigQueryWarehouse:
         return int(counted["row_count"])
 
     def leftover_staging(self, batch_ids: Collection[str]) -> dict[str, set[str]]:
-        # The staging dataset gives every table an expiration: nothing is left for ever.
+        # The staging dataset gives every table an expiration, so nothing stays forever.
         return {}
 
     def drop_staging(self, names: Sequence[str]) -> int:
-        there = sorted(self.staging_there(names))
-        self._delete([f"{self._staging}.{name}" for name in there])
-        return len(there)
+        existing = sorted(self.staging_there(names))
+        self._delete([f"{self._staging}.{name}" for name in existing])
+        return len(existing)
 
     def query(self, name: str, table: Table, **parameters: object) -> pa.Table:
         sql = query_statement(name, table, f"`{self._target(table)}`")
         return exact(self._run(sql, parameters).rows, table)
 
     def _gather(self, table: Table, names: Collection[str]) -> list[str]:
-        """Copy staging tables together, and return the names of the tables that now hold them."""
+        """Copy staging tables into few tables, and return the names of these."""
         once = uuid.uuid4().hex[:12]
         by_prefix: dict[str, list[str]] = defaultdict(list)
         for name in sorted(names):
@@ -243,7 +266,7 @@ class BigQueryWarehouse:
                 sql = statement(
                     "gather_staged",
                     gathered=f"`{together}`",
-                    # An older staging table may lack a column that was added since: it reads NULL.
+                    # An older staging table may lack a column that was added since then.
                     columns=staged_projection(table, columns),
                     staged=f"`{self._staging}.{prefix}*`",
                     first=some[0],
@@ -254,28 +277,58 @@ class BigQueryWarehouse:
         return gathered
 
     def _staged_columns(self, table: Table, prefix: str, player: str) -> set[str]:
-        """Return the columns of all staging tables of a prefix, and refuse what cannot be merged.
+        """Return the columns of the staging tables with a prefix, and refuse unknown ones.
 
-        Tables that were staged by another version of the table definition have another prefix.
+        The prefix contains the version of the table definition, so all its tables have equal
+        columns.
         """
         if prefix.endswith(f"__{_fingerprint(table)}__"):
             return {c.name for c in table.staging_columns}
-        columns = self._columns_of(f"{self._staging}.{prefix}{player}") or set()
-        table.check_columns(sorted(columns))
+        staged = self._table(f"{self._staging}.{prefix}{player}")
+        columns = {field.name for field in staged.schema} if staged else set()
+        table.check_columns([*sorted(columns), *table.backfilled])
         return columns
 
-    def _columns_of(self, target: str) -> set[str] | None:
+    def _missing_columns(self, table: Table) -> list[Column] | None:
+        """Return the columns that are missing or not filled in; None if there is no table."""
+        found = self._table(self._target(table))
+        if found is None:
+            return None
+        schema = {field.name: field for field in found.schema}
+        return [
+            c
+            for c in table.columns
+            if c.name not in schema
+            or (
+                c.backfill is not None
+                and schema[c.name].mode != "REQUIRED"
+                and _filled_label(c) not in found.labels
+            )
+        ]
+
+    def _label(self, table: Table, label: str) -> None:
+        """Set a label of a table."""
+
+        def update() -> None:
+            found = self.client.get_table(self._target(table))
+            found.labels = {**found.labels, label: "yes"}
+            self.client.update_table(found, ["labels"])
+
+        persist(update)
+
+    def _table(self, target: str) -> bigquery.Table | None:
+        """Return a table with its schema; None if it does not exist."""
         try:
-            return {c.name for c in persist(lambda: self.client.get_table(target)).schema}
+            return persist(lambda: self.client.get_table(target))
         except NotFound:
-            if not self._dataset_there(self.dataset):
+            if not self._dataset_exists(self.dataset):
                 raise SettingsError(
                     f"there is no dataset {self.project}.{self.dataset}; "
-                    f"run `nba-predictions gcp init` once, or mend NBA_PREDICTIONS_GCP_DATASET"
+                    f"run `nba-predictions gcp init` once, or correct NBA_PREDICTIONS_GCP_DATASET"
                 ) from None
             return None
 
-    def _dataset_there(self, name: str) -> bool:
+    def _dataset_exists(self, name: str) -> bool:
         try:
             persist(lambda: self.client.get_dataset(f"{self.project}.{name}"))
         except NotFound:
@@ -295,14 +348,14 @@ class BigQueryWarehouse:
         )
 
         def run() -> _Result:
-            # A poll that fails is made again by the client: the job itself goes on meanwhile.
+            # The client repeats a poll that fails. The job itself continues.
             retry = DEFAULT_RETRY.with_timeout(google_cloud.PERSIST_SECONDS / 2)
             job = self.client.query(sql, job_config=config, retry=retry, job_retry=None)
             try:
                 rows = job.result(timeout=JOB_SECONDS, retry=retry, job_retry=None)
             except BadRequest as error:
                 if "serialize access" in str(error):
-                    # Another statement wrote the same partition meanwhile.
+                    # Another statement wrote the same partition at the same time.
                     raise ConnectionAbortedError(str(error)) from error
                 raise
             return _Result(
@@ -332,7 +385,7 @@ class BigQueryWarehouse:
 
 @dataclass(frozen=True)
 class _Result:
-    """What a statement gave: rows of a query, or how many rows a DML statement touched."""
+    """The result of a statement: the rows of a query, or the number of rows that DML affected."""
 
     rows: pa.Table
     affected_rows: int
@@ -365,28 +418,37 @@ def _schema_field(column: Column) -> bigquery.SchemaField:
     return bigquery.SchemaField.from_api_repr(field)
 
 
+def _add_described_column(column: Column, target: str) -> str:
+    return f"{add_column_statement(column, target)} OPTIONS (description = {column.description!r})"
+
+
+def _filled_label(column: Column) -> str:
+    """Return the label of a table in which `migrate` has filled in a column."""
+    return f"{column.name}_filled_in"
+
+
 @cache
 def _fingerprint(table: Table) -> str:
-    """Return what tells the staging tables of one version of the definition from another's."""
+    """Return a hash of the staging columns, which is part of the names of staging tables."""
     columns = ",".join(f"{c.name} {c.type} {c.required}" for c in table.staging_columns)
     return hashlib.sha256(columns.encode()).hexdigest()[:8]
 
 
 def _word(name: str) -> str:
-    """Return a name as part of a table's name: letters and digits, and _ for everything else."""
+    """Return a name as part of a table name: letters and digits, and _ for everything else."""
     return re.sub(r"[^0-9A-Za-z]+", "_", name)
 
 
 def _labels(batch_id: str, rows: Rows) -> dict[str, str]:
-    """Return labels as BigQuery takes them: lower case, digits, _ and -, at most 63 characters."""
+    """Return labels that BigQuery accepts: lower case, digits, _ and -, at most 63 characters."""
     labels = {"batch_id": re.sub(r"[^0-9a-z_-]", "_", batch_id.lower())[:63]}
     if rows:
         labels["game_date"] = str(rows[0]["game_date"])
     return labels
 
 
-def exact(found: pa.Table, table: Table) -> pa.Table:
-    """Return the columns of the table in its own types: BigQuery answers with wider decimals."""
+def exact(rows: pa.Table, table: Table) -> pa.Table:
+    """Return the rows in the types of the table. BigQuery returns wider decimals."""
     types = {c.name: arrow_type(c) for c in table.columns}
-    schema = [f.with_type(types.get(f.name, f.type)) for f in found.schema]
-    return found.cast(pa.schema(schema))
+    schema = [f.with_type(types.get(f.name, f.type)) for f in rows.schema]
+    return rows.cast(pa.schema(schema))

@@ -1,7 +1,8 @@
 """The embedded warehouse: one DuckDB file, and a folder of Parquet files for staging.
 
-A DuckDB file has one writing process at a time. Staging does not touch it: each player's rows are a
-Parquet file of their own, written aside and renamed, so that a half-written file has no name.
+Only one process at a time can write to a DuckDB file. Staging does not need it: the rows of each
+player are a separate Parquet file. The file is written under a temporary name and then renamed, so
+an unfinished file is never read.
 """
 
 from __future__ import annotations
@@ -30,8 +31,11 @@ from tenacity import (
 )
 
 from nba_predictions.domain.batches.reconciliation import MergeCounts, TargetCounts
-from nba_predictions.domain.tables import TABLES, Table
+from nba_predictions.domain.tables import TABLES, Column, Table
 from nba_predictions.sql import (
+    add_column_statement,
+    backfill_literal,
+    columns_to_backfill,
     count_staged_statement,
     create_table_statement,
     merge_statement,
@@ -40,19 +44,19 @@ from nba_predictions.sql import (
     staged_projection,
 )
 from nba_predictions.warehouse.arrow import to_arrow
-from nba_predictions.warehouse.port import Rows, StagingTable
+from nba_predictions.warehouse.port import MigratedTable, Rows, StagingTable
 
-#: How long a call waits for another process to let go of the file.
+#: How long a call waits until another process closes the file.
 LOCK_TIMEOUT_SECONDS = 60
 
-# The file keeps other processes out, not other threads: two merges at once would not see each
-# other's rows, and insert the same key twice.
+# The file excludes other processes, but not other threads. Two concurrent merges would not see each
+# other's rows, and would insert the same key twice.
 _merging = threading.Lock()
 
 
 @cache
 def _duckdb_sql(bigquery_sql: str) -> str:
-    # Warnings that DuckDB has no partitions and clusters are no news.
+    # Ignore the warnings that DuckDB has no partitions and clusters.
     (translated,) = sqlglot.transpile(
         bigquery_sql, read="bigquery", write="duckdb", unsupported_level=sqlglot.ErrorLevel.IGNORE
     )
@@ -60,39 +64,46 @@ def _duckdb_sql(bigquery_sql: str) -> str:
 
 
 @retry(
-    # Whoever drops the last staging table of a batch takes its folder away, at any moment of this.
+    # Another worker may delete the folder at any moment, when it drops the batch's last table.
     retry=retry_if_exception_type((FileNotFoundError, FileExistsError)),
     stop=stop_after_attempt(20),
     reraise=True,
 )
 def _write(arrow: pa.Table, path: Path) -> None:
-    """Write a Parquet file that is there whole or not at all."""
+    """Write a Parquet file completely or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.part")
+    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.part")
     try:
-        pq.write_table(arrow, aside)
-        aside.replace(path)
+        pq.write_table(arrow, temporary)
+        temporary.replace(path)
     finally:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def _is_locked(error: BaseException) -> bool:
-    """Whether the file is held: by another process, or by another thread that is just leaving."""
+    """Return whether another process, or a thread that is closing it, holds the file."""
     if isinstance(error, duckdb.IOException) and "lock" in str(error):
         return True
     return isinstance(error, duckdb.Error) and "Unique file handle conflict" in str(error)
 
 
+def _missing_columns(connection: duckdb.DuckDBPyConnection, table: Table) -> list[Column] | None:
+    """Return the columns that a table lacks; None if the table does not exist."""
+    query = "SELECT column_name FROM duckdb_columns() WHERE table_name = ?"
+    existing = {row[0] for row in connection.execute(query, [table.name]).fetchall()}
+    return [c for c in table.columns if c.name not in existing] if existing else None
+
+
 @dataclass(frozen=True)
 class DuckDBWarehouse:
-    """`path` is the DuckDB file; staging lies in `staging_dir`, one folder per batch."""
+    """Tables in the DuckDB file `path`. Staging is in `staging_dir`, in one folder per batch."""
 
     path: Path
     staging_dir: Path
 
     @property
     def stagings_at_once(self) -> int:
-        # Predicting holds the processor, and writing a small file is no waiting.
+        # Predicting uses the processor, and writing a small file hardly waits.
         return 2
 
     def where(self, table: Table) -> str:
@@ -106,23 +117,45 @@ class DuckDBWarehouse:
 
     def prepare(self) -> list[str]:
         self.set_up()
-        made = []
+        created = []
         with self._connect() as connection:
-            tables = {row[0] for row in connection.execute("SHOW TABLES").fetchall()}
+            missing = {table: _missing_columns(connection, table) for table in TABLES}
+            for table, columns in missing.items():
+                table.check_migrated(self.where(table), [c.name for c in columns or ()])
+            for table, columns in missing.items():
+                if columns is None:
+                    connection.execute(_duckdb_sql(create_table_statement(table, table.name)))
+                    created.append(f"table {table.name}")
+                for column in columns or ():
+                    connection.execute(_duckdb_sql(add_column_statement(column, table.name)))
+                    created.append(f"column {table.name}.{column.name}")
+        return created
+
+    def migrate(self) -> list[MigratedTable]:
+        migrated = []
+        with _merging, self._connect() as connection:
             for table in TABLES:
-                if table.name not in tables:
-                    made.append(f"table {table.name}")
-                connection.execute(_duckdb_sql(create_table_statement(table, table.name)))
-                there = {row[0] for row in connection.execute(f"DESCRIBE {table.name}").fetchall()}
-                for column in table.columns:
-                    if column.name not in there:
-                        connection.execute(
-                            _duckdb_sql(
-                                f"ALTER TABLE {table.name} ADD COLUMN {column.name} {column.type}"
-                            )
-                        )
-                        made.append(f"column {table.name}.{column.name}")
-        return made
+                missing = _missing_columns(connection, table)
+                if missing is None:
+                    continue
+                columns = columns_to_backfill(table, [c.name for c in missing])
+                (rows,) = connection.sql(f"SELECT COUNT(*) FROM {table.name}").fetchall()[0]
+                # All columns of a table, or none.
+                connection.begin()
+                for column in columns:
+                    alter = f"ALTER TABLE {table.name} ALTER COLUMN {column.name}"
+                    default = f" DEFAULT {backfill_literal(column)}"
+                    connection.execute(
+                        _duckdb_sql(add_column_statement(column, table.name)) + default
+                    )
+                    connection.execute(f"{alter} DROP DEFAULT")
+                    connection.execute(f"{alter} SET NOT NULL")
+                connection.commit()
+                names = tuple(c.name for c in columns)
+                migrated.append(
+                    MigratedTable(self.where(table), names, rows if columns else 0, rows)
+                )
+        return migrated
 
     def stage(self, table: Table, batch_id: str, name: str, rows: Rows) -> StagingTable:
         arrow = to_arrow(table, rows)
@@ -132,7 +165,7 @@ class DuckDBWarehouse:
     def staging_there(self, names: Sequence[str]) -> set[str]:
         listed: set[str] = set()
         for folder in {Path(name).parent for name in names}:
-            # A clean-up may take the folder away while it is looked through.
+            # A cleanup may delete the folder while it is listed.
             with suppress(FileNotFoundError):
                 files = (self.staging_dir / folder).glob("*.parquet")
                 listed |= {f"{folder}/{file.stem}" for file in files}
@@ -141,14 +174,16 @@ class DuckDBWarehouse:
     def merge(
         self, table: Table, partition: date, staging: Sequence[str], merged_at: datetime
     ) -> MergeCounts:
-        there = self.staging_there(staging)
-        found = [str(self._file(name)) for name in staging if name in there]
-        if not found:
+        existing = self.staging_there(staging)
+        paths = [str(self._file(name)) for name in staging if name in existing]
+        if not paths:
             return MergeCounts(0, 0, 0, 0, 0, 0)
         with _merging, self._connect() as connection:
-            # An older staging file may lack a column that was added since: it reads as NULL.
-            files = connection.read_parquet(found, union_by_name=True)
-            table.check_columns(files.columns)
+            missing = _missing_columns(connection, table) or ()
+            table.check_migrated(self.where(table), [c.name for c in missing])
+            # An older staging file may lack a column that was added since then.
+            files = connection.read_parquet(paths, union_by_name=True)
+            table.check_columns([*files.columns, *table.backfilled])
             files.create_view("files")
             projection = staged_projection(table, files.columns)
             connection.execute(
@@ -160,7 +195,7 @@ class DuckDBWarehouse:
             ).to_arrow_table()
             (counts,) = counted.to_pylist()
             table.check_partition(partition, counts["rows_of_other_dates"])
-            # One statement is one transaction: it is all in the file, or not at all.
+            # One statement is one transaction: all rows are written, or none.
             sql = _duckdb_sql(merge_statement(table, table.name, "staged"))
             actions = connection.execute(
                 f"{sql} RETURNING merge_action",
@@ -172,7 +207,7 @@ class DuckDBWarehouse:
             ).fetchall()
         by_action = Counter(action for (action,) in actions)
         return MergeCounts(
-            tables_found=len(found),
+            tables_found=len(paths),
             rows_staged=counts["rows_staged"],
             distinct_keys=counts["distinct_keys"],
             inserted=by_action["INSERT"],
@@ -207,38 +242,38 @@ class DuckDBWarehouse:
         return by_action["DELETE"] - by_action["INSERT"]
 
     def leftover_staging(self, batch_ids: Collection[str]) -> dict[str, set[str]]:
-        found = {}
+        leftover = {}
         for batch_id in batch_ids:
             folder = self.staging_dir / batch_id
             names: set[str] = set()
             with suppress(FileNotFoundError):
                 names |= {f"{batch_id}/{file.stem}" for file in folder.glob("*.parquet")}
-                # A half-written file is named `.player.once.part`.
+                # An unfinished file is named `.player.once.part`.
                 parts = (file.name[1:].rsplit(".", 2)[0] for file in folder.glob(".*.part"))
                 names |= {f"{batch_id}/{player}" for player in parts}
             if names:
-                found[batch_id] = names
-        return found
+                leftover[batch_id] = names
+        return leftover
 
     def drop_staging(self, names: Sequence[str]) -> int:
-        there = self.staging_there(names)
+        existing = self.staging_there(names)
         for name in names:
             self._file(name).unlink(missing_ok=True)
-            # A writer that was killed has left its file without a name.
-            # Another clean-up may take the folder away while it is looked through.
+            # A writer that was killed leaves an unfinished file.
+            # Another cleanup may delete the folder while it is listed.
             with suppress(FileNotFoundError):
                 for part in self._file(name).parent.glob(f".{Path(name).name}.*.part"):
                     part.unlink(missing_ok=True)
         for folder in {self._file(name).parent for name in names}:
-            # It stays while anything else is in it, and another clean-up may have been faster.
+            # A folder with other files stays. Another cleanup may have deleted it already.
             with suppress(OSError):
                 folder.rmdir()
-        return len(there)
+        return len(existing)
 
     def query(self, name: str, table: Table, **parameters: object) -> pa.Table:
         sql = query_statement(name, table, table.name)
         with self._connect() as connection:
-            # DuckDB refuses a parameter that the statement does not use.
+            # DuckDB rejects a parameter that the statement does not use.
             used = {k: v for k, v in parameters.items() if f"@{k}" in sql}
             return connection.sql(_duckdb_sql(sql), params=used).to_arrow_table()
 

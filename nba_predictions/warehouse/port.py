@@ -1,4 +1,4 @@
-"""What the pipeline asks of a warehouse."""
+"""The port of the warehouse: what the pipeline needs from it."""
 
 from __future__ import annotations
 
@@ -17,42 +17,73 @@ Rows = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class StagingTable:
-    """A staging table that is there: its name, to be remembered, and how many rows it holds."""
+    """An existing staging table: its name, which the completion records, and its row count."""
 
     name: str
     rows: int
 
 
+@dataclass(frozen=True)
+class MigratedTable:
+    """The result of migrating one table.
+
+    Attributes:
+        table: the table, as `Warehouse.where` names it.
+        columns: the columns whose values were filled in.
+        filled: the number of rows that were filled in; 0 if the table is current.
+        rows: the number of rows of the table.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+    filled: int
+    rows: int
+
+
 class Warehouse(Protocol):
-    """Stage, merge, count, drop, query. Every call opens what it needs and leaves nothing open."""
+    """Staging tables and target tables. A call opens what it needs, and leaves nothing open."""
 
     @property
     def stagings_at_once(self) -> int:
-        """How many staging tables are best written at the same time from one process."""
+        """How many staging tables one process should write concurrently."""
         ...
 
     def where(self, table: Table) -> str:
-        """Return where people find a table."""
+        """Return where a table is, for people."""
         ...
 
     def set_up(self) -> list[str]:
-        """Create the place where the tables live, once, by somebody who is allowed to.
+        """Create the folder or datasets of the tables. It may need more permissions than a run.
 
-        Safe to repeat. Return what was made, in words.
+        Safe to repeat. Return what was created, in words.
         """
         ...
 
     def prepare(self) -> list[str]:
-        """Create the tables, and add columns that the definitions have and the tables lack.
+        """Create the tables, and add the columns that they lack and that may be NULL.
 
-        Safe to repeat. Return what was made, in words.
+        Safe to repeat. Return what was created, in words.
+
+        Raises:
+            SchemaMismatchError: a table of an earlier version lacks a required column, and must be
+                migrated first. Nothing was written.
+        """
+        ...
+
+    def migrate(self) -> list[MigratedTable]:
+        """Add required columns to tables of an earlier version, and fill them in.
+
+        Safe to interrupt and to repeat. Tables that do not exist are omitted.
+
+        Raises:
+            SchemaMismatchError: a table lacks a required column without a backfill.
         """
         ...
 
     def stage(self, table: Table, batch_id: str, name: str, rows: Rows) -> StagingTable:
         """Write the rows as the staging table `name` of the batch, all of them or none.
 
-        A staging table that was there under the same name is replaced.
+        An existing staging table of this name is replaced.
 
         Raises:
             SchemaMismatchError: a column or value does not fit; nothing was written.
@@ -68,22 +99,22 @@ class Warehouse(Protocol):
     ) -> MergeCounts:
         """MERGE the named staging tables into the table in one statement, all or nothing.
 
-        Tables that do not exist are left out and show in the counts; with none at all nothing is
-        merged.
+        Staging tables that do not exist are omitted, and the counts show it. If none exists,
+        nothing is merged.
 
         Raises:
-            SchemaMismatchError: a staging table has a column that the table does not know, or a row
-                of another date; nothing was written.
+            SchemaMismatchError: the table must be migrated first, or a staging table has an unknown
+                column or a row of another date. Nothing was written.
         """
         ...
 
     def retire(
         self, table: Table, partition: date, players: Sequence[str], before: datetime
     ) -> int:
-        """Remove a date's rows of all but the named players, in one statement; return how many.
+        """Delete a date's rows of all but the named players in one statement; return their number.
 
-        Rows that were merged at `before` or later stay, whosever they are: a worker that was paused
-        beyond its lease takes nothing from its successor.
+        Rows that were merged at `before` or later stay. So a worker that was paused beyond its
+        lease deletes nothing that its successor wrote.
         """
         ...
 
@@ -92,18 +123,18 @@ class Warehouse(Protocol):
         ...
 
     def remove_duplicates(self, table: Table, partition: date) -> int:
-        """Leave the newest row of each key of a date, in one statement; return how many went."""
+        """Keep the newest row of each key of a date in one statement; return the number deleted."""
         ...
 
     def leftover_staging(self, batch_ids: Collection[str]) -> dict[str, set[str]]:
-        """Return, by batch, the names of all that lies in its staging, recorded or half-written.
+        """Return by batch the names of all its staging tables, also of unfinished ones.
 
-        Batches of which nothing lies there are left out; all are where staging expires by itself.
+        Batches without any are omitted. The result is empty if staging expires by itself.
         """
         ...
 
     def drop_staging(self, names: Sequence[str]) -> int:
-        """Drop the named staging tables; return how many were there."""
+        """Drop the named staging tables; return how many existed."""
         ...
 
     def query(self, name: str, table: Table, **parameters: object) -> pa.Table:

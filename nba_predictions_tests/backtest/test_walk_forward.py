@@ -130,7 +130,7 @@ def test_every_player_who_played_has_a_row_and_a_forecast_of_every_system(walked
 def test_base_lines_are_those_of_the_slate(walked: Walked) -> None:
     slate = slate_of(LEAGUE, NIGHT)
     rows = walked.walk.rows.filter(pl.col("game_date") == NIGHT)
-    lines = {p.player_lookup: p.base_line for p in slate.players}
+    lines = {p.player_lookup: p.market("points").base_line for p in slate.players}
     quoted = rows.filter(pl.col(BASE_LINE).is_not_null())
     assert quoted.height > 20
     for lookup, line in quoted.select("player_lookup", BASE_LINE).rows():

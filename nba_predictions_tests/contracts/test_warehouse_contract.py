@@ -515,12 +515,14 @@ def test_a_graded_night_counts_each_player_game_once_and_has_the_error_of_the_li
                 "game_id": make_game_id(on, "PHI", "DAL"),
                 "player_lookup": lookup,
                 "system_id": "ensemble",
+                "market": "points",
                 "points_line": None if line is None else D(line),
                 "system_version": "1",
                 "predicted_points": D("24.00"),
                 "over_probability": None if line is None else chance,
+                "push_probability": None,
+                "base_line": None,
                 "recommendation": "NO_LINE" if line is None else "OVER",
-                "staged_at": NOON,
             }
             for chance, line in zip((0.99, 0.75, 0.7, 0.25, 0.0), lines, strict=False)
         ]
@@ -532,8 +534,11 @@ def test_a_graded_night_counts_each_player_game_once_and_has_the_error_of_the_li
             *predicted(on, "lineless", None),
             *predicted(on, "absent", *five),
         ]
-        boxes = {"paulgeorge": BoxScore(points, 30.0), "lineless": BoxScore(14, 20.0)}
-        staged = warehouse.stage(RESULTS, f"grading_{on}", "run", grade(predictions, boxes))
+        boxes = {
+            "paulgeorge": BoxScore({"points": points}, 30.0),
+            "lineless": BoxScore({"points": 14}, 20.0),
+        }
+        staged = warehouse.stage(RESULTS, f"grading_{on}", "run", grade(predictions, boxes, NOON))
         warehouse.merge(RESULTS, on, [staged.name], NOON)
 
     (board,) = warehouse.query("graded_night", RESULTS, partition=GAME_DATE).to_pylist()
@@ -575,6 +580,7 @@ def result(line: str | None, outcome: str, correct: bool | None, **changed: Any)
         "game_id": make_game_id(on, "PHI", "DAL"),
         "player_lookup": "paulgeorge",
         "system_id": "ensemble",
+        "market": "points",
         "points_line": None if line is None else D(line),
         "system_version": "1",
         "predicted_points": D("24.00"),
@@ -677,7 +683,8 @@ def test_errors_are_summed_by_date(warehouse: Warehouse) -> None:
         found = warehouse.query("drift_by_date", RESULTS, partition=upto, since=since)
         return [tuple(row.values()) for row in found.to_pylist()]
 
-    first, second = ("ensemble", GAME_DATE, 2, 7.0), ("ensemble", TOMORROW, 1, 2.0)
+    first = ("points", "ensemble", GAME_DATE, 2, 7.0)
+    second = ("points", "ensemble", TOMORROW, 1, 2.0)
     assert errors(GAME_DATE, TOMORROW) == [first, second]
     assert errors(GAME_DATE, GAME_DATE) == [first]
     assert errors(TOMORROW, TOMORROW) == [second]

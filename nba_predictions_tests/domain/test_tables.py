@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nba_predictions.domain.betting import predictions
 from nba_predictions.domain.errors import SchemaMismatchError
-from nba_predictions.domain.tables import PREDICTIONS, RESULTS, TABLES, Table, prediction_id
+from nba_predictions.domain.tables import PREDICTIONS, RESULTS, TABLES, Column, Table, prediction_id
 from nba_predictions_tests.examples import GAME_DATE, rows_of, slate_player
 
-KEY = (GAME_DATE, "20260101_PHI_DAL", "paulgeorge", "ensemble")
+KEY = (GAME_DATE, "20260101_PHI_DAL", "paulgeorge", "ensemble", "points")
 
 
 def row(**changed: Any) -> dict[str, Any]:
@@ -121,12 +122,28 @@ def test_results_carry_the_key_of_the_predictions_they_grade() -> None:
     assert RESULTS.key == PREDICTIONS.key
 
 
-def test_an_added_column_needs_no_other_edit() -> None:
-    wider = dataclasses.replace(
-        PREDICTIONS,
-        columns=(*PREDICTIONS.columns, dataclasses.replace(PREDICTIONS.columns[8], name="coach")),
-    )
-    wider.check_columns([*row(), "coach"])
+def wider(column: Column) -> Table:
+    return dataclasses.replace(PREDICTIONS, columns=(*PREDICTIONS.columns, column))
+
+
+def test_an_added_column_is_one_line_and_its_value_comes_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    table = wider(Column("player_name", "STRING", "as displayed", source="player.player_name"))
+    monkeypatch.setattr(predictions, "PREDICTIONS", table)
+    added = rows_of(slate_player("lukadoncic"))
+    table.check_rows(added)
+    assert {r["player_name"] for r in added} == {"Lukadoncic"}
+
+
+@pytest.mark.parametrize("source", [None, "player.coach"])
+def test_an_added_column_without_a_value_fails_and_is_named(
+    monkeypatch: pytest.MonkeyPatch, source: str | None
+) -> None:
+    table = wider(Column("coach", "STRING", "of the team", source=source))
+    monkeypatch.setattr(predictions, "PREDICTIONS", table)
+    with pytest.raises(SchemaMismatchError, match=r"column coach of table player_prop_.*source"):
+        rows_of(slate_player())
 
 
 @pytest.mark.parametrize("same", ["15.5", "15.50", "15.500"])
@@ -152,9 +169,18 @@ _KEYS = st.tuples(
     st.dates(date(2020, 1, 1), date(2030, 12, 31)),
     st.sampled_from(["20260101_PHI_DAL", "20260101_DAL_PHI", "20260102_PHI_DAL"]),
     st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=1, max_size=12),
-    st.sampled_from(["moving_average", "ensemble", "xgboost"]),
+    st.sampled_from(["moving_average", "ensemble", "xgboost", "ensemble|22.5|rebounds"]),
+    st.sampled_from(["points", "rebounds", "threes", "points_rebounds"]),
     st.none() | st.integers(0, 160).map(lambda halves: Decimal(halves) / 2),
 )
+
+
+def test_ids_of_two_markets_differ_and_those_of_points_have_no_market_in_them() -> None:
+    # The key of a stored row of points has no market, so its text must not change.
+    in_points = prediction_id(*KEY, Decimal("5.5"))
+    in_rebounds = prediction_id(*KEY[:-1], "rebounds", Decimal("5.5"))
+    assert in_points == "ebfe5e5e-3815-591f-8949-b7981846e79e"
+    assert in_rebounds != in_points
 
 
 @settings(max_examples=200)

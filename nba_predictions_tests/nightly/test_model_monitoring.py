@@ -51,6 +51,7 @@ def test_calibration_equals_the_scores_of_the_backtest() -> None:
             if here.any():
                 rows.append(
                     {
+                        "market": "points",
                         "system_id": "ensemble",
                         "game_date": GAME_DATE + timedelta(days=night),
                         "bin": tenth,
@@ -101,6 +102,7 @@ def errors(dates: int, late: float) -> list[dict[str, Any]]:
             day = GAME_DATE - timedelta(days=dates - 1 - n)
             rows.append(
                 {
+                    "market": "points",
                     "system_id": system,
                     "game_date": day,
                     "player_games": 120,

@@ -90,6 +90,7 @@ def test_a_slate_is_built_from_the_frames_of_the_source() -> None:
                 "game_date": GAME_DATE,
                 "player_lookup": "paulgeorge",
                 "player_name": "Paul George",
+                "market": "points",
                 "book": "book",
                 "line_source": "sportsbook",
                 "side": side,
@@ -107,7 +108,7 @@ def test_a_slate_is_built_from_the_frames_of_the_source() -> None:
     )
     history = logs(log(30), log(30, "joelembiid"), log(30, "lukadoncic", "DAL"))
     slate = load_slate(GAME_DATE, history, schedule, quotes, injuries)
-    assert [(p.player_lookup, p.base_line) for p in slate.players] == [
+    assert [(p.player_lookup, p.market("points").base_line) for p in slate.players] == [
         ("lukadoncic", None),
         ("paulgeorge", Decimal("22.5")),
     ]

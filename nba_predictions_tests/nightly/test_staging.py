@@ -7,7 +7,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -30,13 +29,11 @@ from nba_predictions.nightly.staging import (
 )
 from nba_predictions.nightly.start import players_to_stage
 from nba_predictions_tests import examples
-from nba_predictions_tests.examples import GAME_DATE, rows_of, slate_of, slate_player
+from nba_predictions_tests.examples import GAME_DATE, rows_of, slate_of, slate_player, with_line
 from nba_predictions_tests.nightly.conftest import ROWS, SLATE, Night, failing, predictor
 
 S = BatchState
-MOVED = replace(
-    SLATE, players=(replace(SLATE.players[0], base_line=Decimal("32.5")), *SLATE.players[1:])
-)
+MOVED = replace(SLATE, players=(with_line(SLATE.players[0], "32.5"), *SLATE.players[1:]))
 
 # ---------------------------------------------------------------------------------- opening
 

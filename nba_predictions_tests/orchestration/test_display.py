@@ -100,4 +100,4 @@ def test_a_slate_is_counted_by_game() -> None:
         slate_player("zachcollins", None),
     ]
     found = display.slate_by_game(slate_of(players, [Skip("joelembiid", "OUT")]))
-    assert found.rows() == [("20260101_PHI_DAL", "PHI", "DAL", 3, 2, 27.0)]
+    assert found.rows() == [("20260101_PHI_DAL", "PHI", "DAL", "points", 3, 2, 27.0)]

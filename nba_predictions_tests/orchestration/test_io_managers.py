@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from nba_predictions.domain.betting.slate import Game, Skip, Slate, SlatePlayer
+from nba_predictions.domain.betting.slate import Game, PlayerMarket, Skip, Slate, SlatePlayer
 from nba_predictions.inputs.port import GAME_LOGS, INJURIES, PROP_LINES, SCHEDULE
 from nba_predictions.orchestration.io_managers import io_managers
 from nba_predictions_tests.e2e.pipeline import GAME_DATE, QUIET
@@ -55,6 +55,7 @@ def handed_over(folder: Path, key: str, value: Any, kind: Any) -> Any:
 
 
 def slate_player(lookup: str, line: Decimal | None, **other: Any) -> SlatePlayer:
+    market = PlayerMarket("points", line, "none" if line is None else "dfs", 2 * bool(line))
     values: dict[str, Any] = {
         "game_date": NIGHT,
         "game_id": GAME,
@@ -63,9 +64,7 @@ def slate_player(lookup: str, line: Decimal | None, **other: Any) -> SlatePlayer
         "team": "PHI",
         "opponent": "DAL",
         "is_home": False,
-        "base_line": line,
-        "line_source": "none" if line is None else "dfs",
-        "books": 0 if line is None else 2,
+        "markets": (market,),
     }
     return SlatePlayer(**{**values, **other})
 
@@ -84,8 +83,8 @@ def test_a_slate_comes_back_whole_with_decimals_and_nones(tmp_path: Path) -> Non
     )
     back = handed_over(tmp_path, "values", slate, Slate)
     assert back == slate
-    assert isinstance(back.players[0].base_line, Decimal)
-    assert str(back.players[2].base_line) == "30.0"
+    assert isinstance(back.players[0].market("points").base_line, Decimal)
+    assert str(back.players[2].market("points").base_line) == "30.0"
     assert back.players[2].is_home is None
     assert back.players[0].is_home is False
     assert back.fingerprint() == slate.fingerprint()

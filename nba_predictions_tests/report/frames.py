@@ -22,17 +22,20 @@ AT_BASE: Schema = {
     "recommendation": pl.String,
 }
 BUCKETS: Schema = {
+    "market": pl.String,
     "system_id": pl.String,
     **dict.fromkeys(("bucket", "row_count"), pl.Int64),
     **dict.fromkeys(("said", "came"), pl.Float64),
 }
 GRADED: Schema = {
+    "market": pl.String,
     "system_id": pl.String,
     **dict.fromkeys(("error_with_line", "error_of_line"), pl.Float64),
     "with_line": pl.Int64,
 }
 BY_DATE: Schema = {
     "game_date": pl.Date,
+    "market": pl.String,
     "system_id": pl.String,
     "player_games": pl.Int64,
     **dict.fromkeys(("mean_absolute_error", "error_of_line"), pl.Float64),
@@ -53,6 +56,7 @@ def at_base(players: int, systems: tuple[str, ...] = SYSTEMS) -> pl.DataFrame:
                     "game_id": "20260101_PHI_DAL",
                     "team": "PHI",
                     "opponent": "DAL",
+                    "market": "points",
                     "system_id": system,
                     "base_line": line,
                     "line_source": "none" if line is None else "sportsbook",
@@ -68,21 +72,28 @@ def at_base(players: int, systems: tuple[str, ...] = SYSTEMS) -> pl.DataFrame:
 
 def buckets(rows: int, tenths: int = 10) -> pl.DataFrame:
     return pl.DataFrame(
-        [(s, b, rows, b / 10 + 0.05, b / 11) for s in SYSTEMS for b in range(tenths)],
+        [("points", s, b, rows, b / 10 + 0.05, b / 11) for s in SYSTEMS for b in range(tenths)],
         schema=BUCKETS,
         orient="row",
     )
 
 
 def graded(systems: int = len(SYSTEMS)) -> pl.DataFrame:
-    rows = [(s, 4.5 + n / 10, 4.7, 100) for n, s in enumerate(SYSTEMS[:systems])]
+    rows = [("points", s, 4.5 + n / 10, 4.7, 100) for n, s in enumerate(SYSTEMS[:systems])]
     return pl.DataFrame(rows, schema=GRADED, orient="row")
 
 
 def by_date(dates: int) -> pl.DataFrame:
     return pl.DataFrame(
         [
-            (date(2026, 1, 1) + timedelta(days=d), s, 100, 4.5 + (d * 7 + n) % 11 / 10, 4.6)
+            (
+                date(2026, 1, 1) + timedelta(days=d),
+                "points",
+                s,
+                100,
+                4.5 + (d * 7 + n) % 11 / 10,
+                4.6,
+            )
             for d in range(dates)
             for n, s in enumerate(SYSTEMS)
         ],

@@ -29,6 +29,7 @@ def quote(day: date, lookup: str, line: str, over: int, under: int) -> list[dict
             "game_date": day,
             "player_lookup": lookup,
             "player_name": lookup,
+            "market": "points",
             "book": "book",
             "line_source": "sportsbook",
             "side": side,

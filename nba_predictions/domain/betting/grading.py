@@ -1,57 +1,88 @@
-"""Grade predictions against what the players really scored."""
+"""Grade predictions against the box scores."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
+
+from nba_predictions.domain.tables import RESULTS
 
 
 @dataclass(frozen=True)
 class BoxScore:
-    """What a player really did."""
+    """What a player did in a game: the statistic of each market, by its name, and the minutes."""
 
-    points: int
+    statistics: Mapping[str, int]
     minutes: float
 
 
-def outcome(points_line: Decimal | None, box: BoxScore | None) -> str:
-    """Return OVER, UNDER or PUSH; VOID for who did not play; NO_LINE where there was none.
+@dataclass(frozen=True)
+class GradedRow:
+    """The values of a row of RESULTS, which its columns read by their source.
 
-    A player without a box score did not play. He did not score zero: bets on him are returned.
+    `prediction` has the columns of the graded prediction as attributes.
     """
-    if box is None:
+
+    prediction: Any
+    box: BoxScore | None
+    staged_at: datetime
+
+    @property
+    def actual(self) -> int | None:
+        return self.box.statistics[self.prediction.market] if self.box else None
+
+    @property
+    def minutes(self) -> float | None:
+        return self.box.minutes if self.box else None
+
+    @property
+    def outcome(self) -> str:
+        return outcome(self.prediction.points_line, self.actual)
+
+    @property
+    def absolute_error(self) -> float | None:
+        if self.actual is None:
+            return None
+        return float(abs(self.prediction.predicted_points - self.actual))
+
+    @property
+    def is_correct(self) -> bool | None:
+        """Whether the recommended side won; None if no side was recommended, or none won."""
+        sides = ("OVER", "UNDER")
+        if self.outcome not in sides or self.prediction.recommendation not in sides:
+            return None
+        return bool(self.prediction.recommendation == self.outcome)
+
+
+def outcome(line: Decimal | None, actual: int | None) -> str:
+    """Return OVER, UNDER or PUSH; VOID if the player did not play; NO_LINE without a line.
+
+    A player without a box score did not play. This is not a score of zero: bets are returned.
+    """
+    if actual is None:
         return "VOID"
-    if points_line is None:
+    if line is None:
         return "NO_LINE"
-    if box.points == points_line:
+    if actual == line:
         return "PUSH"
-    return "OVER" if box.points > points_line else "UNDER"
+    return "OVER" if actual > line else "UNDER"
 
 
 def grade(
-    predictions: Iterable[Mapping[str, Any]], boxes: Mapping[str, BoxScore]
+    predictions: Iterable[Mapping[str, Any]], boxes: Mapping[str, BoxScore], staged_at: datetime
 ) -> list[dict[str, Any]]:
-    """Return the rows of `prediction_results`: one per prediction, none left out.
+    """Return the rows of RESULTS, one per prediction.
 
-    `boxes` holds the box scores of the date by player_lookup.
+    Args:
+        predictions: rows of `predictions_of_date.sql`.
+        boxes: the box scores of the date by player_lookup.
+        staged_at: the time of staging.
     """
-    graded = []
-    for prediction in predictions:
-        box = boxes.get(prediction["player_lookup"])
-        came = outcome(prediction["points_line"], box)
-        called = prediction["recommendation"]
-        decided = came in ("OVER", "UNDER") and called in ("OVER", "UNDER")
-        predicted = prediction["predicted_points"]
-        graded.append(
-            {
-                **prediction,
-                "actual_points": box.points if box else None,
-                "minutes": box.minutes if box else None,
-                "outcome": came,
-                "absolute_error": float(abs(predicted - box.points)) if box else None,
-                "is_correct": called == came if decided else None,
-            }
-        )
-    return graded
+    return [
+        RESULTS.row_of(GradedRow(SimpleNamespace(**p), boxes.get(p["player_lookup"]), staged_at))
+        for p in predictions
+    ]

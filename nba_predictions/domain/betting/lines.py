@@ -9,13 +9,23 @@ from decimal import ROUND_FLOOR, Decimal
 from statistics import median
 from typing import Any
 
+from nba_predictions.domain.market import Market
+
 HALF = Decimal("0.5")
-_OFFSETS = (Decimal(-2), Decimal(-1), Decimal(0), Decimal(1), Decimal(2))
 
 
 @dataclass(frozen=True)
 class Quote:
-    """One side of one line of one book. `price` is in American odds, None where unknown."""
+    """One side of one line of one book.
+
+    Attributes:
+        book: the name of the book.
+        side: `Over` or `Under`.
+        line: in units of the market.
+        price: in American odds; None if it is not known.
+        line_source: `sportsbook`, or `dfs` for a fantasy operator.
+        quoted_on: the day of the quote; None if it is not known.
+    """
 
     book: str
     side: str
@@ -33,7 +43,7 @@ class Quote:
 
 @dataclass(frozen=True)
 class LinePrice:
-    """The best price of each side of a line, in American odds; None where nobody quotes it."""
+    """The best price of each side of a line, in American odds; None if no book quotes the side."""
 
     line: Decimal
     over: int | None
@@ -42,24 +52,31 @@ class LinePrice:
 
 @dataclass(frozen=True)
 class BaseLine:
-    """The line that stands for all books, with where it comes from."""
+    """The consensus line of all books in one market.
+
+    Attributes:
+        line: the median over books of their main lines.
+        line_source: `sportsbook` or `dfs`.
+        books: the number of books behind the line.
+        fair_over: the no-vig probability of the over at `line`; None without a two-sided price.
+        prices: the best prices of these books at the tested lines.
+    """
 
     line: Decimal
     line_source: str
     books: int
-    #: The books' own probability of the over at `line`, None where no two-sided price tells.
     fair_over: float | None = None
-    #: The best prices among these books, by line, for the lines that are tested.
     prices: tuple[LinePrice, ...] = ()
 
 
 def implied_probability(price: int) -> float:
-    """Return the win probability at which American odds break even, the book's margin included.
+    """Return the win probability at which a bet at American odds breaks even.
 
-    -137 means: stake 137 to win 100. https://en.wikipedia.org/wiki/Odds#Moneyline_odds
+    The probability includes the book's margin. A price of -137 means: stake 137 to win 100.
+    https://en.wikipedia.org/wiki/Odds#Moneyline_odds
 
     Raises:
-        ValueError: `price` lies between -100 and 100, where American odds do not exist.
+        ValueError: `price` is between -100 and 100, where American odds do not exist.
     """
     if abs(price) < 100:
         raise ValueError(f"{price} is no American price; expected <= -100 or >= 100")
@@ -67,24 +84,24 @@ def implied_probability(price: int) -> float:
 
 
 def fair_over(over_price: int, under_price: int) -> float:
-    """Return the probability of the over that two prices stand for, the book's margin taken out.
+    """Return the no-vig probability of the over that two prices imply.
 
-    What the two sides' break-even probabilities sum to above 1 is the margin; it is taken from both
-    in proportion.
+    The break-even probabilities of the two sides add up to more than 1. The excess is the margin,
+    and it is removed from both sides in proportion.
 
     Raises:
-        ValueError: a price lies between -100 and 100.
+        ValueError: a price is between -100 and 100.
     """
     over, under = implied_probability(over_price), implied_probability(under_price)
     return over / (over + under)
 
 
 def main_line(quotes: Iterable[Quote]) -> Decimal:
-    """Return the main line among the quotes of one book for one player.
+    """Return the main line among the quotes of one book for one player and market.
 
-    A book's newest day of quotes counts. Among several lines of that day the main one is the one
-    whose two prices are closest to even; between equals the one nearest to the middle of them all,
-    and between neighbours of the middle the lower.
+    Only the book's newest day of quotes counts. Among several lines of that day, the main line is
+    the one whose two prices are closest to even. A tie goes to the line nearest to the median of
+    all lines, and then to the lower line.
 
     Raises:
         ValueError: there is no quote.
@@ -102,23 +119,29 @@ def main_line(quotes: Iterable[Quote]) -> Decimal:
             for q in current
             if q.line == line and q.price is not None
         }
-        # A line quoted on one side only says nothing of balance: it ranks behind any pair.
+        # A line with one side does not show how balanced it is. It ranks behind any line with two.
         gap = abs(by_side["Over"] - by_side["Under"]) if len(by_side) == 2 else 1.0
         return (gap, abs(line - middle), line)
 
     return min(lines, key=imbalance)
 
 
-def base_line(quotes: Iterable[Quote]) -> BaseLine | None:
-    """Return the median over books of each book's main line; None where nobody quotes the player.
+def base_line(quotes: Iterable[Quote], market: Market) -> BaseLine | None:
+    """Return the base line of one player in one market; None without quotes.
 
-    Sportsbooks, where there are any, speak alone: a fantasy operator's line is no betting line.
-    A median between two books' lines is brought to the half-point grid on which lines exist; from
-    the middle of two grid points it goes to the one with the half, which cannot push.
+    The base line is the median over books of each book's main line. If any sportsbook quotes the
+    player, only sportsbooks count, because the line of a fantasy operator is no betting line.
+    A median between two books' lines is rounded to the half-point grid on which lines exist. From
+    the middle between two grid points it is rounded to the half point, which cannot push.
 
-    `fair_over` is the median over the books whose main line this is and whose prices have both
-    sides. `prices` are of each book's newest day of quotes; a fantasy operator states one price for
-    all his lines and pays otherwise, so of his only those at the base line are kept.
+    `fair_over` is the median over the books whose main line equals the base line and which have
+    prices for both sides. `prices` are from each book's newest day of quotes. A fantasy operator
+    states one price for all its lines but pays differently, so only its price at the base line
+    counts.
+
+    Args:
+        quotes: all quotes of the player in this market.
+        market: the market, which defines the tested lines.
     """
     quotes = list(quotes)
     if not quotes:
@@ -132,9 +155,9 @@ def base_line(quotes: Iterable[Quote]) -> BaseLine | None:
     mains = {book: main_line(own) for book, own in current.items()}
     line = _to_grid(Decimal(median(mains.values())))
     fair = [
-        chance
+        probability
         for book, own in current.items()
-        if mains[book] == line and (chance := _fair_over_at(line, own)) is not None
+        if mains[book] == line and (probability := _fair_over_at(line, own)) is not None
     ]
     return BaseLine(
         line,
@@ -142,14 +165,14 @@ def base_line(quotes: Iterable[Quote]) -> BaseLine | None:
         len(by_book),
         round(median(fair), 6) if fair else None,
         _best_prices(
-            tested_lines(line) if source == "sportsbook" else (line,),
+            tested_lines(line, market) if source == "sportsbook" else (line,),
             [q for own in current.values() for q in own],
         ),
     )
 
 
 def _newest(quotes: list[Quote]) -> list[Quote]:
-    """The quotes of the newest day that one book has quotes of."""
+    """Return the quotes of the newest day among the quotes of one book."""
     dated = [q.quoted_on for q in quotes if q.quoted_on is not None]
     newest = max(dated) if dated else None
     return [q for q in quotes if q.quoted_on == newest]
@@ -161,7 +184,7 @@ def _fair_over_at(line: Decimal, quotes: list[Quote]) -> float | None:
 
 
 def _best_prices(lines: Iterable[Decimal | None], quotes: list[Quote]) -> tuple[LinePrice, ...]:
-    """What pays most on each side of each line; lines nobody quotes are left out."""
+    """Return the price that pays most for each side of each line, without lines that have none."""
 
     def best(line: Decimal, side: str) -> int | None:
         prices = [
@@ -169,15 +192,15 @@ def _best_prices(lines: Iterable[Decimal | None], quotes: list[Quote]) -> tuple[
         ]
         return min(prices, key=implied_probability, default=None)
 
-    found = [LinePrice(t, best(t, "Over"), best(t, "Under")) for t in lines if t]
-    return tuple(p for p in found if p.over is not None or p.under is not None)
+    priced = [LinePrice(t, best(t, "Over"), best(t, "Under")) for t in lines if t]
+    return tuple(p for p in priced if p.over is not None or p.under is not None)
 
 
-def tested_lines(base: Decimal | None) -> tuple[Decimal | None, ...]:
-    """Return base line -2, -1, 0, +1, +2, or a single None where there is no base line."""
+def tested_lines(base: Decimal | None, market: Market) -> tuple[Decimal | None, ...]:
+    """Return the lines that are predicted: around the base line, or a single None without one."""
     if base is None:
         return (None,)
-    return tuple(base + offset for offset in _OFFSETS)
+    return tuple(base + offset for offset in market.offsets)
 
 
 def _to_grid(value: Decimal) -> Decimal:

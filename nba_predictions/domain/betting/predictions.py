@@ -1,4 +1,4 @@
-"""From a forecast distribution to the rows of `player_prop_predictions`."""
+"""From the forecasts of a player to the rows of `player_prop_predictions`."""
 
 from __future__ import annotations
 
@@ -9,26 +9,36 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from nba_predictions.domain.betting.lines import implied_probability, tested_lines
-from nba_predictions.domain.betting.slate import SlatePlayer
-from nba_predictions.domain.tables import prediction_id
+from nba_predictions.domain.betting.slate import PlayerMarket, SlatePlayer
+from nba_predictions.domain.market import market_named
+from nba_predictions.domain.tables import PREDICTIONS, prediction_id
 
-#: A side is recommended when its probability clears the price by MIN_EDGE: the best price quoted at
-#: that very line; where nobody quotes it, what the books would ask, with the usual margin.
-STANDARD_PRICE = -110
+#: A side is recommended if its probability exceeds the break-even probability of its price by this.
 MIN_EDGE = 0.01
+#: Where no book quotes a line, its price is assumed to have the margin of this one.
+STANDARD_PRICE = -110
 
 
 @dataclass(frozen=True)
 class PlayerForecast:
-    """One system's word on one player: distribution of points, confidence, and who says so.
+    """One system's forecast for one player.
 
-    `line_mean` and `line_spread` are of the distribution once the base line is known; None says
-    that it changes nothing. Chances at lines are taken from it. `market_mean` is the centre that
-    the books stand for, from which comes what they would ask at lines that they do not quote.
+    Attributes:
+        system_id: the system.
+        system_version: the versions of its code and of the trained models.
+        market: the name of the market that the system predicts.
+        mean: the center of the distribution, in units of the market.
+        spread: its standard deviation.
+        confidence: 0..1.
+        line_mean: the center once the base line is known; None if the line changes nothing.
+        line_spread: the standard deviation once the base line is known, likewise.
+        market_mean: the center that the prices of the books imply. It gives the price that they
+            would ask at lines that they do not quote.
     """
 
     system_id: str
     system_version: str
+    market: str
     mean: float
     spread: float
     confidence: float
@@ -38,14 +48,67 @@ class PlayerForecast:
 
     @property
     def at_lines(self) -> tuple[float, float]:
-        """Centre and standard deviation for chances at lines."""
+        """The center and standard deviation for probabilities at lines."""
         if self.line_mean is None or self.line_spread is None:
             return self.mean, self.spread
         return self.line_mean, self.line_spread
 
 
-#: (mean, spread, lines) -> P(points > line) and P(points = line), for each line
+#: (mean, spread, lines) -> P(statistic > line) and P(statistic = line), for each line
 LineProbabilities = Callable[[float, float, list[float]], list[tuple[float, float]]]
+
+
+@dataclass(frozen=True)
+class PredictedRow:
+    """The values of a row of PREDICTIONS, which its columns read by their source.
+
+    Attributes:
+        batch_id: the batch that stages the row.
+        player: the player on the slate.
+        market: the player's market.
+        forecast: the forecast of the system.
+        line: the tested line; None without a base line.
+        over_probability: P(statistic > line); None without a line.
+        push_probability: P(statistic = line); None without a line.
+        market_over: the probability of the over that the books imply, without pushes.
+        features_as_of: when the newest fact that was used was known.
+        staged_at: the time of staging.
+    """
+
+    batch_id: str
+    player: SlatePlayer
+    market: PlayerMarket
+    forecast: PlayerForecast
+    line: Decimal | None
+    over_probability: float | None
+    push_probability: float | None
+    market_over: float
+    features_as_of: datetime | None
+    staged_at: datetime
+
+    @property
+    def prediction_id(self) -> str:
+        player = self.player
+        return prediction_id(
+            player.game_date,
+            player.game_id,
+            player.player_lookup,
+            self.forecast.system_id,
+            self.market.name,
+            self.line,
+        )
+
+    @property
+    def predicted_points(self) -> Decimal:
+        return Decimal(repr(self.forecast.mean)).quantize(Decimal("0.01"), ROUND_HALF_EVEN)
+
+    @property
+    def recommendation(self) -> str:
+        prices = {p.line: (p.over, p.under) for p in self.market.prices}
+        best = (None, None) if self.line is None else prices.get(self.line, (None, None))
+        return recommend(
+            self.line, self.over_probability, self.push_probability, best, self.market_over
+        )
 
 
 def recommend(
@@ -55,28 +118,28 @@ def recommend(
     prices: tuple[int | None, int | None] = (None, None),
     market_over: float = 0.5,
 ) -> str:
-    """Return OVER or UNDER where that side is worth its price, PASS where none is, else NO_LINE.
+    """Return OVER or UNDER if that side is worth its price, PASS if neither is, else NO_LINE.
 
-    A push returns the stake, so the sides are judged on what remains. At a line of zero or less
-    (two below a very low base line) nobody takes bets: PASS.
+    A push returns the stake, so the sides are compared without pushes. No book takes bets on a line
+    of zero or less (for example two below a very low base line), so the result is PASS there.
 
     Args:
         line: the tested line.
-        over: P(points > line).
-        push: P(points = line).
-        prices: of over and under, in American odds, None where nobody quotes that side there.
-        market_over: the books' own chance of the over, pushes aside; at a side that nobody quotes
-            they would ask that, and their usual margin.
+        over: P(statistic > line).
+        push: P(statistic = line).
+        prices: of over and under in American odds; None if no book quotes the side at this line.
+        market_over: the probability of the over that the books imply, without pushes. A side
+            without a price is assumed to cost this, plus the usual margin.
     """
     if line is None or over is None:
         return "NO_LINE"
     decided = 1.0 - (push or 0.0)
     if line <= 0 or decided <= 0:
         return "PASS"
-    chance = over / decided
+    probability = over / decided
     edges = {
-        "OVER": chance - _break_even(prices[0], market_over),
-        "UNDER": 1.0 - chance - _break_even(prices[1], 1.0 - market_over),
+        "OVER": probability - _break_even(prices[0], market_over),
+        "UNDER": 1.0 - probability - _break_even(prices[1], 1.0 - market_over),
     }
     side = max(edges, key=edges.__getitem__)
     return side if edges[side] >= MIN_EDGE else "PASS"
@@ -97,59 +160,42 @@ def prediction_rows(
     features_as_of: datetime | None,
     staged_at: datetime,
 ) -> list[dict[str, Any]]:
-    """Return the staged rows of one player: one per system and tested line."""
+    """Return the staged rows of one player: one per system and tested line of its market."""
     rows = []
-    lines = tested_lines(player.base_line)
-    numbers = [float(line) for line in lines if line is not None]
-    price: dict[Decimal | None, tuple[int | None, int | None]] = {
-        p.line: (p.over, p.under) for p in player.prices
-    }
     for forecast in forecasts:
-        chances: list[tuple[float | None, float | None]] = [(None, None)]
-        market = [0.5]
-        if numbers:
-            centre, spread = forecast.at_lines
-            chances = [*probabilities(centre, spread, numbers)]
-            market = [0.5] * len(numbers)
-            if forecast.market_mean is not None:
-                asked = probabilities(forecast.market_mean, spread, numbers)
-                market = [over / max(1.0 - push, 1e-9) for over, push in asked]
-        for line, (over, push), fair in zip(lines, chances, market, strict=True):
-            rows.append(
-                {
-                    "prediction_id": prediction_id(
-                        player.game_date,
-                        player.game_id,
-                        player.player_lookup,
-                        forecast.system_id,
-                        line,
-                    ),
-                    "batch_id": batch_id,
-                    "game_date": player.game_date,
-                    "game_id": player.game_id,
-                    "player_lookup": player.player_lookup,
-                    "system_id": forecast.system_id,
-                    "points_line": line,
-                    "system_version": forecast.system_version,
-                    "team": player.team,
-                    "opponent": player.opponent,
-                    "is_home": player.is_home,
-                    "base_line": player.base_line,
-                    "line_source": player.line_source,
-                    "books": player.books,
-                    "predicted_points": _two_decimals(forecast.mean),
-                    "over_probability": over,
-                    "push_probability": push,
-                    "confidence": forecast.confidence,
-                    "recommendation": recommend(
-                        line, over, push, price.get(line, (None, None)), fair
-                    ),
-                    "features_as_of": features_as_of,
-                    "staged_at": staged_at,
-                }
+        market = player.market(forecast.market)
+        lines = tested_lines(market.base_line, market_named(market.name))
+        at_lines = _probabilities_at(lines, forecast, probabilities)
+        for line, (over, push, market_over) in zip(lines, at_lines, strict=True):
+            row = PredictedRow(
+                batch_id,
+                player,
+                market,
+                forecast,
+                line,
+                over,
+                push,
+                market_over,
+                features_as_of,
+                staged_at,
             )
+            rows.append(PREDICTIONS.row_of(row))
     return rows
 
 
-def _two_decimals(value: float) -> Decimal:
-    return Decimal(repr(value)).quantize(Decimal("0.01"), ROUND_HALF_EVEN)
+def _probabilities_at(
+    lines: Iterable[Decimal | None], forecast: PlayerForecast, probabilities: LineProbabilities
+) -> list[tuple[float | None, float | None, float]]:
+    """Return per line P(over), P(push), and the P(over) without pushes that the books imply."""
+    numbers = [float(line) for line in lines if line is not None]
+    if not numbers:
+        return [(None, None, 0.5)]
+    center, spread = forecast.at_lines
+    own = probabilities(center, spread, numbers)
+    if forecast.market_mean is None:
+        return [(over, push, 0.5) for over, push in own]
+    implied = probabilities(forecast.market_mean, spread, numbers)
+    return [
+        (over, push, market_over / max(1.0 - market_push, 1e-9))
+        for (over, push), (market_over, market_push) in zip(own, implied, strict=True)
+    ]

@@ -1,7 +1,7 @@
-"""The slate: who is expected to play on a game date, and with which line.
+"""The slate: the players who are expected to play on a game date, with their lines.
 
-Made only from what is known before tip-off: the games that are on, each player's latest team and
-recent minutes, the books' lines and the injury report. Who then really played is not asked.
+It uses only what is known before tip-off: the games of the date, each player's latest team and
+recent minutes, the lines of the books, and the injury report. It never uses who really played.
 """
 
 from __future__ import annotations
@@ -13,40 +13,49 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-from nba_predictions.domain.betting.lines import LinePrice, Quote, base_line
+from nba_predictions.domain.betting.lines import BaseLine, LinePrice, Quote, base_line
+from nba_predictions.domain.errors import UnknownMarketError
 from nba_predictions.domain.league.games import make_game_id
 from nba_predictions.domain.league.players import resolve_lookup
+from nba_predictions.domain.market import Market, registered_markets
 
-#: A player without a line is expected to play from this mean of recent minutes on.
+#: Without a line, a player needs this mean of recent minutes to be expected to play.
 MIN_RECENT_MINUTES = 15.0
-#: Recent minutes are the mean of a player's last this many games played.
+#: Recent minutes are the mean of a player's last games, at most this many.
 RECENT_GAMES = 10
-#: Somebody who played in none of his team's last this many games is not expected without a line.
+#: A player who missed this many of the team's last games is not expected to play without a line.
 ABSENCE_GAMES = 10
-#: A new season counts anew: who sat out this many of its first games has left, or is hurt.
+#: A player who missed this many of the first games of a season has left the team or is injured.
 SEASON_GRACE_GAMES = 3
 
 NOT_PLAYING = frozenset({"OUT", "DOUBTFUL"})
-#: How the reason of a skip begins that the injury report is the source of.
+#: A skip because of the injury report has a reason that begins with this word.
 REPORTED = "injury_report"
 
 
 @dataclass(frozen=True)
 class Game:
+    """One game of the date. `tipoff` is in UTC, None if the source does not know it."""
+
     game_id: str
     game_date: date
     away_team: str
     home_team: str
-    #: UTC; None where the source does not know it.
     tipoff: datetime | None = None
 
 
 @dataclass(frozen=True)
 class PlayerForm:
-    """What the box scores say of a player before the date.
+    """What the box scores show of a player before the date.
 
-    `team_games_missed` counts his latest team's games since he last played, and
-    `season_games_missed` those of the present season if he has not played in it at all.
+    Attributes:
+        player_lookup: the key of the player.
+        player_name: the name in the latest box score.
+        team: the latest team.
+        games: the number of games played.
+        recent_minutes: the mean minutes of the last RECENT_GAMES games played.
+        team_games_missed: games of the latest team since the player's last game.
+        season_games_missed: those of the current season; 0 if the player has played in it.
     """
 
     player_lookup: str
@@ -60,18 +69,56 @@ class PlayerForm:
 
 @dataclass(frozen=True)
 class PlayerQuote:
-    """A quote with the name and the two teams as the book has them."""
+    """A quote with its market, and with the player's name and the two teams as the book has them.
+
+    `market` is the name of a registered market.
+    """
 
     player_lookup: str
     player_name: str
     away_team: str
     home_team: str
+    market: str
     quote: Quote
 
 
 @dataclass(frozen=True)
+class PlayerMarket:
+    """One market of one player.
+
+    Attributes:
+        name: the name of the market.
+        base_line: the median over books of their main lines; None without a line.
+        line_source: `sportsbook`, `dfs` or `none`.
+        books: the number of books behind the base line.
+        fair_over: the no-vig probability of the over at the base line; None if it is not known.
+        prices: the best prices at the tested lines that any book quotes.
+    """
+
+    name: str
+    base_line: Decimal | None = None
+    line_source: str = "none"
+    books: int = 0
+    fair_over: float | None = None
+    prices: tuple[LinePrice, ...] = ()
+
+    @classmethod
+    def of(cls, market: Market, base: BaseLine | None) -> PlayerMarket:
+        """Return a market with the base line of the books, or without a line."""
+        if base is None:
+            return cls(market.name)
+        return cls(
+            market.name, base.line, base.line_source, base.books, base.fair_over, base.prices
+        )
+
+
+@dataclass(frozen=True)
 class SlatePlayer:
-    """One player to be predicted. Team, opponent and venue are None together: see `build_slate`."""
+    """One player to predict.
+
+    Team, opponent and venue are None together (see `build_slate`). `markets` has one entry per
+    registered market, in the order of registration.
+    """
 
     game_date: date
     game_id: str
@@ -80,13 +127,26 @@ class SlatePlayer:
     team: str | None
     opponent: str | None
     is_home: bool | None
-    base_line: Decimal | None
-    line_source: str
-    books: int
-    #: The books' own probability of the over at the base line, their margin taken out.
-    fair_over: float | None = None
-    #: The best prices at the tested lines, where anybody quotes them.
-    prices: tuple[LinePrice, ...] = ()
+    markets: tuple[PlayerMarket, ...]
+
+    def market(self, name: str) -> PlayerMarket:
+        """Return the player's market of that name.
+
+        Raises:
+            UnknownMarketError: the slate was built without this market.
+        """
+        for market in self.markets:
+            if market.name == name:
+                return market
+        raise UnknownMarketError(
+            f"the slate of {self.game_date} has no market {name!r} for {self.player_lookup}; "
+            f"materialize `slate` again"
+        )
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether every market of the player has a line."""
+        return all(m.base_line is not None for m in self.markets)
 
 
 @dataclass(frozen=True)
@@ -99,35 +159,45 @@ class Skip:
 
 @dataclass(frozen=True)
 class Slate:
-    """The games, the players to predict and the skips, sorted by game_id or player_lookup."""
+    """The games, the players to predict and the skips, sorted by game_id or player_lookup.
+
+    Attributes:
+        game_date: the date of the games, US Eastern.
+        games: the games of the date.
+        players: the players to predict.
+        skips: the players who are not predicted.
+        quotes_off_slate: quotes for games that are not on the schedule. A few are normal
+            (postponements), many are not.
+        features_as_of: when the newest box score behind the slate and its features was complete,
+            in UTC.
+    """
 
     game_date: date
     games: tuple[Game, ...]
     players: tuple[SlatePlayer, ...]
     skips: tuple[Skip, ...]
-    #: Quotes that name a game which is not on; a few are normal (postponements), many are not.
     quotes_off_slate: int = 0
-    #: When the newest box score behind the slate and its features was complete (UTC).
     features_as_of: datetime | None = None
 
     @property
     def expected(self) -> int:
-        """How many players the batch has to account for: a skip counts, with its reason."""
+        """The number of players that the batch must account for. A skip counts as well."""
         return len(self.players) + len(self.skips)
 
     @property
     def with_line(self) -> int:
-        return sum(p.base_line is not None for p in self.players)
+        """The number of players with a line in every market."""
+        return sum(p.has_lines for p in self.players)
 
     @property
     def absent(self) -> frozenset[str]:
-        """Players of note who are reported not to play."""
+        """The expected players who are reported not to play."""
         return frozenset(s.player_lookup for s in self.skips if s.reason.startswith(REPORTED))
 
     def fingerprint(self) -> str:
-        """Return a hash of the whole slate, by which a batch recognises its own work.
+        """Return a hash of the slate, by which a batch recognizes its own work.
 
-        When a game begins is left out: no row is made of it.
+        Tip-off times are not part of the hash, because no row depends on them.
         """
         values = asdict(self)
         for game in values["games"]:
@@ -146,24 +216,25 @@ def build_slate(
 ) -> Slate:
     """Return the slate of `game_date`.
 
-    On it are the players of the teams that play who have a betting line, or who average at least
-    MIN_RECENT_MINUTES over their last RECENT_GAMES games and took part in one of their team's last
-    ABSENCE_GAMES, and in one of the season's first SEASON_GRACE_GAMES. Those reported OUT or
-    DOUBTFUL are skipped, and so is a line for somebody whom no box score knows.
+    The slate has the players of the date's teams who have a line in any market. It also has the
+    players without a line who average at least MIN_RECENT_MINUTES over their last RECENT_GAMES
+    games, and who played in one of the team's last ABSENCE_GAMES games and in one of the season's
+    first SEASON_GRACE_GAMES games. Players reported OUT or DOUBTFUL are skipped. A line for a name
+    without any box score is skipped as well.
 
-    A line is newer than a box score. When it puts a player in a game in which his latest team does
-    not play (a trade, a summer), it decides the game, and team, opponent and venue stay None: the
-    line does not say on which side he is.
+    A line is newer than a box score. If it names a game in which the player's latest team does not
+    play (after a trade, or a summer), the line decides the game. Team, opponent and venue are then
+    None, because the line does not say which of the two teams the player is on.
     """
     if not games:
         return Slate(game_date, (), (), (), 0, features_as_of)
     by_lookup = {form.player_lookup: form for form in forms}
     game_of_team = {team: game for game in games for team in (game.away_team, game.home_team)}
-    quoted, strangers, off_slate = _quotes_by_player(quotes, by_lookup, games)
+    quoted, unknown, off_slate = _quotes_by_player(quotes, by_lookup, games)
     status = {(resolve_lookup(k, by_lookup) or k): v.upper() for k, v in injury_status.items()}
 
     players: list[SlatePlayer] = []
-    skips = [Skip(lookup, "unknown_player: no box score has this name") for lookup in strangers]
+    skips = [Skip(lookup, "unknown_player: no box score has this name") for lookup in unknown]
     for lookup, form in by_lookup.items():
         own_quotes = quoted.get(lookup, [])
         game = _game_of(form, own_quotes, game_of_team, games)
@@ -172,26 +243,7 @@ def build_slate(
         if status.get(lookup) in NOT_PLAYING:
             skips.append(Skip(lookup, f"{REPORTED}: {status[lookup]}"))
             continue
-        on_team = form.team in (game.away_team, game.home_team)
-        home = form.team == game.home_team
-        teams = (game.away_team, game.home_team)
-        base = base_line(q.quote for q in own_quotes if (q.away_team, q.home_team) == teams)
-        players.append(
-            SlatePlayer(
-                game_date=game_date,
-                game_id=game.game_id,
-                player_lookup=lookup,
-                player_name=form.player_name,
-                team=form.team if on_team else None,
-                opponent=(game.away_team if home else game.home_team) if on_team else None,
-                is_home=home if on_team else None,
-                base_line=base.line if base else None,
-                line_source=base.line_source if base else "none",
-                books=base.books if base else 0,
-                fair_over=base.fair_over if base else None,
-                prices=base.prices if base else (),
-            )
-        )
+        players.append(_slate_player(form, game, own_quotes))
     return Slate(
         game_date,
         tuple(sorted(games, key=lambda g: g.game_id)),
@@ -199,6 +251,29 @@ def build_slate(
         tuple(sorted(skips, key=lambda s: s.player_lookup)),
         off_slate,
         features_as_of,
+    )
+
+
+def _slate_player(form: PlayerForm, game: Game, quotes: Sequence[PlayerQuote]) -> SlatePlayer:
+    """Return the entry of one player. Only quotes for the player's game count."""
+    on_team = form.team in (game.away_team, game.home_team)
+    home = form.team == game.home_team
+    teams = (game.away_team, game.home_team)
+    of_game = [q for q in quotes if (q.away_team, q.home_team) == teams]
+    return SlatePlayer(
+        game_date=game.game_date,
+        game_id=game.game_id,
+        player_lookup=form.player_lookup,
+        player_name=form.player_name,
+        team=form.team if on_team else None,
+        opponent=(game.away_team if home else game.home_team) if on_team else None,
+        is_home=home if on_team else None,
+        markets=tuple(
+            PlayerMarket.of(
+                market, base_line((q.quote for q in of_game if q.market == market.name), market)
+            )
+            for market in registered_markets()
+        ),
     )
 
 
@@ -213,10 +288,10 @@ def _is_regular(form: PlayerForm) -> bool:
 def _quotes_by_player(
     quotes: Iterable[PlayerQuote], known: Mapping[str, PlayerForm], games: Sequence[Game]
 ) -> tuple[dict[str, list[PlayerQuote]], list[str], int]:
-    """Sort the quotes by known player; return also the names nobody knows, and the misfits."""
+    """Return the quotes by player, the unknown names, and the number of quotes off the slate."""
     game_ids = {game.game_id for game in games}
-    found: dict[str, list[PlayerQuote]] = {}
-    strangers: set[str] = set()
+    by_player: dict[str, list[PlayerQuote]] = {}
+    unknown: set[str] = set()
     resolved: dict[str, str | None] = {}
     off_slate = 0
     for quote in quotes:
@@ -228,10 +303,10 @@ def _quotes_by_player(
             resolved[quote.player_lookup] = resolve_lookup(quote.player_lookup, known)
         lookup = resolved[quote.player_lookup]
         if lookup is None:
-            strangers.add(quote.player_lookup)
+            unknown.add(quote.player_lookup)
         else:
-            found.setdefault(lookup, []).append(quote)
-    return found, sorted(strangers), off_slate
+            by_player.setdefault(lookup, []).append(quote)
+    return by_player, sorted(unknown), off_slate
 
 
 def _game_of(
@@ -240,6 +315,7 @@ def _game_of(
     game_of_team: Mapping[str, Game],
     games: Sequence[Game],
 ) -> Game | None:
+    """Return the game of the player: the latest team's, unless all quotes name another one."""
     own = game_of_team.get(form.team)
     if not quotes:
         return own

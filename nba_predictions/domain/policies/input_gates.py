@@ -299,7 +299,7 @@ def every_game_has_players(slate: Slate) -> Finding:
 def every_game_has_lines(slate: Slate, bars: Bars) -> Finding:
     """Check that the books quote every game."""
     gate = "every_game_has_lines"
-    quoted = Counter(p.game_id for p in slate.players if p.base_line is not None)
+    quoted = Counter(p.game_id for p in slate.players if p.has_lines)
     counts = {game.game_id: quoted[game.game_id] for game in slate.games}
     without = [game for game, lines in counts.items() if lines < MIN_LINES_PER_GAME]
     numbers = {

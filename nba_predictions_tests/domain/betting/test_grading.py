@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from nba_predictions.domain.betting.grading import BoxScore, grade, outcome
+from nba_predictions.domain.errors import SchemaMismatchError
 from nba_predictions.domain.tables import RESULTS
 from nba_predictions_tests.examples import GAME_DATE, NOON
 
@@ -11,7 +12,10 @@ D = Decimal
 
 
 def prediction(
-    line: str | None = "22.5", call: str = "OVER", predicted: str = "24.10"
+    line: str | None = "22.5",
+    call: str = "OVER",
+    predicted: str = "24.10",
+    market: str = "points",
 ) -> dict[str, Any]:
     return {
         "prediction_id": "id",
@@ -20,17 +24,24 @@ def prediction(
         "game_id": "20260101_PHI_DAL",
         "player_lookup": "paulgeorge",
         "system_id": "ensemble",
+        "market": market,
         "points_line": None if line is None else D(line),
         "system_version": "1",
         "predicted_points": D(predicted),
         "over_probability": None if line is None else 0.6,
+        "push_probability": None if line is None else 0.0,
+        "base_line": None if line is None else D(line),
         "recommendation": call,
     }
 
 
+def box_score(points: int, minutes: float = 34.0) -> BoxScore:
+    return BoxScore({"points": points, "rebounds": 7}, minutes)
+
+
 def graded(points: int | None, **changed: Any) -> dict[str, Any]:
-    boxes = {} if points is None else {"paulgeorge": BoxScore(points, 34.0)}
-    (row,) = grade([prediction(**changed)], boxes)
+    boxes = {} if points is None else {"paulgeorge": box_score(points)}
+    (row,) = grade([prediction(**changed)], boxes, NOON)
     return row
 
 
@@ -49,8 +60,7 @@ def graded(points: int | None, **changed: Any) -> dict[str, Any]:
     ],
 )
 def test_outcome(line: str | None, points: int | None, came: str) -> None:
-    box = None if points is None else BoxScore(points, 30.0)
-    assert outcome(None if line is None else D(line), box) == came
+    assert outcome(None if line is None else D(line), points) == came
 
 
 @pytest.mark.parametrize(
@@ -93,7 +103,20 @@ def test_without_a_line_only_the_error_is_graded() -> None:
 
 def test_every_prediction_is_graded_and_fits_the_table() -> None:
     predictions = [prediction(), prediction(line=None, call="NO_LINE"), prediction(line="22.0")]
-    rows = grade(predictions, {"paulgeorge": BoxScore(22, 30.5)})
+    rows = grade(predictions, {"paulgeorge": box_score(22, 30.5)}, NOON)
     assert len(rows) == 3
     assert [r["prediction_id"] for r in rows] == ["id"] * 3
-    RESULTS.check_rows([{**row, "staged_at": NOON} for row in rows])
+    RESULTS.check_rows(rows)
+
+
+def test_each_market_is_settled_by_its_own_statistic() -> None:
+    row = graded(30, market="rebounds", line="6.5", predicted="8.00")
+    assert (row["market"], row["actual_points"], row["outcome"]) == ("rebounds", 7, "OVER")
+    assert (row["absolute_error"], row["is_correct"]) == (1.0, True)
+
+
+def test_a_prediction_without_a_column_of_the_results_is_refused_by_name() -> None:
+    incomplete = prediction()
+    del incomplete["base_line"]
+    with pytest.raises(SchemaMismatchError, match=r"base_line of table prediction_results"):
+        grade([incomplete], {}, NOON)

@@ -16,13 +16,14 @@ from nba_predictions.domain.betting.lines import (
     implied_probability,
     main_line,
 )
+from nba_predictions.domain.market import POINTS, Market
 
 D = Decimal
 
 
 def said(quoted: list[Quote]) -> tuple[Decimal, str, int]:
     """Line, source and number of books of a base line."""
-    base = base_line(quoted)
+    base = base_line(quoted, POINTS)
     assert base is not None
     return base.line, base.line_source, base.books
 
@@ -101,7 +102,7 @@ def test_a_dated_quote_is_newer_than_one_without_a_date() -> None:
 
 
 def test_nobody_quotes_no_line_is_invented() -> None:
-    assert base_line([]) is None
+    assert base_line([], POINTS) is None
 
 
 @pytest.mark.parametrize(
@@ -153,7 +154,8 @@ def test_the_fair_chance_is_the_median_over_books_that_have_both_prices_at_the_b
             *quotes("22.5", -110, -110, book="c"),
             *quotes("22.5", 150, None, book="d"),
             *quotes("22.5", -200, 160, book="fantasy", source="dfs"),
-        ]
+        ],
+        POINTS,
     )
     assert base is not None
     assert base.fair_over == pytest.approx(fair_over(-120, 100), abs=1e-6)
@@ -169,7 +171,7 @@ def test_the_fair_chance_is_the_median_over_books_that_have_both_prices_at_the_b
     ],
 )
 def test_without_two_prices_at_the_base_line_there_is_no_fair_chance(quoted: list[Quote]) -> None:
-    base = base_line(quoted)
+    base = base_line(quoted, POINTS)
     assert base is not None
     assert base.fair_over is None
 
@@ -182,7 +184,8 @@ def test_the_best_prices_of_the_tested_lines_are_kept() -> None:
             *quotes("24.5", 180, None, book="b"),
             *quotes("22.5", 300, 300, book="fantasy", source="dfs"),  # sportsbooks speak alone
             *quotes("29.5", 900, -2000, book="a"),  # not tested
-        ]
+        ],
+        POINTS,
     )
     assert base is not None
     assert base.prices == (
@@ -196,7 +199,8 @@ def test_of_a_fantasy_operators_prices_only_that_of_the_base_line_is_one() -> No
         [
             *quotes("22.5", -137, -137, book="pick", source="dfs"),
             *quotes("24.5", -137, None, book="pick", source="dfs"),
-        ]
+        ],
+        POINTS,
     )
     assert base is not None
     assert base.prices == (LinePrice(D("22.5"), over=-137, under=-137),)
@@ -204,18 +208,30 @@ def test_of_a_fantasy_operators_prices_only_that_of_the_base_line_is_one() -> No
 
 def test_yesterdays_price_is_not_to_be_had_any_more() -> None:
     base = base_line(
-        quotes("22.5", 120, 120, on=date(2025, 1, 9)) + quotes("22.5", on=date(2025, 1, 10))
+        quotes("22.5", 120, 120, on=date(2025, 1, 9)) + quotes("22.5", on=date(2025, 1, 10)),
+        POINTS,
     )
     assert base is not None
     assert base.prices == (LinePrice(D("22.5"), over=-110, under=-110),)
 
 
 def test_tested_lines_lie_around_the_base_line() -> None:
-    assert lines.tested_lines(D("22.5")) == tuple(map(D, ("20.5", "21.5", "22.5", "23.5", "24.5")))
+    assert lines.tested_lines(D("22.5"), POINTS) == tuple(
+        map(D, ("20.5", "21.5", "22.5", "23.5", "24.5"))
+    )
+
+
+def test_a_market_defines_its_own_tested_lines_and_their_prices() -> None:
+    close = Market("steals", "stl", offsets=(D(0), D("0.5")))
+    assert lines.tested_lines(D("1.5"), close) == (D("1.5"), D("2.0"))
+    quoted = [*quotes("1.5"), *quotes("2.0", 200, -250), *quotes("2.5", 300, -400)]
+    base = base_line(quoted, close)
+    assert base is not None
+    assert [price.line for price in base.prices] == [D("1.5"), D("2.0")]
 
 
 def test_without_a_base_line_one_null_line_is_tested() -> None:
-    assert lines.tested_lines(None) == (None,)
+    assert lines.tested_lines(None, POINTS) == (None,)
 
 
 _HALVES = st.integers(0, 120).map(lambda n: D(n) / 2)
@@ -229,9 +245,9 @@ def test_a_base_line_lies_on_the_grid_next_to_the_median_in_any_order(
     books = [q for n, line in enumerate(by_book) for q in quotes(str(line), book=f"b{n}")]
     shuffled = list(books)
     random.shuffle(shuffled)
-    base = base_line(shuffled)
+    base = base_line(shuffled, POINTS)
     assert base is not None
-    assert base == base_line(books)
+    assert base == base_line(books, POINTS)
     assert base.line * 2 % 1 == 0
     assert base.line.as_tuple().exponent == -1
     assert min(by_book) <= base.line <= max(by_book)
@@ -240,7 +256,7 @@ def test_a_base_line_lies_on_the_grid_next_to_the_median_in_any_order(
 
 @given(_HALVES)
 def test_tested_lines_are_five_distinct_exact_lines(base: Decimal) -> None:
-    tested = lines.tested_lines(base)
+    tested = lines.tested_lines(base, POINTS)
     assert len(set(tested)) == 5
     assert tested[2] == base
     assert all(isinstance(line, Decimal) for line in tested)

@@ -45,7 +45,7 @@ def test_each_row_carries_the_chances_of_its_own_line() -> None:
 
     rows = prediction_rows(
         slate_player(),
-        [PlayerForecast("ensemble", "1", 20.0, 6.0, 0.5)],
+        [PlayerForecast("ensemble", "1", "points", 20.0, 6.0, 0.5)],
         chances,
         batch_id="b",
         features_as_of=None,
@@ -61,7 +61,7 @@ def test_too_few_answers_of_a_system_are_an_error() -> None:
     with pytest.raises(ValueError, match="zip"):
         prediction_rows(
             slate_player(),
-            [PlayerForecast("ensemble", "1", 20.0, 6.0, 0.5)],
+            [PlayerForecast("ensemble", "1", "points", 20.0, 6.0, 0.5)],
             lambda mean, spread, lines: even_chances(mean, spread, lines)[1:],
             batch_id="b",
             features_as_of=None,
@@ -78,7 +78,7 @@ def test_too_few_answers_of_a_system_are_an_error() -> None:
 def test_every_row_fits_the_table(mean: float, confidence: float, base: str | None) -> None:
     rows = prediction_rows(
         slate_player(base=base),
-        [PlayerForecast(s, "1", mean, 5.0, confidence) for s in SYSTEMS],
+        [PlayerForecast(s, "1", "points", mean, 5.0, confidence) for s in SYSTEMS],
         even_chances,
         batch_id="b",
         features_as_of=NOON,
@@ -154,7 +154,7 @@ def test_who_says_what_the_books_say_calls_nothing_at_any_line() -> None:
     def calls(market_mean: float) -> list[str]:
         rows = prediction_rows(
             slate_player(),
-            [PlayerForecast("e", "1", 28.0, 6.0, 0.5, 22.5, 6.0, market_mean)],
+            [PlayerForecast("e", "1", "points", 28.0, 6.0, 0.5, 22.5, 6.0, market_mean)],
             chances,
             batch_id="b",
             features_as_of=None,
@@ -184,8 +184,10 @@ def test_chances_are_those_of_the_distribution_that_knows_the_line() -> None:
     rows = prediction_rows(
         slate_player(),
         [
-            PlayerForecast("ensemble", "1", 20.0, 6.0, 0.5, line_mean=22.1, line_spread=6.3),
-            PlayerForecast("similarity", "1", 20.0, 6.0, 0.5),
+            PlayerForecast(
+                "ensemble", "1", "points", 20.0, 6.0, 0.5, line_mean=22.1, line_spread=6.3
+            ),
+            PlayerForecast("similarity", "1", "points", 20.0, 6.0, 0.5),
         ],
         chances,
         batch_id="b",

@@ -14,11 +14,14 @@ from nba_predictions.domain.betting.slate import (
     SEASON_GRACE_GAMES,
     Game,
     PlayerForm,
+    PlayerMarket,
     PlayerQuote,
     Skip,
     Slate,
+    SlatePlayer,
     build_slate,
 )
+from nba_predictions.domain.market import POINTS
 from nba_predictions_tests.examples import GAME_DATE, game
 
 GAMES = (game("PHI", "DAL"), game("BOS", "LAL"))
@@ -33,8 +36,13 @@ def quote(
     lookup: str = "paulgeorge", away: str = "PHI", home: str = "DAL", line: str = "22.5"
 ) -> PlayerQuote:
     return PlayerQuote(
-        lookup, lookup, away, home, Quote("book", "Over", Decimal(line), -110, "sportsbook")
+        *(lookup, lookup, away, home, POINTS.name),
+        Quote("book", "Over", Decimal(line), -110, "sportsbook"),
     )
+
+
+def points(player: SlatePlayer) -> PlayerMarket:
+    return player.market(POINTS.name)
 
 
 def slate(
@@ -54,7 +62,8 @@ def test_a_regular_with_a_line_is_on_the_slate_with_all_that_is_known() -> None:
     (player,) = slate(quotes=[quote()]).players
     assert player.game_id == "20260101_PHI_DAL"
     assert (player.team, player.opponent, player.is_home) == ("PHI", "DAL", False)
-    assert (player.base_line, player.line_source, player.books) == (
+    market = points(player)
+    assert (market.base_line, market.line_source, market.books) == (
         Decimal("22.5"),
         "sportsbook",
         1,
@@ -68,7 +77,7 @@ def test_the_home_team_is_at_home() -> None:
 
 def test_minutes_without_a_line_are_enough_and_no_line_is_invented() -> None:
     (player,) = slate().players
-    assert (player.base_line, player.line_source, player.books) == (None, "none", 0)
+    assert player.markets == (PlayerMarket("points", None, "none", 0),)
 
 
 def test_a_line_without_minutes_is_enough() -> None:
@@ -134,7 +143,7 @@ def test_an_injury_report_knows_players_by_their_nickname_too() -> None:
 def test_a_book_knows_players_by_their_nickname() -> None:
     (player,) = slate([form("nicolasclaxton")], [quote("nicclaxton")]).players
     assert player.player_lookup == "nicolasclaxton"
-    assert player.base_line == Decimal("22.5")
+    assert points(player).base_line == Decimal("22.5")
 
 
 def test_a_name_nobody_knows_is_skipped_with_a_reason() -> None:
@@ -169,17 +178,18 @@ def test_a_line_for_another_game_does_not_move_the_base_line() -> None:
             "Luka",
             "PHI",
             "DAL",
+            POINTS.name,
             Quote("other", "Over", Decimal("28.5"), -110, "sportsbook"),
         ),
     ]
     (player,) = slate([form("lukadoncic", "DAL")], both).players
-    assert (player.base_line, player.books) == (Decimal("28.5"), 1)
+    assert (points(player).base_line, points(player).books) == (Decimal("28.5"), 1)
 
 
 def test_quotes_for_a_game_that_is_not_on_are_counted_and_not_used() -> None:
     built = slate(quotes=[quote(away="MIA", home="NYK")] * 2)
     assert built.quotes_off_slate == 2
-    assert [p.base_line for p in built.players] == [None]
+    assert [points(p).base_line for p in built.players] == [None]
 
 
 def test_a_date_without_games_has_an_empty_slate() -> None:
@@ -246,5 +256,6 @@ def test_nobody_is_both_predicted_and_skipped_and_nobody_counts_twice(
     for player in built.players:
         known = (player.team is None, player.opponent is None, player.is_home is None)
         assert len(set(known)) == 1
-        assert (player.base_line is None) == (player.books == 0) == (player.line_source == "none")
+        market = points(player)
+        assert (market.base_line is None) == (market.books == 0) == (market.line_source == "none")
         assert player.game_id in {g.game_id for g in built.games}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
-from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -15,6 +14,7 @@ from nba_predictions.domain.betting.slate import Game, Slate, SlatePlayer
 from nba_predictions.domain.league.games import make_game_id
 from nba_predictions.domain.policies import input_gates
 from nba_predictions.domain.policies.input_gates import GATES, Bars, Finding, Level, Outcome
+from nba_predictions_tests.examples import slate_player, with_line
 
 DAY = date(2026, 1, 15)
 TEAMS = ("ATL", "BOS", "BKN", "CHA", "CHI", "CLE")
@@ -35,9 +35,7 @@ def player(game: Game, team: str | None, number: int, line: bool) -> SlatePlayer
         team=team,
         opponent=None,
         is_home=None,
-        base_line=Decimal("20.5") if line else None,
-        line_source="sportsbook" if line else "none",
-        books=int(line),
+        markets=slate_player(base="20.5" if line else None).markets,
     )
 
 
@@ -62,10 +60,7 @@ def without_lines_of(whole: Slate, games: int) -> Slate:
     unquoted = {game.game_id for game in whole.games[len(whole.games) - games :]}
     return replace(
         whole,
-        players=tuple(
-            replace(p, base_line=None, line_source="none", books=0) if p.game_id in unquoted else p
-            for p in whole.players
-        ),
+        players=tuple(with_line(p, None) if p.game_id in unquoted else p for p in whole.players),
     )
 
 
@@ -319,7 +314,7 @@ Worsen = Callable[[Slate, int], Slate]
 
 def lose_a_line(whole: Slate, at: int) -> Slate:
     players = list(whole.players)
-    players[at % len(players)] = replace(players[at % len(players)], base_line=None, books=0)
+    players[at % len(players)] = with_line(players[at % len(players)], None)
     return replace(whole, players=tuple(players))
 
 
