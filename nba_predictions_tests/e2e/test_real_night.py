@@ -107,7 +107,7 @@ def test_no_system_expects_to_beat_the_books_at_the_base_line(night: RealNight) 
         "FROM player_prop_predictions WHERE points_line = base_line "
         "AND push_probability = 0 GROUP BY system_id"
     )
-    assert len(found) == 6
+    assert len(found) == len(SYSTEMS)
     for system, mean, least, most, bets in found:
         assert 0.45 < float(str(mean)) < 0.52, system
         assert float(str(least)) > 0.35, system
