@@ -32,6 +32,9 @@ from nba_predictions.training.cutoff import training_cutoff
 from nba_predictions.training.model_selection import SelectedModels, models_before
 from nba_predictions.training.model_store import ModelStore
 
+#: The columns that identify a player on a date.
+_PLAYER = ("game_date", "player_lookup")
+
 
 @dataclass(frozen=True)
 class Span:
@@ -239,9 +242,6 @@ def described(history: pl.DataFrame, slates: Sequence[Slate]) -> tuple[pl.DataFr
         as_expected = as_expected.join(lines, on=_PLAYER, how="left").select(rows.columns)
         rows = pl.concat([rows.join(as_expected, on=_PLAYER, how="anti"), as_expected])
     return rows.with_columns(pl.col("on_slate").fill_null(False)).sort(KEYS), did_not_play
-
-
-_PLAYER = ("game_date", "player_lookup")
 
 
 def _expected(slates: Sequence[Slate]) -> tuple[pl.DataFrame, pl.DataFrame]:

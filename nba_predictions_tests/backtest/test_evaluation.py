@@ -26,11 +26,11 @@ from nba_predictions.backtest.walk_forward import Walk, line_columns
 from nba_predictions.domain.errors import BacktestError
 from nba_predictions.domain.market import POINTS
 from nba_predictions.systems.distribution import over_probability
-from nba_predictions.systems.registry import SYSTEMS
 from nba_predictions_tests.backtest.conftest import LAST, NIGHT, Walked
+from nba_predictions_tests.systems.registered import POINTS_IDS
 
 EVERYONE = Scope(1, 0.0)
-NAMES = [s.system_id for s in SYSTEMS]
+NAMES = list(POINTS_IDS)
 BASE_LINE, FAIR_OVER = line_columns(POINTS)
 
 
@@ -41,10 +41,11 @@ def evaluate_points(
     systems: Sequence[str] | None = None,
     last: date = LAST,
 ) -> Evaluation:
-    (evaluation,) = evaluate_markets(
-        walk, NIGHT, last, retrain="never", scope=scope, systems=systems
+    evaluations = evaluate_markets(
+        walk, NIGHT, last, retrain="never", scope=scope, systems=systems or NAMES
     )
-    return evaluation
+    assert evaluations[0].market == POINTS
+    return evaluations[0]
 
 
 @pytest.fixture(scope="module")
