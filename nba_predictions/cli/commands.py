@@ -316,6 +316,15 @@ def maintain(
     return maintain_home(settings, Retention(keep_nights_days, keep_runs_days), dry_run=dry_run)
 
 
+@app.command(rich_help_panel=_SET_UP)
+def migrate() -> int:
+    """Bring the tables of an earlier version to the current schema. Safe to repeat."""
+    settings = load_settings()
+    from nba_predictions.cli.migrate import migrate_tables
+
+    return migrate_tables(settings)
+
+
 @alerts.command("test")
 def send_test() -> int:
     """Send a test message to every destination. The exit code is 0 if all accepted it."""
