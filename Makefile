@@ -73,11 +73,12 @@ test: install ## Run the tests
 races: install ## Run each race between two workers of one date 100 times; `make test` runs it 20 times
 	NBA_PREDICTIONS_TEST_RACES=100 $(BIN)/python -m pytest --numprocesses 2 nba_predictions_tests/faults/test_races.py
 
-lint: install ## Check style, types and layers
+lint: install ## Check style, types, layers and words
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --no-logo
+	$(BIN)/python .ci/check_words.py
 
 docs: install ## Update the table of the settings and the data dictionary
 	$(BIN)/python -m nba_predictions.settings docs/configuration.md

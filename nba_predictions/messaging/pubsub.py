@@ -19,7 +19,7 @@ from nba_predictions.domain.messages.dead_letter import DeadLetterMessage
 from nba_predictions.google_cloud import ONCE, connect, persist
 from nba_predictions.messaging.port import Message, topic_of
 
-#: How long a message is offered before the caller is told. Whoever called will come back.
+#: How long a publication is retried before it fails. The sensor retries a failed publication.
 PUBLISH_SECONDS = 30.0
 
 
@@ -42,7 +42,7 @@ class PubSubPublisher:
             try:
                 persist(partial(self._client.get_topic, topic=path, **ONCE))
             except NotFound:
-                # Somebody else may make it at the same moment.
+                # Another process may create it at the same moment.
                 with suppress(AlreadyExists):
                     persist(partial(self._client.create_topic, name=path, **ONCE))
                 made.append(f"topic {path}")

@@ -1,4 +1,4 @@
--- Delete the rows of players whom the newest batch of a date does not predict, for example because the
+-- Delete the rows of players that the newest batch of a date does not predict, for example because the
 -- player is out or the game is postponed. Rows that were merged after that batch are kept.
 DELETE FROM ${target}
 WHERE ${partition} = @partition

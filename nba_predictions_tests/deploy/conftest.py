@@ -42,6 +42,6 @@ OpenInstance = Callable[[], dg.DagsterInstance]
 
 @pytest.fixture
 def open_instance(dagster_home: Path) -> Iterator[OpenInstance]:
-    """Opens the deployed instance anew, as another process would."""
+    """Open the deployed instance again, as another process does."""
     with ExitStack() as opened:
         yield lambda: opened.enter_context(dg.DagsterInstance.from_config(str(dagster_home)))

@@ -53,7 +53,7 @@ def player_lookup(name: str) -> str:
 
 
 def resolve_lookup(lookup: str, known: Collection[str]) -> str | None:
-    """Find the player among `known` (keys from the box scores) whom a book calls `lookup`.
+    """Find the player that a book calls `lookup` among `known`, the keys from the box scores.
 
     Tried in this order: the key itself, a nickname, then either with a generational suffix
     added or taken away. A guess that fits two known players is no match.

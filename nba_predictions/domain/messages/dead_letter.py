@@ -1,4 +1,4 @@
-"""The message "this player failed for good", for whoever watches single players."""
+"""The message that a player failed permanently, for subscribers that follow single players."""
 
 from __future__ import annotations
 
