@@ -195,6 +195,19 @@ def _parse_lines(raw: pl.DataFrame) -> pl.DataFrame:
         ),
     }
     rows = parse(raw, cells)
+    _reject_impossible_lines(rows)
+    key = pl.col("book").str.to_lowercase().str.replace_all("[^a-z0-9]", "")
+    return rows.with_columns(
+        _eastern_date("tipoff").fill_null(pl.col("quoted_on")).alias("game_date"),
+        pl.when(key.is_in(sorted(DFS_BOOKS)))
+        .then(pl.lit("dfs"))
+        .otherwise(pl.lit("sportsbook"))
+        .alias("line_source"),
+    )
+
+
+def _reject_impossible_lines(rows: pl.DataFrame) -> None:
+    """Refuse prices that do not exist, and lines without a date."""
     reject(
         rows,
         pl.col("price").abs() < 100,
@@ -208,14 +221,6 @@ def _parse_lines(raw: pl.DataFrame) -> pl.DataFrame:
         "commence_time",
         pl.lit("is empty, and so is snap: the line has no date"),
         f"fill in commence_time ({_TIME_MEND}) or snap (the quote's UTC day as in 01_10_2025)",
-    )
-    key = pl.col("book").str.to_lowercase().str.replace_all("[^a-z0-9]", "")
-    return rows.with_columns(
-        _eastern_date("tipoff").fill_null(pl.col("quoted_on")).alias("game_date"),
-        pl.when(key.is_in(sorted(DFS_BOOKS)))
-        .then(pl.lit("dfs"))
-        .otherwise(pl.lit("sportsbook"))
-        .alias("line_source"),
     )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+from typing import Any
 
 import polars as pl
 
-from nba_predictions.domain.batches.reconciliation import MergeCounts
+from nba_predictions.domain.batches.reconciliation import NOTHING_MERGED, MergeCounts
 from nba_predictions.domain.betting.grading import BoxScore, grade
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.market import registered_markets
@@ -70,14 +71,7 @@ def grade_date(
     }
     now = utc_now()
     rows = grade(predictions.to_pylist(), boxes, now)
-    counts = MergeCounts(0, 0, 0, 0, 0, 0)
-    if rows:
-        staged = warehouse.stage(RESULTS, f"grading_{game_date.isoformat()}", run_id, rows)
-        try:
-            counts = warehouse.merge(RESULTS, game_date, [staged.name], now)
-        finally:
-            # This staging can be written again at any time, so it need not be kept.
-            warehouse.drop_staging([staged.name])
+    counts = _merge_results(game_date, rows, warehouse, run_id, now) if rows else NOTHING_MERGED
     predicted = {row["game_id"] for row in rows}
     report = Grading(
         game_date,
@@ -98,3 +92,18 @@ def grade_date(
         **report.outcomes,
     )
     return report
+
+
+def _merge_results(
+    game_date: date,
+    rows: list[dict[str, Any]],
+    warehouse: Warehouse,
+    run_id: str,
+    merged_at: datetime,
+) -> MergeCounts:
+    staged = warehouse.stage(RESULTS, f"grading_{game_date.isoformat()}", run_id, rows)
+    try:
+        return warehouse.merge(RESULTS, game_date, [staged.name], merged_at)
+    finally:
+        # This staging can be written again at any time, so it need not be kept.
+        warehouse.drop_staging([staged.name])
