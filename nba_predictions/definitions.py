@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from nba_predictions.domain.errors import SettingsError
+from nba_predictions.inputs.port import LeagueSource
 from nba_predictions.orchestration import jobs, maintenance, schedules
 from nba_predictions.orchestration.assets import (
     features,
@@ -24,6 +25,7 @@ from nba_predictions.orchestration.checks import batch_checks, input_gates
 from nba_predictions.orchestration.io_managers import assets_folder, io_managers
 from nba_predictions.orchestration.partitions import starting_at
 from nba_predictions.orchestration.resources import (
+    AdapterResource,
     AppriseNotifierResource,
     DuckDBWarehouseResource,
     FilesSourceResource,
@@ -37,7 +39,7 @@ from nba_predictions.orchestration.sensors import alerting, batch_followup, gate
 from nba_predictions.settings import Settings
 
 
-def league_source(settings: Settings) -> Any:
+def league_source(settings: Settings) -> AdapterResource[LeagueSource]:
     """Return the resource of the configured input source."""
     if settings.source == "files":
         return FilesSourceResource(folder=str(settings.data))

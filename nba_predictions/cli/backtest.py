@@ -40,7 +40,7 @@ def run_backtest(
     systems = systems_named(system_names)
     with _progress() as progress:
         walked = walk(
-            league_source(settings),
+            league_source(settings).open(),
             ModelStore(settings.home / "models"),
             first,
             last,

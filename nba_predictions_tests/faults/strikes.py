@@ -56,7 +56,7 @@ _NAMES: dict[str, Callable[..., str]] = {
     "complete": lambda batch_id, completion, replace=False: (
         f"record {completion.player_lookup}, " + ("staged" if completion.rows else "skipped")
     ),
-    "append": lambda batch_id, entry, lease=None: f"append '{entry.event}' to the ledger",
+    "append": lambda batch_id, entry, lease=None: f"append '{entry.event.value}' to the ledger",
     "acquire_lease": lambda *arguments: "acquire the lease",
     "release_lease": lambda *arguments: "release the lease",
     "stage": lambda table, batch_id, name, rows: f"stage {name}",

@@ -196,7 +196,7 @@ def test_damaged_staging_fails_the_check_and_is_not_cleaned_up(
 
     screen.open_check("player_prop_predictions", "merged_rows_match_staged")
     recorded = len(remaining) + 1
-    screen.shows(f"{recorded} staging tables were recorded, {len(remaining)} found")
+    screen.shows(f"{recorded} staging tables were recorded, {len(remaining)} exist")
     screen.shows(batch_id)
     expect(screen.latest_result()).to_have_text("Failed")
     screen.picture("broken-merge")
