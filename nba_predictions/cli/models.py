@@ -62,7 +62,7 @@ def promote_models(settings: Settings, name: str, until: date | None, *, force: 
     """Promote models; return 1 if the comparison keeps the current ones."""
     store = ModelStore(settings.home / "models")
     until = until or eastern_date(utc_now())
-    result = challenge(league_source(settings), store, until, name, force=force)
+    result = challenge(league_source(settings).open(), store, until, name, force=force)
     if result.promoted:
         print(f"PROMOTED {name}: {result.reason}")
         return 0
