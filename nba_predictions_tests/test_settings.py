@@ -174,19 +174,19 @@ def test_a_misspelled_variable_is_refused_with_a_suggestion(name: str, meant: st
         Settings.from_environment({name: "1"})
 
 
-def test_other_unknown_variables_cause_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+def test_other_unknown_variables_cause_a_warning(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     unknown = {
         "NBA_PREDICTIONS_SERVICE_HOST": "10.0.0.1",
         "NBA_PREDICTIONS_PORT_80_TCP": "tcp://10.0.0.1:80",
         "NBA_PREDICTIONS_TEST_DATA": "data",
         "NBA_PREDICTION_HOME": "elsewhere",
     }
-    logger = logging.getLogger("nba_predictions")
-    propagates, logger.propagate = logger.propagate, True
-    try:
-        assert Settings.from_environment(unknown) == Settings()
-    finally:
-        logger.propagate = propagates
+    monkeypatch.setattr(logging.getLogger("nba_predictions"), "propagate", True)
+    # A Dagster run of an earlier test in this process disables loggers that it does not know.
+    monkeypatch.setattr(logging.getLogger("nba_predictions.settings"), "disabled", False)
+    assert Settings.from_environment(unknown) == Settings()
     assert [record.getMessage() for record in caplog.records] == [
         "NBA_PREDICTIONS_PORT_80_TCP is not a setting and has no effect",
         "NBA_PREDICTIONS_SERVICE_HOST is not a setting and has no effect",
