@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from nba_predictions.alerts.apprise_notifier import AppriseNotifier
 from nba_predictions.domain.errors import SettingsError
 from nba_predictions.inputs.port import LeagueSource
 from nba_predictions.orchestration import jobs, maintenance, schedules
@@ -85,6 +86,8 @@ PROFILES: Mapping[str, Callable[[Settings], dict[str, Any]]] = {"embedded": embe
 def configured_resources(settings: Settings) -> dict[str, Any]:
     """Return all resources, by the names that assets, checks and sensors ask for."""
     alert_urls = dg.EnvVar("NBA_PREDICTIONS_ALERT_URLS") if settings.alert_urls else ""
+    # Refuses a URL that apprise does not support when the definitions load, not at the first alert.
+    AppriseNotifier([url.get_secret_value() for url in settings.alert_urls])
     return {
         "settings": settings,
         "league": league_source(settings),

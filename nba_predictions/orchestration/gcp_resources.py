@@ -21,7 +21,7 @@ from nba_predictions.batch_store.port import BatchStore
 from nba_predictions.google_cloud import connect
 from nba_predictions.messaging.port import Publisher
 from nba_predictions.messaging.pubsub import PubSubPublisher
-from nba_predictions.orchestration.resources import AdapterResource
+from nba_predictions.orchestration.resources import SharedAdapterResource
 from nba_predictions.warehouse.bigquery_warehouse import LOADS_AT_ONCE, BigQueryWarehouse
 from nba_predictions.warehouse.port import Warehouse
 
@@ -52,7 +52,7 @@ class PooledBigQueryResource(BigQueryResource):
         )
 
 
-class BigQueryWarehouseResource(AdapterResource[Warehouse]):
+class BigQueryWarehouseResource(SharedAdapterResource[Warehouse]):
     """A BigQuery dataset with the tables, and `<dataset>_staging` next to it."""
 
     project: str
@@ -64,7 +64,7 @@ class BigQueryWarehouseResource(AdapterResource[Warehouse]):
         return BigQueryWarehouse(self.project, self.location, self.dataset, connection.get_client)
 
 
-class FirestoreBatchStoreResource(AdapterResource[BatchStore]):
+class FirestoreBatchStoreResource(SharedAdapterResource[BatchStore]):
     """The Firestore documents below `nba_predictions/<namespace>`."""
 
     project: str
@@ -75,7 +75,7 @@ class FirestoreBatchStoreResource(AdapterResource[BatchStore]):
         return FirestoreBatchStore(self.project, self.namespace, self.database)
 
 
-class PubSubPublisherResource(AdapterResource[Publisher]):
+class PubSubPublisherResource(SharedAdapterResource[Publisher]):
     """A Pub/Sub topic, and `<topic>-dead-letters` next to it."""
 
     project: str

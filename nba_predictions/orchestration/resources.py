@@ -41,6 +41,21 @@ class AdapterResource(dg.ConfigurableResource[T]):
         return self.open()
 
 
+#: The adapters of this process, by the resource class and its configuration.
+_shared: dict[str, Any] = {}
+
+
+class SharedAdapterResource(AdapterResource[T]):
+    """A resource whose adapter all runs and ticks of a process share: connecting is slow."""
+
+    def create_resource(self, context: dg.InitResourceContext) -> T:
+        key = f"{type(self).__name__} {self.model_dump_json()}"
+        if key not in _shared:
+            _shared[key] = self.open()
+        adapter: T = _shared[key]
+        return adapter
+
+
 class SimulatedLeagueResource(AdapterResource[LeagueSource]):
     """A league that does not exist."""
 
