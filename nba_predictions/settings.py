@@ -308,11 +308,7 @@ class Settings(BaseSettings):
         if self.profile != "gcp" or self.gcp_project is None:
             return None
         return GoogleCloud(
-            self.gcp_project,
-            self.gcp_location,
-            self.gcp_dataset,
-            self.gcp_database,
-            self.gcp_topic,
+            self.gcp_project, self.gcp_location, self.gcp_dataset, self.gcp_database, self.gcp_topic
         )
 
     @property

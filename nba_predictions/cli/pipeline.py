@@ -78,11 +78,7 @@ class Pipeline:
         return result.success
 
     def replay(
-        self,
-        game_date: date,
-        instance: dg.DagsterInstance,
-        players: Sequence[str],
-        batch_id: str,
+        self, game_date: date, instance: dg.DagsterInstance, players: Sequence[str], batch_id: str
     ) -> bool:
         """Replay players of a batch, by default those who are not done; merge and clean up."""
         config = fan_out(players=list(players), batch_id=batch_id)

@@ -37,12 +37,7 @@ class Grading:
 
 
 def grade_date(
-    game_date: date,
-    box_scores: pl.DataFrame,
-    warehouse: Warehouse,
-    *,
-    run_id: str,
-    games: int = 1,
+    game_date: date, box_scores: pl.DataFrame, warehouse: Warehouse, *, run_id: str, games: int = 1
 ) -> Grading | None:
     """Grade all predictions of a date; return None while there are no box scores.
 

@@ -45,10 +45,7 @@ class PooledBigQueryResource(BigQueryResource):
         for scheme in ("https://", "http://"):
             session.mount(scheme, HTTPAdapter(pool_maxsize=LOADS_AT_ONCE))
         yield bigquery.Client(
-            project=self.project,
-            location=self.location,
-            credentials=credentials,
-            _http=session,
+            project=self.project, location=self.location, credentials=credentials, _http=session
         )
 
 

@@ -53,7 +53,4 @@ def stored_frame(home: Path, asset: str, partition: str) -> pl.DataFrame | None:
 
 def io_managers(folder: Path) -> dict[str, dg.IOManager]:
     """Return the IO managers by the resource keys that the assets name."""
-    return {
-        "frames": FrameIOManager(UPath(folder)),
-        "values": JsonIOManager(UPath(folder)),
-    }
+    return {"frames": FrameIOManager(UPath(folder)), "values": JsonIOManager(UPath(folder))}

@@ -44,11 +44,7 @@ from nba_predictions.warehouse.port import Warehouse
 
 #: Runs are deleted in pages of this size, the oldest first.
 _RUNS_PER_PAGE = 200
-_FINISHED = (
-    dg.DagsterRunStatus.SUCCESS,
-    dg.DagsterRunStatus.FAILURE,
-    dg.DagsterRunStatus.CANCELED,
-)
+_FINISHED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 
 
 @dataclass(frozen=True)

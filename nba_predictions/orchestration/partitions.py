@@ -72,10 +72,7 @@ def _with_game_dates(definition: _Definition, dates: dg.DailyPartitionsDefinitio
 
 
 def partitioned_check_spec(
-    name: str,
-    *,
-    partitions_def: dg.PartitionsDefinition = game_dates,
-    **attributes: Any,
+    name: str, *, partitions_def: dg.PartitionsDefinition = game_dates, **attributes: Any
 ) -> dg.AssetCheckSpec:
     """Return the spec of a check that has one result per game date.
 

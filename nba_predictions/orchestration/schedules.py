@@ -28,9 +28,7 @@ from nba_predictions.orchestration.run_tags import PARTITION_TAG
 from nba_predictions.settings import Settings
 
 _eastern_schedule = partial(
-    dg.schedule,
-    execution_timezone=str(EASTERN),
-    default_status=dg.DefaultScheduleStatus.RUNNING,
+    dg.schedule, execution_timezone=str(EASTERN), default_status=dg.DefaultScheduleStatus.RUNNING
 )
 
 

@@ -240,11 +240,7 @@ def steps_table(steps: Iterable[Step]) -> pl.DataFrame:
 
 def phases_table(phases: tuple[Phase, ...]) -> pl.DataFrame:
     """Return the parts of a night with their durations."""
-    columns: Schema = {
-        "part": pl.String,
-        "seconds": pl.Float64,
-        "ended": pl.Datetime("us", "UTC"),
-    }
+    columns: Schema = {"part": pl.String, "seconds": pl.Float64, "ended": pl.Datetime("us", "UTC")}
     rows = [{"part": p.name, "seconds": round(p.seconds, 3), "ended": p.ended} for p in phases]
     return pl.DataFrame(rows, schema=columns)
 

@@ -7,13 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
-from nba_predictions.domain.batches.batch import (
-    BEING_STAGED,
-    CLEANED_UP,
-    WHOLE,
-    Batch,
-    BatchState,
-)
+from nba_predictions.domain.batches.batch import BEING_STAGED, CLEANED_UP, WHOLE, Batch, BatchState
 from nba_predictions.domain.batches.lease import Lease
 from nba_predictions.domain.batches.ledger import LedgerEvent
 from nba_predictions.domain.batches.reconciliation import TargetCounts

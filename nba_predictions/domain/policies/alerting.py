@@ -260,12 +260,7 @@ def message_of(alerts: Sequence[Alert], *, source: str, ui_url: str) -> Message:
         counts = {"raised": len(raised), "cleared or expired": len(ended)}
         title = "alerts: " + ", ".join(f"{n} {change}" for change, n in counts.items() if n)
     blocks = [
-        "\n".join(
-            [
-                *([_headline(alert)] if len(ordered) > 1 else []),
-                *_lines(alert, ui_url),
-            ]
-        )
+        "\n".join([*([_headline(alert)] if len(ordered) > 1 else []), *_lines(alert, ui_url)])
         for alert in ordered[:MAX_ALERTS_PER_MESSAGE]
     ]
     others = len(ordered) - MAX_ALERTS_PER_MESSAGE

@@ -22,10 +22,7 @@ Models = dg.ResourceParam[ModelStore]
     owners=["team:data-science"],
 )
 def prediction_models(
-    context: dg.AssetExecutionContext,
-    game_logs: pl.DataFrame,
-    model_store: Models,
-    league: League,
+    context: dg.AssetExecutionContext, game_logs: pl.DataFrame, model_store: Models, league: League
 ) -> str:
     """The trained models of the systems: promoted ones, or else those of the week.
 

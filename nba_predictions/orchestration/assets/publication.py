@@ -18,9 +18,7 @@ from nba_predictions.orchestration.partitions import game_date_of, game_dates
     owners=["team:data-engineering"],
 )
 def phase5_completion(
-    context: dg.AssetExecutionContext,
-    batches: Batches,
-    publisher: dg.ResourceParam[Publisher],
+    context: dg.AssetExecutionContext, batches: Batches, publisher: dg.ResourceParam[Publisher]
 ) -> dg.MaterializeResult:
     """ "Phase 5 complete": one message per batch, recorded once the broker acknowledges it.
 

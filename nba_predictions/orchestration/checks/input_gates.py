@@ -37,11 +37,7 @@ def _specs(
 ) -> list[dg.AssetCheckSpec]:
     return [
         partitioned_check_spec(
-            name,
-            asset=asset,
-            additional_deps=also_reads,
-            description=GATES[name],
-            blocking=True,
+            name, asset=asset, additional_deps=also_reads, description=GATES[name], blocking=True
         )
         for name in names
     ]

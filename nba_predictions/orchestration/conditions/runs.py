@@ -157,10 +157,7 @@ def _errors(instance: dg.DagsterInstance, run_id: str) -> list[tuple[str, str, s
 
 
 def _failure(
-    attempt: _Attempt,
-    name: str,
-    record: dg.RunRecord,
-    errors: Sequence[tuple[str, str, str]],
+    attempt: _Attempt, name: str, record: dg.RunRecord, errors: Sequence[tuple[str, str, str]]
 ) -> Condition:
     run = record.dagster_run
     since = _ended(record)

@@ -118,10 +118,7 @@ def _expected(
 
 
 def _failure(
-    schedule: dg.ScheduleDefinition,
-    moment: datetime,
-    tick: Tick | None,
-    partition: str | None,
+    schedule: dg.ScheduleDefinition, moment: datetime, tick: Tick | None, partition: str | None
 ) -> Condition:
     facts: dict[str, object] = {
         "schedule": schedule.name,
