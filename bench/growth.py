@@ -41,13 +41,13 @@ def main() -> None:
     settings = Settings.from_environment({"NBA_PREDICTIONS_HOME": str(home)})
     os.environ.pop("DAGSTER_HOME", None)
     prepare_dagster_home(settings)
-    pipeline = Pipeline(settings)
-    with dg.DagsterInstance.get() as instance:
+    with Pipeline(settings) as pipeline:
+        instance = pipeline.instance
         print(_HEADER)
         before = _measure(home, instance)
         for number in range(options.nights):
             game_date = options.first + timedelta(days=number)
-            _night(pipeline, instance, game_date)
+            _night(pipeline, game_date)
             after = _measure(home, instance)
             print(_line(str(game_date), after, before))
             before = after
@@ -61,13 +61,13 @@ def main() -> None:
     print(f"home: {home}")
 
 
-def _night(pipeline: Pipeline, instance: dg.DagsterInstance, game_date: date) -> None:
+def _night(pipeline: Pipeline, game_date: date) -> None:
     # The milestones of hundreds of players are not part of the output.
     with contextlib.redirect_stdout(io.StringIO()):
-        done = pipeline.execute("nightly_predictions", game_date.isoformat(), instance)
+        done = pipeline.execute("nightly_predictions", game_date)
         for sensor in _SENSORS:
-            pipeline.tick(sensor, instance)
-        graded = pipeline.execute("grade_predictions", game_date.isoformat(), instance)
+            pipeline.tick(sensor)
+        graded = pipeline.execute("grade_predictions", game_date)
     if not (done and graded):
         sys.exit(f"the night of {game_date} failed, see above; choose dates with games")
 

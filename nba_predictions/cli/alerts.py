@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 
-import dagster as dg
-
 from nba_predictions.cli.pipeline import Pipeline
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.policies.alerting import (
@@ -52,17 +50,16 @@ def send_test_message(settings: Settings) -> int:
 
 def print_status(settings: Settings) -> int:
     """Print the open conditions; return 1 if any is open, or if a kind cannot be evaluated."""
-    pipeline = Pipeline(settings)
     errors = warnings = unknown = 0
-    with dg.DagsterInstance.get() as instance:
+    with Pipeline(settings) as pipeline:
         for kind, find in CONDITION_FINDERS.items():
             try:
-                cursor = sensor_cursor(instance, SENSOR_NAMES[kind])
+                cursor = sensor_cursor(pipeline.instance, SENSOR_NAMES[kind])
                 if kind is Kind.MISSED_TICK and cursor is None:
                     print("NOTE schedules are watched only after the daemon has run once")
                 _, memory = read_cursor(cursor)
                 context = AlertContext(
-                    instance, pipeline.repository, pipeline.batches, utc_now(), memory
+                    pipeline.instance, pipeline.repository, pipeline.batches, utc_now(), memory
                 )
                 conditions = find(context)
             except Exception as error:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from datetime import date
 
-import dagster as dg
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -43,9 +42,9 @@ def run_backfill(settings: Settings, first: date, last: date, *, publish: bool, 
     options = BackfillOptions(publish=publish, grade=grade)
     reports: list[DateReport] = []
     interrupted = False
-    with dg.DagsterInstance.get() as instance, _progress(settings, len(dates)) as show:
+    with pipeline, _progress(settings, len(dates)) as show:
         try:
-            for report in backfill_dates(pipeline, instance, dates, options):
+            for report in backfill_dates(pipeline, dates, options):
                 reports.append(report)
                 show(report)
         except KeyboardInterrupt:

@@ -12,16 +12,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import Enum
 
-import dagster as dg
-
 from nba_predictions.cli.pipeline import Pipeline
-from nba_predictions.cli.publish import announce_and_publish
 from nba_predictions.domain.batches.batch import CLEANED_UP, Batch
 from nba_predictions.domain.batches.verdict import Verdict
 from nba_predictions.domain.tables import PREDICTIONS, RESULTS
 from nba_predictions.inputs.port import Schedule
 from nba_predictions.logs import milestone
-from nba_predictions.nightly.audit import NightAudit, audit_night
+from nba_predictions.nightly.audit import NightAudit
 from nba_predictions.nightly.current_batch import newest_batch
 from nba_predictions.orchestration.run_config import fan_out
 from nba_predictions.warehouse.port import Warehouse
@@ -88,10 +85,7 @@ def next_action(verdict: Verdict, batch: Batch | None) -> Action:
 
 
 def backfill_dates(
-    pipeline: Pipeline,
-    instance: dg.DagsterInstance,
-    dates: Sequence[date],
-    options: BackfillOptions,
+    pipeline: Pipeline, dates: Sequence[date], options: BackfillOptions
 ) -> Iterator[DateReport]:
     """Predict dates in the given order, and yield a report on each. A failed date stops no other.
 
@@ -101,7 +95,7 @@ def backfill_dates(
     pipeline.warehouse.prepare()
     for game_date in dates:
         try:
-            report = _backfill_date(pipeline, instance, game_date, options, tags)
+            report = _backfill_date(pipeline, game_date, options, tags)
         except Exception as error:
             # An unexpected error of one date must not stop the others.
             reason = f"{type(error).__name__}: {error}"
@@ -119,26 +113,21 @@ def backfill_dates(
 
 
 def _backfill_date(
-    pipeline: Pipeline,
-    instance: dg.DagsterInstance,
-    game_date: date,
-    options: BackfillOptions,
-    tags: dict[str, str],
+    pipeline: Pipeline, game_date: date, options: BackfillOptions, tags: dict[str, str]
 ) -> DateReport:
-    before = audit_night(game_date, pipeline.batches, pipeline.warehouse)
+    before = pipeline.audit(game_date)
     action = next_action(before.verdict, before.batch)
-    partition = game_date.isoformat()
     changed, succeeded = action is not Action.NOTHING, True
     if action is Action.RUN:
         config = fan_out(announce=options.publish)
-        succeeded = pipeline.execute("nightly_predictions", partition, instance, tags, config)
+        succeeded = pipeline.execute("nightly_predictions", game_date, tags, config)
     elif action is Action.REPLAY and before.batch is not None:
-        succeeded = pipeline.replay(game_date, instance, (), before.batch.batch_id)
+        succeeded = pipeline.replay(before.batch)
     if options.publish:
-        published = _publish(pipeline, instance, game_date)
+        published = _publish(pipeline, game_date)
         changed = changed or published is not None
         succeeded = succeeded and published is not False
-    after = audit_night(game_date, pipeline.batches, pipeline.warehouse) if changed else before
+    after = pipeline.audit(game_date) if changed else before
     # The last fact is the one that decided the verdict.
     reason = "" if _is_done(after, options) else after.facts[-1]
     if not succeeded and not reason:
@@ -146,7 +135,7 @@ def _backfill_date(
     if options.grade and not reason and not is_graded(game_date, pipeline.warehouse):
         if pipeline.league.box_scores(game_date).is_empty():
             reason = "it has no box scores to grade it with"
-        elif pipeline.execute("grade_predictions", partition, instance, tags):
+        elif pipeline.execute("grade_predictions", game_date, tags):
             changed = True
         else:
             reason = "it could not be graded; the error is printed above"
@@ -162,12 +151,12 @@ def _is_done(audit: NightAudit, options: BackfillOptions) -> bool:
     return next_action(audit.verdict, audit.batch) is Action.NOTHING and not options.publish
 
 
-def _publish(pipeline: Pipeline, instance: dg.DagsterInstance, game_date: date) -> bool | None:
+def _publish(pipeline: Pipeline, game_date: date) -> bool | None:
     """Publish the batch of a date; None if it has nothing to publish."""
     batch = newest_batch(pipeline.batches, game_date)
     if batch is None or batch.state not in CLEANED_UP or pipeline.is_published(batch):
         return None
-    return announce_and_publish(pipeline, instance, batch)
+    return pipeline.announce_and_publish(batch)
 
 
 def is_graded(game_date: date, warehouse: Warehouse) -> bool:

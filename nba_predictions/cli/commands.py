@@ -76,7 +76,7 @@ def run(
 ) -> int:
     """Predict one game date from end to end, and publish it."""
     settings = load_settings()
-    from nba_predictions.cli.run import run_night
+    from nba_predictions.cli.nights import run_night
 
     return run_night(settings, tonight(settings.source, game_date), gates)
 
@@ -91,7 +91,7 @@ def refresh(
 ) -> int:
     """Predict the players again whose lines, injuries or games changed, and publish them."""
     settings = load_settings()
-    from nba_predictions.cli.run import refresh_night
+    from nba_predictions.cli.nights import refresh_night
 
     return refresh_night(settings, tonight(settings.source, game_date), past)
 
@@ -104,7 +104,7 @@ def audit(
 ) -> int:
     """Show the state of one game date and a verdict, computed from the stored data."""
     settings = load_settings()
-    from nba_predictions.cli.audit import print_audit
+    from nba_predictions.cli.nights import print_audit
 
     return print_audit(settings, tonight(settings.source, game_date), batch, as_json=json)
 
@@ -141,7 +141,7 @@ def report(
 def grade(game_date: LastNight = None) -> int:
     """Grade the predictions of one finished game date."""
     settings = load_settings()
-    from nba_predictions.cli.grade import grade_night
+    from nba_predictions.cli.nights import grade_night
 
     return grade_night(settings, last_night(settings.source, game_date))
 
@@ -150,7 +150,7 @@ def grade(game_date: LastNight = None) -> int:
 def publish(batch: BatchId) -> int:
     """Publish a batch that a backfill predicted. Safe to repeat."""
     settings = load_settings()
-    from nba_predictions.cli.publish import publish_batch
+    from nba_predictions.cli.nights import publish_batch
 
     return publish_batch(settings, batch)
 
@@ -310,7 +310,7 @@ def maintain(
 ) -> int:
     """Delete old player partitions, inputs, models, runs and abandoned staging."""
     settings = load_settings()
-    from nba_predictions.cli.maintain import maintain_home
+    from nba_predictions.cli.upkeep import maintain_home
     from nba_predictions.domain.batches.retention import Retention
 
     return maintain_home(settings, Retention(keep_nights_days, keep_runs_days), dry_run=dry_run)
@@ -320,7 +320,7 @@ def maintain(
 def migrate() -> int:
     """Bring the tables of an earlier version to the current schema. Safe to repeat."""
     settings = load_settings()
-    from nba_predictions.cli.migrate import migrate_tables
+    from nba_predictions.cli.upkeep import migrate_tables
 
     return migrate_tables(settings)
 
@@ -347,6 +347,6 @@ def status() -> int:
 def gcp_init() -> int:
     """Create the datasets, tables and topics that a night needs. Safe to repeat."""
     settings = load_settings(profile="gcp")
-    from nba_predictions.cli.gcp import create_resources
+    from nba_predictions.cli.upkeep import create_resources
 
     return create_resources(settings)

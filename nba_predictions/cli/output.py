@@ -6,6 +6,7 @@ from datetime import date
 
 import polars as pl
 
+from nba_predictions.cli.pipeline import Pipeline
 from nba_predictions.nightly.audit import NightAudit
 
 
@@ -33,6 +34,14 @@ def print_verdict(game_date: date, audit: NightAudit) -> int:
             f"published={audit.message_id or '-'}"
         )
     return 0 if audit.complete else 1
+
+
+def print_outcome(pipeline: Pipeline, game_date: date, succeeded: bool) -> int:
+    """Print the steps and the verdict; return the exit code, 0 only if the command succeeded."""
+    audit = pipeline.audit(game_date)
+    print_steps(game_date, audit)
+    code = print_verdict(game_date, audit)
+    return code if succeeded else 1
 
 
 def print_leaderboard(board: pl.DataFrame) -> None:

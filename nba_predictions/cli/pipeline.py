@@ -14,10 +14,12 @@ from nba_predictions.batch_store.port import BatchStore
 from nba_predictions.definitions import build_definitions, build_resources
 from nba_predictions.domain.batches.batch import CLEANED_UP, Batch, BatchState
 from nba_predictions.domain.batches.ledger import LedgerEvent, entries_of
-from nba_predictions.domain.errors import NbaPredictionsError, SettingsError
+from nba_predictions.domain.errors import BatchStateError, NbaPredictionsError, SettingsError
 from nba_predictions.inputs.port import LeagueSource
 from nba_predictions.messaging.port import Publisher
-from nba_predictions.nightly.current_batch import newest_batch
+from nba_predictions.nightly.audit import NightAudit, audit_night
+from nba_predictions.nightly.current_batch import newest_batch, set_announce
+from nba_predictions.orchestration.partitions import game_date_of
 from nba_predictions.orchestration.run_config import fan_out
 from nba_predictions.orchestration.run_tags import BATCH_TAG
 from nba_predictions.orchestration.step_errors import raised
@@ -31,7 +33,12 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 class Pipeline:
-    """The jobs and sensors of the pipeline, run in this process as the daemon would run them."""
+    """The jobs and sensors of the pipeline, run in this process as the daemon would run them.
+
+    As a context manager it opens and closes the Dagster instance, which runs and ticks need.
+    """
+
+    instance: dg.DagsterInstance
 
     def __init__(self, settings: Settings) -> None:
         self._resources = build_resources(settings)
@@ -43,6 +50,13 @@ class Pipeline:
         self.model_store: ModelStore = self._resources["model_store"]
         self.league: LeagueSource = self._resources["league"]
 
+    def __enter__(self) -> Pipeline:
+        self.instance = dg.DagsterInstance.get()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.instance.dispose()
+
     @property
     def repository(self) -> dg.RepositoryDefinition:
         return self._definitions.get_repository_def()
@@ -50,68 +64,86 @@ class Pipeline:
     def execute(
         self,
         job: str,
-        partition: str,
-        instance: dg.DagsterInstance,
+        game_date: date,
         tags: Mapping[str, str] | None = None,
         config: Mapping[str, Any] | None = None,
     ) -> bool:
-        """Run a job for a partition, print its errors, and return whether it succeeded.
+        """Run a job for a game date, print its errors, and return whether it succeeded.
 
         Raises:
-            SettingsError: the pipeline has no such partition.
+            SettingsError: the date is not a partition of the pipeline.
         """
         try:
             result = self._definitions.resolve_job_def(job).execute_in_process(
-                partition_key=partition,
-                instance=instance,
+                partition_key=game_date.isoformat(),
+                instance=self.instance,
                 run_config={**_QUIET, **(config or {})},
                 tags=dict(tags or {}),
                 raise_on_error=False,
             )
         except dg.DagsterUnknownPartitionError as error:
             raise SettingsError(
-                f"{partition} cannot be predicted or graded; choose a date from "
+                f"{game_date} cannot be predicted or graded; choose a date from "
                 f"{self.league.first_date or 'October 2000'}, the first date of the source "
                 f"{self.league.name}, to today"
             ) from error
         print_failures(result)
         return result.success
 
-    def replay(
-        self, game_date: date, instance: dg.DagsterInstance, players: Sequence[str], batch_id: str
-    ) -> bool:
+    def replay(self, batch: Batch, players: Sequence[str] = ()) -> bool:
         """Replay players of a batch, by default those who are not done; merge and clean up."""
-        config = fan_out(players=list(players), batch_id=batch_id)
-        return self.execute("replay_players", game_date.isoformat(), instance, config=config)
+        config = fan_out(players=list(players), batch_id=batch.batch_id)
+        return self.execute("replay_players", batch.game_date, config=config)
 
-    def publish(self, game_date: date, instance: dg.DagsterInstance) -> bool:
+    def publish(self, game_date: date) -> bool:
         """Publish the batch of a date if it is not yet published; return whether nothing failed."""
         batch = newest_batch(self.batches, game_date)
         if batch is None or batch.state not in CLEANED_UP or not batch.announce:
             return True
         if self.is_published(batch):
             return True
-        tags = {BATCH_TAG: batch.batch_id}
-        return self.execute("publish_phase5_completion", game_date.isoformat(), instance, tags)
+        return self.execute("publish_phase5_completion", game_date, {BATCH_TAG: batch.batch_id})
+
+    def announce_and_publish(self, batch: Batch) -> bool:
+        """Mark a batch as one to announce, and publish it; return whether that succeeded.
+
+        Raises:
+            BatchStateError: a newer batch has superseded it, or it is not cleaned up.
+        """
+        newest = newest_batch(self.batches, batch.game_date)
+        if newest is not None and newest.batch_id != batch.batch_id:
+            raise BatchStateError(
+                f"{batch.batch_id} is superseded by {newest.batch_id}; publish that batch of "
+                f"{batch.game_date} instead"
+            )
+        if batch.state not in CLEANED_UP:
+            raise BatchStateError(
+                f"{batch.batch_id} is {batch.state.value}, but only a cleaned batch can be "
+                f"published; run `nba-predictions repair --game-date {batch.game_date}` first"
+            )
+        set_announce(self.batches, batch.batch_id, True, run_id="announce")
+        return self.publish(batch.game_date)
 
     def is_published(self, batch: Batch) -> bool:
         """Return whether the current state of a batch was published."""
         published = entries_of(self.batches.ledger(batch.batch_id), LedgerEvent.PUBLISHED)
         return bool(published) and batch.state is BatchState.PUBLISHED
 
-    def tick(self, sensor: str, instance: dg.DagsterInstance) -> None:
+    def audit(self, game_date: date, batch_id: str | None = None) -> NightAudit:
+        """Audit the newest batch of a date, or the named batch."""
+        return audit_night(game_date, self.batches, self.warehouse, batch_id)
+
+    def tick(self, sensor: str) -> None:
         """Evaluate a sensor once, and run the jobs that it requests."""
         definition = self._definitions.resolve_sensor_def(sensor)
         resources = {key: self._resources[key] for key in definition.required_resource_keys}
         with dg.build_sensor_context(
-            instance=instance,
-            repository_def=self._definitions.get_repository_def(),
-            resources=resources,
+            instance=self.instance, repository_def=self.repository, resources=resources
         ) as context:
             requests = definition.evaluate_tick(context).run_requests or []
         for request in requests:
             job = request.job_name or str(definition.job_name)
-            self.execute(job, str(request.partition_key), instance, request.tags)
+            self.execute(job, game_date_of(str(request.partition_key)), request.tags)
 
 
 #: Errors whose message is enough. All others are printed with their traceback.

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-import dagster as dg
-
-from nba_predictions.cli.output import print_steps, print_verdict
+from nba_predictions.cli.output import print_outcome, print_verdict
 from nba_predictions.cli.pipeline import Pipeline
 from nba_predictions.domain.batches.batch import BatchState
 from nba_predictions.domain.batches.repair import Plan, Remedy, plan_repair
 from nba_predictions.domain.batches.verdict import Evidence, some_of
 from nba_predictions.domain.tables import PREDICTIONS
-from nba_predictions.nightly.audit import audit_night
 from nba_predictions.nightly.leases import date_lease
 from nba_predictions.orchestration.run_config import fan_out
 from nba_predictions.settings import Settings
@@ -41,15 +38,11 @@ def print_dead_letters(settings: Settings, game_date: date | None) -> int:
 
 def replay_players(settings: Settings, batch_id: str, players: Sequence[str]) -> int:
     """Replay players of a batch, by default those who are not done, and publish the batch."""
-    pipeline = Pipeline(settings)
-    batch = pipeline.batches.get(batch_id)
-    with dg.DagsterInstance.get() as instance:
-        succeeded = pipeline.replay(batch.game_date, instance, players, batch_id)
-        pipeline.publish(batch.game_date, instance)
-    audit = audit_night(batch.game_date, pipeline.batches, pipeline.warehouse)
-    print_steps(batch.game_date, audit)
-    code = print_verdict(batch.game_date, audit)
-    return code if succeeded else 1
+    with Pipeline(settings) as pipeline:
+        batch = pipeline.batches.get(batch_id)
+        succeeded = pipeline.replay(batch, players)
+        pipeline.publish(batch.game_date)
+        return print_outcome(pipeline, batch.game_date, succeeded)
 
 
 def repair_night(settings: Settings, game_date: date, *, confirmed: bool) -> int:
@@ -58,7 +51,7 @@ def repair_night(settings: Settings, game_date: date, *, confirmed: bool) -> int
     pipeline.warehouse.prepare()
     tried: set[Plan] = set()
     while True:
-        audit = audit_night(game_date, pipeline.batches, pipeline.warehouse)
+        audit = pipeline.audit(game_date)
         evidence = audit.evidence
         print_verdict(game_date, audit)
         plan = plan_repair(evidence, audit.verdict, _players_without_rows(pipeline, evidence))
@@ -75,9 +68,9 @@ def repair_night(settings: Settings, game_date: date, *, confirmed: bool) -> int
         if not confirmed and not _confirm():
             print("nothing was changed")
             return 1
-        with dg.DagsterInstance.get() as instance:
+        with pipeline:
             for remedy in plan.remedies:
-                if not _apply(pipeline, instance, game_date, remedy, plan, evidence):
+                if not _apply(pipeline, game_date, remedy, plan, evidence):
                     break
 
 
@@ -90,31 +83,25 @@ def _confirm() -> bool:
 
 
 def _apply(
-    pipeline: Pipeline,
-    instance: dg.DagsterInstance,
-    game_date: date,
-    remedy: Remedy,
-    plan: Plan,
-    evidence: Evidence,
+    pipeline: Pipeline, game_date: date, remedy: Remedy, plan: Plan, evidence: Evidence
 ) -> bool:
     """Apply one remedy; return whether it succeeded."""
     if remedy is Remedy.PUBLISH:
-        return pipeline.publish(game_date, instance)
+        return pipeline.publish(game_date)
     if remedy is Remedy.REMOVE_DUPLICATES and evidence.batch is not None:
         # The lease keeps a merge of the date from writing at the same time.
         with date_lease(evidence.batch, pipeline.batches, run_id="repair"):
             removed = pipeline.warehouse.remove_duplicates(PREDICTIONS, game_date)
         print(f"{removed} rows removed")
         return True
-    partition = game_date.isoformat()
     if remedy is Remedy.REPLAY and evidence.batch is not None:
-        return pipeline.replay(game_date, instance, plan.players, evidence.batch.batch_id)
+        return pipeline.replay(evidence.batch, plan.players)
     if remedy is Remedy.FINISH:
-        return pipeline.execute("finish_batch", partition, instance)
+        return pipeline.execute("finish_batch", game_date)
     # A repair does not change whether the batch is announced.
     announce = evidence.batch is None or evidence.batch.announce
     config = fan_out(announce=announce)
-    return pipeline.execute("nightly_predictions", partition, instance, config=config)
+    return pipeline.execute("nightly_predictions", game_date, config=config)
 
 
 def _players_without_rows(pipeline: Pipeline, evidence: Evidence) -> list[str]:

@@ -71,15 +71,15 @@ def test_a_command_without_a_date_uses_tonight_or_last_night(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def execute(self: Any, job: str, partition: str, *given: Any) -> bool:
-        partitions.append(partition)
+    def execute(self: Any, job: str, game_date: date, *given: Any) -> bool:
+        dates.append(str(game_date))
         return False
 
-    partitions: list[str] = []
+    dates: list[str] = []
 
     monkeypatch.setattr("nba_predictions.cli.pipeline.Pipeline.execute", execute)
     assert cli.main([command]) == 1
-    assert expected in [*partitions, *capsys.readouterr().out.split()]
+    assert expected in [*dates, *capsys.readouterr().out.split()]
 
 
 def test_the_simulated_league_plays_on_the_demo_date() -> None:

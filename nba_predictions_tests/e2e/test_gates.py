@@ -272,5 +272,5 @@ def test_the_command_passes_its_gates_option_to_the_run(
 
     monkeypatch.setattr(PipelineInProcess, "execute", execute)
     assert cli.main(["run", "--game-date", NIGHT, "--gates", "warn"]) == 1
-    ((job, partition, _, tags),) = asked
-    assert (job, partition, tags) == ("nightly_predictions", NIGHT, {GATES_TAG: "warn"})
+    ((job, game_date, tags),) = asked
+    assert (job, str(game_date), tags) == ("nightly_predictions", NIGHT, {GATES_TAG: "warn"})

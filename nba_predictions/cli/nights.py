@@ -1,0 +1,105 @@
+"""The commands `run`, `refresh`, `audit`, `grade` and `publish`, for one night each."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from datetime import date
+
+import polars as pl
+
+from nba_predictions.cli.output import (
+    print_frame,
+    print_leaderboard,
+    print_outcome,
+    print_steps,
+    print_verdict,
+)
+from nba_predictions.cli.pipeline import Pipeline
+from nba_predictions.domain.clock import utc_now
+from nba_predictions.domain.policies.input_gates import GATES_TAG
+from nba_predictions.domain.tables import PREDICTIONS, RESULTS
+from nba_predictions.nightly.refresh import refuse_the_past
+from nba_predictions.orchestration.run_config import fan_out
+from nba_predictions.settings import Settings
+
+
+def run_night(settings: Settings, game_date: date, gates: str | None) -> int:
+    """Predict a date, and publish the batches that are cleaned up."""
+    with Pipeline(settings) as pipeline:
+        tags = {GATES_TAG: gates} if gates else None
+        succeeded = pipeline.execute("nightly_predictions", game_date, tags)
+        pipeline.tick("publish_cleaned_batches")
+        return _print_result(settings, pipeline, game_date, succeeded)
+
+
+def refresh_night(settings: Settings, game_date: date, past: bool) -> int:
+    """Update the batch of a date for changed inputs, and publish it."""
+    if not past:
+        # Fail before any input of the date is stored again.
+        refuse_the_past(game_date, utc_now())
+    with Pipeline(settings) as pipeline:
+        config = fan_out(refresh_past=past)
+        succeeded = pipeline.execute("refresh_predictions", game_date, config=config)
+        # Not with the sensor, which pauses between two publications of the same batch.
+        pipeline.publish(game_date)
+        return _print_result(settings, pipeline, game_date, succeeded)
+
+
+def _print_result(settings: Settings, pipeline: Pipeline, game_date: date, succeeded: bool) -> int:
+    """Print the predictions by system, the steps, and the verdict as the last line."""
+    warehouse = pipeline.warehouse
+    warehouse.prepare()
+    audit = pipeline.audit(game_date)
+    simulated = settings.source == "simulated"
+    if simulated:
+        print("\nSIMULATED LEAGUE: these games, players and lines do not exist.")
+    if audit.batch is not None:
+        summary = warehouse.query(
+            "night_summary", PREDICTIONS, partition=game_date, batch_id=audit.batch.batch_id
+        )
+        if summary.num_rows:
+            print()
+            print_frame(pl.DataFrame(summary))
+    print_steps(game_date, audit)
+    data = "" if simulated else f" SOURCE=files DATA={os.path.relpath(settings.data or '.')}"
+    print(f"\nThe predictions are in {warehouse.where(PREDICTIONS)}")
+    print(f"To look at the night in the Dagster UI: make dev{data}\n")
+    code = print_verdict(game_date, audit)
+    if not succeeded:
+        # The night above may be an earlier batch of the date, which is complete.
+        print(f"THIS RUN OF {game_date} FAILED. The errors are printed above.", file=sys.stderr)
+    return code if succeeded else 1
+
+
+def print_audit(settings: Settings, game_date: date, batch_id: str | None, *, as_json: bool) -> int:
+    """Print the audit of the newest batch of a date, or of the named batch; change nothing."""
+    pipeline = Pipeline(settings)
+    pipeline.warehouse.prepare()
+    if batch_id:
+        game_date = pipeline.batches.get(batch_id).game_date
+    audit = pipeline.audit(game_date, batch_id)
+    if as_json:
+        print(json.dumps(audit.to_json(), indent=1))
+        return 0 if audit.complete else 1
+    print_steps(game_date, audit)
+    return print_verdict(game_date, audit)
+
+
+def grade_night(settings: Settings, game_date: date) -> int:
+    """Grade a date, and print the performance of the systems."""
+    with Pipeline(settings) as pipeline:
+        if not pipeline.execute("grade_predictions", game_date):
+            print(f"GRADING {game_date} FAILED. The errors are printed above.", file=sys.stderr)
+            return 1
+        board = pipeline.warehouse.query("system_performance", RESULTS, partition=game_date)
+    print_leaderboard(pl.DataFrame(board))
+    return 0
+
+
+def publish_batch(settings: Settings, batch_id: str) -> int:
+    """Publish a batch that was not to be announced, and print its night."""
+    with Pipeline(settings) as pipeline:
+        batch = pipeline.batches.get(batch_id)
+        return print_outcome(pipeline, batch.game_date, pipeline.announce_and_publish(batch))
