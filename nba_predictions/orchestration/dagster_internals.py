@@ -149,12 +149,7 @@ def check_records(
 ) -> Sequence[CheckRecord]:
     """Return the newest records of an asset check in all partitions, newest first.
 
-    Args:
-        instance: has the records.
-        key: the check.
-        limit: the maximum number of records.
-        cursor: the id of a record; older ones are returned.
-        statuses: the statuses to include; None for all.
+    Only records older than the one with the id `cursor`, and only those with the given statuses.
     """
     return instance.event_log_storage.get_asset_check_execution_history(
         key, limit=limit, cursor=cursor, status=set(statuses) if statuses else None

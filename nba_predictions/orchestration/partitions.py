@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from typing import Any, TypeVar
 
@@ -37,6 +37,16 @@ player_nights = dg.DynamicPartitionsDefinition(name="player_nights")
 #: dimensions of a partition, so the partition could not be launched from its own page.
 _SEPARATOR, _OLD_SEPARATOR = ":", "|"
 _PLAYER_KEY = re.compile(r"(?P<date>\d{4}-\d{2}-\d{2})[:|](?P<player_lookup>.+)")
+
+
+def asset_of_date(
+    group: str, kinds: set[str], *, owner: str = "data-engineering", **attributes: Any
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """Return the decorator of an asset with a partition per game date."""
+    owners = [f"team:{owner}"]
+    return dg.asset(
+        partitions_def=game_dates, group_name=group, kinds=kinds, owners=owners, **attributes
+    )
 
 
 def starting_at(first: date | None, definitions: Iterable[_Definition]) -> list[_Definition]:

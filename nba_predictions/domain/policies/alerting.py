@@ -15,6 +15,8 @@ from datetime import date, datetime, timedelta
 from enum import Enum
 from typing import Any
 
+from pydantic import AwareDatetime, TypeAdapter
+
 from nba_predictions.domain.errors import AlertBookError
 
 #: The time for which a failure is watched. Then its alert expires.
@@ -50,19 +52,18 @@ class Condition:
 
     Attributes:
         key: identifies the condition for as long as it is open.
-        since: when it began, in UTC.
+        since: when it began.
         to_do: what an operator should do.
         watched_until: when the alert expires if the condition is still open.
-        facts: numbers and short texts by name.
     """
 
     key: str
     kind: Kind
     severity: Severity
     title: str
-    since: datetime
+    since: AwareDatetime
     to_do: str = ""
-    watched_until: datetime | None = None
+    watched_until: AwareDatetime | None = None
     game_date: date | None = None
     batch_id: str | None = None
     run_id: str | None = None
@@ -159,25 +160,11 @@ class AlertBook:
 
     def to_json(self) -> dict[str, Any]:
         """Return the book as plain values. The ids of destinations must not contain secrets."""
+        conditions = list(self.conditions.values())
+        unused = {"__all__": {"to_do", "facts"}}
         return {
-            "conditions": [
-                {
-                    "key": c.key,
-                    "kind": c.kind.value,
-                    "severity": c.severity.value,
-                    "title": c.title,
-                    "since": c.since.isoformat(),
-                    "watched_until": c.watched_until.isoformat() if c.watched_until else None,
-                    "game_date": c.game_date.isoformat() if c.game_date else None,
-                    "batch_id": c.batch_id,
-                    "run_id": c.run_id,
-                }
-                for c in self.conditions.values()
-            ],
-            "told": {
-                destination: {key: severity.value for key, severity in keys.items()}
-                for destination, keys in self.notified.items()
-            },
+            "conditions": _CONDITIONS.dump_python(conditions, mode="json", exclude=unused),
+            "told": _NOTIFIED.dump_python(dict(self.notified), mode="json"),
         }
 
     @classmethod
@@ -188,27 +175,12 @@ class AlertBook:
             AlertBookError: the values have another form.
         """
         try:
-            conditions = {
-                c["key"]: Condition(
-                    key=c["key"],
-                    kind=Kind(c["kind"]),
-                    severity=Severity(c["severity"]),
-                    title=c["title"],
-                    since=_moment(c["since"]),
-                    watched_until=_moment(c["watched_until"]) if c["watched_until"] else None,
-                    game_date=date.fromisoformat(c["game_date"]) if c["game_date"] else None,
-                    batch_id=c["batch_id"],
-                    run_id=c["run_id"],
-                )
-                for c in values["conditions"]
-            }
-            notified = {
-                destination: {key: Severity(severity) for key, severity in keys.items()}
-                for destination, keys in values["told"].items()
-            }
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            conditions = {c.key: c for c in _CONDITIONS.validate_python(values["conditions"])}
+            notified = _NOTIFIED.validate_python(values["told"])
+        except (KeyError, TypeError, ValueError) as error:
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
             raise AlertBookError(
-                f"this is not a record of sent alerts ({type(error).__name__}: {error}); "
+                f"this is not a record of sent alerts ({reason}); "
                 "all open alerts will be sent again"
             ) from error
         unknown = {key for keys in notified.values() for key in keys} - set(conditions)
@@ -220,11 +192,8 @@ class AlertBook:
         return cls(conditions, notified)
 
 
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError(f"{text} has no time zone")
-    return moment
+_CONDITIONS = TypeAdapter(list[Condition])
+_NOTIFIED = TypeAdapter(dict[str, Mapping[str, Severity]])
 
 
 def _end(condition: Condition, now: datetime) -> Change:

@@ -7,17 +7,11 @@ from nba_predictions.domain.betting.slate import Slate
 from nba_predictions.features.build import FEATURES, build_features, market_features
 from nba_predictions.nightly.slate import load_slate, slate_frame
 from nba_predictions.orchestration import display
-from nba_predictions.orchestration.partitions import game_date_of, game_dates
+from nba_predictions.orchestration.partitions import asset_of_date, game_date_of
 from nba_predictions.report.night import reasons_table
 
 
-@dg.asset(
-    partitions_def=game_dates,
-    group_name="features",
-    io_manager_key="values",
-    kinds={"python"},
-    owners=["team:data-engineering"],
-)
+@asset_of_date("features", {"python"}, io_manager_key="values")
 def slate(
     context: dg.AssetExecutionContext,
     game_logs: pl.DataFrame,
@@ -49,13 +43,7 @@ def slate(
     return tonight
 
 
-@dg.asset(
-    partitions_def=game_dates,
-    group_name="features",
-    io_manager_key="frames",
-    kinds={"polars"},
-    owners=["team:data-science"],
-)
+@asset_of_date("features", {"polars"}, owner="data-science", io_manager_key="frames")
 def player_features(
     context: dg.AssetExecutionContext, game_logs: pl.DataFrame, slate: Slate
 ) -> pl.DataFrame:

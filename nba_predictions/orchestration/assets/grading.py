@@ -15,8 +15,8 @@ from nba_predictions.orchestration.assets.ingestion import League
 from nba_predictions.orchestration.assets.merge import player_prop_predictions
 from nba_predictions.orchestration.assets.staging import TheWarehouse
 from nba_predictions.orchestration.partitions import (
+    asset_of_date,
     game_date_of,
-    game_dates,
     partitioned_check_spec,
 )
 from nba_predictions.report import plots
@@ -37,12 +37,11 @@ _IN_BAND_SPEC = partitioned_check_spec(
 )
 
 
-@dg.asset(
+@asset_of_date(
+    "grading",
+    {"sql", "table"},
+    owner="data-science",
     deps=[player_prop_predictions],
-    partitions_def=game_dates,
-    group_name="grading",
-    kinds={"sql", "table"},
-    owners=["team:data-science"],
     metadata={"dagster/table_name": RESULTS.name},
     check_specs=[_GRADED_SPEC],
 )
@@ -85,13 +84,7 @@ def prediction_results(
     )
 
 
-@dg.asset(
-    deps=[prediction_results],
-    partitions_def=game_dates,
-    group_name="grading",
-    kinds={"sql"},
-    owners=["team:data-science"],
-)
+@asset_of_date("grading", {"sql"}, owner="data-science", deps=[prediction_results])
 def system_performance(
     context: dg.AssetExecutionContext, warehouse: TheWarehouse
 ) -> dg.MaterializeResult:
@@ -114,13 +107,7 @@ def system_performance(
     return dg.MaterializeResult(metadata=metadata)
 
 
-@dg.asset(
-    deps=[prediction_results],
-    partitions_def=game_dates,
-    group_name="grading",
-    kinds={"sql"},
-    owners=["team:data-science"],
-)
+@asset_of_date("grading", {"sql"}, owner="data-science", deps=[prediction_results])
 def calibration(context: dg.AssetExecutionContext, warehouse: TheWarehouse) -> dg.MaterializeResult:
     """The observed share of overs by forecast probability, over all graded nights up to the date.
 
@@ -139,13 +126,8 @@ def calibration(context: dg.AssetExecutionContext, warehouse: TheWarehouse) -> d
     return dg.MaterializeResult(metadata=metadata)
 
 
-@dg.asset(
-    deps=[prediction_results],
-    partitions_def=game_dates,
-    group_name="grading",
-    kinds={"sql"},
-    owners=["team:data-science"],
-    check_specs=[_IN_BAND_SPEC],
+@asset_of_date(
+    "grading", {"sql"}, owner="data-science", deps=[prediction_results], check_specs=[_IN_BAND_SPEC]
 )
 def system_drift(
     context: dg.AssetExecutionContext, warehouse: TheWarehouse

@@ -10,10 +10,9 @@ import polars as pl
 
 from nba_predictions.inputs.port import LeagueSource
 from nba_predictions.orchestration import display
-from nba_predictions.orchestration.partitions import game_date_of, game_dates
+from nba_predictions.orchestration.partitions import asset_of_date, game_date_of
 
 League = dg.ResourceParam[LeagueSource]
-
 
 _HOW_TO_FIX = "The error names file, row and column. Fix it there and materialize the date again."
 _GAME_LOGS = f"""Box scores of all games before the date: one row per player and game.
@@ -30,46 +29,37 @@ _INJURIES = f"""The injury report for the date. Players who are OUT or DOUBTFUL 
 If it fails: {_HOW_TO_FIX}"""
 
 
-def _source_asset(description: str, kind: str) -> dict[str, Any]:
-    return {
-        "partitions_def": game_dates,
-        "group_name": "ingestion",
-        "io_manager_key": "frames",
-        "description": description,
-        "kinds": {"polars", kind},
-        "owners": ["team:data-engineering"],
-    }
+def _input_asset(description: str) -> Any:
+    return asset_of_date(
+        "ingestion", {"polars", "parquet"}, io_manager_key="frames", description=description
+    )
 
 
-def _describe(context: dg.AssetExecutionContext, frame: pl.DataFrame, source: LeagueSource) -> None:
+def _described(
+    context: dg.AssetExecutionContext, source: LeagueSource, frame: pl.DataFrame
+) -> pl.DataFrame:
+    """Return the frame, after adding a summary of it to the metadata of the asset."""
     # The notes count the rows that the source left out.
     notes = getattr(source, "notes", {})
     context.add_output_metadata({"source": source.name, **display.input_frame(frame), **notes})
+    return frame
 
 
-@dg.asset(**_source_asset(_GAME_LOGS, "parquet"))
+@_input_asset(_GAME_LOGS)
 def game_logs(context: dg.AssetExecutionContext, league: League) -> pl.DataFrame:
-    logs = league.game_logs(before=game_date_of(context.partition_key))
-    _describe(context, logs, league)
-    return logs
+    return _described(context, league, league.game_logs(before=game_date_of(context.partition_key)))
 
 
-@dg.asset(**_source_asset(_SCHEDULE, "parquet"))
+@_input_asset(_SCHEDULE)
 def schedule(context: dg.AssetExecutionContext, league: League) -> pl.DataFrame:
-    games = league.schedule(game_date_of(context.partition_key))
-    _describe(context, games, league)
-    return games
+    return _described(context, league, league.schedule(game_date_of(context.partition_key)))
 
 
-@dg.asset(**_source_asset(_PROP_LINES, "parquet"))
+@_input_asset(_PROP_LINES)
 def prop_lines(context: dg.AssetExecutionContext, league: League) -> pl.DataFrame:
-    lines = league.prop_lines(game_date_of(context.partition_key))
-    _describe(context, lines, league)
-    return lines
+    return _described(context, league, league.prop_lines(game_date_of(context.partition_key)))
 
 
-@dg.asset(**_source_asset(_INJURIES, "parquet"))
+@_input_asset(_INJURIES)
 def injuries(context: dg.AssetExecutionContext, league: League) -> pl.DataFrame:
-    report = league.injuries(game_date_of(context.partition_key))
-    _describe(context, report, league)
-    return report
+    return _described(context, league, league.injuries(game_date_of(context.partition_key)))

@@ -15,22 +15,20 @@ from nba_predictions.orchestration.assets.staging import (
     player_staging,
     staged_predictions,
 )
-from nba_predictions.orchestration.partitions import game_date_of, game_dates
+from nba_predictions.orchestration.partitions import asset_of_date, game_date_of
 from nba_predictions.report import plots
 from nba_predictions.report.night import predictions_of, reconciliation_table
 
 
-@dg.asset(
+@asset_of_date(
+    "predictions",
+    {"sql", "table"},
     deps=[
         staged_predictions,
         # The rows come from the players' staging tables. Dagster has no mapping from a date to the
         # dynamic partitions of its players.
         dg.AssetDep(player_staging, partition_mapping=dg.AllPartitionMapping()),
     ],
-    partitions_def=game_dates,
-    group_name="predictions",
-    kinds={"sql", "table"},
-    owners=["team:data-engineering"],
     metadata={"dagster/table_name": PREDICTIONS.name},
     retry_policy=RETRY,
 )
@@ -62,12 +60,10 @@ def player_prop_predictions(
     )
 
 
-@dg.asset(
+@asset_of_date(
+    "predictions",
+    {"python"},
     deps=[player_prop_predictions],
-    partitions_def=game_dates,
-    group_name="predictions",
-    kinds={"python"},
-    owners=["team:data-engineering"],
     retry_policy=dg.RetryPolicy(max_retries=0),
 )
 def staging_cleanup(

@@ -7,20 +7,14 @@ from nba_predictions.backtest.challenge import challenge
 from nba_predictions.orchestration import display
 from nba_predictions.orchestration.assets.ingestion import League
 from nba_predictions.orchestration.catalog import DECIDED_RECENTLY
-from nba_predictions.orchestration.partitions import game_date_of, game_dates
+from nba_predictions.orchestration.partitions import asset_of_date, game_date_of
 from nba_predictions.training.model_selection import models_of_date
 from nba_predictions.training.model_store import ModelStore
 
 Models = dg.ResourceParam[ModelStore]
 
 
-@dg.asset(
-    partitions_def=game_dates,
-    group_name="models",
-    io_manager_key="values",
-    kinds={"xgboost"},
-    owners=["team:data-science"],
-)
+@asset_of_date("models", {"xgboost"}, owner="data-science", io_manager_key="values")
 def prediction_models(
     context: dg.AssetExecutionContext, game_logs: pl.DataFrame, model_store: Models, league: League
 ) -> str:
@@ -44,12 +38,11 @@ def prediction_models(
     return selected.name
 
 
-@dg.asset(
+@asset_of_date(
+    "models",
+    {"xgboost"},
+    owner="data-science",
     deps=[prediction_models],
-    partitions_def=game_dates,
-    group_name="models",
-    kinds={"xgboost"},
-    owners=["team:data-science"],
     freshness_policy=DECIDED_RECENTLY,
 )
 def models_in_force(

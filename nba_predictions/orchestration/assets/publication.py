@@ -7,16 +7,10 @@ from nba_predictions.nightly.current_batch import current_batch
 from nba_predictions.nightly.publication import publish_completion
 from nba_predictions.orchestration.assets.merge import staging_cleanup
 from nba_predictions.orchestration.assets.staging import Batches
-from nba_predictions.orchestration.partitions import game_date_of, game_dates
+from nba_predictions.orchestration.partitions import asset_of_date, game_date_of
 
 
-@dg.asset(
-    deps=[staging_cleanup],
-    partitions_def=game_dates,
-    group_name="publication",
-    kinds={"pubsub"},
-    owners=["team:data-engineering"],
-)
+@asset_of_date("publication", {"pubsub"}, deps=[staging_cleanup])
 def phase5_completion(
     context: dg.AssetExecutionContext, batches: Batches, publisher: dg.ResourceParam[Publisher]
 ) -> dg.MaterializeResult:

@@ -32,25 +32,25 @@ REASON = "reason"
 TheSettings = dg.ResourceParam[Settings]
 
 
-def _specs(
-    asset: dg.AssetsDefinition, *names: str, also_reads: tuple[dg.AssetsDefinition, ...] = ()
-) -> list[dg.AssetCheckSpec]:
-    return [
+_Context = dg.AssetCheckExecutionContext
+
+
+def _gate(asset: dg.AssetsDefinition, *names: str, also: dg.AssetsDefinition | None = None) -> Any:
+    """Return the decorator of the gates `names` on an asset. They read it, and the asset `also`."""
+    others = [also] if also else []
+    specs = [
         partitioned_check_spec(
-            name, asset=asset, additional_deps=also_reads, description=GATES[name], blocking=True
+            name, asset=asset, additional_deps=others, description=GATES[name], blocking=True
         )
         for name in names
     ]
+    inputs = {a.key.to_user_string(): dg.AssetIn(a.key) for a in (asset, *others)}
+    return dg.multi_asset_check(specs=specs, ins=inputs)
 
 
-@dg.multi_asset_check(
-    specs=_specs(ingestion.schedule, "schedule_is_known"), ins={"schedule": dg.AssetIn("schedule")}
-)
+@_gate(ingestion.schedule, "schedule_is_known")
 def gate_on_schedule(
-    context: dg.AssetCheckExecutionContext,
-    schedule: pl.DataFrame,
-    league: League,
-    settings: TheSettings,
+    context: _Context, schedule: pl.DataFrame, league: League, settings: TheSettings
 ) -> dg.AssetCheckResult:
     """Check the games of the date. The metadata has the first tip-off, for the retry sensor."""
     game_date = game_date_of(context.partition_key)
@@ -71,15 +71,9 @@ def gate_on_schedule(
     )
 
 
-@dg.multi_asset_check(
-    specs=_specs(ingestion.game_logs, "no_game_is_missing"),
-    ins={"game_logs": dg.AssetIn("game_logs")},
-)
+@_gate(ingestion.game_logs, "no_game_is_missing")
 def gate_on_game_logs(
-    context: dg.AssetCheckExecutionContext,
-    game_logs: pl.DataFrame,
-    league: League,
-    settings: TheSettings,
+    context: _Context, game_logs: pl.DataFrame, league: League, settings: TheSettings
 ) -> dg.AssetCheckResult:
     """Check that the box scores contain the scheduled games of the days before."""
     game_date = game_date_of(context.partition_key)
@@ -99,15 +93,9 @@ def gate_on_game_logs(
     return _result(context, settings, finding)
 
 
-@dg.multi_asset_check(
-    specs=_specs(ingestion.injuries, "injury_report_is_there"),
-    ins={"injuries": dg.AssetIn("injuries")},
-)
+@_gate(ingestion.injuries, "injury_report_is_there")
 def gate_on_injuries(
-    context: dg.AssetCheckExecutionContext,
-    injuries: pl.DataFrame,
-    league: League,
-    settings: TheSettings,
+    context: _Context, injuries: pl.DataFrame, league: League, settings: TheSettings
 ) -> dg.AssetCheckResult:
     """Check that there is an injury report of the date."""
     game_date = game_date_of(context.partition_key)
@@ -120,15 +108,9 @@ def gate_on_injuries(
     return _result(context, settings, finding)
 
 
-@dg.multi_asset_check(
-    specs=_specs(ingestion.prop_lines, "lines_are_fresh"),
-    ins={"prop_lines": dg.AssetIn("prop_lines")},
-)
+@_gate(ingestion.prop_lines, "lines_are_fresh")
 def gate_on_prop_lines(
-    context: dg.AssetCheckExecutionContext,
-    prop_lines: pl.DataFrame,
-    league: League,
-    settings: TheSettings,
+    context: _Context, prop_lines: pl.DataFrame, league: League, settings: TheSettings
 ) -> dg.AssetCheckResult:
     """Check the age of the lines of each game."""
     game_date = game_date_of(context.partition_key)
@@ -142,23 +124,15 @@ def gate_on_prop_lines(
     return _result(context, settings, finding)
 
 
-@dg.multi_asset_check(
-    specs=_specs(
-        features.slate,
-        "every_game_has_players",
-        "every_game_has_lines",
-        "enough_players_have_lines",
-        "lines_are_of_the_games",
-        # The slate was built from these lines, so they exist if the slate does.
-        also_reads=(ingestion.prop_lines,),
-    ),
-    ins={"slate": dg.AssetIn("slate"), "prop_lines": dg.AssetIn("prop_lines")},
+@_gate(
+    features.slate,
+    *("every_game_has_players", "every_game_has_lines"),
+    *("enough_players_have_lines", "lines_are_of_the_games"),
+    # The slate was built from these lines, so they exist if the slate does.
+    also=ingestion.prop_lines,
 )
 def gate_on_slate(
-    context: dg.AssetCheckExecutionContext,
-    slate: Slate,
-    prop_lines: pl.DataFrame,
-    settings: TheSettings,
+    context: _Context, slate: Slate, prop_lines: pl.DataFrame, settings: TheSettings
 ) -> Iterator[dg.AssetCheckResult]:
     """Compare the slate with the schedule, and the lines with the slate."""
     for finding in (
@@ -192,7 +166,7 @@ def _mode(tags: Mapping[str, str], settings: Settings) -> tuple[str, str]:
 
 
 def _result(
-    context: dg.AssetCheckExecutionContext, settings: Settings, finding: Finding, **more: Any
+    context: _Context, settings: Settings, finding: Finding, **more: Any
 ) -> dg.AssetCheckResult:
     game_date = game_date_of(context.partition_key)
     mode, set_by = _mode(context.run.tags, settings)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, timezone
+from datetime import datetime, timezone
+from typing import Any
 
 import dagster as dg
 
@@ -19,6 +20,7 @@ from nba_predictions.orchestration.partitions import date_in
 
 #: Records that one query reads.
 _PAGE_SIZE = 200
+_NOT_PASSED = {CheckRecordStatus.FAILED, CheckRecordStatus.PLANNED}
 #: Newest records of a partition among which a conclusive one is searched.
 _MAX_RECORDS = 20
 #: Numbers of a check that its alert contains.
@@ -38,15 +40,9 @@ def failed_checks(
             conditions += _failures(instance, key, now)
         except Exception as error:
             # Damaged records of one check must not hide the failures of others.
-            conditions.append(
-                _condition(
-                    key,
-                    "unreadable",
-                    f"the results of the check {key.name} cannot be read",
-                    since=now,
-                    facts={"error": f"{type(error).__name__}: {error}"[:300]},
-                )
-            )
+            title = f"the results of the check {key.name} cannot be read"
+            facts = {"error": f"{type(error).__name__}: {error}"[:300]}
+            conditions.append(_condition(key, "unreadable", title, since=now, facts=facts))
     return conditions
 
 
@@ -79,13 +75,7 @@ def _partitions_not_passed(
     cursor: int | None = None
     oldest = (now - WATCH_PERIOD).timestamp()
     while True:
-        page = check_records(
-            instance,
-            key,
-            limit=_PAGE_SIZE,
-            cursor=cursor,
-            statuses={CheckRecordStatus.FAILED, CheckRecordStatus.PLANNED},
-        )
+        page = check_records(instance, key, limit=_PAGE_SIZE, cursor=cursor, statuses=_NOT_PASSED)
         recent = [record for record in page if record.create_timestamp >= oldest]
         partitions.update(dict.fromkeys(record.partition for record in recent))
         if len(recent) < _PAGE_SIZE:
@@ -109,42 +99,35 @@ def _is_conclusive(instance: dg.DagsterInstance, record: CheckRecord) -> bool:
 def _failure(key: dg.AssetCheckKey, partition: str | None, record: CheckRecord) -> Condition:
     moment = record.event.timestamp if record.event else record.create_timestamp
     since = datetime.fromtimestamp(moment, timezone.utc)
+    attributes: dict[str, Any] = {
+        "since": since,
+        "watched_until": since + WATCH_PERIOD,
+        "game_date": date_in(partition),
+        "run_id": record.run_id,
+    }
     suffix = f" for {partition}" if partition else ""
     if record.status is CheckRecordStatus.PLANNED or record.evaluation is None:
-        return _condition(
-            key,
-            partition or "",
-            f"the check {key.name} returned no result{suffix}",
-            since=since,
-            watched_until=since + WATCH_PERIOD,
-            game_date=date_in(partition),
-            run_id=record.run_id,
-            facts={"asset": key.asset_key.to_user_string()},
-        )
+        title = f"the check {key.name} returned no result{suffix}"
+        facts: dict[str, object] = {"asset": key.asset_key.to_user_string()}
+        return _condition(key, partition or "", title, facts=facts, **attributes)
     evaluation = record.evaluation
     values = {name: value.value for name, value in evaluation.metadata.items()}
     batch_id = values.pop("batch_id", None)
     is_warning = evaluation.severity is dg.AssetCheckSeverity.WARN
-    facts: dict[str, object] = {}
-    if evaluation.description:
-        facts["found"] = evaluation.description[:500]
+    facts = {"found": evaluation.description[:500]} if evaluation.description else {}
     numbers = [
         (name, value)
         for name, value in values.items()
         if isinstance(value, (int, float)) or (isinstance(value, str) and len(value) <= 60)
     ]
-    facts |= dict(numbers[:_MAX_FACTS])
     return _condition(
         key,
         partition or "",
         f"the check {key.name} failed{suffix}",
-        since=since,
-        watched_until=since + WATCH_PERIOD,
-        severity=Severity.WARNING if is_warning else Severity.ERROR,
-        game_date=date_in(partition),
+        Severity.WARNING if is_warning else Severity.ERROR,
         batch_id=str(batch_id) if batch_id else None,
-        run_id=record.run_id,
-        facts=facts,
+        facts=facts | dict(numbers[:_MAX_FACTS]),
+        **attributes,
     )
 
 
@@ -152,29 +135,18 @@ def _condition(
     key: dg.AssetCheckKey,
     qualifier: str,
     title: str,
-    *,
-    since: datetime,
-    facts: dict[str, object],
     severity: Severity = Severity.ERROR,
-    watched_until: datetime | None = None,
-    game_date: date | None = None,
-    batch_id: str | None = None,
-    run_id: str | None = None,
+    **attributes: Any,
 ) -> Condition:
     # A check without a batch is about inputs or results, which `repair` cannot fix.
     to_do = "look at the check in the Dagster UI"
-    if game_date and batch_id:
-        to_do = f"nba-predictions repair --game-date {game_date}"
+    if attributes.get("batch_id") and attributes.get("game_date"):
+        to_do = f"nba-predictions repair --game-date {attributes['game_date']}"
     return Condition(
-        key=f"check:{key.asset_key.to_user_string()}:{key.name}:{qualifier}",
-        kind=Kind.FAILED_CHECK,
-        severity=severity,
-        title=title,
-        since=since,
-        watched_until=watched_until,
+        f"check:{key.asset_key.to_user_string()}:{key.name}:{qualifier}",
+        Kind.FAILED_CHECK,
+        severity,
+        title,
         to_do=to_do,
-        game_date=game_date,
-        batch_id=batch_id,
-        run_id=run_id,
-        facts=facts,
+        **attributes,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 
 import dagster as dg
 
@@ -19,8 +19,9 @@ from nba_predictions.orchestration.run_tags import BATCH_TAG, PARTITION_TAG
 from nba_predictions.orchestration.step_errors import raised
 
 _R = dg.DagsterRunStatus
+_HOUR = timedelta(hours=1)
 #: A run that is unfinished after this time hangs. A night takes minutes.
-HANGS_AFTER = timedelta(hours=1)
+HANGS_AFTER = _HOUR
 #: The longest time that a run may be queued. A backfill queues many runs.
 MAX_QUEUE_TIME = timedelta(hours=12)
 #: The newest failures of one job that are read.
@@ -177,9 +178,8 @@ def _failure(
         + (f" for {attempt.partition}" if attempt.partition else ""),
         since=since,
         watched_until=since + WATCH_PERIOD,
-        to_do=f"nba-predictions audit --game-date {game_date}; fix the cause, then run it again"
-        if game_date
-        else "fix the cause, then run it again",
+        to_do=(f"nba-predictions audit --game-date {game_date}; " if game_date else "")
+        + "fix the cause, then run it again",
         game_date=game_date,
         batch_id=run.tags.get(BATCH_TAG),
         run_id=run.run_id,
@@ -205,7 +205,6 @@ def _hanging(instance: dg.DagsterInstance, jobs: Jobs, now: datetime) -> Iterato
         if now - since < limits[run.status]:
             continue
         partition = run.tags.get(PARTITION_TAG)
-        game_date: date | None = date_in(partition)
         yield Condition(
             key=f"hangs:{run.run_id}",
             kind=Kind.FAILED_RUN,
@@ -214,11 +213,8 @@ def _hanging(instance: dg.DagsterInstance, jobs: Jobs, now: datetime) -> Iterato
             + (f" for {partition}" if partition else ""),
             since=since,
             to_do="terminate it in the Dagster UI if it makes no progress, then run it again",
-            game_date=game_date,
+            game_date=date_in(partition),
             batch_id=run.tags.get(BATCH_TAG),
             run_id=run.run_id,
-            facts={
-                "status": run.status.value,
-                "hours": round((now - since).total_seconds() / 3600, 1),
-            },
+            facts={"status": run.status.value, "hours": round((now - since) / _HOUR, 1)},
         )
