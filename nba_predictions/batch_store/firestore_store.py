@@ -45,6 +45,7 @@ from nba_predictions.domain.batches.batch import (
 from nba_predictions.domain.batches.lease import Lease, lease_held, lease_lost
 from nba_predictions.domain.batches.ledger import LedgerEntry
 from nba_predictions.domain.errors import BatchStateError
+from nba_predictions.domain.market import POINTS
 from nba_predictions.google_cloud import ONCE, connect, persist
 
 #: Documents to create, with their fields.
@@ -414,6 +415,7 @@ def _batch_fields(batch: Batch) -> dict[str, Any]:
         # Written only if it is False. Earlier versions refuse an unknown field, and an operator may
         # have to return to one.
         **({} if batch.announce else {"announce": False}),
+        "markets": list(batch.markets),
         "times": {batch.state.value: batch.created_at},
     }
 
@@ -426,6 +428,7 @@ def _batch(snapshot: firestore.DocumentSnapshot) -> Batch:
             **fields,
             "game_date": date.fromisoformat(fields["game_date"]),
             "state": BatchState(fields["state"]),
+            "markets": tuple(fields.get("markets", (POINTS.name,))),
             "times": {state: _utc(at) for state, at in fields["times"].items()},
         }
     )

@@ -43,7 +43,8 @@ CREATE TABLE IF NOT EXISTS batches (
   batch_id TEXT PRIMARY KEY, game_date TEXT NOT NULL, state TEXT NOT NULL,
   expected_players INTEGER NOT NULL, games INTEGER NOT NULL, slate_fingerprint TEXT NOT NULL,
   created_at TEXT NOT NULL, run_id TEXT NOT NULL, source TEXT NOT NULL,
-  completion_threshold REAL NOT NULL, reason TEXT, announce INTEGER NOT NULL DEFAULT 1
+  completion_threshold REAL NOT NULL, reason TEXT, announce INTEGER NOT NULL DEFAULT 1,
+  markets TEXT NOT NULL DEFAULT 'points'
 );
 CREATE INDEX IF NOT EXISTS batches_by_date ON batches (game_date, created_at);
 -- A date has at most one unfinished batch.
@@ -75,7 +76,10 @@ CREATE INDEX IF NOT EXISTS ledger_by_batch ON ledger (batch_id, entry);
 
 #: Columns that a file of an earlier version lacks. Its existing rows get the default.
 _ADDED = {
-    "batches": {"announce": "INTEGER NOT NULL DEFAULT 1"},
+    "batches": {
+        "announce": "INTEGER NOT NULL DEFAULT 1",
+        "markets": "TEXT NOT NULL DEFAULT 'points'",
+    },
     "completions": {"fingerprint": "TEXT"},
 }
 
@@ -102,7 +106,7 @@ class SQLiteBatchStore:
                 connection.execute(
                     "INSERT INTO batches (batch_id, game_date, state, expected_players, games, "
                     "slate_fingerprint, created_at, run_id, source, completion_threshold, reason, "
-                    "announce) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    "announce, markets) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         batch.batch_id,
                         batch.game_date.isoformat(),
@@ -116,6 +120,7 @@ class SQLiteBatchStore:
                         batch.completion_threshold,
                         batch.reason,
                         batch.announce,
+                        ",".join(batch.markets),
                     ),
                 )
                 self._stamp(connection, batch.batch_id, batch.state)
@@ -167,10 +172,10 @@ class SQLiteBatchStore:
                     f"UPDATE batches SET {changes} "
                     f"WHERE batch_id = ? AND state = ? AND {unchanged}",
                     (
-                        *(getattr(revised, name) for name in REVISABLE),
+                        *_revisable_values(revised),
                         current.batch_id,
                         current.state.value,
-                        *(getattr(current, name) for name in REVISABLE),
+                        *_revisable_values(current),
                     ),
                 ).rowcount
             )
@@ -357,6 +362,7 @@ class SQLiteBatchStore:
                 completion_threshold=row["completion_threshold"],
                 reason=row["reason"],
                 announce=bool(row["announce"]),
+                markets=tuple(row["markets"].split(",")),
                 times={
                     at["state"]: _time(at["at"])
                     for at in self._select(
@@ -373,6 +379,11 @@ class SQLiteBatchStore:
             "INSERT OR REPLACE INTO batch_times VALUES (?, ?, ?)",
             (batch_id, state.value, _text(utc_now())),
         )
+
+
+def _revisable_values(batch: Batch) -> list[object]:
+    values = {**vars(batch), "markets": ",".join(batch.markets)}
+    return [values[name] for name in REVISABLE]
 
 
 def _is_busy(error: BaseException) -> bool:

@@ -74,6 +74,11 @@ def registered_markets() -> tuple[Market, ...]:
     return MARKETS
 
 
+def market_names() -> tuple[str, ...]:
+    """Return the names of all registered markets."""
+    return tuple(market.name for market in registered_markets())
+
+
 def market_named(name: str) -> Market:
     """Return the registered market of that name.
 
@@ -83,5 +88,5 @@ def market_named(name: str) -> Market:
     for market in registered_markets():
         if market.name == name:
             return market
-    known = ", ".join(m.name for m in registered_markets())
+    known = ", ".join(market_names())
     raise UnknownMarketError(f"market {name!r} is not registered; registered markets: {known}")

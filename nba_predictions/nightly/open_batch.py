@@ -18,6 +18,7 @@ from nba_predictions.domain.batches.batch import (
 from nba_predictions.domain.batches.ledger import LedgerEntry, LedgerEvent, entries_of
 from nba_predictions.domain.betting.slate import Slate
 from nba_predictions.domain.clock import utc_now
+from nba_predictions.domain.market import market_names
 from nba_predictions.logs import milestone
 from nba_predictions.nightly.current_batch import log_context, read_snapshot, set_announce
 
@@ -109,6 +110,7 @@ def _create(
         source=terms.source,
         completion_threshold=terms.completion_threshold,
         announce=terms.announce,
+        markets=market_names(),
     )
     if not store.create(batch):
         return None

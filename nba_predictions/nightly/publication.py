@@ -49,6 +49,7 @@ def completion_message(snapshot: BatchSnapshot) -> CompletionMessage:
         execution_id=batch.batch_id,
         correlation_id=batch.run_id,
         game_date=batch.game_date,
+        markets=batch.markets,
         status=progress.status,
         timestamp=utc_now(),
         record_count=numbers.batch_rows_in_target,

@@ -16,6 +16,7 @@ from nba_predictions.domain.betting.slate import Slate, SlatePlayer
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.errors import BatchStateError
 from nba_predictions.domain.league.games import eastern_date
+from nba_predictions.domain.market import market_names
 from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.logs import milestone
 from nba_predictions.nightly.current_batch import log_context, newest_batch, read_snapshot
@@ -147,6 +148,7 @@ def _update_expectations(batch: Batch, slate: Slate, expected: int, store: Batch
             expected_players=expected,
             games=len(slate.games),
             slate_fingerprint=slate.fingerprint(),
+            markets=market_names(),
         )
         # The revision fails if the batch was published or changed after it was read.
         if revised == current or store.revise(current, revised):

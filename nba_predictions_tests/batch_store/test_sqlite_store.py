@@ -109,6 +109,7 @@ def test_missing_columns_are_added_to_a_file_of_an_earlier_version(tmp_path: Pat
     old.close()
     store = SQLiteBatchStore(path)
     assert store.get("batch_0").announce is True
+    assert store.get("batch_0").markets == ("points",)
     (done,) = store.completions("batch_0")
     assert (done.rows, done.fingerprint) == (25, None)
     assert store.complete("batch_0", replace(done, fingerprint="f1"), replace=True)

@@ -78,6 +78,11 @@ def test_a_batch_is_read_back_as_it_was_created(store: BatchStore) -> None:
     assert set(found.times) == {"created"}
 
 
+def test_the_markets_of_a_batch_are_read_back(store: BatchStore) -> None:
+    assert store.create(batch(markets=("points", "rebounds")))
+    assert store.get("batch_1").markets == ("points", "rebounds")
+
+
 def test_a_batch_without_announcement_is_read_back(store: BatchStore) -> None:
     assert store.create(batch(announce=False))
     assert store.get("batch_1").announce is False
@@ -96,7 +101,13 @@ def test_the_fingerprint_of_a_completion_is_read_back_and_may_be_unknown(store: 
     assert store.tally("batch_1") == Tally(completed=1, skipped=2, failed=0)
 
 
-REVISED = {"expected_players": 5, "games": 2, "slate_fingerprint": "xyz", "announce": False}
+REVISED = {
+    "expected_players": 5,
+    "games": 2,
+    "slate_fingerprint": "xyz",
+    "announce": False,
+    "markets": ("points", "rebounds"),
+}
 
 
 def test_a_revision_changes_only_the_revised_fields(store: BatchStore) -> None:

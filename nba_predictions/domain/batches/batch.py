@@ -12,6 +12,7 @@ from datetime import date, datetime
 from enum import Enum
 
 from nba_predictions.domain.errors import BatchStateError
+from nba_predictions.domain.market import POINTS
 
 #: A batch with failed players may be published as `partial` if at least this share of the expected
 #: players is completed or skipped.
@@ -99,6 +100,7 @@ class Batch:
     Attributes:
         times: when each state was last entered (UTC), by the state's stored value.
         announce: whether the completion message is published. Backfills turn this off.
+        markets: the names of the markets that the batch predicts.
     """
 
     batch_id: str
@@ -114,10 +116,11 @@ class Batch:
     reason: str | None = None
     times: Mapping[str, datetime] = field(default_factory=dict)
     announce: bool = True
+    markets: tuple[str, ...] = (POINTS.name,)
 
 
 #: The fields of a batch, other than its state, that may change after it is created.
-REVISABLE = ("expected_players", "games", "slate_fingerprint", "announce")
+REVISABLE = ("expected_players", "games", "slate_fingerprint", "announce", "markets")
 
 
 def make_batch_id(game_date: date, now: datetime) -> str:

@@ -14,7 +14,7 @@ TOPIC = "nba-phase5-predictions-complete"
 
 
 class CompletionMetadata(BaseModel):
-    """What a reader needs to decide whether the night is good enough for him."""
+    """The counts of a batch, from which a subscriber decides whether the night is good enough."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -30,6 +30,7 @@ class DeadLetterMessage(PhaseMessage):
             execution_id=batch.batch_id,
             correlation_id=batch.run_id,
             game_date=batch.game_date,
+            markets=batch.markets,
             player_lookup=letter.player_lookup,
             error_class=letter.error_class,
             error_message=letter.message,

@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from nba_predictions.domain.market import POINTS
+
 
 class PhaseMessage(BaseModel):
     """A message about one batch. `execution_id` is its batch_id, `correlation_id` the run that
@@ -19,6 +21,8 @@ class PhaseMessage(BaseModel):
     execution_id: str
     correlation_id: str
     game_date: date
+    #: The markets that the batch predicts. Messages of earlier versions lack it.
+    markets: tuple[str, ...] = (POINTS.name,)
 
     @property
     def dedup_id(self) -> str:

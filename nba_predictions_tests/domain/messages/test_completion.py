@@ -7,7 +7,8 @@ from pydantic import ValidationError
 
 from nba_predictions.domain.batches.batch import BatchStatus
 from nba_predictions.domain.messages.completion import TOPIC, CompletionMessage
-from nba_predictions_tests.examples import NOON, message
+from nba_predictions.domain.messages.dead_letter import DeadLetterMessage
+from nba_predictions_tests.examples import NOON, batch, dead_letter, message
 
 
 def test_the_field_names_are_those_that_readers_were_promised() -> None:
@@ -18,6 +19,7 @@ def test_the_field_names_are_those_that_readers_were_promised() -> None:
         "execution_id",
         "correlation_id",
         "game_date",
+        "markets",
         "status",
         "timestamp",
         "record_count",
@@ -52,6 +54,17 @@ def test_the_values_are_plain_json() -> None:
 
 def test_a_message_is_read_back_as_it_was_written() -> None:
     assert CompletionMessage.model_validate_json(message().model_dump_json()) == message()
+
+
+def test_a_message_of_an_earlier_version_is_about_points() -> None:
+    earlier = json.loads(message().model_dump_json())
+    del earlier["markets"]
+    assert CompletionMessage.model_validate(earlier).markets == ("points",)
+
+
+def test_the_markets_are_those_of_the_batch() -> None:
+    sent = DeadLetterMessage.of(batch(markets=("points", "rebounds")), dead_letter("a"))
+    assert json.loads(sent.model_dump_json())["markets"] == ["points", "rebounds"]
 
 
 def test_attributes_let_a_reader_filter_and_drop_duplicates() -> None:
