@@ -32,6 +32,7 @@ from nba_predictions.orchestration.resources import (
     FilesSourceResource,
     ModelStoreResource,
     OutboxPublisherResource,
+    SettingsResource,
     SimulatedLeagueResource,
     SQLiteBatchStoreResource,
     open_adapters,
@@ -89,7 +90,7 @@ def configured_resources(settings: Settings) -> dict[str, Any]:
     # Refuses a URL that apprise does not support when the definitions load, not at the first alert.
     AppriseNotifier([url.get_secret_value() for url in settings.alert_urls])
     return {
-        "settings": settings,
+        "settings": SettingsResource.of(settings),
         "league": league_source(settings),
         "model_store": ModelStoreResource(folder=str(settings.home / "models")),
         "notifier": AppriseNotifierResource(urls=alert_urls),
@@ -105,8 +106,8 @@ def build_resources(settings: Settings) -> dict[str, Any]:
 
 def build_definitions(resources: dict[str, Any]) -> dg.Definitions:
     """Return the definitions over some resources, or over the adapters that they create."""
-    (league,) = open_adapters({"league": resources["league"]}).values()
-    first_date = league.first_date
+    opened = open_adapters({name: resources[name] for name in ("league", "settings")})
+    first_date = opened["league"].first_date
     return dg.Definitions(
         assets=catalogued(
             starting_at(
@@ -115,7 +116,7 @@ def build_definitions(resources: dict[str, Any]) -> dg.Definitions:
                     [ingestion, features, prediction_models, staging, merge, publication, grading]
                 ),
             ),
-            resources["settings"].code_url,
+            opened["settings"].code_url,
         ),
         asset_checks=starting_at(
             first_date, dg.load_asset_checks_from_modules([batch_checks, input_gates])

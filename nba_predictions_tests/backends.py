@@ -7,8 +7,10 @@ unreachable address.
 
 from __future__ import annotations
 
+import sqlite3
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ from nba_predictions.domain.messages.completion import CompletionMessage
 from nba_predictions.domain.messages.dead_letter import DeadLetterMessage
 from nba_predictions.domain.tables import Table
 from nba_predictions.messaging.outbox import OutboxPublisher
-from nba_predictions.messaging.port import Publisher
+from nba_predictions.messaging.port import Publisher, topic_of
 from nba_predictions.messaging.pubsub import PubSubPublisher
 from nba_predictions.warehouse.bigquery_warehouse import exact
 from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
@@ -204,4 +206,12 @@ def embedded_broker(tmp_path: Path) -> BrokerBackend:
     def messages() -> list[tuple[dict[str, str], CompletionMessage]]:
         return [(sent.attributes, sent.message) for sent in OutboxPublisher(path).read()]
 
-    return BrokerBackend(connect, messages, OutboxPublisher(path).read_dead_letters, unreachable)
+    def letters() -> list[DeadLetterMessage]:
+        topic = topic_of(DeadLetterMessage, OutboxPublisher(path).topic)
+        with closing(sqlite3.connect(path)) as connection:
+            rows = connection.execute(
+                "SELECT data FROM outbox WHERE topic = ? ORDER BY position", (topic,)
+            ).fetchall()
+        return [DeadLetterMessage.model_validate_json(data) for (data,) in rows]
+
+    return BrokerBackend(connect, messages, letters, unreachable)

@@ -1,4 +1,5 @@
-"""Private names of Dagster that tests need to write stored states and to move its clock."""
+"""Private names of Dagster with which tests read what the UI shows, write stored states and move
+its clock."""
 
 from dagster._config import ConfigType
 from dagster._core.definitions.run_request import InstigatorType
@@ -8,6 +9,7 @@ from dagster._core.remote_origin import (
     RemoteJobOrigin,
     RemoteRepositoryOrigin,
 )
+from dagster._core.remote_representation.external_data import RepositorySnap
 from dagster._core.scheduler.instigation import (
     InstigatorState,
     InstigatorStatus,
@@ -29,6 +31,7 @@ __all__ = [
     "RemoteInstigatorOrigin",
     "RemoteJobOrigin",
     "RemoteRepositoryOrigin",
+    "RepositorySnap",
     "ScheduleInstigatorData",
     "SensorInstigatorData",
     "TickData",

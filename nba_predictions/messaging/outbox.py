@@ -13,7 +13,6 @@ from pathlib import Path
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.errors import PublishError
 from nba_predictions.domain.messages.completion import TOPIC, CompletionMessage
-from nba_predictions.domain.messages.dead_letter import DeadLetterMessage
 from nba_predictions.messaging.port import Message, topic_of
 
 _SCHEMA = """
@@ -85,15 +84,6 @@ class OutboxPublisher:
                 f"the outbox {self.path} did not take {message.dedup_id}: {error}"
             ) from error
         return f"outbox-{position}"
-
-    def read_dead_letters(self) -> list[DeadLetterMessage]:
-        """Return the messages of failed players, oldest first."""
-        with self._transaction() as connection:
-            rows = connection.execute(
-                "SELECT data FROM outbox WHERE topic = ? ORDER BY position",
-                (topic_of(DeadLetterMessage, self.topic),),
-            ).fetchall()
-        return [DeadLetterMessage.model_validate_json(data) for (data,) in rows]
 
     def read(self, after: int = 0) -> list[OutboxMessage]:
         """Return the messages behind a position, oldest first; a subscriber keeps the last one."""

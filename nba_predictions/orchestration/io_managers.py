@@ -1,9 +1,8 @@
-"""How assets hand data to each other: frames as Parquet, everything else as JSON, per partition.
+"""Store the values that assets pass to each other: frames as Parquet, all other values as JSON.
 
-What a night was given is so kept beside what it made, and any step can be run again alone.
+Each partition has its own file. The inputs of a night are therefore kept, and any step can be run
+again by itself.
 """
-
-from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,7 @@ class FrameIOManager(dg.UPathIOManager):
 
 
 class JsonIOManager(dg.UPathIOManager):
-    """Typed values (dataclasses of the domain, plain text) as JSON."""
+    """Typed values (dataclasses of the domain, strings) as JSON files."""
 
     extension = ".json"
 
@@ -41,16 +40,37 @@ class JsonIOManager(dg.UPathIOManager):
 
 
 def assets_folder(home: Path) -> Path:
-    """Return where the values of all assets are kept."""
+    """Return the folder with the stored values of all assets."""
     return home / "assets"
 
 
 def stored_frame(home: Path, asset: str, partition: str) -> pl.DataFrame | None:
-    """Return the frame that the last run of a partition has stored; None before the first."""
+    """Return the frame that the last run of a partition stored, None before the first run."""
     path = assets_folder(home) / asset / f"{partition}{FrameIOManager.extension}"
     return pl.read_parquet(path) if path.is_file() else None
 
 
-def io_managers(folder: Path) -> dict[str, dg.IOManager]:
-    """Return the IO managers by the resource keys that the assets name."""
-    return {"frames": FrameIOManager(UPath(folder)), "values": JsonIOManager(UPath(folder))}
+class FrameIOManagerResource(dg.ConfigurableIOManagerFactory[FrameIOManager]):
+    """The frames that assets pass to each other, as Parquet files in a folder."""
+
+    folder: str
+
+    def create_io_manager(self, context: dg.InitResourceContext) -> FrameIOManager:
+        return FrameIOManager(UPath(self.folder))
+
+
+class JsonIOManagerResource(dg.ConfigurableIOManagerFactory[JsonIOManager]):
+    """The other values that assets pass to each other, as JSON files in a folder."""
+
+    folder: str
+
+    def create_io_manager(self, context: dg.InitResourceContext) -> JsonIOManager:
+        return JsonIOManager(UPath(self.folder))
+
+
+def io_managers(folder: Path) -> dict[str, Any]:
+    """Return the resources with the IO managers, by the resource keys that the assets name."""
+    return {
+        "frames": FrameIOManagerResource(folder=str(folder)),
+        "values": JsonIOManagerResource(folder=str(folder)),
+    }

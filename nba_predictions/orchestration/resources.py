@@ -23,6 +23,7 @@ from nba_predictions.inputs.port import LeagueSource
 from nba_predictions.inputs.simulated import SimulatedLeague
 from nba_predictions.messaging.outbox import OutboxPublisher
 from nba_predictions.messaging.port import Publisher
+from nba_predictions.settings import Settings
 from nba_predictions.training.model_store import ModelStore
 from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
 from nba_predictions.warehouse.port import Warehouse
@@ -54,6 +55,24 @@ class SharedAdapterResource(AdapterResource[T]):
             _shared[key] = self.open()
         adapter: T = _shared[key]
         return adapter
+
+
+class SettingsResource(AdapterResource[Settings]):
+    """The settings without the destinations of alerts, which the notifier holds.
+
+    `values` has a JSON value for each field of `Settings`.
+    """
+
+    values: dict[str, Any]
+
+    @classmethod
+    def of(cls, settings: Settings) -> "SettingsResource":
+        # Dagster's configuration cannot hold None. Each field that may be None defaults to it.
+        exclude = {"alert_urls"}
+        return cls(values=settings.model_dump(mode="json", exclude=exclude, exclude_none=True))
+
+    def open(self) -> Settings:
+        return Settings(**self.values)
 
 
 class SimulatedLeagueResource(AdapterResource[LeagueSource]):

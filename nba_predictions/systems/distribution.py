@@ -54,8 +54,3 @@ def push_probability(mean: ArrayLike, spread: ArrayLike, line: ArrayLike) -> Flo
     line = np.asarray(line, dtype=np.float64)
     upto, below = cumulative(mean, spread, line), cumulative(mean, spread, line - 1)
     return np.where(line == np.floor(line), upto - below, 0.0)
-
-
-def under_probability(mean: ArrayLike, spread: ArrayLike, line: ArrayLike) -> Floats:
-    """Return P(result < `line`), so that over + push + under = 1. Errors as in `cumulative`."""
-    return cumulative(mean, spread, np.ceil(np.asarray(line, dtype=np.float64)) - 1)

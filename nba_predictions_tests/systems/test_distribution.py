@@ -12,7 +12,6 @@ from nba_predictions.systems.distribution import (
     normal_cdf,
     over_probability,
     push_probability,
-    under_probability,
 )
 
 MEANS = st.floats(0, 45)
@@ -35,7 +34,7 @@ def test_normal_cdf_against_known_values() -> None:
 
 
 def test_no_result_is_below_zero() -> None:
-    assert under_probability(1.0, 5.0, 0.0) == 0.0
+    assert cumulative(1.0, 5.0, -1) == 0.0
     assert over_probability(1.0, 5.0, -0.5) == 1.0
     # All mass below one half is at zero.
     assert push_probability(1.0, 5.0, 0.0) == pytest.approx(float(normal_cdf(-0.1)))
@@ -46,7 +45,7 @@ def test_no_result_is_below_zero() -> None:
 def test_over_push_and_under_sum_to_one(mean: float, spread: float, line: float) -> None:
     over = over_probability(mean, spread, line)
     push = push_probability(mean, spread, line)
-    under = under_probability(mean, spread, line)
+    under = cumulative(mean, spread, np.ceil(line) - 1)
     assert over + push + under == pytest.approx(1.0, abs=1e-12)
     assert min(over, push, under) >= 0
     if line != np.floor(line):
