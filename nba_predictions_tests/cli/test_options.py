@@ -18,6 +18,7 @@ from nba_predictions.cli import commands, options
 from nba_predictions.domain.batches.retention import Retention
 from nba_predictions.domain.policies.input_gates import MODES
 from nba_predictions.inputs.simulated import SimulatedLeague
+from nba_predictions_tests.waiting import CEILING_SECONDS
 
 #: 16 January in UTC, 15 January in US Eastern time.
 NOW = datetime(2026, 1, 16, 3, tzinfo=timezone.utc)
@@ -158,7 +159,11 @@ def test_help_is_printed_without_slow_imports() -> None:
         "print(sorted(slow & set(sys.modules)))"
     )
     printed = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=CEILING_SECONDS,
     )
     assert printed.stdout.splitlines()[-1] == "[]"
 
@@ -183,6 +188,6 @@ def test_the_shell_completes_commands_and_dates(words: str, expected: list[str])
         text=True,
         env=environment,
         check=True,
-        timeout=120,
+        timeout=CEILING_SECONDS,
     )
     assert completed.stdout.split() == expected

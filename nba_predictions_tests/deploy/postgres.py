@@ -13,7 +13,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -24,10 +23,10 @@ import psycopg2
 from psycopg2 import sql
 
 from nba_predictions_tests.servers import end_of_log, free_port, kill_kept, start_kept
+from nba_predictions_tests.waiting import CEILING_SECONDS, wait_until
 
 #: The user whose process PostgreSQL is where the tests run as root, which it refuses.
 UNPRIVILEGED = "nobody"
-START_SECONDS = 60.0
 #: With what is written otherwise in a URL, which Dagster makes of it.
 _PASSWORD_START = "p@ss/w:rd%"
 
@@ -61,7 +60,7 @@ class Server:
             user="postgres",
             password=self.password,
             dbname="postgres",
-            connect_timeout=2,
+            connect_timeout=int(CEILING_SECONDS),
         )
 
     def answers(self) -> bool:
@@ -153,13 +152,8 @@ def _binaries(folder: Path) -> tuple[Path, Sequence[str]]:
 
 
 def _wait(server: Server, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while not server.answers():
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(
-                f"PostgreSQL does not answer; the end of its log:\n{end_of_log(log)}"
-            )
-        time.sleep(0.05)
+    if not wait_until(server.answers, process):
+        raise RuntimeError(f"PostgreSQL does not answer; the end of its log:\n{end_of_log(log)}")
 
 
 def _stop(process: subprocess.Popen[bytes], data: Path) -> None:

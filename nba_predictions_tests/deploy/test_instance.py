@@ -26,6 +26,7 @@ from nba_predictions_tests.deploy.containers import (
 from nba_predictions_tests.deploy.postgres import Database
 from nba_predictions_tests.deploy.writer import ASSET, PARTITIONS
 from nba_predictions_tests.e2e.pipeline import GAME_DATE, Pipeline, errors, two_game_league
+from nba_predictions_tests.waiting import CEILING_SECONDS
 
 NAMES = ("webserver", "daemon", "run")
 WRITES = 20
@@ -113,7 +114,7 @@ def test_processes_that_write_at_once_lose_nothing(
     for writer in writers:
         assert writer.stderr is not None
         complaint = writer.stderr.read()
-        assert writer.wait(timeout=60) == 0, complaint
+        assert writer.wait(timeout=CEILING_SECONDS) == 0, complaint
 
     instance = open_instance()
     expected = {f"{name}_{number}" for name in NAMES for number in range(WRITES)}

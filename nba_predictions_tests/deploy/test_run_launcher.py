@@ -34,6 +34,7 @@ from nba_predictions_tests.deploy.containers import (
 )
 from nba_predictions_tests.deploy.manifests import KUBERNETES, Manifest, containers, render
 from nba_predictions_tests.e2e.pipeline import NO_GAMES_DATE
+from nba_predictions_tests.waiting import CEILING_SECONDS
 
 OBJECTS = render()
 NAMESPACE = "nba-predictions"
@@ -239,7 +240,7 @@ def test_what_the_job_runs_is_a_night(
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=CEILING_SECONDS,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]

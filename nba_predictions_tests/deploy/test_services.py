@@ -6,7 +6,6 @@ import http.client
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -24,8 +23,7 @@ from nba_predictions_tests.deploy.containers import DEPLOY, installed, read_imag
 from nba_predictions_tests.deploy.manifests import containers, render
 from nba_predictions_tests.e2e.pipeline import NO_GAMES_DATE
 from nba_predictions_tests.servers import free_port
-
-SECONDS = 240.0
+from nba_predictions_tests.waiting import wait_until
 
 
 @contextmanager
@@ -57,12 +55,9 @@ def running(command: list[str], folder: Path) -> Iterator[subprocess.Popen[bytes
 
 
 def wait_for(what: str, true: Callable[[], Any], *parts: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not true():
-        for part in parts:
-            assert part.poll() is None, f"{part.args!r} ended while {what} was waited for"
-        assert time.monotonic() < deadline, f"{what}: not within {SECONDS} seconds"
-        time.sleep(0.2)
+    found = wait_until(true, *parts)
+    ended = [part.args for part in parts if part.poll() is not None]
+    assert found, f"{what} did not happen; processes that ended: {ended}"
 
 
 def succeeds(command: list[str]) -> bool:

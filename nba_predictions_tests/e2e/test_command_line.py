@@ -16,6 +16,7 @@ import pytest
 from nba_predictions import cli
 from nba_predictions_tests.e2e.pipeline import GAME_DATE, SYSTEMS
 from nba_predictions_tests.leagues import small_league, write_files
+from nba_predictions_tests.waiting import CEILING_SECONDS
 
 MILESTONES = [
     *("batch_created", "slate_loaded", "player_staged", "completion_recorded", "batch_staged"),
@@ -41,7 +42,7 @@ def command(home: Path, *arguments: str, **variables: str) -> subprocess.Complet
         capture_output=True,
         text=True,
         env=environment,
-        timeout=180,
+        timeout=CEILING_SECONDS,
         check=False,
     )
 

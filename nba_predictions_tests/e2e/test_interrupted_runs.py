@@ -22,6 +22,7 @@ from nba_predictions.orchestration.sensors.batch_followup import RUN_TIMEOUT
 from nba_predictions_tests.e2e.conftest import MakePipeline
 from nba_predictions_tests.e2e.pipeline import GAME_DATE, Pipeline, errors, facts
 from nba_predictions_tests.faults.strikes import SHORT_LEASE
+from nba_predictions_tests.waiting import CEILING_SECONDS
 
 
 def run_that_dies(home: Path, dagster_home: str, models_in: Path, moment: str) -> None:
@@ -32,7 +33,7 @@ def run_that_dies(home: Path, dagster_home: str, models_in: Path, moment: str) -
         ],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=CEILING_SECONDS,
         check=False,
     )
     assert died.returncode == -signal.SIGKILL, died.stderr[-2000:]

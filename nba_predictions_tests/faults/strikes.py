@@ -20,6 +20,7 @@ from tenacity import stop_after_delay
 from nba_predictions.nightly import leases
 from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
 from nba_predictions_tests.nights import Home, Parts, whole_night
+from nba_predictions_tests.waiting import CEILING_SECONDS
 
 #: The lease duration in these tests, so that the lease of a dead worker expires soon.
 SHORT_LEASE = timedelta(seconds=0.4)
@@ -153,7 +154,7 @@ def in_another_process(home: Home, run_id: str, at: Boundary | None = None) -> i
     """Run a whole night in a new process, killed at a boundary; return its exit code."""
     process = _processes.Process(target=_night, args=(home, run_id, at))
     process.start()
-    process.join(timeout=120)
+    process.join(timeout=CEILING_SECONDS)
     assert process.exitcode is not None, f"{run_id} did not end"
     return process.exitcode
 

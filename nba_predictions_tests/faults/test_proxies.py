@@ -15,6 +15,7 @@ import requests
 from nba_predictions_tests.faults.grpc_proxy import GrpcProxy
 from nba_predictions_tests.faults.http_proxy import HttpProxy
 from nba_predictions_tests.faults.script import Kind
+from nba_predictions_tests.waiting import CEILING_SECONDS
 
 BIG = bytes(6_000_000)
 
@@ -61,7 +62,7 @@ def grpc_proxy(echo: Echo) -> Iterator[GrpcProxy]:
 
 
 def call(
-    proxy: GrpcProxy, body: bytes = b"x", method: str = "/echo/Do", timeout: float = 20
+    proxy: GrpcProxy, body: bytes = b"x", method: str = "/echo/Do", timeout: float = CEILING_SECONDS
 ) -> bytes:
     options = [("grpc.max_receive_message_length", -1)]
     with grpc.insecure_channel(proxy.address, options=options) as channel:
@@ -146,13 +147,13 @@ def test_grpc_calls_are_duplicated_and_delayed(grpc_proxy: GrpcProxy, echo: Echo
 def test_http_requests_are_forwarded_and_locations_point_to_the_proxy(
     http_proxy: HttpProxy, echo: Echo
 ) -> None:
-    answer = requests.post(f"{http_proxy.url}/jobs?a=1", data=BIG, timeout=20)
+    answer = requests.post(f"{http_proxy.url}/jobs?a=1", data=BIG, timeout=CEILING_SECONDS)
     assert answer.content == BIG
     assert answer.headers["Location"] == f"{http_proxy.url}/next"
     with ThreadPoolExecutor(40) as pool:
         bodies = [str(n).encode() for n in range(40)]
         answers = pool.map(
-            lambda b: requests.post(http_proxy.url, data=b, timeout=20).content, bodies
+            lambda b: requests.post(http_proxy.url, data=b, timeout=CEILING_SECONDS).content, bodies
         )
         assert list(answers) == bodies
     assert http_proxy.script.count("^POST /jobs") == 1
@@ -160,7 +161,7 @@ def test_http_requests_are_forwarded_and_locations_point_to_the_proxy(
 
 
 def test_chunked_http_bodies_are_forwarded(http_proxy: HttpProxy, echo: Echo) -> None:
-    answer = requests.post(http_proxy.url, data=iter([b"ab", b"cd"]), timeout=20)
+    answer = requests.post(http_proxy.url, data=iter([b"ab", b"cd"]), timeout=CEILING_SECONDS)
     assert answer.content == b"abcd"
 
 
@@ -176,11 +177,11 @@ def test_an_http_fault_answers_with_an_error(
     http_proxy: HttpProxy, echo: Echo, kind: Kind, error: str, status: int, reached: int
 ) -> None:
     with http_proxy.script.fault("^POST", kind, error):
-        answer = requests.post(http_proxy.url, data=b"x", timeout=20)
+        answer = requests.post(http_proxy.url, data=b"x", timeout=CEILING_SECONDS)
         assert answer.status_code == status
         assert answer.json()["error"]["code"] == status
         assert len(echo.reached) == reached
-        assert requests.post(http_proxy.url, data=b"x", timeout=20).ok
+        assert requests.post(http_proxy.url, data=b"x", timeout=CEILING_SECONDS).ok
 
 
 @pytest.mark.parametrize(("kind", "reached"), [(Kind.REQUEST_CUT, 0), (Kind.ANSWER_CUT, 1)])
@@ -188,22 +189,22 @@ def test_an_http_fault_breaks_the_connection(
     http_proxy: HttpProxy, echo: Echo, kind: Kind, reached: int
 ) -> None:
     with http_proxy.script.fault("^POST", kind), pytest.raises(requests.ConnectionError):
-        requests.post(http_proxy.url, data=BIG, timeout=20)
+        requests.post(http_proxy.url, data=BIG, timeout=CEILING_SECONDS)
     assert len(echo.reached) == reached
-    assert requests.post(http_proxy.url, data=b"x", timeout=20).content == b"x"
+    assert requests.post(http_proxy.url, data=b"x", timeout=CEILING_SECONDS).content == b"x"
 
 
 def test_http_requests_are_duplicated_and_delayed(http_proxy: HttpProxy, echo: Echo) -> None:
     with http_proxy.script.fault("^POST", Kind.DUPLICATED):
-        assert requests.post(http_proxy.url, data=b"x", timeout=20).content == b"x"
+        assert requests.post(http_proxy.url, data=b"x", timeout=CEILING_SECONDS).content == b"x"
     assert len(echo.reached) == 2
     slow = http_proxy.script.fault("^POST", Kind.SLOW, seconds=0.3)
     with slow, pytest.raises(requests.Timeout):
         requests.post(http_proxy.url, data=b"x", timeout=0.1)
-    assert requests.post(http_proxy.url, data=b"x", timeout=20).content == b"x"
+    assert requests.post(http_proxy.url, data=b"x", timeout=CEILING_SECONDS).content == b"x"
 
 
 def test_a_fault_that_never_strikes_is_an_error(http_proxy: HttpProxy) -> None:
     fault = http_proxy.script.fault("^DELETE", Kind.REFUSED)
     with pytest.raises(AssertionError, match="no call matched"), fault:
-        requests.post(http_proxy.url, data=b"x", timeout=20)
+        requests.post(http_proxy.url, data=b"x", timeout=CEILING_SECONDS)

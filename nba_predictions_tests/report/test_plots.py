@@ -17,6 +17,7 @@ from PIL import Image
 
 from nba_predictions.report import drawing, plots
 from nba_predictions_tests.report import frames
+from nba_predictions_tests.waiting import CEILING_SECONDS
 
 #: A materialization event has at most two plots, and must stay small.
 MOST_BYTES = 25_000
@@ -101,7 +102,11 @@ def test_definitions_and_commands_load_without_matplotlib_and_jinja() -> None:
         "print([m for m in ('matplotlib', 'jinja2') if m in sys.modules])"
     )
     loaded = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=CEILING_SECONDS,
     )
     assert loaded.stdout.splitlines()[-1] == "[]"
 

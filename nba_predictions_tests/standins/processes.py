@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -18,9 +17,8 @@ import grpc
 
 from nba_predictions_tests.servers import end_of_log, free_port, kill_kept, start_kept
 from nba_predictions_tests.standins import install
+from nba_predictions_tests.waiting import wait_until
 
-#: The time limit for the first answer of a stand-in.
-START_SECONDS = 60.0
 #: The environment variable with the address of each service, which the client libraries read.
 VARIABLES: Mapping[str, str] = {
     "bigquery": "BIGQUERY_EMULATOR_HOST",
@@ -177,14 +175,11 @@ def _cloud_sdk() -> Path | None:
 
 def _wait(standin: StandIn, process: subprocess.Popen[bytes], log: Path) -> None:
     answers = _answers_http if standin.service == "bigquery" else _answers_grpc
-    deadline = time.monotonic() + START_SECONDS
-    while not answers(standin.address):
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise StartError(
-                f"the stand-in for {standin.service} ({standin.kind}) does not answer at "
-                f"{standin.address}; the end of its log:\n{end_of_log(log)}"
-            )
-        time.sleep(0.1)
+    if not wait_until(lambda: answers(standin.address), process):
+        raise StartError(
+            f"the stand-in for {standin.service} ({standin.kind}) does not answer at "
+            f"{standin.address}; the end of its log:\n{end_of_log(log)}"
+        )
 
 
 def _answers_http(address: str) -> bool:

@@ -4,7 +4,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
 
 from nba_predictions_tests.standins import StandIn, install, start
 from nba_predictions_tests.standins.processes import VARIABLES
+from nba_predictions_tests.waiting import CEILING_SECONDS, wait_until
 
 
 def use(standin: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,11 +28,8 @@ def is_open(address: str) -> bool:
 
 
 def closes(address: str) -> bool:
-    """Return whether the address closes within ten seconds."""
-    deadline = time.monotonic() + 10
-    while is_open(address) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return not is_open(address)
+    """Wait until the address is closed; return whether it is."""
+    return wait_until(lambda: not is_open(address))
 
 
 def test_bigquery_answers_the_real_client(
@@ -61,8 +58,8 @@ def test_pubsub_answers_the_real_client(
     subscription = subscriber.subscription_path("test-project", "standins")
     publisher.create_topic(name=topic)
     subscriber.create_subscription(name=subscription, topic=topic)
-    publisher.publish(topic, b"hello").result(timeout=10)
-    pulled = subscriber.pull(subscription=subscription, max_messages=1, timeout=10)
+    publisher.publish(topic, b"hello").result(timeout=CEILING_SECONDS)
+    pulled = subscriber.pull(subscription=subscription, max_messages=1, timeout=CEILING_SECONDS)
     assert [received.message.data for received in pulled.received_messages] == [b"hello"]
 
 

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
+from nba_predictions_tests.waiting import CEILING_SECONDS
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 #: If set, a missing browser fails the tests instead of skipping them, for example in CI.
 NEEDED = "NBA_PREDICTIONS_TESTS_NEED_BROWSER"
 #: The folder for screenshots. Without it, none are taken.
 SCREENSHOTS = "NBA_PREDICTIONS_TEST_SCREENSHOTS"
-#: The longest time for a page to load and for a run to finish, on a busy machine.
-PAGE_SECONDS, RUN_SECONDS = 60, 240
 _OPTIONS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),
@@ -50,8 +50,8 @@ def browser_page(profile: Path) -> Iterator[Page]:
             args=list(_OPTIONS),
             viewport={"width": 1440, "height": 900},
         )
-        context.set_default_timeout(1000 * PAGE_SECONDS)
-        expect.set_options(timeout=1000 * PAGE_SECONDS)
+        context.set_default_timeout(1000 * CEILING_SECONDS)
+        expect.set_options(timeout=1000 * CEILING_SECONDS)
         yield context.pages[0]
         context.close()
 
@@ -83,15 +83,10 @@ class Screen:
             # The checkbox itself is invisible. Its label is visible and clickable.
             self.page.get_by_test_id(f"checkbox-{asset}").locator("xpath=..").click()
 
-    def shows(
-        self,
-        text: str | re.Pattern[str],
-        within: Locator | None = None,
-        seconds: float = PAGE_SECONDS,
-    ) -> Locator:
+    def shows(self, text: str | re.Pattern[str], within: Locator | None = None) -> Locator:
         """Wait until a text is visible; return its locator."""
         matches = (within or self.page.locator("body")).get_by_text(text).locator("visible=true")
-        expect(matches.first).to_be_visible(timeout=1000 * seconds)
+        expect(matches.first).to_be_visible()
         return matches.first
 
     def button(self, label: str, within: Locator | None = None) -> Locator:
@@ -127,7 +122,7 @@ class Screen:
         self.page.get_by_text("View", exact=True).click()
         self.page.wait_for_url("**/runs/*")
         status = self.page.get_by_text(re.compile("^(Success|Failure)$")).first
-        expect(status).to_be_visible(timeout=1000 * RUN_SECONDS)
+        expect(status).to_be_visible()
         return status.inner_text()
 
     def open_check(self, asset: str, name: str) -> None:

@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,9 +15,9 @@ from typing import Any
 
 from nba_predictions_tests.conftest import REPOSITORY
 from nba_predictions_tests.servers import end_of_log, free_port, kill_kept, start_kept
+from nba_predictions_tests.waiting import wait_until
 
 #: The longest time until web server, daemon and code location are ready, on a busy machine.
-START_SECONDS = 300.0
 _LOADED = """{ workspaceOrError { __typename ... on Workspace { locationEntries {
     loadStatus locationOrLoadError { __typename ... on PythonError { message } } } } } }"""
 
@@ -77,14 +76,12 @@ def dagster_dev(home: Path, data: Path) -> Iterator[Server]:
 
 
 def _wait(server: Server, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while (state := _state(server)) != "LOADED":
-        if state or process.poll() is not None or time.monotonic() > deadline:
-            raise StartError(
-                f"dagster dev is not ready at {server.address} {state}; the end of its log:\n"
-                + server.end_of_log()
-            )
-        time.sleep(0.1)
+    wait_until(lambda: _state(server), process)
+    if (state := _state(server)) != "LOADED":
+        raise StartError(
+            f"dagster dev is not ready at {server.address} {state}; the end of its log:\n"
+            + server.end_of_log()
+        )
 
 
 def _state(server: Server) -> str:
