@@ -188,7 +188,9 @@ def test_the_containers_share_a_volume_that_outlives_them() -> None:
         given = {each["name"]: each.get("value", "") for each in container["env"]}
         assert "NBA_PREDICTIONS_HOME" not in {**IMAGE.environment, **given}
         assert given["NBA_PREDICTIONS_DATA"].startswith(f"{mount['mountPath']}/")
-        assert IMAGE.environment["DAGSTER_COMPUTE_LOGS"].startswith(f"{mount['mountPath']}/")
+        # The lifecycle rule of the bucket of compute logs must not delete other files.
+        bucket = volume["csi"]["volumeAttributes"]["bucketName"]
+        assert given["DAGSTER_COMPUTE_LOGS_BUCKET"] != bucket
 
 
 def test_there_is_one_image_with_a_version_and_one_service_account() -> None:

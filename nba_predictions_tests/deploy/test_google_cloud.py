@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from nba_predictions.batch_store import firestore_store
+from nba_predictions.domain.batches.retention import Retention
 
 GCP = Path(__file__).resolve().parents[2] / "deploy" / "gcp"
 
@@ -17,6 +18,12 @@ def test_what_is_not_indexed_is_a_field_of_a_collection_of_the_batch_store() -> 
         assert f'"{override["fieldPath"]}"' in source
         # These two are searched for.
         assert override["fieldPath"] not in {"state", "game_date", "rows"}
+
+
+def test_compute_logs_are_deleted_with_their_runs() -> None:
+    lifecycle = json.loads((GCP / "compute-logs-lifecycle.json").read_text("utf-8"))
+    age = {"age": Retention().runs_days}
+    assert lifecycle == {"rule": [{"action": {"type": "Delete"}, "condition": age}]}
 
 
 def test_nobody_but_service_accounts_reaches_the_batch_store() -> None:

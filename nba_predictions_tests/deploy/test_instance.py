@@ -12,7 +12,11 @@ from urllib.parse import quote
 
 import dagster as dg
 import pytest
+from dagster._core.storage.compute_log_manager import ComputeIOType
+from dagster_gcp.gcs import GCSComputeLogManager
 from dagster_postgres import PostgresEventLogStorage, PostgresRunStorage, utils
+from dagster_shared.check import CheckError
+from google.cloud import storage
 
 from nba_predictions.domain.batches.verdict import Verdict
 from nba_predictions_tests.conftest import REPOSITORY
@@ -132,8 +136,70 @@ def test_the_database_can_be_reached_through_a_socket(
     assert open_instance().get_dynamic_partitions(PARTITIONS) == ["through_a_socket"]
 
 
+@dg.job
+def printing() -> None:
+    """A job whose step prints a line."""
+
+    @dg.op
+    def speak() -> None:
+        print("a line for the UI")  # noqa: T201
+
+    speak()
+
+
+def logs_of(run_id: str, bucket: storage.Bucket, kind: str) -> tuple[list[str], str]:
+    """Return the key of the stored log of a run, and its text."""
+    (blob,) = (blob for blob in bucket.list_blobs() if blob.name.endswith(f".{kind}"))
+    prefix = f"nba_predictions/storage/{run_id}/compute_logs/"
+    assert blob.name.startswith(prefix)
+    key = [run_id, "compute_logs", blob.name.removeprefix(prefix).removesuffix(f".{kind}")]
+    return key, blob.download_as_text()
+
+
+def test_the_output_of_a_step_is_in_the_bucket_and_read_by_another_process(
+    open_instance: OpenInstance, compute_logs: storage.Bucket
+) -> None:
+    writer = open_instance()
+    assert isinstance(writer.compute_log_manager, GCSComputeLogManager)
+    assert writer.compute_log_manager.upload_interval == 30
+    run = printing.execute_in_process(instance=writer)
+    key, text = logs_of(run.run_id, compute_logs, "out")
+    assert "a line for the UI" in text
+    # The run keeps no copy.
+    assert not writer.compute_log_manager.has_local_file(key, ComputeIOType.STDOUT)
+    found = open_instance().compute_log_manager.get_log_data(key)
+    assert found.stdout is not None
+    assert found.stdout.decode() == text
+
+
+def test_a_run_succeeds_if_its_output_cannot_be_uploaded(
+    open_instance: OpenInstance, compute_logs: storage.Bucket
+) -> None:
+    @dg.op
+    def lose_the_bucket() -> None:
+        compute_logs.delete()
+
+    @dg.job
+    def losing() -> None:
+        lose_the_bucket()
+
+    instance = open_instance()
+    run = losing.execute_in_process(instance=instance)
+    assert run.success
+    messages = [record.message for record in instance.all_logs(run.run_id)]
+    assert any("compute log capture" in message for message in messages), messages
+
+
+def test_a_run_fails_at_its_start_if_the_bucket_does_not_exist(
+    open_instance: OpenInstance, compute_logs: storage.Bucket
+) -> None:
+    compute_logs.delete()
+    with pytest.raises(CheckError, match="Invariant failed"):
+        printing.execute_in_process(instance=open_instance())
+
+
 @pytest.mark.parametrize(
-    "missing", ["PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD", "DAGSTER_COMPUTE_LOGS"]
+    "missing", ["PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD", "DAGSTER_COMPUTE_LOGS_BUCKET"]
 )
 def test_a_variable_that_is_not_set_is_named(
     open_instance: OpenInstance, monkeypatch: pytest.MonkeyPatch, missing: str
@@ -189,7 +255,7 @@ def spellings(password: str) -> set[str]:
     return {password, quote(password), quote(password, safe="")}
 
 
-def test_every_variable_of_the_instance_is_told_of() -> None:
-    told = (REPOSITORY / "docs" / "deploying.md").read_text("utf-8")
+def test_every_variable_of_the_instance_is_documented() -> None:
+    page = (REPOSITORY / "docs" / "deploying.md").read_text("utf-8")
     files = [configuration(DEPLOY / f"{name}.yaml") for name in ("dagster", "workspace")]
-    assert {v for v in variables_of(files) | OF_LIBPQ if f"`{v}`" not in told} == set()
+    assert {v for v in variables_of(files) | OF_LIBPQ if f"`{v}`" not in page} == set()

@@ -229,6 +229,13 @@ def test_every_variable_that_is_set_is_read(name: str) -> None:
     assert given_to(container) - set(IMAGE.environment) <= read_variables()
 
 
+def test_every_service_account_has_an_identity_in_google_cloud() -> None:
+    # Runs write compute logs, and the webserver reads them.
+    for name, account in named("ServiceAccount").items():
+        identity = account["metadata"]["annotations"]["iam.gke.io/gcp-service-account"]
+        assert identity.partition("@")[0] == name
+
+
 def test_nothing_secret_is_written_down() -> None:
     assert named("Secret") == {}
     for each in named("ConfigMap").values():
@@ -264,8 +271,7 @@ def test_the_files_are_on_a_volume_that_many_nodes_write() -> None:
         # Where by default each source has its home.
         assert IMAGE.workdir in mounts
         assert "NBA_PREDICTIONS_HOME" not in given_to(container)
-        for variable in ("NBA_PREDICTIONS_DATA", "DAGSTER_COMPUTE_LOGS"):
-            assert settings[variable].startswith(f"{IMAGE.workdir}/")
+        assert settings["NBA_PREDICTIONS_DATA"].startswith(f"{IMAGE.workdir}/")
 
 
 def test_the_instance_is_that_of_other_deployments_but_for_how_runs_are_launched() -> None:

@@ -13,7 +13,9 @@ from typing import Any
 
 import dagster as dg
 import pytest
+import requests
 from dagster_graphql import DagsterGraphQLClient
+from google.cloud import storage
 
 from nba_predictions.definitions import defs
 from nba_predictions_tests.conftest import REPOSITORY
@@ -78,7 +80,11 @@ def commands(port: int, grpc_port: int, workspace: Path) -> dict[str, list[str]]
 
 
 def test_a_run_asked_for_in_the_webserver_is_done_and_sensors_tick(
-    dagster_home: Path, home: Path, open_instance: OpenInstance, monkeypatch: pytest.MonkeyPatch
+    dagster_home: Path,
+    home: Path,
+    open_instance: OpenInstance,
+    compute_logs: storage.Bucket,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("DAGSTER_HOME", str(dagster_home))
     monkeypatch.setenv("DAGSTER_CODE_SERVER_HOST", "127.0.0.1")
@@ -128,9 +134,19 @@ def test_a_run_asked_for_in_the_webserver_is_done_and_sensors_tick(
         assert [tick.error for tick in last if tick.status is TickStatus.FAILURE] == []
         alive = ["dagster-daemon", "liveness-check"]
         wait_for("a sign of life of all daemons", lambda: succeeds(alive), daemon)
-        logs = list(Path(os.environ["DAGSTER_COMPUTE_LOGS"]).rglob("*.out"))
-        # What the run printed, where the webserver finds it.
-        assert any('"event": "' in log.read_text("utf-8") for log in logs)
+        (log,) = (blob for blob in compute_logs.list_blobs() if blob.name.endswith(".out"))
+        key = log.name.removeprefix("nba_predictions/storage/").removesuffix(".out").split("/")
+        assert key[0] == run_id
+        # The webserver shows the milestones of the run.
+        assert '"event": "' in shown_output(port, key)
+
+
+def shown_output(port: int, key: list[str]) -> str:
+    """Return the standard output of a run as the page of the run requests it."""
+    query = "query($key: [String!]!) { capturedLogs(logKey: $key) { stdout } }"
+    body: Any = {"query": query, "variables": {"key": key}}
+    answer = requests.post(f"http://127.0.0.1:{port}/graphql", json=body).json()
+    return str(answer["data"]["capturedLogs"]["stdout"])
 
 
 def ticks(instance: dg.DagsterInstance, state: InstigatorState) -> Sequence[InstigatorTick]:

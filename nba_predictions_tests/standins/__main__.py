@@ -1,4 +1,4 @@
-"""Run a command with stand-ins for all three services: `python -m ... COMMAND [ARGUMENT...]`."""
+"""Run a command with the stand-ins that a night needs: `python -m ... COMMAND [ARGUMENT...]`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import subprocess
 import sys
 from contextlib import ExitStack
 
-from nba_predictions_tests.standins.processes import VARIABLES, start
+from nba_predictions_tests.standins.processes import start
+
+#: The services that the profile `gcp` uses.
+SERVICES = ("bigquery", "firestore", "pubsub")
 
 
 def main(command: list[str]) -> int:
@@ -17,7 +20,7 @@ def main(command: list[str]) -> int:
         )
         return 2
     with ExitStack() as stack:
-        running = [stack.enter_context(start(service)) for service in VARIABLES]
+        running = [stack.enter_context(start(service)) for service in SERVICES]
         served = ", ".join(f"{s.service} by {s.kind} at {s.address}" for s in running)
         print(f"stand-ins: {served}", file=sys.stderr)
         environment = {name: value for s in running for name, value in s.environment.items()}

@@ -36,6 +36,11 @@ def pubsub_standin() -> Iterator[StandIn]:
     yield from _serve("pubsub")
 
 
+@pytest.fixture(scope="session")
+def storage_standin() -> Iterator[StandIn]:
+    yield from _serve("storage")
+
+
 @contextmanager
 def temporary_warehouse() -> Iterator[BigQueryWarehouse]:
     """Yield a prepared warehouse with its own datasets at BIGQUERY_EMULATOR_HOST."""

@@ -43,6 +43,12 @@ def pubsub() -> list[str]:
     return [str(folder / "venv/bin/python"), str(HERE / "pubsub_server.py")]
 
 
+def storage() -> list[str]:
+    """Return the first words of the command of the Cloud Storage stand-in."""
+    folder = _installed("storage", ["requirements-storage.txt"], _install_storage)
+    return [str(folder / "venv/bin/gcp-storage-emulator")]
+
+
 def firestore() -> tuple[list[str], Path]:
     """Return the first words of the command of the Firestore stand-in and its working folder."""
     files = ["package.json", "requirements-node.txt"]
@@ -67,6 +73,10 @@ def _install_bigquery(folder: Path) -> None:
 
 def _install_pubsub(folder: Path) -> None:
     _virtual_environment(folder / "venv", "requirements-pubsub.txt", "--ignore-requires-python")
+
+
+def _install_storage(folder: Path) -> None:
+    _virtual_environment(folder / "venv", "requirements-storage.txt")
 
 
 def _install_firestore(folder: Path) -> None:
@@ -130,6 +140,7 @@ def _run(
         raise InstallError(
             f"`{' '.join(command)}` failed with exit code {done.returncode}:\n{last}\n"
             f"The tests need its package registry, or the variables of running emulators "
-            f"(BIGQUERY_EMULATOR_HOST, FIRESTORE_EMULATOR_HOST, PUBSUB_EMULATOR_HOST)"
+            f"(BIGQUERY_EMULATOR_HOST, FIRESTORE_EMULATOR_HOST, PUBSUB_EMULATOR_HOST, "
+            f"STORAGE_EMULATOR_HOST)"
         )
     return done.stdout

@@ -24,7 +24,10 @@ VARIABLES: Mapping[str, str] = {
     "bigquery": "BIGQUERY_EMULATOR_HOST",
     "firestore": "FIRESTORE_EMULATOR_HOST",
     "pubsub": "PUBSUB_EMULATOR_HOST",
+    "storage": "STORAGE_EMULATOR_HOST",
 }
+#: The services whose stand-ins answer HTTP requests. The others answer gRPC calls.
+_HTTP_SERVICES = ("bigquery", "storage")
 
 #: What each stand-in does not reproduce. The summary of a test run prints this.
 _LIMITS: Mapping[tuple[str, str], tuple[str, ...]] = {
@@ -46,6 +49,7 @@ _LIMITS: Mapping[tuple[str, str], tuple[str, ...]] = {
         "permissions, quotas, subscription filters and retry back-off",
         "the forwarding of messages to a subscription's dead-letter topic",
     ),
+    ("storage", "package"): ("permissions, signed URLs and the lifecycle rules of buckets",),
 }
 
 
@@ -68,7 +72,7 @@ class StandIn:
 
     @property
     def environment(self) -> dict[str, str]:
-        scheme = "http://" if self.service == "bigquery" else ""
+        scheme = "http://" if self.service in _HTTP_SERVICES else ""
         return {VARIABLES[self.service]: scheme + self.address}
 
     @property
@@ -92,7 +96,7 @@ class StandIn:
 
 
 def start(service: str) -> StandIn:
-    """Start the stand-in for `bigquery`, `firestore` or `pubsub` and wait until it answers.
+    """Start the stand-in for a service of VARIABLES and wait until it answers.
 
     Raises:
         InstallError: the package could not be installed.
@@ -144,6 +148,9 @@ def _recipe(service: str, port: int) -> _Recipe:
     if service == "firestore":
         command, folder = install.firestore()
         return _Recipe("package", [*command, str(port)], folder=folder)
+    if service == "storage":
+        options = ["--host", "127.0.0.1", "--port", str(port), "--in-memory"]
+        return _Recipe("package", [*install.storage(), "start", *options])
     return _Recipe("package", [*install.pubsub(), str(port)])
 
 
@@ -174,7 +181,7 @@ def _cloud_sdk() -> Path | None:
 
 
 def _wait(standin: StandIn, process: subprocess.Popen[bytes], log: Path) -> None:
-    answers = _answers_http if standin.service == "bigquery" else _answers_grpc
+    answers = _answers_http if standin.service in _HTTP_SERVICES else _answers_grpc
     if not wait_until(lambda: answers(standin.address), process):
         raise StartError(
             f"the stand-in for {standin.service} ({standin.kind}) does not answer at "
@@ -185,7 +192,7 @@ def _wait(standin: StandIn, process: subprocess.Popen[bytes], log: Path) -> None
 def _answers_http(address: str) -> bool:
     connection = http.client.HTTPConnection(address, timeout=2)
     try:
-        connection.request("GET", "/bigquery/v2/projects/ready/datasets")
+        connection.request("GET", "/")
         return connection.getresponse().status < 500
     except OSError:
         return False

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from google.auth.credentials import AnonymousCredentials
-from google.cloud import bigquery, firestore
+from google.cloud import bigquery, firestore, storage
 from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
 
 from nba_predictions_tests.standins import StandIn, install, start
@@ -63,6 +63,15 @@ def test_pubsub_answers_the_real_client(
     assert [received.message.data for received in pulled.received_messages] == [b"hello"]
 
 
+def test_cloud_storage_answers_the_real_client(
+    storage_standin: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(storage_standin, monkeypatch)
+    bucket = storage.Client(project="test-project").create_bucket("standins")
+    bucket.blob("one").upload_from_string(b"hello")
+    assert bucket.blob("one").download_as_bytes() == b"hello"
+
+
 def test_stop_ends_a_stand_in_with_all_its_processes() -> None:
     standin = start("pubsub")
     assert is_open(standin.address)
@@ -102,7 +111,9 @@ def test_a_failed_installation_reports_the_cause(
     assert not (tmp_path / "pubsub" / "installed").exists()
 
 
-def test_the_launcher_runs_a_command_with_all_stand_ins_and_returns_its_exit_code() -> None:
+def test_the_launcher_runs_a_command_with_the_stand_ins_of_a_night_and_returns_its_exit_code() -> (
+    None
+):
     code = (
         "import os, sys;"
         f"sys.exit(40 + sum(name in os.environ for name in {sorted(VARIABLES.values())}))"
