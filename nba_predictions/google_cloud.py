@@ -1,4 +1,4 @@
-"""What the Google Cloud adapters share: which errors pass, and how long they are endured."""
+"""Clients and retries that all Google Cloud adapters share."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from nba_predictions.domain.errors import CloudAccessError, SettingsError
 
-#: How long one call may take, and how long it is tried again.
+#: The time limit of one call, and of all its retries, in seconds.
 CALL_SECONDS = 15.0
 PERSIST_SECONDS = 60.0
-#: For a call of a client that has retries of its own: only `persist` tries again, because only the
-#: adapter can tell what an error means.
+#: The arguments that turn off the retries of a client. Only `persist` retries, because only the
+#: adapter knows the meaning of an error.
 ONCE: dict[str, Any] = {"retry": None, "timeout": CALL_SECONDS}
 
 T = TypeVar("T")
@@ -32,33 +32,36 @@ _TRANSIENT = (
     exceptions.ServiceUnavailable,
     exceptions.TooManyRequests,
     exceptions.Unknown,
-    # Of the connection itself, by whichever layer noticed.
+    # Errors of the connection, from different layers.
     ConnectionError,
     TransportError,
     requests.exceptions.ChunkedEncodingError,
     requests.exceptions.ConnectionError,
     requests.exceptions.Timeout,
 )
-#: BigQuery's words, in a 403, for "not so fast".
-_TOO_FAST = frozenset({"rateLimitExceeded", "jobRateLimitExceeded"})
+#: The reasons that BigQuery gives in a 403 for a rate limit.
+_RATE_LIMITS = frozenset({"rateLimitExceeded", "jobRateLimitExceeded"})
 
 
 def is_transient(error: BaseException) -> bool:
-    """Return whether the same call may succeed later. Whether it was applied is not known."""
+    """Return whether the same call may succeed later. It may have been applied already."""
     if isinstance(error, exceptions.Forbidden):
-        return any(detail.get("reason") in _TOO_FAST for detail in error.errors)
+        return any(detail.get("reason") in _RATE_LIMITS for detail in error.errors)
     return isinstance(error, _TRANSIENT)
 
 
 def persist(call: Callable[[], T], *, seconds: float | None = None) -> T:
-    """Make a call until it succeeds, with backoff and jitter, for so many seconds
-    (PERSIST_SECONDS).
+    """Retry a call until it succeeds, with exponential backoff and jitter.
 
-    The call may be applied more than once: only what can bear that goes through here.
+    The call may be applied more than once, so it must be idempotent.
+
+    Args:
+        call: the call.
+        seconds: the time limit of all attempts, by default PERSIST_SECONDS.
 
     Raises:
-        CloudAccessError: the credentials are not accepted, or not allowed to do this.
-        GoogleAPICallError: the last error when time is up, or at once one that does not pass.
+        CloudAccessError: the credentials are not accepted, or lack a permission.
+        GoogleAPICallError: the last error at the time limit, or a permanent error at once.
     """
     attempts = Retrying(
         retry=retry_if_exception(is_transient),
@@ -76,16 +79,16 @@ def persist(call: Callable[[], T], *, seconds: float | None = None) -> T:
         ) from error
 
 
-def connect(make: Callable[[], T]) -> T:
-    """Make a client with Application Default Credentials.
+def connect(create: Callable[[], T]) -> T:
+    """Create a client with Application Default Credentials.
 
     Raises:
-        SettingsError: there are none.
+        SettingsError: no credentials were found.
     """
     try:
-        return make()
+        return create()
     except DefaultCredentialsError as error:
         raise SettingsError(
-            "no Application Default Credentials were found: run `gcloud auth application-default "
-            "login`, or let the machine's service account be used"
+            "no Application Default Credentials were found; run `gcloud auth application-default "
+            "login`, or attach a service account to the machine"
         ) from error

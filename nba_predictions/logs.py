@@ -1,7 +1,7 @@
-"""Structured logs: one JSON object per line on stdout, from every process that does work.
+"""Structured logs: one JSON object per line on stdout.
 
-The field names are those of Cloud Logging. The handler belongs to the package's own logger, so no
-server's, framework's or image's logging set-up can swallow or reformat a line.
+The field names are those of Cloud Logging. The package's own logger has its own handler, so the
+logging configuration of a server or framework does not drop or reformat lines.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _configuring = threading.Lock()
 
 
 class JsonFormatter(logging.Formatter):
-    """`severity`, `message`, `time`, `event`, and whatever fields the line was logged with."""
+    """Formats a record as JSON: `severity`, `message`, `time`, and the fields of the record."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -32,39 +32,39 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        # Plain ASCII, so that no encoding of stdout can refuse a name and lose its line.
+        # ASCII can be written in every encoding of stdout.
         return json.dumps(line, default=str)
 
 
 class _StdoutHandler(logging.Handler):
-    """Writes to whatever sys.stdout is when a line is logged: Dagster redirects it per step."""
+    """Writes to the current sys.stdout, which Dagster redirects for each step."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            # One write per line: lines of several threads must not run into each other.
+            # A single write, because threads must not interleave within a line.
             sys.stdout.write(self.format(record) + "\n")
             sys.stdout.flush()
         except Exception:
-            # As logging's own handlers do: a line that cannot be written must not stop a night.
+            # A line that cannot be written must not stop a night. Other handlers do the same.
             self.handleError(record)
 
 
 def configure() -> logging.Logger:
-    """Return the package's logger, with its one handler on stdout at INFO."""
+    """Return the logger of the package, with a handler on stdout and the level INFO."""
     logger = logging.getLogger(LOGGER_NAME)
     with _configuring:
         if not any(isinstance(h, _StdoutHandler) for h in logger.handlers):
             handler = _StdoutHandler()
             handler.setFormatter(JsonFormatter())
             logger.addHandler(handler)
-    # logging.config.dictConfig disables loggers that it does not know.
+    # logging.config.dictConfig disables unknown loggers.
     logger.disabled = False
     logger.setLevel(logging.INFO)
-    # Passing lines on to the root logger would print them a second time, in another shape.
+    # The root logger would print each line again, in another format.
     logger.propagate = False
     return logger
 
 
 def milestone(event: str, message: str, *, severity: int = logging.INFO, **fields: object) -> None:
-    """Log one milestone of a night. `fields` are batch_id, game_date, player_lookup, counts..."""
+    """Log one milestone of a night. `fields` has further values, for example counts."""
     configure().log(severity, message, extra={_FIELDS: {"event": event, **fields}})

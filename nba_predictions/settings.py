@@ -27,7 +27,7 @@ from pydantic_settings import (
 from nba_predictions.domain.batches.batch import DEFAULT_COMPLETION_THRESHOLD
 from nba_predictions.domain.errors import SettingsError
 from nba_predictions.domain.messages.completion import TOPIC
-from nba_predictions.domain.policies.input_gates import GATES, Bars
+from nba_predictions.domain.policies.input_gates import GATES, GateThresholds
 
 PREFIX = "NBA_PREDICTIONS_"
 #: Variables of the test suite.
@@ -166,19 +166,19 @@ class Settings(BaseSettings):
         default_text="`injury_report_is_there`",
     )
     min_line_share: Annotated[float, Field(ge=0, le=1)] = _setting(
-        Bars.min_line_share,
+        GateThresholds.min_line_share,
         "The share of the players to predict that must have a line. `0`: lines are not needed.",
         accepts="a share from 0 to 1",
         example="0.35",
     )
     max_line_age_days: Annotated[int, Field(ge=0, le=30)] = _setting(
-        Bars.max_line_age_days,
+        GateThresholds.max_line_age_days,
         "The maximum age of the newest line of a game, in days.",
         accepts="a whole number of days from 0 to 30",
         example="1",
     )
     max_games_missing: Annotated[int, Field(ge=0, le=100)] = _setting(
-        Bars.max_games_missing,
+        GateThresholds.max_games_missing,
         "The number of games of the previous seven days whose box scores may be missing. One may "
         "be postponed.",
         accepts="a whole number of games from 0 to 100",
@@ -312,9 +312,9 @@ class Settings(BaseSettings):
         )
 
     @property
-    def bars(self) -> Bars:
+    def gate_thresholds(self) -> GateThresholds:
         """The thresholds of the gates."""
-        return Bars(self.min_line_share, self.max_line_age_days, self.max_games_missing)
+        return GateThresholds(self.min_line_share, self.max_line_age_days, self.max_games_missing)
 
 
 def _variable(field: str) -> str:

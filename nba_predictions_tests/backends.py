@@ -78,7 +78,7 @@ def google_cloud_warehouse(
 
         def run(sql: str, table: Table) -> Any:
             client = warehouse.client
-            return client.query_and_wait(sql.format(f"`{warehouse.where(table)}`"))
+            return client.query_and_wait(sql.format(f"`{warehouse.full_name(table)}`"))
 
         def rows(table: Table) -> list[dict[str, Any]]:
             found = run("SELECT * FROM {}", table).to_arrow()

@@ -1,4 +1,4 @@
-"""Small, valid things of the domain, to be bent by tests: a night of three players in two games."""
+"""Small valid objects of the domain, which tests modify: a night with three players."""
 
 from __future__ import annotations
 

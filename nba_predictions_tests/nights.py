@@ -218,7 +218,7 @@ def cloud_scene(
     def read_table(parts: Parts) -> Any:
         target: Any = parts.warehouse
         client = target.client
-        found = client.query_and_wait(f"SELECT * FROM `{target.where(PREDICTIONS)}`")
+        found = client.query_and_wait(f"SELECT * FROM `{target.full_name(PREDICTIONS)}`")
         return exact(found.to_arrow(create_bqstorage_client=False), PREDICTIONS)
 
     def read_messages() -> list[CompletionMessage]:

@@ -1,4 +1,4 @@
-"""What all servers that tests start have in common: a free port, a keeper, a log, an end."""
+"""Start and stop the servers of the tests: free ports, process groups and logs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nba_predictions_tests.standins import install
 
 
 def free_port() -> int:
-    """Return a port of this machine on which nobody listens."""
+    """Return a free local port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -28,9 +28,10 @@ def start_kept(
     folder: Path | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a server that ends when this process does, with its output in `log`.
+    """Start a server that ends with this process, with its output in `log`.
 
-    It has a session of its own: it is stopped as a whole, and no key of a terminal reaches it.
+    It runs in a new session, so it is stopped with all its child processes, and keys of the
+    terminal do not reach it.
     """
     with log.open("wb") as output:
         return subprocess.Popen(
@@ -45,7 +46,7 @@ def start_kept(
 
 
 def kill_kept(process: subprocess.Popen[bytes]) -> None:
-    """Kill the keeper, its command, and whatever that started: they are one process group."""
+    """Kill the keeper, its command and all child processes. They are one process group."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.communicate()

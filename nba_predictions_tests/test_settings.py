@@ -9,7 +9,7 @@ import pytest
 
 from nba_predictions.domain.batches.batch import DEFAULT_COMPLETION_THRESHOLD
 from nba_predictions.domain.errors import SettingsError
-from nba_predictions.domain.policies.input_gates import Bars
+from nba_predictions.domain.policies.input_gates import GateThresholds
 from nba_predictions.settings import GoogleCloud, Settings
 
 HERE = Path(__file__).resolve().parent
@@ -40,7 +40,7 @@ def test_every_setting_has_a_default(tmp_path: Path, monkeypatch: pytest.MonkeyP
         "gcp_database": "(default)",
         "gcp_topic": "nba-phase5-predictions-complete-simulated",
     }
-    assert settings.bars == Bars()
+    assert settings.gate_thresholds == GateThresholds()
     assert settings.gcp is None
 
 
@@ -235,8 +235,8 @@ def test_bars_and_gates_are_read() -> None:
     )
     assert settings.gates == "warn"
     assert settings.gates_only_warn == {"lines_are_fresh", "no_game_is_missing"}
-    assert settings.bars == Bars(0.0, 0, 3)
-    assert not settings.bars.lines_wanted
+    assert settings.gate_thresholds == GateThresholds(0.0, 0, 3)
+    assert not settings.gate_thresholds.lines_wanted
     none = Settings.from_environment({"NBA_PREDICTIONS_GATES_ONLY_WARN": "none"})
     assert none.gates_only_warn == frozenset()
 

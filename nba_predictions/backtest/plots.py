@@ -17,7 +17,7 @@ def reliability(table: pl.DataFrame, title: str) -> bytes:
         title: the title of the plot.
     """
     figure, (axes,) = drawing.figure(6.0, 6.0)
-    axes.plot((0, 1), (0, 1), color=drawing.GREY, linestyle="--", linewidth=1, label="perfect")
+    axes.plot((0, 1), (0, 1), color=drawing.GRAY, linestyle="--", linewidth=1, label="perfect")
     for name, part, (color, mark) in _by(table, "system"):
         axes.errorbar(
             part["forecast"].to_list(),
@@ -79,7 +79,7 @@ def rolling_errors(
     for panel, (name, part, (color, _)) in zip(panels, parts, strict=False):
         low, high = bands.get(name, (None, None))
         if low is not None and high is not None:
-            panel.axhspan(low, high, color=drawing.GREY, alpha=0.2, linewidth=0)
+            panel.axhspan(low, high, color=drawing.GRAY, alpha=0.2, linewidth=0)
         panel.plot(part["game_date"].to_list(), part["error"].to_list(), color=color, linewidth=1.2)
         panel.set_title(name)
         panel.tick_params(axis="x", rotation=45, labelsize=7)

@@ -82,7 +82,7 @@ def no_designated_homes() -> pl.DataFrame:
     )
 
 
-def normalise_game_logs(
+def normalize_game_logs(
     tables: Sequence[RawTable], designated_homes: DesignatedHomes = no_designated_homes
 ) -> Parsed:
     """Return all tables as one frame of GAME_LOGS, oldest first.

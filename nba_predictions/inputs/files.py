@@ -16,28 +16,28 @@ import polars as pl
 
 from nba_predictions.domain.errors import SourceDataError
 from nba_predictions.inputs import box_scores, markets
-from nba_predictions.inputs.box_scores import no_designated_homes, normalise_game_logs
+from nba_predictions.inputs.box_scores import no_designated_homes, normalize_game_logs
 from nba_predictions.inputs.parsing import FILE, ROW, Parsed, RawTable, conform
 from nba_predictions.inputs.port import INJURIES, PROP_LINES, SCHEDULE, Provenance
 from nba_predictions.inputs.reading import find_tables, oldest_date, read_table
 from nba_predictions.inputs.row_rules import reject_second_game
 
-_Normaliser = Callable[[Sequence[RawTable]], Parsed]
-_KINDS: dict[str, tuple[_Normaliser, tuple[str, ...]]] = {
+_Normalizer = Callable[[Sequence[RawTable]], Parsed]
+_KINDS: dict[str, tuple[_Normalizer, tuple[str, ...]]] = {
     "player_game_logs": (
-        box_scores.normalise_game_logs,
+        box_scores.normalize_game_logs,
         (*box_scores.REQUIRED, *box_scores.OPTIONAL),
     ),
     "points_lines": (
-        markets.normalise_lines,
+        markets.normalize_lines,
         (*markets.LINES_REQUIRED, *markets.LINES_OPTIONAL),
     ),
     "schedule": (
-        markets.normalise_schedule,
+        markets.normalize_schedule,
         (*markets.SCHEDULE_REQUIRED, *markets.SCHEDULE_OPTIONAL),
     ),
     "injuries": (
-        markets.normalise_injuries,
+        markets.normalize_injuries,
         (*markets.INJURIES_REQUIRED, *markets.INJURIES_OPTIONAL),
     ),
 }
@@ -168,12 +168,12 @@ class FilesSource:
         """Return the parsed files of one kind; None if no file exists."""
         with self._lock:
             if kind not in self._parsed:
-                normalise, columns = _KINDS[kind]
+                normalize, columns = _KINDS[kind]
                 tables = [read_table(p, columns) for p in find_tables(self.folder, kind)]
                 if tables and kind == "player_game_logs":
-                    self._parsed[kind] = normalise_game_logs(tables, self._designated_homes)
+                    self._parsed[kind] = normalize_game_logs(tables, self._designated_homes)
                 else:
-                    self._parsed[kind] = normalise(tables) if tables else None
+                    self._parsed[kind] = normalize(tables) if tables else None
             return self._parsed[kind]
 
     def _designated_homes(self) -> pl.DataFrame:

@@ -1,6 +1,6 @@
-"""Points lines, schedules and injury reports, brought to PROP_LINES, SCHEDULE and INJURIES.
+"""Parse lines, schedules and injury reports into PROP_LINES, SCHEDULE and INJURIES.
 
-Files and the simulated league pass through here alike.
+The file source and the simulated league both use this module.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ SCHEDULE_OPTIONAL = ("tipoff", "commence_time")
 INJURIES_REQUIRED = ("player", "status")
 INJURIES_OPTIONAL = ("game_date", "reason")
 
-#: PROP_LINES, and what the lines tell of the games.
+#: PROP_LINES, and the game and tip-off that the lines contain.
 LINES_AND_GAMES = {
     **PROP_LINES,
     "game_id": pl.String,
@@ -57,10 +57,10 @@ LINES_AND_GAMES = {
     ROW: pl.Int64,
 }
 
-#: From this price on, up or down, a quote is a placeholder that nobody can bet on.
+#: A price of at least this size, positive or negative, is a placeholder and cannot be bet on.
 SENTINEL_PRICE = 10_000
-#: Fantasy operators, by their names' letters and digits: what they quote is a game's threshold,
-#: paid as part of a slip, not a line with a price.
+#: The names of fantasy operators, reduced to letters and digits. They quote a threshold that is
+#: part of a slip, and not a line with a price.
 DFS_BOOKS = frozenset(
     {
         *("prizepicks", "underdog", "underdogfantasy", "sleeper", "sleeperfantasy"),
@@ -71,20 +71,22 @@ DFS_BOOKS = frozenset(
 
 _HIGHEST_LINE = 200
 _SNAP_FORMAT = "%m_%d_%Y"
-_TEAM_MEND = "write the full name as in Los Angeles Lakers, or the abbreviation as in LAL"
-_TIME_MEND = "write UTC as in 2025-01-11T00:10:00Z, or with the offset"
-_DATE_MEND = "write the day of the game in US Eastern time, as in 2025-01-10"
+_TEAM_FIX = "write the full name, as in Los Angeles Lakers, or the abbreviation, as in LAL"
+_TIME_FIX = "write the time in UTC, as in 2025-01-11T00:10:00Z, or with its UTC offset"
+_SNAP_FIX = "the UTC date of the quote, as in 01_10_2025"
+_DATE_FIX = "write the day of the game in US Eastern time, as in 2025-01-10"
 
 
-def normalise_lines(tables: Sequence[RawTable]) -> Parsed:
+def normalize_lines(tables: Sequence[RawTable]) -> Parsed:
     """Return all tables as one frame of LINES_AND_GAMES.
 
-    The game_date is the day of `commence_time` in US Eastern time or, without one, the day in
-    `snap`. Notes count what is left out: `lines_other_markets`, `lines_price_sentinel`,
-    `lines_after_tipoff` (quoted on a later UTC day than the tip-off's) and identical rows.
+    The game_date is the date of `commence_time` in US Eastern time or, if it is empty, the date in
+    `snap`. The notes count the omitted rows: `lines_other_markets`, `lines_price_sentinel`,
+    `lines_after_tipoff` (quoted on a later UTC date than that of the tip-off) and
+    `duplicate_rows_collapsed`.
 
     Raises:
-        SourceDataError: a cell cannot be trusted, or a row has neither of the two times.
+        SourceDataError: a cell is invalid, or a row has neither of the two times.
     """
     parts = [_typed_lines(table) for table in tables]
     rows = pl.concat([rows for rows, _ in parts])
@@ -122,8 +124,8 @@ def _typed_lines(table: RawTable) -> tuple[pl.DataFrame, dict[str, int]]:
             table.name,
             f"1 to {table.frame.height}",
             "commence_time",
-            "is missing, and so is snap: the lines have no date",
-            f"add commence_time ({_TIME_MEND}) or snap (the quote's UTC day as in 01_10_2025)",
+            "is missing, and so is snap, so the lines have no date",
+            f"add commence_time ({_TIME_FIX}) or snap ({_SNAP_FIX})",
         )
     raw = table.with_row_numbers()
     for column in LINES_OPTIONAL:
@@ -136,7 +138,7 @@ def _typed_lines(table: RawTable) -> tuple[pl.DataFrame, dict[str, int]]:
         "price",
         whole(known, "price", -(10**9), 10**9),
         "a price",
-        "write American odds as in -110 or 105, or nothing",
+        "write American odds, as in -110 or 105, or leave it empty",
         optional=True,
     )
     prices = parse(known, {"price": price})["price"]
@@ -166,7 +168,10 @@ def _parse_lines(raw: pl.DataFrame) -> pl.DataFrame:
         ),
         "book": Cell("bookmaker", text(raw, "bookmaker"), "a name", "write the book's name"),
         "side": Cell(
-            "side", pl.when(side.is_in(["Over", "Under"])).then(side), "a side", "Over or Under"
+            "side",
+            pl.when(side.is_in(["Over", "Under"])).then(side),
+            "a side",
+            "write Over or Under",
         ),
         "line": Cell(
             "line",
@@ -174,23 +179,23 @@ def _parse_lines(raw: pl.DataFrame) -> pl.DataFrame:
             .then(line)
             .cast(pl.Decimal(5, 1)),
             f"a line (a multiple of 0.5 above 0, at most {_HIGHEST_LINE})",
-            "write the line as the book has it, as in 24.5, or take the row out",
+            "write the line of the book, as in 24.5, or remove the row",
         ),
         "price": Cell("price", whole(raw, "price", -(10**9), 10**9), "a price", "", optional=True),
-        "home_team": Cell("home_team", text(raw, "home_team"), "a team", _TEAM_MEND),
-        "away_team": Cell("away_team", text(raw, "away_team"), "a team", _TEAM_MEND),
+        "home_team": Cell("home_team", text(raw, "home_team"), "a team", _TEAM_FIX),
+        "away_team": Cell("away_team", text(raw, "away_team"), "a team", _TEAM_FIX),
         "tipoff": Cell(
             "commence_time",
             moment(raw, "commence_time"),
             "a time with a time zone",
-            _TIME_MEND,
+            _TIME_FIX,
             optional=True,
         ),
         "quoted_on": Cell(
             "snap",
             calendar_date(raw, "snap", [_SNAP_FORMAT]),
             "a day",
-            "write the quote's UTC day as in 01_10_2025",
+            f"write {_SNAP_FIX}",
             optional=True,
         ),
     }
@@ -207,20 +212,20 @@ def _parse_lines(raw: pl.DataFrame) -> pl.DataFrame:
 
 
 def _reject_impossible_lines(rows: pl.DataFrame) -> None:
-    """Refuse prices that do not exist, and lines without a date."""
+    """Raise SourceDataError for impossible prices, and for lines without a date."""
     reject(
         rows,
         pl.col("price").abs() < 100,
         "price",
         pl.format("{} is no American price", "price"),
-        "write odds of at most -100 or at least 100; decimal odds have to be converted",
+        "write odds of at most -100 or at least 100, and convert decimal odds",
     )
     reject(
         rows,
         pl.col("tipoff").is_null() & pl.col("quoted_on").is_null(),
         "commence_time",
-        pl.lit("is empty, and so is snap: the line has no date"),
-        f"fill in commence_time ({_TIME_MEND}) or snap (the quote's UTC day as in 01_10_2025)",
+        pl.lit("is empty, and so is snap, so the line has no date"),
+        f"fill in commence_time ({_TIME_FIX}) or snap ({_SNAP_FIX})",
     )
 
 
@@ -229,19 +234,21 @@ def _eastern_date(column: str) -> pl.Expr:
 
 
 def _with_teams(rows: pl.DataFrame) -> pl.DataFrame:
-    """Bring both teams to their abbreviations."""
+    """Replace the names of both teams by their abbreviations."""
     for column in ("away_team", "home_team"):
-        rows = with_mapped(rows, [column], "__team", team_abbreviation, (column, _TEAM_MEND))
+        rows = with_mapped(rows, [column], "__team", team_abbreviation, (column, _TEAM_FIX))
         rows = rows.with_columns(pl.col("__team").alias(column)).drop("__team")
     return rows
 
 
-def normalise_schedule(tables: Sequence[RawTable]) -> Parsed:
-    """Return all tables as one frame of SCHEDULE; identical rows once, the note counts them.
+def normalize_schedule(tables: Sequence[RawTable]) -> Parsed:
+    """Return all tables as one frame of SCHEDULE.
+
+    Identical rows are kept once. The note `duplicate_rows_collapsed` counts the others.
 
     Raises:
-        SourceDataError: a cell cannot be trusted, a tip-off is on another day than its game_date,
-            or a team has two games on a date.
+        SourceDataError: a cell is invalid, a tip-off is not on its game_date, or a team has two
+            games on a date.
     """
     rows = pl.concat([_typed_games(table) for table in tables])
     reject(
@@ -249,10 +256,10 @@ def normalise_schedule(tables: Sequence[RawTable]) -> Parsed:
         _eastern_date("tipoff") != pl.col("game_date"),
         "tipoff",
         pl.format("{} is not on {} in US Eastern time", "tipoff", "game_date"),
-        "correct the time, which is UTC, or the date, which is Eastern",
+        "correct the time (UTC) or the date (US Eastern)",
     )
     rows = with_game_id(_with_teams(rows), "home_team")
-    rows, collapsed = collapse_duplicates(rows, ("game_id",), _two_tipoffs)
+    rows, collapsed = collapse_duplicates(rows, ("game_id",), _tipoff_error)
     reject_second_game(rows, "home_team")
     frame = conform(rows, SCHEDULE).sort("game_date", "tipoff", "game_id")
     return Parsed(frame, {"duplicate_rows_collapsed": collapsed})
@@ -262,45 +269,45 @@ def _typed_games(table: RawTable) -> pl.DataFrame:
     require_columns(table, SCHEDULE_REQUIRED)
     raw = table.with_row_numbers()
     cells = {
-        "game_date": Cell("game_date", calendar_date(raw, "game_date"), "a date", _DATE_MEND),
-        "away_team": Cell("away_team", text(raw, "away_team"), "a team", _TEAM_MEND),
-        "home_team": Cell("home_team", text(raw, "home_team"), "a team", _TEAM_MEND),
+        "game_date": Cell("game_date", calendar_date(raw, "game_date"), "a date", _DATE_FIX),
+        "away_team": Cell("away_team", text(raw, "away_team"), "a team", _TEAM_FIX),
+        "home_team": Cell("home_team", text(raw, "home_team"), "a team", _TEAM_FIX),
     }
     column = next((c for c in SCHEDULE_OPTIONAL if c in raw.columns), None)
     if column is not None:
         cells["tipoff"] = Cell(
-            column, moment(raw, column), "a time with a time zone", _TIME_MEND, optional=True
+            column, moment(raw, column), "a time with a time zone", _TIME_FIX, optional=True
         )
         return parse(raw, cells)
     unknown = pl.lit(None, pl.Datetime("us", "UTC")).alias("tipoff")
     return parse(raw, cells).with_columns(unknown)
 
 
-def _two_tipoffs(first: dict[str, Any], second: dict[str, Any]) -> SourceDataError:
+def _tipoff_error(first: dict[str, Any], second: dict[str, Any]) -> SourceDataError:
     return cell_error(
         second[FILE],
         second[ROW],
         "tipoff",
         f"{second['game_id']} is also in {first[FILE]}, row {first[ROW]}, with the tip-off "
         f"{first['tipoff']} instead of {second['tipoff']}",
-        "keep the right one",
+        "keep the correct row",
     )
 
 
-def normalise_injuries(tables: Sequence[RawTable]) -> Parsed:
+def normalize_injuries(tables: Sequence[RawTable]) -> Parsed:
     """Return all tables as one frame of INJURIES.
 
-    `game_date` is null in rows that state none: they hold for whatever date is asked for.
+    `game_date` is null in rows without a date. They apply to every date.
 
     Raises:
-        SourceDataError: a cell cannot be trusted, a status is not one of INJURY_STATUSES, or a
-            player has two of them for a date.
+        SourceDataError: a cell is invalid, a status is not one of INJURY_STATUSES, or a player has
+            two statuses for a date.
     """
     rows = with_lookup(pl.concat([_typed_injuries(table) for table in tables]), "player")
-    # A name spelled in two ways and two wordings of a reason are no contradiction.
+    # Different spellings of a name, or different wordings of a reason, are not a contradiction.
     reasons = rows.select("game_date", "player_lookup", "player_name", "reason")
     rows = rows.drop("player_name", "reason")
-    rows, collapsed = collapse_duplicates(rows, ("game_date", "player_lookup"), _two_statuses)
+    rows, collapsed = collapse_duplicates(rows, ("game_date", "player_lookup"), _status_error)
     rows = rows.join(
         reasons.unique(["game_date", "player_lookup"], keep="first", maintain_order=True),
         on=["game_date", "player_lookup"],
@@ -322,7 +329,7 @@ def _typed_injuries(table: RawTable) -> pl.DataFrame:
     known = ", ".join(INJURY_STATUSES)
     cells = {
         "game_date": Cell(
-            "game_date", calendar_date(raw, "game_date"), "a date", _DATE_MEND, optional=True
+            "game_date", calendar_date(raw, "game_date"), "a date", _DATE_FIX, optional=True
         ),
         "player_name": Cell("player", text(raw, "player"), "a name", "write the player's name"),
         "status": Cell(
@@ -332,13 +339,13 @@ def _typed_injuries(table: RawTable) -> pl.DataFrame:
             f"write one of {known}",
         ),
         "reason": Cell(
-            "reason", text(raw, "reason"), "text", "write words, or nothing", optional=True
+            "reason", text(raw, "reason"), "text", "write text, or leave it empty", optional=True
         ),
     }
     return parse(raw, cells)
 
 
-def _two_statuses(first: dict[str, Any], second: dict[str, Any]) -> SourceDataError:
+def _status_error(first: dict[str, Any], second: dict[str, Any]) -> SourceDataError:
     day = f"on {second['game_date']}" if second["game_date"] else "without a game_date"
     return cell_error(
         second[FILE],
@@ -346,5 +353,5 @@ def _two_statuses(first: dict[str, Any], second: dict[str, Any]) -> SourceDataEr
         "status",
         f"{second['player_lookup']} is {second['status']} {day}, but {first['status']} by "
         f"{first[FILE]}, row {first[ROW]}",
-        "keep the newest",
+        "keep the newest row",
     )

@@ -1,7 +1,7 @@
-"""What the pipeline asks of the outside world, and the frames in which it wants the answers.
+"""The port for input sources, and the schemas of the frames that they return.
 
-A source answers for one `game_date` (US Eastern). Everything it returns about the past is cut off
-before that date here, at the edge, so that nothing downstream can look ahead.
+A source is queried for one `game_date` in US Eastern time. It returns only history from before that
+date, so no later step can use information from the future.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ GAME_LOGS: dict[str, pl.DataType | type[pl.DataType]] = {
     "pf": pl.Int64,
 }
 
-#: One row per game of the date. `tipoff` is UTC, null where the source does not know it.
+#: One row per game of the date. `tipoff` is in UTC, and null if the source does not know it.
 SCHEDULE: dict[str, pl.DataType | type[pl.DataType]] = {
     "game_date": pl.Date,
     "game_id": pl.String,
@@ -49,8 +49,8 @@ SCHEDULE: dict[str, pl.DataType | type[pl.DataType]] = {
 }
 
 #: One row per player, market, book, side and quoted line. `market` is the name of a registered
-#: market; `line` is exact; `price` is American odds; `line_source` is "sportsbook" or "dfs";
-#: `quoted_on` orders one book's quotes, or is null.
+#: market, `line` is exact, `price` is in American odds, and `line_source` is "sportsbook" or "dfs".
+#: `quoted_on` is the date of the quote, or null.
 PROP_LINES: dict[str, pl.DataType | type[pl.DataType]] = {
     "game_date": pl.Date,
     "player_lookup": pl.String,
@@ -66,7 +66,7 @@ PROP_LINES: dict[str, pl.DataType | type[pl.DataType]] = {
     "quoted_on": pl.Date,
 }
 
-#: One row per player on the injury report; `status` is one of INJURY_STATUSES.
+#: One row per player on the injury report. `status` is one of INJURY_STATUSES.
 INJURIES: dict[str, pl.DataType | type[pl.DataType]] = {
     "game_date": pl.Date,
     "player_lookup": pl.String,
@@ -80,13 +80,13 @@ INJURY_STATUSES = ("OUT", "DOUBTFUL", "QUESTIONABLE", "PROBABLE", "AVAILABLE")
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a source can say of its own answers for a date, for the gates to judge them by.
+    """The origin and age of a source's data for a date. The gates evaluate it.
 
     Attributes:
-        schedule_is_given: the games come from a schedule. False when they were drawn from lines or
-            box scores: such a schedule cannot lack a game that those lack.
-        schedule_until: the last date that the schedule knows; None if it has no such end.
-        injuries_made_on: the Eastern day of the injury report; None if it is not known.
+        schedule_is_given: whether the games come from a schedule. Otherwise they are derived from
+            lines or box scores, and a game without them is missing.
+        schedule_until: the last date of the schedule; None if it has no end.
+        injuries_made_on: the date of the injury report in US Eastern time; None if it is unknown.
     """
 
     schedule_is_given: bool
@@ -95,30 +95,30 @@ class Provenance:
 
 
 class BoxScores(Protocol):
-    """Box scores of games that have been played."""
+    """Box scores of finished games."""
 
     def game_logs(self, before: date) -> pl.DataFrame:
-        """All rows (GAME_LOGS) of games played strictly before `before`, oldest first."""
+        """Return the rows (GAME_LOGS) of all games before the date `before`, oldest first."""
         ...
 
     def box_scores(self, game_date: date) -> pl.DataFrame:
-        """The rows (GAME_LOGS) of the games of `game_date`; empty while they are not known."""
+        """Return the rows (GAME_LOGS) of `game_date`, none while they are unknown."""
         ...
 
 
 class Schedule(Protocol):
-    """Which games are on."""
+    """The schedule of games."""
 
     def schedule(self, game_date: date) -> pl.DataFrame:
-        """The games (SCHEDULE) of `game_date`; empty on a date without games."""
+        """Return the games (SCHEDULE) of `game_date`, none on a date without games."""
         ...
 
 
 class Lines(Protocol):
-    """Points lines of the books."""
+    """The lines of the books."""
 
     def prop_lines(self, game_date: date) -> pl.DataFrame:
-        """The quotes (PROP_LINES) for `game_date`; empty where no book has any."""
+        """Return the quotes (PROP_LINES) for `game_date`, none if no book has any."""
         ...
 
 
@@ -126,24 +126,24 @@ class Injuries(Protocol):
     """The injury report."""
 
     def injuries(self, game_date: date) -> pl.DataFrame:
-        """The report (INJURIES) for `game_date`; empty where there is none."""
+        """Return the report (INJURIES) for `game_date`, no rows if there is none."""
         ...
 
 
 class LeagueSource(BoxScores, Schedule, Lines, Injuries, Protocol):
-    """One provider that answers all four questions, with a name for logs and metadata."""
+    """A source of all four inputs. Logs and metadata contain its name."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def first_date(self) -> date | None:
-        """The first date of the source, None if it cannot be found.
+        """The first date of the source, None if it is unknown.
 
-        It is read whenever the definitions are loaded, so it must be cheap and never raise.
+        Dagster reads it each time that it loads the definitions. It must be fast and not raise.
         """
         ...
 
     def provenance(self, game_date: date) -> Provenance:
-        """What is known of where the answers for `game_date` come from, and how old they are."""
+        """Return the origin and age of the data for `game_date`."""
         ...

@@ -1,8 +1,7 @@
-"""A league that does not exist, complete with schedule, injury report, lines and box scores.
+"""The source of a simulated league, with schedule, injury reports, lines and box scores.
 
-Everything follows from the seed: a season is generated whole, by arithmetic from the seed and its
-year, so that no answer depends on which others were asked for before. The frames are made in the
-layout of the input files and normalised by the same code as those.
+Each season is generated as a whole from the seed and its year. The result therefore does not depend
+on earlier calls. The frames have the layout of the input files, and the same code parses them.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ from nba_predictions.domain.errors import SettingsError
 from nba_predictions.domain.league.games import season_of
 from nba_predictions.domain.market import registered_markets
 from nba_predictions.inputs import simulated_games as games
-from nba_predictions.inputs.box_scores import normalise_game_logs
+from nba_predictions.inputs.box_scores import normalize_game_logs
 from nba_predictions.inputs.markets import (
-    normalise_injuries,
-    normalise_lines,
-    normalise_schedule,
+    normalize_injuries,
+    normalize_lines,
+    normalize_schedule,
 )
 from nba_predictions.inputs.parsing import Parsed, RawTable, conform
 from nba_predictions.inputs.port import (
@@ -44,23 +43,24 @@ from nba_predictions.inputs.simulated_frames import (
 
 
 class SimulatedLeague:
-    """Answers for the seasons 1996-97 to 2059-60 of a simulated league; before and after, nothing.
+    """A simulated league with the seasons 1996-97 to 2059-60. Other seasons have no games.
 
     Args:
-        seed: what everything follows from, not negative.
-        players_per_team: 8 to 20.
-        line_share: the share of a team's likely players (not reported OUT or DOUBTFUL) that the
-            books quote, in the order of expected points. On a full slate no player is reported,
-            so that with 1.0 all 30 * players_per_team players have lines.
-        seasons_of_history: how many earlier seasons `game_logs` gives beside the current one.
+        seed: the seed of all random numbers, not negative.
+        players_per_team: from 8 to 20.
+        line_share: the share of a team's likely players (not reported OUT or DOUBTFUL) that have
+            lines: those with the most expected points. On a full slate no player is on the injury
+            report, so with 1.0 all 30 * players_per_team players have lines.
+        seasons_of_history: the number of earlier seasons that `game_logs` returns in addition to
+            the current one.
 
     Raises:
-        SettingsError: an argument is out of its range.
+        SettingsError: an argument is outside its range.
     """
 
     name = "simulated"
-    #: The first day of the season 2024-25. The league has older seasons, but two are enough to try
-    #: out the pipeline, and each date is a partition in the UI.
+    #: The first day of the season 2024-25. The league has older seasons, but two are enough for a
+    #: demonstration, and each date is a partition in the UI.
     first_date: date | None = season_days(2024)[0][0]
 
     def __init__(
@@ -77,19 +77,19 @@ class SimulatedLeague:
             ("seasons_of_history", seasons_of_history, 0, 60),
         ):
             if not least <= value <= most:
-                raise SettingsError(f"{setting} is {value}; choose {least} to {most}")
+                raise SettingsError(f"{setting} is {value}; choose a value from {least} to {most}")
         self.seed = seed
         self.players_per_team = players_per_team
         self.line_share = line_share
         self.seasons_of_history = seasons_of_history
-        self._made: dict[tuple[str, int], Any] = {}
+        self._cache: dict[tuple[str, int], Any] = {}
         self._lock = threading.RLock()
 
     def game_logs(self, before: date) -> pl.DataFrame:
-        """All rows (GAME_LOGS) of games before `before`: of its season and those of the history."""
+        """Return the rows (GAME_LOGS) before `before`, of its season and the history."""
         year = _year(season_of(before))
         seasons = [
-            self._normalised_logs(y)
+            self._normalized_logs(y)
             for y in range(year - self.seasons_of_history, year + 1)
             if _exists(y)
         ]
@@ -98,43 +98,42 @@ class SimulatedLeague:
         return pl.concat(seasons).filter(pl.col("game_date") < before)
 
     def box_scores(self, game_date: date) -> pl.DataFrame:
-        """The rows (GAME_LOGS) of the games of `game_date`."""
-        return self._of_date(self._normalised_logs, game_date, GAME_LOGS)
+        """Return the rows (GAME_LOGS) of the games of `game_date`."""
+        return self._of_date(self._normalized_logs, game_date, GAME_LOGS)
 
     def schedule(self, game_date: date) -> pl.DataFrame:
-        """The games (SCHEDULE) of `game_date`; empty on days off and outside the season."""
-        return self._of_date(self._normalised_schedule, game_date, SCHEDULE)
+        """Return the games (SCHEDULE) of `game_date`, none on days off and outside the season."""
+        return self._of_date(self._normalized_schedule, game_date, SCHEDULE)
 
     def prop_lines(self, game_date: date) -> pl.DataFrame:
-        """The quotes (PROP_LINES) of both books for `game_date`."""
-        return self._of_date(self._normalised_lines, game_date, PROP_LINES)
+        """Return the quotes (PROP_LINES) of both books for `game_date`."""
+        return self._of_date(self._normalized_lines, game_date, PROP_LINES)
 
     def injuries(self, game_date: date) -> pl.DataFrame:
-        """The report (INJURIES) for `game_date`; who is OUT does not play."""
-        return self._of_date(self._normalised_injuries, game_date, INJURIES)
+        """Return the report (INJURIES) for `game_date`. Players who are OUT do not play."""
+        return self._of_date(self._normalized_injuries, game_date, INJURIES)
 
     def provenance(self, game_date: date) -> Provenance:
-        """The league's own schedule, without an end, and the report of the day."""
+        """Return the provenance: a schedule without an end, and an injury report of the date."""
         return Provenance(True, None, game_date)
 
     def league_game_log(self, season: str) -> pl.DataFrame:
-        """All player rows of a season in the columns of nba_api's `LeagueGameLog`.
+        """Return all player rows of a season with the columns of nba_api's `LeagueGameLog`.
 
         Raises:
-            ValueError: `season` is no season of the league.
+            ValueError: the league does not have the season.
         """
 
         def make(year: int) -> pl.DataFrame:
             outlook = self._outlook(year)
             return game_log_frame(year, outlook, games.play(self.seed, year, outlook))
 
-        return self._once("game_log", _existing_year(season), make)
+        return self._cached("game_log", _existing_year(season), make)
 
     def league_lines(self, season: str) -> pl.DataFrame:
-        """All quotes of a season in the layout of `points_lines` files.
+        """Return all quotes of a season in the layout of `points_lines` files.
 
-        The books quote every registered market whose statistic the simulation expects
-        (`Outlook.expected`).
+        The books quote every registered market whose statistic is in `Outlook.expected`.
         """
 
         def make(year: int) -> pl.DataFrame:
@@ -147,29 +146,29 @@ class SimulatedLeague:
                 if set(market.columns) <= set(outlook.expected)
             )
 
-        return self._once("lines", _existing_year(season), make)
+        return self._cached("lines", _existing_year(season), make)
 
     def league_schedule(self, season: str) -> pl.DataFrame:
-        """All games of a season in the layout of `schedule` files."""
+        """Return all games of a season in the layout of `schedule` files."""
 
         def make(year: int) -> pl.DataFrame:
             return schedule_frame(self._outlook(year).calendar)
 
-        return self._once("schedule", _existing_year(season), make)
+        return self._cached("schedule", _existing_year(season), make)
 
     def league_injuries(self, season: str) -> pl.DataFrame:
-        """All injury reports of a season in the layout of `injuries` files."""
+        """Return all injury reports of a season in the layout of `injuries` files."""
 
         def make(year: int) -> pl.DataFrame:
             return injuries_frame(self._outlook(year))
 
-        return self._once("injuries", _existing_year(season), make)
+        return self._cached("injuries", _existing_year(season), make)
 
-    def _once(self, what: str, year: int, make: Callable[[int], Any]) -> Any:
+    def _cached(self, what: str, year: int, make: Callable[[int], Any]) -> Any:
         with self._lock:
-            if (what, year) not in self._made:
-                self._made[what, year] = make(year)
-            return self._made[what, year]
+            if (what, year) not in self._cache:
+                self._cache[what, year] = make(year)
+            return self._cache[what, year]
 
     def _of_date(
         self, season: Callable[[int], pl.DataFrame], game_date: date, schema: dict[str, Any]
@@ -179,35 +178,35 @@ class SimulatedLeague:
             return pl.DataFrame(schema=schema)
         return season(year).filter(pl.col("game_date") == game_date)
 
-    def _normalised_logs(self, year: int) -> pl.DataFrame:
-        return self._normalised("logs", year, self.league_game_log, normalise_game_logs, GAME_LOGS)
+    def _normalized_logs(self, year: int) -> pl.DataFrame:
+        return self._normalized("logs", year, self.league_game_log, normalize_game_logs, GAME_LOGS)
 
-    def _normalised_schedule(self, year: int) -> pl.DataFrame:
+    def _normalized_schedule(self, year: int) -> pl.DataFrame:
         make = self.league_schedule
-        return self._normalised("games", year, make, normalise_schedule, SCHEDULE)
+        return self._normalized("games", year, make, normalize_schedule, SCHEDULE)
 
-    def _normalised_lines(self, year: int) -> pl.DataFrame:
-        return self._normalised("quotes", year, self.league_lines, normalise_lines, PROP_LINES)
+    def _normalized_lines(self, year: int) -> pl.DataFrame:
+        return self._normalized("quotes", year, self.league_lines, normalize_lines, PROP_LINES)
 
-    def _normalised_injuries(self, year: int) -> pl.DataFrame:
+    def _normalized_injuries(self, year: int) -> pl.DataFrame:
         make = self.league_injuries
-        return self._normalised("report", year, make, normalise_injuries, INJURIES)
+        return self._normalized("report", year, make, normalize_injuries, INJURIES)
 
-    def _normalised(
+    def _normalized(
         self,
         what: str,
         year: int,
         raw: Callable[[str], pl.DataFrame],
-        normalise: Callable[[Sequence[RawTable]], Parsed],
+        normalize: Callable[[Sequence[RawTable]], Parsed],
         schema: dict[str, Any],
     ) -> pl.DataFrame:
         season = season_name(year)
 
         def make(_: int) -> pl.DataFrame:
             table = RawTable(f"simulated {season}", raw(season))
-            return conform(normalise([table]).frame, schema)
+            return conform(normalize([table]).frame, schema)
 
-        frame: pl.DataFrame = self._once(f"normalised {what}", year, make)
+        frame: pl.DataFrame = self._cached(f"normalized {what}", year, make)
         return frame
 
     def _outlook(self, year: int) -> games.Outlook:
@@ -215,14 +214,14 @@ class SimulatedLeague:
             calendar = make_calendar(year, games.calendar_stream(self.seed, year))
             return games.make_outlook(self.seed, year, self.players_per_team, calendar)
 
-        outlook: games.Outlook = self._once("outlook", year, make)
+        outlook: games.Outlook = self._cached("outlook", year, make)
         return outlook
 
 
 def _year(season: str) -> int:
     """Return the year in which `season` begins."""
     if not re.fullmatch(r"\d{4}-\d{2}", season) or season_name(int(season[:4])) != season:
-        raise ValueError(f"{season!r} is no season; write it as in 2025-26")
+        raise ValueError(f"{season!r} is not a season; write it as in 2025-26")
     return int(season[:4])
 
 
@@ -230,7 +229,7 @@ def _existing_year(season: str) -> int:
     year = _year(season)
     if not _exists(year):
         first, last = season_name(games.FIRST_YEAR), season_name(games.LAST_YEAR)
-        raise ValueError(f"the simulated league has no season {season}; {first} to {last} it has")
+        raise ValueError(f"the simulated league has no season {season}, only {first} to {last}")
     return year
 
 

@@ -1,8 +1,8 @@
 """The calendar of the simulated league: 30 teams, 82 games each, 41 of them at home.
 
-The games come in 82 rounds; in a round every team plays once. A round takes two or three days, and
-the next begins the day after, so that no team ever plays twice on a day, an ordinary day has 5 to 9
-games, and back-to-backs happen. A round that takes a single day makes a full slate.
+A season has 82 rounds, and every team plays once per round. A round takes two or three days, and
+the next round begins on the following day. Therefore no team plays twice on a day, an ordinary day
+has 5 to 9 games, and some teams play on consecutive days. A round on a single day is a full slate.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ ROUNDS = 82
 
 Ints = NDArray[np.int64]
 _TUESDAY, _THURSDAY, _SUNDAY = 1, 3, 6
-_TWO_DAYS = (6, 7, 8, 9)  # games on the first of a round's two days
+_TWO_DAYS = (6, 7, 8, 9)  # numbers of games on the first day of a round with two days
 _THREE_DAYS = (5, 5, 5)
 
 
 @dataclass(frozen=True)
 class Calendar:
-    """The game days of a season and its 1,230 games in order: day (an index), teams, tip-off.
+    """The game days of a season, and its 1,230 games in order.
 
-    `tipoff` is the minute of the Eastern day.
+    `day` has the index of the day of each game. `tipoff` is the minute of the day in US Eastern
+    time.
     """
 
     days: tuple[date, ...]
@@ -41,9 +42,10 @@ class Calendar:
 def season_days(year: int) -> tuple[list[date], list[date]]:
     """Return the game days of the season that begins in `year`, and those with a full slate.
 
-    It lasts from the Tuesday of October 18 to 24 to the Sunday of April 9 to 15. Nobody plays on
-    Thanksgiving, December 24, and from the Friday before the third Sunday of February for six days.
-    Everybody plays on the second Tuesdays of December to March and on the last day.
+    The season begins on the Tuesday between October 18 and 24, and ends on the Sunday between April
+    9 and 15. There are no games on Thanksgiving, on December 24, and on the six days from the
+    Friday before the third Sunday of February. The slate is full on the second Tuesdays of December
+    to March and on the last day.
     """
     start = _weekday_from(date(year, 10, 18), _TUESDAY)
     end = _weekday_from(date(year + 1, 4, 9), _SUNDAY)
@@ -86,20 +88,20 @@ def _weekday_from(day: date, weekday: int) -> date:
 def _round_sizes(
     days: list[date], full: list[date], rng: np.random.Generator
 ) -> list[tuple[int, ...]]:
-    """Return for each round in order how many games each of its days has."""
+    """Return the number of games on each day of each round, in order."""
     bounds = [-1, *(days.index(day) for day in full)]
     lengths = [b - a - 1 for a, b in pairwise(bounds)]
-    # Rounds of two days fill a stretch of even length; an odd one needs a round of three.
+    # Rounds of two days fill an even number of days. An odd number needs a round of three days.
     long = [length % 2 for length in lengths]
     spare = len(days) - len(full) - 2 * (ROUNDS - len(full)) - sum(long)
     if spare < 0 or spare % 2:
-        raise AssertionError(f"{len(days)} days do not hold {ROUNDS} rounds")
+        raise AssertionError(f"{ROUNDS} rounds do not fit into {len(days)} days")
     for n in range(spare // 2):
         long[n % len(long)] += 2
     sizes: list[tuple[int, ...]] = []
     for length, threes in zip(lengths, long, strict=True):
         count = threes + (length - 3 * threes) // 2
-        # The first round after a full slate has two days, as most.
+        # The first round after a full slate always has two days.
         chosen = set((1 + rng.permutation(count - 1)[:threes]).tolist())
         for n in range(count):
             first = int(rng.choice(_TWO_DAYS))
@@ -109,9 +111,10 @@ def _round_sizes(
 
 
 def _rounds(rng: np.random.Generator) -> Ints:
-    """Return (82, 15, 2) away and home teams: everybody twice, home and away, and 24 a third time.
+    """Return the away and home teams of all games, with the shape (82, 15, 2).
 
-    The 29 rounds in which everybody meets everybody once come from the circle method
+    Each team plays every other team at home and away, and 24 of them a third time. In 29 rounds,
+    made with the circle method, each team meets every other team once
     (https://en.wikipedia.org/wiki/Round-robin_tournament#Circle_method).
     """
     teams = rng.permutation(TEAM_COUNT)
@@ -128,9 +131,10 @@ def _rounds(rng: np.random.Generator) -> Ints:
 
 
 def _balanced(one: Ints, two: Ints) -> list[Ints]:
-    """Turn the pairs of two rounds so that every team is once at home and once away.
+    """Order the pairs of two rounds so that every team plays once at home and once away.
 
-    Two rounds together are cycles of teams; walking round one, each team plays away at the next.
+    The pairs of both rounds form cycles of teams. Along a cycle, each team plays away against the
+    next one.
     """
     partner: list[dict[int, int]] = [
         {int(a): int(b) for pair in pairs for a, b in (pair, pair[::-1])} for pairs in (one, two)

@@ -1,4 +1,4 @@
-"""A simulated season as frames in the layout of the input files (`docs/input-files.md`)."""
+"""Convert a simulated season to frames in the layout of the input files (docs/input-files.md)."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ BOOKS = ("Simulated Book A", "Simulated Book B")
 _ABBREVIATIONS = np.array([abbreviation for abbreviation, _ in TEAMS])
 _TEAM_NAMES = np.array([name for _, name in TEAMS])
 _REASONS = ("Ankle sprain", "Knee soreness", "Illness", "Hamstring strain", "Back spasms")
-# A betting line is nearer to the median of the points, and their distribution is skew.
+# The mean minus the line. Lines are close to the median, and the distribution of points is skewed.
 _MEAN_ABOVE_LINE = 0.3
 _WHOLE_LINES = 0.3
 _MARGIN = 1.045
-# What one point between belief and line is worth in probability.
+# The change of the probability per point between the estimate and the line.
 _PER_POINT = 0.05
 _LOG_COLUMNS = (
     *("season", "SEASON_ID", "PLAYER_ID", "PLAYER_NAME", "TEAM_ID", "TEAM_ABBREVIATION"),
@@ -38,12 +38,12 @@ _LINE_COLUMNS = (
 
 
 def season_name(year: int) -> str:
-    """Return the season that begins in `year`: `2025-26`."""
+    """Return the name of the season that begins in `year`, for example `2025-26`."""
     return f"{year}-{(year + 1) % 100:02d}"
 
 
 def schedule_frame(calendar: Calendar) -> pl.DataFrame:
-    """Return all games of a season in the layout of `schedule` files, in the calendar's order."""
+    """Return all games of a season in the layout of `schedule` files, as in the calendar."""
     midnight = pl.col("game_date").cast(pl.Datetime("us"))
     tipoff = (midnight + pl.duration(minutes="minute")).dt.replace_time_zone(EASTERN.key)
     return pl.DataFrame(
@@ -119,8 +119,8 @@ def lines_frame(
 ) -> pl.DataFrame:
     """Return a season's quotes of one market in the layout of `points_lines` files.
 
-    The books know only the outlook, not the outcome of the games. They quote the same players in
-    all markets: those who are expected to score most.
+    The books know only the outlook and not the outcome of the games. In all markets they quote the
+    same players: those with the most expected points.
     """
     points = outlook.expected["points"]
     likely = ~np.isin(outlook.status, ("OUT", "DOUBTFUL"))
@@ -143,13 +143,13 @@ def lines_frame(
     )
     quotes = []
     for book in BOOKS:
-        belief = expected - _MEAN_ABOVE_LINE
-        belief = belief + rng.normal(size=len(row)) * (0.3 + 0.04 * expected)
-        line = np.maximum(np.floor(belief) + 0.5, 0.5)
+        estimate = expected - _MEAN_ABOVE_LINE
+        estimate = estimate + rng.normal(size=len(row)) * (0.3 + 0.04 * expected)
+        line = np.maximum(np.floor(estimate) + 0.5, 0.5)
         whole = rng.random(len(row)) < _WHOLE_LINES
         if book == BOOKS[1]:
-            line = np.where(whole & (belief > 1), np.rint(belief), line)
-        over = np.clip(0.5 + _PER_POINT * (belief - line), 0.42, 0.58)
+            line = np.where(whole & (estimate > 1), np.rint(estimate), line)
+        over = np.clip(0.5 + _PER_POINT * (estimate - line), 0.42, 0.58)
         for side, chance in (("Over", over), ("Under", 1 - over)):
             quotes.append(
                 common.with_columns(
@@ -157,7 +157,7 @@ def lines_frame(
                     pl.lit(side).alias("side"),
                     pl.Series("line", line),
                     pl.Series("price", _american(chance * _MARGIN)),
-                    # The second book spells names without accents, as many do.
+                    # The second book writes names without accents, like many real ones.
                     pl.Series("player", names if book == BOOKS[0] else _plain(names)),
                 )
             )
@@ -185,10 +185,10 @@ def _names(outlook: games.Outlook) -> np.ndarray[Any, np.dtype[np.str_]]:
 
 
 def _american(implied: games.Floats) -> games.Ints:
-    """Return American odds, in steps of 5, at which `implied` is the break-even probability."""
-    favourite = -100 * implied / (1 - implied)
-    outsider = 100 * (1 - implied) / implied
-    odds = np.where(implied >= 0.5, favourite, outsider)
+    """Return the American odds whose break-even probability is `implied`, in steps of 5."""
+    favorite = -100 * implied / (1 - implied)
+    underdog = 100 * (1 - implied) / implied
+    odds = np.where(implied >= 0.5, favorite, underdog)
     return (5 * np.rint(odds / 5)).astype(np.int64)
 
 

@@ -1,8 +1,8 @@
-"""Players and games of the simulated league: rosters, absences, what to expect, what happens.
+"""Generate players and games of the simulated league: rosters, absences, outlooks and box scores.
 
-Arrays called a grid have one row per team and game, the away teams of the 1,230 games before the
-home teams, and one column per roster place. What is expected of a game (`Outlook`) is made without
-the random numbers that decide it (`play`), so nothing made from an outlook can give them away.
+An array described as a grid has one row per team and game, first the away teams of the 1,230 games
+and then the home teams, and one column per roster place. The outlook of a game (`Outlook`) does not
+use the random numbers that decide its outcome (`play`), so it cannot reveal the outcome.
 """
 
 from __future__ import annotations
@@ -19,36 +19,36 @@ from nba_predictions.inputs.simulated_calendar import TEAM_COUNT, Calendar, Ints
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-#: The league was founded in this season; names suffice to the end of LAST_YEAR's.
+#: The years in which the first and the last season begin. There are enough names for all of them.
 FIRST_YEAR, LAST_YEAR = 1996, 2059
-#: A team never has fewer players available than this.
+#: The minimum number of available players of a team.
 LEAST_AVAILABLE = 8
-#: The number of regular players. Of the others, one plays per game, in turns.
+#: The number of regular players of a team. The other players take turns, one per game.
 REGULARS = 10
 
-# Minutes by place among those available, and shots (field goal attempts) per minute by place on
-# the roster: set so that the league's means come out as in the NBA of the 2020s.
+# Minutes by place among the available players, and shots (field goal attempts) per minute by place
+# on the roster. With them, the means of the league are close to those of the NBA in the 2020s.
 _MINUTES = (34.0, 32.5, 31.0, 29.0, 27.0, 23.0, 20.0, 17.5, 16.5, 7.0)
 _BENCH_MINUTES = 6.0
 _SHOTS = (0.59, 0.49, 0.42, 0.35, 0.31, 0.34, 0.32, 0.30, 0.28, 0.28)
 _BENCH_SHOTS = 0.29
-_OFTEN_ON_BENCH = 0.08  # probability that a bench player plays out of turn
-_HOME = 0.012  # relative, on shooting
-_TIRED = 0.025  # relative, on shooting and minutes, the day after a game
+_OFTEN_ON_BENCH = 0.08  # the probability that a bench player plays out of turn
+_HOME = 0.012  # the relative effect on shooting
+_TIRED = 0.025  # the relative effect of a game on the previous day on shooting and minutes
 _OVERTIME = 0.055
-_OFFENSIVE = 0.25  # share of the rebounds
-_FORM_MEMORY, _FORM_SPREAD = 0.975, 0.08  # per day; of the logarithm of shots per minute
+_OFFENSIVE = 0.25  # the share of offensive rebounds
+_FORM_MEMORY, _FORM_SPREAD = 0.975, 0.08  # per day; for the logarithm of shots per minute
 _INJURED_PER_DAY, _DAYS_OUT = 0.006, 14.0
 _LONGEST_ABSENCE = 40
 _SUMMER_MOVES, _TRADES = 25, 6
 
-# Streams of random numbers; a new use gets a new number, so that the others stay as they are.
+# Each use of random numbers has its own stream. A new use must have a new number.
 _CAREER, _MOVES, _TEAM, _CALENDAR, _ABSENCE, _FORM, _REPORT, _OUTCOME, _LINES = range(9)
 
 
 @dataclass(frozen=True)
 class Players:
-    """Everybody of a season, one entry per roster slot."""
+    """The players of a season, one entry per roster slot."""
 
     number: Ints
     years: Ints
@@ -65,11 +65,11 @@ class Players:
 
 @dataclass(frozen=True)
 class Outlook:
-    """What is known of every game before tip-off. Grids, but for `team`, `opponent`, `day`.
+    """The information about every game before tip-off.
 
-    `expected` has the statistics that the books quote, by the name of their column in the game
-    logs. `status` is the injury report. `available` is what it hints at, and for `play` alone to
-    look at.
+    All arrays are grids, except `team`, `opponent` and `day`, which have one entry per row of a
+    grid. `expected` has the statistics that the books quote, by their column in the game logs.
+    `status` is the injury report. `available` says who can play, and only `play` may use it.
     """
 
     calendar: Calendar
@@ -89,36 +89,36 @@ class Outlook:
 
 @dataclass(frozen=True)
 class BoxScore:
-    """What happened, as grids; who did not play has minutes 0."""
+    """The results of all games, as grids. Players who did not play have 0 minutes."""
 
     minutes: Ints
     stats: dict[str, Ints]
 
 
 def stream(seed: int, year: int, use: int, *more: int) -> np.random.Generator:
-    """Return the random numbers of one use in one season, independent of all other calls."""
+    """Return the random number generator for one use in one season."""
     return np.random.default_rng([seed, year, use, *more])
 
 
 def line_stream(seed: int, year: int, market: Market) -> np.random.Generator:
-    """Return the random numbers for the books' opinions on one market.
+    """Return the random number generator for the lines of one market.
 
-    Each market has its own, so the lines of points do not depend on the other markets.
+    Each market has its own generator, so its lines do not depend on other markets.
     """
     more = () if market == POINTS else (zlib.crc32(market.name.encode()),)
     return stream(seed, year, _LINES, *more)
 
 
 def calendar_stream(seed: int, year: int) -> np.random.Generator:
-    """Return the random numbers for the calendar."""
+    """Return the random number generator for the calendar."""
     return stream(seed, year, _CALENDAR)
 
 
 def make_players(seed: int, year: int, per_team: int) -> Players:
     """Return the players of a season.
 
-    A roster slot is held by one player after another, each for some years; who holds it in a year
-    follows from arithmetic, so that no season has to be played to know the next one's rookies.
+    A roster slot belongs to one player after another, each for several years. The player of a slot
+    is computed directly from the year, so earlier seasons need not be simulated.
     """
     slots = TEAM_COUNT * per_team
     rng = stream(seed, 0, _CAREER, per_team)
@@ -148,9 +148,10 @@ def make_players(seed: int, year: int, per_team: int) -> Players:
 
 
 def make_rosters(seed: int, year: int, per_team: int, calendar: Calendar) -> Ints:
-    """Return the slot at (day, team, place) of a season.
+    """Return the roster slot of each place in a season, with the shape (day, team, place).
 
-    Players change teams in summer and by mid-season trades, always for one of the same place.
+    Players change teams in summer and in trades during the season, always with a player of the
+    same place.
     """
     roster = np.arange(TEAM_COUNT * per_team).reshape(TEAM_COUNT, per_team)
     for past in range(FIRST_YEAR, year):
@@ -167,7 +168,7 @@ def make_rosters(seed: int, year: int, per_team: int, calendar: Calendar) -> Int
 
 
 def _moves(seed: int, year: int, per_team: int) -> list[tuple[int, int, int, int]]:
-    """Return the season's exchanges (team, team, place, day index), summer first, in order."""
+    """Return the exchanges of a season as (team, team, place, day index), in order of time."""
     rng = stream(seed, year, _MOVES)
     count = _SUMMER_MOVES + _TRADES
     teams = np.stack([rng.permutation(TEAM_COUNT)[:2] for _ in range(count)])
@@ -182,7 +183,7 @@ def _moves(seed: int, year: int, per_team: int) -> list[tuple[int, int, int, int
 
 
 def make_outlook(seed: int, year: int, per_team: int, calendar: Calendar) -> Outlook:
-    """Return what is known before the games of a season."""
+    """Return the outlook of the games of a season."""
     players = make_players(seed, year, per_team)
     daily = make_rosters(seed, year, per_team, calendar)
     team = np.concatenate([calendar.away, calendar.home])
@@ -246,7 +247,10 @@ def _place_minutes(place: Ints) -> Floats:
 
 
 def _team_traits(seed: int, year: int) -> dict[str, Floats]:
-    """Return each team's pace, and what it does to opponents' shooting; part of it lasts."""
+    """Return the pace of each team, and its effect on the shooting of opponents.
+
+    One part of both is the same in all seasons.
+    """
     lasting = stream(seed, 0, _TEAM).normal(size=(3, TEAM_COUNT))
     seasonal = stream(seed, year, _TEAM).normal(size=(3, TEAM_COUNT))
     mixed = 0.7 * lasting + 0.7 * seasonal
@@ -258,7 +262,7 @@ def _team_traits(seed: int, year: int) -> dict[str, Floats]:
 
 
 def _form(seed: int, year: int, players: int, days: int) -> Floats:
-    """Return (day, player) factors on shots per minute that drift slowly around 1."""
+    """Return slowly changing factors of shots per minute around 1, with the shape (day, player)."""
     shocks = stream(seed, year, _FORM).normal(size=(days, players))
     form = np.empty_like(shocks)
     form[0] = shocks[0]
@@ -268,22 +272,22 @@ def _form(seed: int, year: int, players: int, days: int) -> Floats:
 
 
 def _absences(seed: int, year: int, players: int, calendar: Calendar) -> Bools:
-    """Return who is absent, by (day, player). Nobody misses a full slate."""
+    """Return who is absent, with the shape (day, player). No one misses a full slate."""
     rng = stream(seed, year, _ABSENCE)
     days = len(calendar.days)
-    struck = rng.random((days, players)) < _INJURED_PER_DAY
+    injured = rng.random((days, players)) < _INJURED_PER_DAY
     length = np.minimum(1 + rng.exponential(_DAYS_OUT, (days, players)), _LONGEST_ABSENCE)
     absent = np.zeros((days, players), dtype=bool)
     left = np.zeros(players)
     for day in range(days):
-        left = np.where(struck[day] & (left <= 0), length[day], left - 1)
+        left = np.where(injured[day] & (left <= 0), length[day], left - 1)
         absent[day] = left > 0
     absent[[calendar.days.index(day) for day in calendar.full_slates]] = False
     return absent
 
 
 def _report(seed: int, year: int, absent: Bools, full: Bools) -> NDArray[np.str_]:
-    """Return the injury report: empty for those it does not name; OUT never plays."""
+    """Return the injury report: a status or an empty string. Players who are OUT never play."""
     chance = stream(seed, year, _REPORT).random(absent.shape)
     hurt = np.select([chance < 0.86, chance < 0.95], ["OUT", "DOUBTFUL"], "QUESTIONABLE")
     well = np.select([chance < 0.003, chance < 0.03], ["DOUBTFUL", "QUESTIONABLE"], "")
@@ -299,14 +303,14 @@ def _played_the_day_before(team: Ints, day: Ints, calendar: Calendar) -> Floats:
 
 
 def play(seed: int, year: int, outlook: Outlook) -> BoxScore:
-    """Return what happens in the games of a season."""
+    """Return the box scores of a season."""
     rng = stream(seed, year, _OUTCOME)
     players, player = outlook.players, outlook.player
     shape = player.shape
     games = len(outlook.calendar.day)
     overtime = np.tile(rng.random(games) < _OVERTIME, 2)
     real_minutes, minutes = _minutes_played(rng, outlook, np.where(overtime, 265.0, 240.0))
-    # A team shares one ball: shots vary less than independent arrivals would.
+    # The players of a team share the ball, so shots vary less than independent events.
     fga = rng.binomial(
         np.floor(2 * real_minutes * outlook.shots + rng.random(shape)).astype(int), 0.5
     )
@@ -315,7 +319,7 @@ def play(seed: int, year: int, outlook: Outlook) -> BoxScore:
     fgm = fg3m + rng.binomial(fga - fg3a, outlook.hit_two)
     fta = rng.poisson(real_minutes * outlook.shots * players.fouled[player])
     ftm = rng.binomial(fta, players.hit_free[player])
-    # A free throw of the home team's player with the most minutes decides a tie.
+    # The home player with the most minutes makes another free throw if a game is tied.
     points = 2 * fgm + fg3m + ftm
     total = points.sum(axis=1)
     tied = np.flatnonzero(total[:games] == total[games:]) + games
@@ -352,11 +356,11 @@ def play(seed: int, year: int, outlook: Outlook) -> BoxScore:
 def _minutes_played(
     rng: np.random.Generator, outlook: Outlook, total: Floats
 ) -> tuple[Floats, Ints]:
-    """Return the minutes played, exact and whole; a team's exact ones sum to `total`."""
+    """Return the exact and the rounded minutes. The exact minutes of a team sum to `total`."""
     rows, per_team = outlook.player.shape
     place = np.cumsum(outlook.available, axis=1) - 1
     bench = np.maximum(per_team - REGULARS, 1)
-    # The bench takes turns by roster place, game by game of the team.
+    # Bench players take turns by roster place, from game to game of the team.
     number = np.empty(rows, dtype=np.int64)
     order = np.lexsort((outlook.day, outlook.team))
     number[order] = np.arange(rows) % (rows // TEAM_COUNT)

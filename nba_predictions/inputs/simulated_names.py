@@ -1,8 +1,8 @@
-"""Names of the simulated league. None of its teams and cities exists; likenesses are chance."""
+"""The names of the simulated league. Its teams and cities do not exist."""
 
 from __future__ import annotations
 
-#: Abbreviation and full name of the thirty teams; no abbreviation is one of the NBA's.
+#: The abbreviations and full names of the thirty teams. None is an abbreviation of the NBA.
 TEAMS: tuple[tuple[str, str], ...] = (
     ("ASP", "Ashport Herons"),
     ("BRB", "Brindle Bay Anchors"),
@@ -73,14 +73,14 @@ _LAST = """
 
 FIRST_NAMES: tuple[str, ...] = tuple(_FIRST.split())
 LAST_NAMES: tuple[str, ...] = tuple(_LAST.split())
-#: How many names there are.
+#: The number of different names.
 NAMES = len(FIRST_NAMES) * len(LAST_NAMES)
-# A multiplier that is coprime to the number of pairs visits each pair once, far apart.
+# Multiples of a number that is coprime to the number of pairs visit each pair once, far apart.
 _STEP = 7_919
 
 
 def player_name(number: int) -> str:
-    """Return the name of the player with this number; no two below `NAMES` have the same key."""
+    """Return the name of a player. Numbers below `NAMES` have different values of player_lookup."""
     pair = (number * _STEP) % NAMES
     first, last = divmod(pair, len(LAST_NAMES))
     suffix = {0: " Jr.", 19: " III"}.get(number % 41, "")

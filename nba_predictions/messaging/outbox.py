@@ -1,4 +1,4 @@
-"""The embedded publisher: a durable outbox in SQLite, which a subscriber can read in order."""
+"""The embedded publisher: a durable outbox in SQLite that subscribers read in order."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS outbox (
 
 @dataclass(frozen=True)
 class OutboxMessage:
-    """A message as a subscriber sees it. `position` grows by publication."""
+    """A message as a subscriber receives it. `position` increases with each message."""
 
     position: int
     dedup_id: str
@@ -47,7 +47,7 @@ class OutboxMessage:
 
 @dataclass(frozen=True)
 class OutboxPublisher:
-    """`path` is the SQLite file. A second message with a dedup_id that is there is not kept."""
+    """Publishes to the SQLite file `path`. A message with an existing dedup_id is ignored."""
 
     path: Path
     topic: str = TOPIC
@@ -81,12 +81,12 @@ class OutboxPublisher:
                 ).fetchone()
         except (sqlite3.Error, OSError) as error:
             raise PublishError(
-                f"the outbox {self.path} did not take {message.dedup_id}: {error}"
+                f"the outbox {self.path} did not store {message.dedup_id}: {error}"
             ) from error
         return f"outbox-{position}"
 
     def read(self, after: int = 0) -> list[OutboxMessage]:
-        """Return the messages behind a position, oldest first; a subscriber keeps the last one."""
+        """Return the messages after a position, oldest first. A subscriber stores the last one."""
         with self._transaction() as connection:
             rows = connection.execute(
                 "SELECT position, dedup_id, ordering_key, attributes, data, published_at "
@@ -109,7 +109,7 @@ class OutboxPublisher:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(self.path, timeout=60)) as connection, connection:
-            # A message that was acknowledged must survive a power cut.
+            # An acknowledged message must survive a power failure.
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute(_SCHEMA)
             yield connection

@@ -1,4 +1,4 @@
-"""What the pipeline asks of a message broker."""
+"""The port for message brokers."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ Message = CompletionMessage | DeadLetterMessage
 
 
 def topic_of(kind: type[Message], topic: str) -> str:
-    """Return the topic that carries a kind of message: dead letters have one of their own."""
+    """Return the topic of a kind of message. Dead letters have a separate topic."""
     return f"{topic}-dead-letters" if issubclass(kind, DeadLetterMessage) else topic
 
 
 class Publisher(Protocol):
-    """Hands messages over. At least once: readers deduplicate by dedup_id."""
+    """Publishes messages at least once. Subscribers deduplicate them by dedup_id."""
 
     def prepare(self) -> list[str]:
-        """Create whatever the broker needs; safe to repeat. Return what was made, in words."""
+        """Create the topics or files of the broker. Safe to repeat. Return what was created."""
         ...
 
     def publish(self, message: Message) -> str:
-        """Hand the message over and return its id only once the broker has acknowledged it.
+        """Publish the message, and return its id after the broker has acknowledged it.
 
-        Completions and dead letters have a topic each.
+        Completion messages and dead letters have separate topics.
 
         Raises:
-            PublishError: the broker did not acknowledge; it is not known to have the message.
+            PublishError: the broker did not acknowledge the message. It may have received it.
         """
         ...

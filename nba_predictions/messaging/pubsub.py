@@ -1,4 +1,4 @@
-"""The publisher on Pub/Sub: one topic for completions, one beside it for dead letters."""
+"""The publisher on Pub/Sub: one topic for completion messages and one for dead letters."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ PUBLISH_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class PubSubPublisher:
-    """`topic` carries completions, `{topic}-dead-letters` failed players.
+    """Publishes completion messages to `topic`, and dead letters to `{topic}-dead-letters`.
 
-    A message goes out by one unary call with a deadline. The client's own queue would go on trying
-    in the background after the deadline, and its caller would not know.
+    Each message is one unary call with a deadline. The queue of the client would retry in the
+    background after the deadline, without the knowledge of the caller.
     """
 
     project: str
@@ -36,7 +36,7 @@ class PubSubPublisher:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def prepare(self) -> list[str]:
-        made = []
+        created = []
         for kind in (CompletionMessage, DeadLetterMessage):
             path = self.topic_path(kind)
             try:
@@ -45,8 +45,8 @@ class PubSubPublisher:
                 # Another process may create it at the same moment.
                 with suppress(AlreadyExists):
                     persist(partial(self._client.create_topic, name=path, **ONCE))
-                made.append(f"topic {path}")
-        return made
+                created.append(f"topic {path}")
+        return created
 
     def publish(self, message: Message) -> str:
         path = self.topic_path(type(message))
@@ -57,7 +57,7 @@ class PubSubPublisher:
         )
         try:
             answer = persist(
-                # PublisherClient puts a queue in front of the generated method of the same name.
+                # PublisherClient overrides the generated method with one that uses a queue.
                 lambda: UnaryPublisher.publish(
                     self._client, topic=path, messages=[envelope], **ONCE
                 ),
@@ -65,9 +65,9 @@ class PubSubPublisher:
             )
         except (CloudAccessError, GoogleAPIError, GoogleAuthError) as error:
             raise PublishError(
-                f"{path} did not acknowledge {message.dedup_id}: {error}. It is tried again; if it "
-                f"stays so, see that the topic exists (`nba-predictions gcp init`) and that the "
-                f"service account may publish to it (roles/pubsub.publisher)"
+                f"{path} did not acknowledge {message.dedup_id}: {error}. It is retried. If the "
+                f"error persists, create the topic with `nba-predictions gcp init`, or grant the "
+                f"service account roles/pubsub.publisher on it"
             ) from error
         return str(answer.message_ids[0])
 

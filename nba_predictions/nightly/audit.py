@@ -120,7 +120,7 @@ def gather_evidence(
     snapshot = read_snapshot(store, batch.batch_id)
     return Evidence(
         snapshot=snapshot,
-        existing_staging=warehouse.staging_there(snapshot.staging_tables),
+        existing_staging=warehouse.existing_staging(snapshot.staging_tables),
         target=warehouse.count(PREDICTIONS, game_date, batch.batch_id),
         now=now,
         successor=successor,

@@ -148,7 +148,7 @@ def _execute_merge(
     """Run the MERGE over the pending staging that exists; return its counts and seconds."""
     batch = snapshot.batch
     tables = [c.staging_table for c in snapshot.pending_staging if c.staging_table]
-    existing = warehouse.staging_there(tables)
+    existing = warehouse.existing_staging(tables)
     milestone(
         "staging_found",
         f"{len(existing)} of {len(tables)} staging tables found",

@@ -49,7 +49,7 @@ class StagedPlayer:
 
 def lost_players(snapshot: BatchSnapshot, store: BatchStore, warehouse: Warehouse) -> set[str]:
     """Return the players whose staging is missing, though no merge has read their rows."""
-    existing = warehouse.staging_there(snapshot.staging_tables)
+    existing = warehouse.existing_staging(snapshot.staging_tables)
     # Read the ledger after the staging: what another run merged and dropped in between is not lost.
     after = replace(snapshot, ledger=store.ledger(snapshot.batch.batch_id))
     return {c.player_lookup for c in after.unmerged_staging if c.staging_table not in existing}

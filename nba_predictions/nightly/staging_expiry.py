@@ -74,7 +74,7 @@ def _expire_batch(
     if droppable is None:
         return None
     if dry_run:
-        return droppable.report(dropped=len(warehouse.staging_there(droppable.names)))
+        return droppable.report(dropped=len(warehouse.existing_staging(droppable.names)))
     try:
         with date_lease(batch, store, run_id=run_id, wait_seconds=0) as lease:
             # A run may have resumed the batch between the first look and the lease.

@@ -22,7 +22,7 @@ from nba_predictions.google_cloud import connect
 from nba_predictions.messaging.port import Publisher
 from nba_predictions.messaging.pubsub import PubSubPublisher
 from nba_predictions.orchestration.resources import SharedAdapterResource
-from nba_predictions.warehouse.bigquery_warehouse import LOADS_AT_ONCE, BigQueryWarehouse
+from nba_predictions.warehouse.bigquery_warehouse import MAX_CONCURRENT_LOADS, BigQueryWarehouse
 from nba_predictions.warehouse.port import Warehouse
 
 
@@ -43,7 +43,7 @@ class PooledBigQueryResource(BigQueryResource):
             session = AuthorizedSession(credentials)
         # With fewer connections than threads, every further call would open one of its own.
         for scheme in ("https://", "http://"):
-            session.mount(scheme, HTTPAdapter(pool_maxsize=LOADS_AT_ONCE))
+            session.mount(scheme, HTTPAdapter(pool_maxsize=MAX_CONCURRENT_LOADS))
         yield bigquery.Client(
             project=self.project, location=self.location, credentials=credentials, _http=session
         )

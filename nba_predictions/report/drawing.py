@@ -29,7 +29,7 @@ _STYLES = {
 }
 #: Styles of systems that are not in _STYLES.
 _SPARE_STYLES = (("#56B4E9", "X"), ("#999999", "*"), ("#F0E442", "p"), ("#7F7F00", "<"))
-GREY, FAINT = "#595959", "#d9d9d9"
+GRAY, FAINT = "#595959", "#d9d9d9"
 _DPI = 90
 
 
@@ -67,7 +67,7 @@ def write_placeholder(axes: Axes, reason: str) -> None:
     axes.grid(visible=False)
     axes.set_xticks([])
     axes.set_yticks([])
-    axes.text(0.5, 0.5, reason, transform=axes.transAxes, ha="center", va="center", color=GREY)
+    axes.text(0.5, 0.5, reason, transform=axes.transAxes, ha="center", va="center", color=GRAY)
 
 
 @lru_cache(maxsize=1)

@@ -96,7 +96,7 @@ def gather_night(
         by_line=by_line,
         at_base=at_base,
         graded=gather_graded(game_date, warehouse),
-        table=warehouse.where(PREDICTIONS),
+        table=warehouse.full_name(PREDICTIONS),
     )
 
 

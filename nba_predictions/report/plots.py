@@ -46,7 +46,7 @@ def against_the_line(at_base: pl.DataFrame, system: str = "ensemble") -> bytes:
     lines = with_line["base_line"].cast(pl.Float64).to_numpy()
     predicted = with_line["predicted_points"].to_numpy()
     top = float(max(lines.max(), predicted.max())) * 1.06 + 1.0
-    axes.plot([0, top], [0, top], color=drawing.GREY, linewidth=1, linestyle="--")
+    axes.plot([0, top], [0, top], color=drawing.GRAY, linewidth=1, linestyle="--")
     for recommendation, (color, marker) in {
         "OVER": ("#0072B2", "^"),
         "UNDER": ("#D55E00", "v"),
@@ -84,7 +84,7 @@ def calibration(buckets: pl.DataFrame, dates: str) -> bytes:
         figure.delaxes(counts)
         drawing.write_placeholder(curve, "no graded prediction with a line")
         return drawing.png(figure)
-    curve.plot([0, 1], [0, 1], color=drawing.GREY, linewidth=1, linestyle="--", label="perfect")
+    curve.plot([0, 1], [0, 1], color=drawing.GRAY, linewidth=1, linestyle="--", label="perfect")
     systems = _systems(buckets)
     for system, (color, marker) in systems.items():
         of_system = buckets.filter(
@@ -105,7 +105,7 @@ def calibration(buckets: pl.DataFrame, dates: str) -> bytes:
         (rows["row_count"] / len(systems)).to_numpy(),
         width=0.09,
         color=drawing.FAINT,
-        edgecolor=drawing.GREY,
+        edgecolor=drawing.GRAY,
         linewidth=0.5,
     )
     counts.set_ylabel("rows per\nsystem")
@@ -136,7 +136,7 @@ def error_by_system(graded: pl.DataFrame, dates: str) -> bytes:
         for market in measured["market"].unique().sort()
     }
     for line in line_of.values():
-        axes.axvline(line, color=drawing.GREY, linestyle="--", linewidth=1)
+        axes.axvline(line, color=drawing.GRAY, linestyle="--", linewidth=1)
     names, errors = measured["system_id"].to_list(), measured["error_with_line"].to_list()
     rows = zip(names, errors, measured["market"], strict=True)
     for row, (name, error, market) in enumerate(rows):
@@ -200,7 +200,7 @@ def error_by_date(errors: pl.DataFrame) -> bytes:
         axes.plot(
             [number[day] for day in line["game_date"]],
             _smooth(line["error_of_line"], many),
-            color=drawing.GREY,
+            color=drawing.GRAY,
             linestyle="--",
             marker="" if many else ".",
             linewidth=1.5,
@@ -259,9 +259,9 @@ def _ridges(
         top = base + 0.85 * heights[system] / tallest
         axes.stairs(top, edges, baseline=base, fill=True, color=color, alpha=0.65)
         median = float(np.median(of_system[system]))
-        axes.plot([median, median], [base, base + 0.85], color=drawing.GREY, linewidth=1)
+        axes.plot([median, median], [base, base + 0.85], color=drawing.GRAY, linewidth=1)
         digits = 2 if bounds else 1
-        axes.text(median, base + 0.72, f" {median:.{digits}f}", fontsize=8, color=drawing.GREY)
+        axes.text(median, base + 0.72, f" {median:.{digits}f}", fontsize=8, color=drawing.GRAY)
     axes.set_yticks([base + 0.3 for base in range(len(systems))], list(reversed(systems)))
     axes.tick_params(axis="y", length=0)
     axes.set_xlim(low, high)

@@ -49,7 +49,7 @@ from nba_predictions.warehouse.arrow import arrow_type, to_arrow
 from nba_predictions.warehouse.port import MigratedTable, Rows, StagingTable
 
 #: Load jobs mostly wait, so many run concurrently. The client keeps as many connections open.
-LOADS_AT_ONCE = 32
+MAX_CONCURRENT_LOADS = 32
 #: A query may read at most 1,000 tables.
 TABLES_PER_QUERY = 900
 #: How long a load job or a query may take.
@@ -70,14 +70,14 @@ class BigQueryWarehouse:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     @property
-    def stagings_at_once(self) -> int:
-        return LOADS_AT_ONCE
+    def staging_concurrency(self) -> int:
+        return MAX_CONCURRENT_LOADS
 
     @property
     def staging_dataset(self) -> str:
         return f"{self.dataset}_staging"
 
-    def where(self, table: Table) -> str:
+    def full_name(self, table: Table) -> str:
         return self._target(table)
 
     def set_up(self) -> list[str]:
@@ -97,7 +97,7 @@ class BigQueryWarehouse:
         created = []
         missing = {table: self._missing_columns(table) for table in TABLES}
         for table, columns in missing.items():
-            table.check_migrated(self.where(table), [c.name for c in columns or ()])
+            table.check_migrated(self.full_name(table), [c.name for c in columns or ()])
         for table, columns in missing.items():
             target = self._target(table)
             if columns is None:
@@ -128,7 +128,9 @@ class BigQueryWarehouse:
                 self._label(table, _filled_label(column))
             (counted,) = self._run(f"SELECT COUNT(*) AS row_count FROM {target}").rows.to_pylist()
             names = tuple(c.name for c in columns)
-            migrated.append(MigratedTable(self.where(table), names, filled, counted["row_count"]))
+            migrated.append(
+                MigratedTable(self.full_name(table), names, filled, counted["row_count"])
+            )
         return migrated
 
     def stage(self, table: Table, batch_id: str, name: str, rows: Rows) -> StagingTable:
@@ -160,7 +162,7 @@ class BigQueryWarehouse:
 
         return StagingTable(staged, persist(load))
 
-    def staging_there(self, names: Sequence[str]) -> set[str]:
+    def existing_staging(self, names: Sequence[str]) -> set[str]:
         if not names:
             return set()
         found = self._run(
@@ -173,11 +175,11 @@ class BigQueryWarehouse:
     def merge(
         self, table: Table, partition: date, staging: Sequence[str], merged_at: datetime
     ) -> MergeCounts:
-        existing = self.staging_there(staging)
+        existing = self.existing_staging(staging)
         if not existing:
             return MergeCounts(0, 0, 0, 0, 0, 0)
         missing = self._missing_columns(table) or ()
-        table.check_migrated(self.where(table), [c.name for c in missing])
+        table.check_migrated(self.full_name(table), [c.name for c in missing])
         gathered = self._gather(table, existing)
         try:
             source = "(" + " UNION ALL ".join(f"SELECT * FROM `{name}`" for name in gathered) + ")"
@@ -242,7 +244,7 @@ class BigQueryWarehouse:
         return {}
 
     def drop_staging(self, names: Sequence[str]) -> int:
-        existing = sorted(self.staging_there(names))
+        existing = sorted(self.existing_staging(names))
         self._delete([f"{self._staging}.{name}" for name in existing])
         return len(existing)
 
@@ -339,7 +341,7 @@ class BigQueryWarehouse:
         def delete(name: str) -> None:
             persist(lambda: self.client.delete_table(name, not_found_ok=True))
 
-        with ThreadPoolExecutor(LOADS_AT_ONCE, thread_name_prefix="drop") as pool:
+        with ThreadPoolExecutor(MAX_CONCURRENT_LOADS, thread_name_prefix="drop") as pool:
             list(pool.map(delete, tables))
 
     def _run(self, sql: str, parameters: Mapping[str, Any] | None = None) -> _Result:

@@ -102,11 +102,11 @@ class DuckDBWarehouse:
     staging_dir: Path
 
     @property
-    def stagings_at_once(self) -> int:
+    def staging_concurrency(self) -> int:
         # Predicting uses the processor, and writing a small file hardly waits.
         return 2
 
-    def where(self, table: Table) -> str:
+    def full_name(self, table: Table) -> str:
         return f"table {table.name} of {self.path}"
 
     def set_up(self) -> list[str]:
@@ -121,7 +121,7 @@ class DuckDBWarehouse:
         with self._connect() as connection:
             missing = {table: _missing_columns(connection, table) for table in TABLES}
             for table, columns in missing.items():
-                table.check_migrated(self.where(table), [c.name for c in columns or ()])
+                table.check_migrated(self.full_name(table), [c.name for c in columns or ()])
             for table, columns in missing.items():
                 if columns is None:
                     connection.execute(_duckdb_sql(create_table_statement(table, table.name)))
@@ -153,7 +153,7 @@ class DuckDBWarehouse:
                 connection.commit()
                 names = tuple(c.name for c in columns)
                 migrated.append(
-                    MigratedTable(self.where(table), names, rows if columns else 0, rows)
+                    MigratedTable(self.full_name(table), names, rows if columns else 0, rows)
                 )
         return migrated
 
@@ -162,7 +162,7 @@ class DuckDBWarehouse:
         _write(arrow, self.staging_dir / batch_id / f"{name}.parquet")
         return StagingTable(f"{batch_id}/{name}", arrow.num_rows)
 
-    def staging_there(self, names: Sequence[str]) -> set[str]:
+    def existing_staging(self, names: Sequence[str]) -> set[str]:
         listed: set[str] = set()
         for folder in {Path(name).parent for name in names}:
             # A cleanup may delete the folder while it is listed.
@@ -174,13 +174,13 @@ class DuckDBWarehouse:
     def merge(
         self, table: Table, partition: date, staging: Sequence[str], merged_at: datetime
     ) -> MergeCounts:
-        existing = self.staging_there(staging)
+        existing = self.existing_staging(staging)
         paths = [str(self._file(name)) for name in staging if name in existing]
         if not paths:
             return MergeCounts(0, 0, 0, 0, 0, 0)
         with _merging, self._connect() as connection:
             missing = _missing_columns(connection, table) or ()
-            table.check_migrated(self.where(table), [c.name for c in missing])
+            table.check_migrated(self.full_name(table), [c.name for c in missing])
             # An older staging file may lack a column that was added since then.
             files = connection.read_parquet(paths, union_by_name=True)
             table.check_columns([*files.columns, *table.backfilled])
@@ -256,7 +256,7 @@ class DuckDBWarehouse:
         return leftover
 
     def drop_staging(self, names: Sequence[str]) -> int:
-        existing = self.staging_there(names)
+        existing = self.existing_staging(names)
         for name in names:
             self._file(name).unlink(missing_ok=True)
             # A writer that was killed leaves an unfinished file.

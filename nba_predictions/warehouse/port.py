@@ -28,7 +28,7 @@ class MigratedTable:
     """The result of migrating one table.
 
     Attributes:
-        table: the table, as `Warehouse.where` names it.
+        table: the table, as `Warehouse.full_name` names it.
         columns: the columns whose values were filled in.
         filled: the number of rows that were filled in; 0 if the table is current.
         rows: the number of rows of the table.
@@ -44,11 +44,11 @@ class Warehouse(Protocol):
     """Staging tables and target tables. A call opens what it needs, and leaves nothing open."""
 
     @property
-    def stagings_at_once(self) -> int:
+    def staging_concurrency(self) -> int:
         """How many staging tables one process should write concurrently."""
         ...
 
-    def where(self, table: Table) -> str:
+    def full_name(self, table: Table) -> str:
         """Return where a table is, for people."""
         ...
 
@@ -90,7 +90,7 @@ class Warehouse(Protocol):
         """
         ...
 
-    def staging_there(self, names: Sequence[str]) -> set[str]:
+    def existing_staging(self, names: Sequence[str]) -> set[str]:
         """Return those of the named staging tables that exist."""
         ...
 

@@ -63,7 +63,7 @@ def test_a_staging_table_exists_under_the_returned_name(
 ) -> None:
     staged = warehouse.stage(PREDICTIONS, "batch_1", "paulgeorge", rows_of(slate_player()))
     assert staged.rows == 25
-    assert warehouse.staging_there([staged.name, "batch_1/nobody"]) == {staged.name}
+    assert warehouse.existing_staging([staged.name, "batch_1/nobody"]) == {staged.name}
 
 
 def test_the_same_player_of_two_batches_has_two_staging_tables(warehouse: Warehouse) -> None:
@@ -71,7 +71,7 @@ def test_the_same_player_of_two_batches_has_two_staging_tables(warehouse: Wareho
         warehouse.stage(PREDICTIONS, batch, "paulgeorge", rows_of(slate_player())).name
         for batch in ("batch_1", "batch_2")
     }
-    assert warehouse.staging_there(sorted(names)) == names
+    assert warehouse.existing_staging(sorted(names)) == names
     assert len(names) == 2
 
 
@@ -103,7 +103,7 @@ def test_one_invalid_value_prevents_staging(warehouse: Warehouse, bad: dict[str,
         warehouse.stage(PREDICTIONS, "batch_1", "paulgeorge", [*rows[:-1], {**rows[-1], **bad}])
     good = warehouse.stage(PREDICTIONS, "batch_1", "other", rows)
     twin = good.name.replace("other", "paulgeorge")
-    assert warehouse.staging_there([good.name, twin]) == {good.name}
+    assert warehouse.existing_staging([good.name, twin]) == {good.name}
 
 
 def test_an_invalid_row_keeps_the_earlier_staging_table(warehouse: Warehouse) -> None:
@@ -134,7 +134,7 @@ def test_the_merge_refuses_an_unknown_column_of_a_newer_version(
     with pytest.raises(SchemaMismatchError, match="shot_zone"):
         warehouse.merge(PREDICTIONS, GAME_DATE, [other.name, staged.name], NOON)
     assert table_rows(PREDICTIONS) == []
-    assert warehouse.staging_there([staged.name, other.name]) == {staged.name, other.name}
+    assert warehouse.existing_staging([staged.name, other.name]) == {staged.name, other.name}
 
 
 def test_an_optional_column_that_an_older_version_lacks_merges_as_null(
@@ -282,7 +282,7 @@ def test_staged_rows_of_another_date_are_refused(warehouse: Warehouse, table_row
     with pytest.raises(SchemaMismatchError, match=f"25 staged rows .*game_date than {GAME_DATE}"):
         warehouse.merge(PREDICTIONS, GAME_DATE, [good.name, stray.name], NOON)
     assert table_rows(PREDICTIONS) == []
-    assert warehouse.staging_there([good.name, stray.name]) == {good.name, stray.name}
+    assert warehouse.existing_staging([good.name, stray.name]) == {good.name, stray.name}
 
 
 def test_other_tables_are_not_touched(warehouse: Warehouse, table_rows: Read) -> None:
@@ -356,7 +356,7 @@ def test_a_missing_staging_table_is_visible_in_the_counts(warehouse: Warehouse) 
 def test_a_merge_keeps_the_staging_tables(warehouse: Warehouse) -> None:
     staged = warehouse.stage(PREDICTIONS, "batch_1", "paulgeorge", rows_of(slate_player()))
     warehouse.merge(PREDICTIONS, GAME_DATE, [staged.name], NOON)
-    assert warehouse.staging_there([staged.name]) == {staged.name}
+    assert warehouse.existing_staging([staged.name]) == {staged.name}
 
 
 def test_one_merge_reads_1200_staging_tables(warehouse: Warehouse) -> None:
@@ -364,15 +364,15 @@ def test_one_merge_reads_1200_staging_tables(warehouse: Warehouse) -> None:
         rows = one_system(None, f"player{number}")
         return warehouse.stage(PREDICTIONS, "batch_1", f"player{number}", rows).name
 
-    with ThreadPoolExecutor(warehouse.stagings_at_once) as pool:
+    with ThreadPoolExecutor(warehouse.staging_concurrency) as pool:
         names = list(pool.map(stage, range(1200)))
     assert len(set(names)) == 1200
-    assert warehouse.staging_there(names) == set(names)
+    assert warehouse.existing_staging(names) == set(names)
     counts = warehouse.merge(PREDICTIONS, GAME_DATE, names, NOON)
     assert counts == MergeCounts(1200, 1200, 1200, 1200, 0, 0)
     assert warehouse.count(PREDICTIONS, GAME_DATE, "batch_1") == TargetCounts(1200, 0)
     assert warehouse.drop_staging(names) == 1200
-    assert warehouse.staging_there(names) == set()
+    assert warehouse.existing_staging(names) == set()
 
 
 def test_concurrent_merges_of_one_date_leave_one_row_per_key(warehouse: Warehouse) -> None:
@@ -716,7 +716,7 @@ def test_drop_staging_counts_the_dropped_tables_and_keeps_the_others(warehouse: 
         for lookup in ("a", "b", "c")
     )
     assert warehouse.drop_staging([a, b, "batch_1/nobody"]) == 2
-    assert warehouse.staging_there([a, b, c]) == {c}
+    assert warehouse.existing_staging([a, b, c]) == {c}
     assert warehouse.drop_staging([a, b]) == 0
     assert warehouse.drop_staging([]) == 0
 
@@ -731,7 +731,7 @@ def test_leftover_staging_of_a_batch_can_be_dropped_by_name(warehouse: Warehouse
     assert left in ({"batch_1": {mine}}, {})
     warehouse.drop_staging(sorted(left.get("batch_1", {mine})))
     assert warehouse.leftover_staging(["batch_1"]) == {}
-    assert warehouse.staging_there([mine, other]) == {other}
+    assert warehouse.existing_staging([mine, other]) == {other}
 
 
 def test_concurrent_cleanups_and_later_staging_do_not_interfere(warehouse: Warehouse) -> None:
@@ -742,7 +742,7 @@ def test_concurrent_cleanups_and_later_staging_do_not_interfere(warehouse: Wareh
     with ThreadPoolExecutor(4) as pool:
         assert sum(pool.map(warehouse.drop_staging, [names] * 4)) >= 20
     again = warehouse.stage(PREDICTIONS, "batch_1", "p0", one_system(None, "p0"))
-    assert warehouse.staging_there([*names]) == {again.name}
+    assert warehouse.existing_staging([*names]) == {again.name}
 
 
 def test_preparing_again_keeps_the_rows(warehouse: Warehouse, table_rows: Read) -> None:

@@ -151,7 +151,7 @@ def test_one_line_written_differently_is_one_prediction(same: str) -> None:
     assert prediction_id(*KEY, Decimal(same)) == prediction_id(*KEY, Decimal("15.5"))
 
 
-def test_neighbouring_lines_and_no_line_are_different_predictions() -> None:
+def test_neighboring_lines_and_no_line_are_different_predictions() -> None:
     lines = [Decimal("15.5"), Decimal("16.0"), Decimal("15.0"), Decimal("0.0"), None]
     assert len({prediction_id(*KEY, line) for line in lines}) == len(lines)
 

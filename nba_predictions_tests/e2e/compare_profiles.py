@@ -38,7 +38,7 @@ def embedded_rows(home: Path, game_date: date) -> pl.DataFrame:
 def cloud_rows(game_date: date) -> pl.DataFrame:
     settings = Settings.from_environment({**os.environ, "NBA_PREDICTIONS_PROFILE": "gcp"})
     warehouse = PROFILES["gcp"](settings)["warehouse"]
-    sql = f"SELECT {', '.join(COLUMNS)} FROM `{warehouse.where(PREDICTIONS)}`"
+    sql = f"SELECT {', '.join(COLUMNS)} FROM `{warehouse.full_name(PREDICTIONS)}`"
     client = warehouse.client
     found = client.query_and_wait(f"{sql} WHERE game_date = '{game_date}'")
     return pl.DataFrame(exact(found.to_arrow(create_bqstorage_client=False), PREDICTIONS))

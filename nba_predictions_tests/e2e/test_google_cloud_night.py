@@ -40,7 +40,7 @@ class CloudNight:
     firestore: Script
 
     def table(self) -> pl.DataFrame:
-        target = self.warehouse.where(PREDICTIONS)
+        target = self.warehouse.full_name(PREDICTIONS)
         client = self.warehouse.client
         found = client.query(f"SELECT * FROM `{target}`").result()
         rows = exact(found.to_arrow(create_bqstorage_client=False), PREDICTIONS)

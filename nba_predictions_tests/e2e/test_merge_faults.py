@@ -62,7 +62,7 @@ def merge_broken(fault: Fault) -> Callable[[Pipeline], Any]:
 
 def staging_not_found(pipeline: Pipeline) -> Any:
     """Hide all staging tables from the merge."""
-    return pipeline.warehouse.broken("staging_there", lambda real, names: set())
+    return pipeline.warehouse.broken("existing_staging", lambda real, names: set())
 
 
 @pytest.mark.parametrize(

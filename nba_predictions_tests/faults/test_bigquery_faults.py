@@ -100,7 +100,7 @@ def test_a_dropped_table_is_counted_once(bigquery: BigQuery, fault: str) -> None
     names = [stage(bigquery).name, stage(bigquery, "other").name]
     with bigquery.script.fault(r"^DELETE ", kind, error):
         assert bigquery.warehouse.drop_staging(names) == 2
-    assert bigquery.warehouse.staging_there(names) == set()
+    assert bigquery.warehouse.existing_staging(names) == set()
 
 
 @pytest.mark.usefixtures("impatient")
@@ -114,7 +114,7 @@ def test_a_permanent_fault_is_an_error_and_keeps_the_staging_tables(
         pytest.raises(GoogleAPIError),
     ):
         merge(bigquery, *staged)
-    assert bigquery.warehouse.staging_there([s.name for s in staged]) == {s.name for s in staged}
+    assert bigquery.warehouse.existing_staging([s.name for s in staged]) == {s.name for s in staged}
     counts = merge(bigquery, *staged)
     assert counts.affected == 50
     assert len(table(bigquery)) == 50

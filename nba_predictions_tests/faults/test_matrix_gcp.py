@@ -1,6 +1,7 @@
-"""The fault matrix on the profile gcp, as docs/fault-matrix.md has it.
+"""The fault matrix of docs/fault-matrix.md on the profile gcp.
 
-`kill -9` after each write, the other two kinds after the writes that decide: a night takes seconds.
+A night on the stand-ins takes seconds, so only `kill -9` is tested after each write. The other two
+kinds are tested after the decisive writes.
 """
 
 from typing import Any

@@ -222,7 +222,7 @@ class Nights(RuleBasedStateMachine):
         for batch in parts.batches.of_date(GAME_DATE):
             snapshot = read_snapshot(parts.batches, batch.batch_id)
             staged = [c.staging_table for c in snapshot.unmerged_staging if c.staging_table]
-            assert parts.warehouse.staging_there(staged) == set(staged)
+            assert parts.warehouse.existing_staging(staged) == set(staged)
 
     @invariant()
     def what_is_merged_is_counted_in_the_target(self) -> None:

@@ -63,5 +63,5 @@ def test_the_table_is_plain_enough_for_a_reader_of_another_language(
 
 def test_a_file_that_is_no_database_is_a_publish_error(outbox: OutboxPublisher) -> None:
     outbox.path.write_text("this is no database, and never was; it is only here to be in the way")
-    with pytest.raises(PublishError, match=r"outbox\.sqlite did not take batch_1"):
+    with pytest.raises(PublishError, match=r"outbox\.sqlite did not store batch_1"):
         outbox.publish(message())

@@ -114,7 +114,7 @@ def test_files_of_a_killed_writer_are_dropped_and_the_rows_of_the_night_stay(
     (dropped,) = expire(night)
     assert (dropped.tables, dropped.rows, dropped.dropped) == (0, 0, 1)
     assert not half_written.parent.exists()
-    existing = night.warehouse.staging_there([never_recorded.name, stranger.name])
+    existing = night.warehouse.existing_staging([never_recorded.name, stranger.name])
     assert existing == {stranger.name}
     assert night.rows() == rows
     assert night.verdict().verdict is Verdict.COMPLETE

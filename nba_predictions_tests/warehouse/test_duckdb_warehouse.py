@@ -71,7 +71,7 @@ def test_a_folder_deleted_during_staging_is_created_again(
     monkeypatch.setattr(duckdb_warehouse.pq, "write_table", interrupted)
     staged = warehouse.stage(PREDICTIONS, "batch_1", "p", rows_of(slate_player()))
     assert deleted
-    assert warehouse.staging_there([staged.name]) == {staged.name}
+    assert warehouse.existing_staging([staged.name]) == {staged.name}
     assert [p.name for p in (warehouse.staging_dir / "batch_1").iterdir()] == ["p.parquet"]
 
 
@@ -85,7 +85,7 @@ def test_a_failed_write_leaves_no_staging_table(
     monkeypatch.setattr(duckdb_warehouse.pq, "write_table", fail)
     with pytest.raises(OSError, match="no space left"):
         warehouse.stage(PREDICTIONS, "batch_1", "p", rows_of(slate_player()))
-    assert warehouse.staging_there(["batch_1/p"]) == set()
+    assert warehouse.existing_staging(["batch_1/p"]) == set()
     assert list((warehouse.staging_dir / "batch_1").iterdir()) == []
 
 

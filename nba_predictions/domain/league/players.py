@@ -1,4 +1,4 @@
-"""Names of players: one normalised key, and the few names that books and box scores disagree on."""
+"""Names of players: one normalized key, and the few names that books and box scores disagree on."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _SAME_PLAYER: tuple[frozenset[str], ...] = (
 
 
 def player_lookup(name: str) -> str:
-    """Return the normalised key of a player's name: lower-case a-z and digits only.
+    """Return the normalized key of a player's name: lower-case a-z and digits only.
 
     >>> [player_lookup(name) for name in ("Luka Dončić", "Jaren Jackson Jr.", "P.J. Tucker")]
     ['lukadoncic', 'jarenjacksonjr', 'pjtucker']

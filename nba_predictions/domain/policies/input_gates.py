@@ -53,7 +53,7 @@ GATES: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
-class Bars:
+class GateThresholds:
     """The thresholds of the gates. A line share of 0 means that lines are not needed."""
 
     min_line_share: float = 0.35
@@ -148,7 +148,7 @@ def no_game_is_missing(
     scheduled: Iterable[Game],
     appearances: Mapping[tuple[str, str], int],
     newest: date | None,
-    bars: Bars,
+    thresholds: GateThresholds,
     *,
     is_given: bool,
 ) -> Finding:
@@ -159,7 +159,7 @@ def no_game_is_missing(
         scheduled: the games of the RESULT_DAYS before the date.
         appearances: the number of players in the box scores, by game and team.
         newest: the date of the newest box score.
-        bars: the thresholds.
+        thresholds: the limits of the gates.
         is_given: as in `schedule_is_known`.
     """
     gate = "no_game_is_missing"
@@ -177,7 +177,7 @@ def no_game_is_missing(
         "games_missing": len(missing),
         "missing": missing,
         "newest_box_score": newest.isoformat() if newest else None,
-        "bar_max_games_missing": bars.max_games_missing,
+        "bar_max_games_missing": thresholds.max_games_missing,
     }
     if newest is None:
         return Finding(gate, Level.BELOW, "there are no box scores", numbers)
@@ -187,7 +187,7 @@ def no_game_is_missing(
         sentence = f"the newest box score is of {newest}, {gap} days before the date"
         return Finding(gate, Level.BELOW, sentence, numbers)
     if missing and is_given:
-        level = Level.BELOW if len(missing) > bars.max_games_missing else Level.UNSURE
+        level = Level.BELOW if len(missing) > thresholds.max_games_missing else Level.UNSURE
         sentence = (
             f"{len(missing)} of {len(games)} games of the {RESULT_DAYS} days before have no "
             f"complete box score ({', '.join(missing[:5])}): late, or postponed"
@@ -228,7 +228,10 @@ def injury_report_is_there(
 
 
 def lines_are_fresh(
-    game_date: date, games: int, newest_by_game: Mapping[str, date | None], bars: Bars
+    game_date: date,
+    games: int,
+    newest_by_game: Mapping[str, date | None],
+    thresholds: GateThresholds,
 ) -> Finding:
     """Check the date of the newest line of each quoted game, None if no quote has a date."""
     gate = "lines_are_fresh"
@@ -237,23 +240,23 @@ def lines_are_fresh(
         for game, newest in newest_by_game.items()
         if newest is not None
     }
-    stale = sorted(game for game, age in ages.items() if age > bars.max_line_age_days)
+    stale = sorted(game for game, age in ages.items() if age > thresholds.max_line_age_days)
     unknown = sorted(game for game, newest in newest_by_game.items() if newest is None)
     numbers = {
         "games_quoted": len(newest_by_game),
         "games_with_stale_lines": stale,
         "games_with_lines_of_unknown_age": unknown,
         "oldest_days": max(ages.values(), default=None),
-        "bar_max_line_age_days": bars.max_line_age_days,
+        "bar_max_line_age_days": thresholds.max_line_age_days,
     }
-    if not games or not bars.lines_wanted:
+    if not games or not thresholds.lines_wanted:
         return Finding(gate, Level.GOOD, "no lines are needed", numbers)
     if not newest_by_game:
         return Finding(gate, Level.BELOW, "there are no lines", numbers)
     if stale:
         sentence = (
             f"the newest lines of {len(stale)} of {len(newest_by_game)} games are more than "
-            f"{bars.max_line_age_days} days old ({', '.join(stale[:5])})"
+            f"{thresholds.max_line_age_days} days old ({', '.join(stale[:5])})"
         )
         return Finding(gate, Level.BELOW, sentence, numbers)
     if unknown:
@@ -296,7 +299,7 @@ def every_game_has_players(slate: Slate) -> Finding:
     return Finding(gate, Level.GOOD, sentence, numbers)
 
 
-def every_game_has_lines(slate: Slate, bars: Bars) -> Finding:
+def every_game_has_lines(slate: Slate, thresholds: GateThresholds) -> Finding:
     """Check that the books quote every game."""
     gate = "every_game_has_lines"
     quoted = Counter(p.game_id for p in slate.players if p.has_lines)
@@ -308,7 +311,7 @@ def every_game_has_lines(slate: Slate, bars: Bars) -> Finding:
         "lines_by_game": counts,
         "bar_lines_per_game": MIN_LINES_PER_GAME,
     }
-    if not counts or not bars.lines_wanted:
+    if not counts or not thresholds.lines_wanted:
         return Finding(gate, Level.GOOD, "no lines are needed", numbers)
     if without:
         sentence = (
@@ -319,7 +322,7 @@ def every_game_has_lines(slate: Slate, bars: Bars) -> Finding:
     return Finding(gate, Level.GOOD, f"all {len(counts)} games have lines", numbers)
 
 
-def enough_players_have_lines(slate: Slate, bars: Bars) -> Finding:
+def enough_players_have_lines(slate: Slate, thresholds: GateThresholds) -> Finding:
     """Check the share of the players to predict that have a line."""
     gate = "enough_players_have_lines"
     players = len(slate.players)
@@ -328,13 +331,13 @@ def enough_players_have_lines(slate: Slate, bars: Bars) -> Finding:
         "players": players,
         "with_line": slate.with_line,
         "line_share": round(share, 3),
-        "bar_min_line_share": bars.min_line_share,
+        "bar_min_line_share": thresholds.min_line_share,
     }
-    if not slate.games or not bars.lines_wanted:
+    if not slate.games or not thresholds.lines_wanted:
         return Finding(gate, Level.GOOD, "no lines are needed", numbers)
     sentence = f"{slate.with_line} of {players} players have a line ({share:.0%})"
-    if share < bars.min_line_share:
-        sentence += f", fewer than {bars.min_line_share:.0%}"
+    if share < thresholds.min_line_share:
+        sentence += f", fewer than {thresholds.min_line_share:.0%}"
         return Finding(gate, Level.BELOW, sentence, numbers)
     return Finding(gate, Level.GOOD, sentence, numbers)
 

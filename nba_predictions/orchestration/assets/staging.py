@@ -287,7 +287,7 @@ def _stage_chunk(
             batches,
             warehouse,
             run_id=run_id,
-            threads=threads or warehouse.stagings_at_once,
+            threads=threads or warehouse.staging_concurrency,
             replay=chunk.replay,
             fingerprints=input_fingerprints(chunk.players, *inputs),
         )

@@ -87,7 +87,7 @@ def gate_on_game_logs(
         _games_before(game_date, league) if is_given else (),
         {(game, team): players for game, team, players in recent.iter_rows()},
         newest if isinstance(newest, date) else None,
-        settings.bars,
+        settings.gate_thresholds,
         is_given=is_given,
     )
     return _result(context, settings, finding)
@@ -119,7 +119,7 @@ def gate_on_prop_lines(
         game_date,
         len(league.schedule(game_date)),
         {f"{away} @ {home}": quoted_on for away, home, quoted_on in newest.iter_rows()},
-        settings.bars,
+        settings.gate_thresholds,
     )
     return _result(context, settings, finding)
 
@@ -137,8 +137,8 @@ def gate_on_slate(
     """Compare the slate with the schedule, and the lines with the slate."""
     for finding in (
         input_gates.every_game_has_players(slate),
-        input_gates.every_game_has_lines(slate, settings.bars),
-        input_gates.enough_players_have_lines(slate, settings.bars),
+        input_gates.every_game_has_lines(slate, settings.gate_thresholds),
+        input_gates.enough_players_have_lines(slate, settings.gate_thresholds),
         input_gates.lines_are_of_the_games(slate, len(prop_lines)),
     ):
         yield _result(context, settings, finding)

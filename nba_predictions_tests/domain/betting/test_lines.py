@@ -87,7 +87,7 @@ def test_without_prices_the_middle_line_is_the_main_line() -> None:
     assert main_line(unpriced) == D("22.5")
 
 
-def test_between_two_neighbours_of_the_middle_the_lower_is_the_main_line() -> None:
+def test_between_two_neighbors_of_the_middle_the_lower_is_the_main_line() -> None:
     unpriced = [q for line in ("20.5", "22.5") for q in quotes(line, None, None)]
     assert main_line(reversed(unpriced)) == D("20.5")
 

@@ -13,12 +13,18 @@ from hypothesis import strategies as st
 from nba_predictions.domain.betting.slate import Game, Slate, SlatePlayer
 from nba_predictions.domain.league.games import make_game_id
 from nba_predictions.domain.policies import input_gates
-from nba_predictions.domain.policies.input_gates import GATES, Bars, Finding, Level, Outcome
+from nba_predictions.domain.policies.input_gates import (
+    GATES,
+    Finding,
+    GateThresholds,
+    Level,
+    Outcome,
+)
 from nba_predictions_tests.examples import slate_player, with_line
 
 DAY = date(2026, 1, 15)
 TEAMS = ("ATL", "BOS", "BKN", "CHA", "CHI", "CLE")
-BARS = Bars()
+THRESHOLDS = GateThresholds()
 
 
 def games_of(count: int, day: date = DAY) -> tuple[Game, ...]:
@@ -70,13 +76,13 @@ def without_lines_of(whole: Slate, games: int) -> Slate:
 def test_a_slate_with_players_and_lines_in_every_game_passes() -> None:
     good = slate()
     assert input_gates.every_game_has_players(good).level is Level.GOOD
-    assert input_gates.every_game_has_lines(good, BARS).level is Level.GOOD
-    assert input_gates.enough_players_have_lines(good, BARS).level is Level.GOOD
+    assert input_gates.every_game_has_lines(good, THRESHOLDS).level is Level.GOOD
+    assert input_gates.enough_players_have_lines(good, THRESHOLDS).level is Level.GOOD
     assert input_gates.lines_are_of_the_games(good, 48).level is Level.GOOD
 
 
 def test_lines_of_one_game_of_three_are_below_the_threshold() -> None:
-    finding = input_gates.every_game_has_lines(without_lines_of(slate(), 2), BARS)
+    finding = input_gates.every_game_has_lines(without_lines_of(slate(), 2), THRESHOLDS)
     assert finding.level is Level.BELOW
     assert finding.numbers["games_without_lines"] == [g.game_id for g in games_of(3)[1:]]
     assert "2 of 3 games" in finding.sentence
@@ -84,7 +90,7 @@ def test_lines_of_one_game_of_three_are_below_the_threshold() -> None:
 
 def test_lines_for_11_of_104_players_are_too_few() -> None:
     whole = slate(games=3, per_team=17, with_line=2)
-    finding = input_gates.enough_players_have_lines(whole, BARS)
+    finding = input_gates.enough_players_have_lines(whole, THRESHOLDS)
     assert finding.level is Level.BELOW
     assert finding.numbers["with_line"] == 12
     assert finding.numbers["players"] == 102
@@ -93,15 +99,19 @@ def test_lines_for_11_of_104_players_are_too_few() -> None:
 
 def test_a_share_equal_to_the_threshold_passes() -> None:
     half = slate(with_line=4, per_team=8)
-    assert input_gates.enough_players_have_lines(half, Bars(min_line_share=0.5)).level is Level.GOOD
     assert (
-        input_gates.enough_players_have_lines(half, Bars(min_line_share=0.51)).level is Level.BELOW
+        input_gates.enough_players_have_lines(half, GateThresholds(min_line_share=0.5)).level
+        is Level.GOOD
+    )
+    assert (
+        input_gates.enough_players_have_lines(half, GateThresholds(min_line_share=0.51)).level
+        is Level.BELOW
     )
 
 
 def test_without_a_line_share_no_lines_are_needed() -> None:
     none = slate(with_line=0)
-    unwanted = Bars(min_line_share=0.0)
+    unwanted = GateThresholds(min_line_share=0.0)
     assert input_gates.every_game_has_lines(none, unwanted).level is Level.GOOD
     assert input_gates.enough_players_have_lines(none, unwanted).level is Level.GOOD
     assert input_gates.lines_are_fresh(DAY, 3, {}, unwanted).level is Level.GOOD
@@ -125,7 +135,7 @@ def test_a_player_whose_team_is_unknown_counts_for_both_teams() -> None:
 def test_games_without_expected_players_are_below_the_threshold() -> None:
     empty = Slate(DAY, games_of(2), (), ())
     assert input_gates.every_game_has_players(empty).level is Level.BELOW
-    assert input_gates.enough_players_have_lines(empty, BARS).level is Level.BELOW
+    assert input_gates.enough_players_have_lines(empty, THRESHOLDS).level is Level.BELOW
 
 
 def test_a_date_without_games_passes_every_gate() -> None:
@@ -133,10 +143,10 @@ def test_a_date_without_games_passes_every_gate() -> None:
     findings = [
         input_gates.schedule_is_known(DAY, 0, is_given=True),
         input_gates.every_game_has_players(off),
-        input_gates.every_game_has_lines(off, BARS),
-        input_gates.enough_players_have_lines(off, BARS),
+        input_gates.every_game_has_lines(off, THRESHOLDS),
+        input_gates.enough_players_have_lines(off, THRESHOLDS),
         input_gates.lines_are_of_the_games(off, 0),
-        input_gates.lines_are_fresh(DAY, 0, {}, BARS),
+        input_gates.lines_are_fresh(DAY, 0, {}, THRESHOLDS),
         input_gates.injury_report_is_there(DAY, 0, 0, None),
     ]
     assert {f.level for f in findings} == {Level.GOOD}
@@ -191,7 +201,7 @@ def test_a_schedule_that_ended_is_not_an_error_in_summer() -> None:
 )
 def test_the_game_with_the_oldest_lines_decides(newest: list[date | None], level: Level) -> None:
     by_game = {f"game {n}": quoted_on for n, quoted_on in enumerate(newest)}
-    assert input_gates.lines_are_fresh(DAY, 2, by_game, BARS).level is level
+    assert input_gates.lines_are_fresh(DAY, 2, by_game, THRESHOLDS).level is level
 
 
 @pytest.mark.parametrize(
@@ -222,7 +232,9 @@ def results(missing: int, *, is_given: bool = True, newest: date | None = YESTER
         for game in played[: 3 - missing]
         for team in (game.away_team, game.home_team)
     }
-    return input_gates.no_game_is_missing(DAY, played, appearances, newest, BARS, is_given=is_given)
+    return input_gates.no_game_is_missing(
+        DAY, played, appearances, newest, THRESHOLDS, is_given=is_given
+    )
 
 
 @pytest.mark.parametrize(
@@ -240,22 +252,26 @@ def test_one_missing_game_warns_and_several_are_below_the_threshold(
 def test_a_box_score_of_one_team_only_is_a_missing_game() -> None:
     (game,) = games_of(1, YESTERDAY)
     half = {(game.game_id, game.home_team): 10, (game.game_id, game.away_team): 2}
-    finding = input_gates.no_game_is_missing(DAY, [game], half, YESTERDAY, BARS, is_given=True)
+    finding = input_gates.no_game_is_missing(
+        DAY, [game], half, YESTERDAY, THRESHOLDS, is_given=True
+    )
     assert finding.numbers["missing"] == [game.game_id]
 
 
 def test_without_a_schedule_of_the_days_before_completeness_is_unknown() -> None:
     assert results(0, is_given=False).level is Level.UNSURE
-    nothing = input_gates.no_game_is_missing(DAY, [], {}, YESTERDAY, BARS, is_given=True)
+    nothing = input_gates.no_game_is_missing(DAY, [], {}, YESTERDAY, THRESHOLDS, is_given=True)
     assert nothing.level is Level.UNSURE
 
 
 def test_box_scores_that_ended_weeks_ago_in_the_same_season_do_not_pass() -> None:
     assert results(0, is_given=False, newest=DAY - timedelta(days=11)).level is Level.BELOW
     opening = date(2026, 10, 20)
-    first = input_gates.no_game_is_missing(opening, [], {}, date(2026, 4, 12), BARS, is_given=True)
+    first = input_gates.no_game_is_missing(
+        opening, [], {}, date(2026, 4, 12), THRESHOLDS, is_given=True
+    )
     assert first.level is Level.UNSURE
-    none = input_gates.no_game_is_missing(DAY, [], {}, None, BARS, is_given=True)
+    none = input_gates.no_game_is_missing(DAY, [], {}, None, THRESHOLDS, is_given=True)
     assert none.level is Level.BELOW
 
 
@@ -303,8 +319,8 @@ def test_a_night_waits_until_its_first_tip_off_or_19_eastern(
 def of_slate(whole: Slate) -> tuple[Level, ...]:
     findings = (
         input_gates.every_game_has_players(whole),
-        input_gates.every_game_has_lines(whole, BARS),
-        input_gates.enough_players_have_lines(whole, BARS),
+        input_gates.every_game_has_lines(whole, THRESHOLDS),
+        input_gates.enough_players_have_lines(whole, THRESHOLDS),
     )
     return tuple(f.level for f in findings)
 
@@ -360,7 +376,7 @@ def test_older_lines_and_more_missing_games_never_improve_a_finding(
 ) -> None:
     def level(days: list[int]) -> int:
         newest = {str(n): DAY - timedelta(days=age) for n, age in enumerate(days)}
-        return input_gates.lines_are_fresh(DAY, len(days), newest, BARS).level.value
+        return input_gates.lines_are_fresh(DAY, len(days), newest, THRESHOLDS).level.value
 
     worse = list(ages)
     worse[at % len(worse)] += older
@@ -374,10 +390,10 @@ def test_every_gate_has_a_description() -> None:
         input_gates.schedule_is_known(DAY, 1, is_given=True).gate,
         results(0).gate,
         input_gates.injury_report_is_there(DAY, 1, 1, DAY).gate,
-        input_gates.lines_are_fresh(DAY, 1, {"g": DAY}, BARS).gate,
+        input_gates.lines_are_fresh(DAY, 1, {"g": DAY}, THRESHOLDS).gate,
         input_gates.every_game_has_players(slate()).gate,
-        input_gates.every_game_has_lines(slate(), BARS).gate,
-        input_gates.enough_players_have_lines(slate(), BARS).gate,
+        input_gates.every_game_has_lines(slate(), THRESHOLDS).gate,
+        input_gates.enough_players_have_lines(slate(), THRESHOLDS).gate,
         input_gates.lines_are_of_the_games(slate(), 1).gate,
     }
     assert found == set(GATES)
