@@ -1,4 +1,4 @@
-"""The settings of the pipeline, read from environment variables.
+"""Read the settings of the pipeline from environment variables.
 
 `python -m nba_predictions.settings docs/configuration.md` updates the table in that page.
 """
@@ -60,12 +60,8 @@ def _setting(
 ) -> Any:
     """Return a field.
 
-    Args:
-        default: its default, or a function of the fields before it that returns the default.
-        description: what it means, with its unit, in the table of the settings.
-        accepts: the values that it accepts, in the table and in error messages.
-        example: a valid value, in error messages.
-        default_text: the default in the table, if it is not a constant.
+    `default` may be a function of the fields before it; `default_text` then describes it in the
+    table of settings. `accepts` and `example` are for error messages, too.
     """
     if default_text is None:
         default_text = "" if default in (None, "") else f"`{default}`"

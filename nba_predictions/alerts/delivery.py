@@ -28,10 +28,7 @@ LOG = "log"
 
 @dataclass(frozen=True)
 class Delivery:
-    """The book after a delivery, the number of messages, the failures, and a summary in words.
-
-    `failures` has the reason by the name of the destination.
-    """
+    """The book after a delivery, the number sent, failures (name to reason), and a summary."""
 
     book: AlertBook
     sent: int

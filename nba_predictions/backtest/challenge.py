@@ -54,14 +54,10 @@ CHALLENGE_AFTER: Final = timedelta(days=7)
 
 @dataclass(frozen=True)
 class Challenge:
-    """The result of a challenge.
+    """The result of a challenge, with the comparison if there was one.
 
-    Attributes:
-        in_force: the models in force now; None if each week uses its own models.
-        challenger: the models that challenged; None if there were none.
-        promoted: the challenger was promoted.
-        reason: why it was promoted or not.
-        decision: the comparison, if there was one.
+    `in_force` are the models now; None if each week uses its own. `challenger` is None if no models
+    could challenge.
     """
 
     in_force: str | None
@@ -79,16 +75,11 @@ def challenge(
     *,
     force: bool = False,
 ) -> Challenge:
-    """Promote models if they beat those in force on games that neither was trained on.
+    """Promote models if they beat those in force on games before `until` that neither has seen.
 
-    Args:
-        league: the source of the games on which both are compared.
-        store: the models, in the folder with the record of promotions.
-        until: games before this date are compared.
-        name: the challenger. The default is the newest models that are old enough and were not
-            rolled back. If no models are in force, their age does not matter, because there is
-            nothing to compare them with.
-        force: promote without a comparison.
+    By default the challenger is the newest models that are old enough and were not rolled back. If
+    no models are in force, their age does not matter, because there is nothing to compare them
+    with. With `force` there is no comparison.
 
     Raises:
         ModelError: no models of that name are stored, or they are in force already.

@@ -33,12 +33,7 @@ TIERS: Final = ((0.0, 8.0), (8.0, 12.0), (12.0, 18.0), (18.0, 25.0), (25.0, np.i
 
 @dataclass(frozen=True)
 class Scope:
-    """The rows to evaluate: players with at least this many games and minutes.
-
-    Attributes:
-        min_games: games in the season.
-        min_minutes: mean minutes of the last 10 games.
-    """
+    """The rows to evaluate: players with this many games this season and minutes in the last 10."""
 
     min_games: int = 10
     min_minutes: float = 15.0
@@ -54,15 +49,9 @@ class Scope:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The tables of a backtest for one market.
+    """The tables of a backtest for one market. The games of the source `simulated` do not exist.
 
     Attributes:
-        market: the market.
-        source: the source of the games. The games of `simulated` do not exist.
-        first: the first date of the backtest.
-        last: the last date of the backtest.
-        retrain: how often models were trained.
-        scope: the rows to evaluate.
         counts: numbers of rows by kind.
         errors: per set of rows, slice (all, tier, month) and forecaster: rows, error, its standard
             error, RMSE, bias. `vs_X` is the paired difference to X (below zero: better than X).
@@ -100,15 +89,10 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class _Rows:
-    """Rows on which forecasters are compared, and their slices.
+    """Rows on which forecasters are compared: `all` or `with line`.
 
-    Attributes:
-        name: `all` or `with line`.
-        at: positions of the rows in the walk.
-        outcomes: the statistic of the market.
-        dates: the date of each row, as a number.
-        centers: the value of each forecaster.
-        slices: rows by kind of slice (all, tier, month) and label.
+    `at` are their positions in the walk, `dates` numbers. `centers` has the values of each
+    forecaster, `slices` the rows by kind of slice (all, tier, month) and label.
     """
 
     name: str

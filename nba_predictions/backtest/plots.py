@@ -12,9 +12,7 @@ from nba_predictions.report import drawing
 def reliability(table: pl.DataFrame, title: str) -> bytes:
     """Draw the observed against the forecast share of overs, a line per system.
 
-    Args:
-        table: system, forecast, observed and, if known, observed_se, one row per bin.
-        title: the title of the plot.
+    The table has system, forecast, observed and, if known, observed_se, one row per bin.
     """
     figure, (axes,) = drawing.figure(6.0, 6.0)
     axes.plot((0, 1), (0, 1), color=drawing.GRAY, linestyle="--", linewidth=1, label="perfect")
@@ -37,11 +35,7 @@ def reliability(table: pl.DataFrame, title: str) -> bytes:
 
 
 def errors_by_month(table: pl.DataFrame) -> bytes:
-    """Draw the mean absolute error per month, a line per forecaster.
-
-    Args:
-        table: forecaster, slice (month), mae, mae_se.
-    """
+    """Draw the mean absolute error (mae, mae_se) per slice (month), a line per forecaster."""
     figure, (axes,) = drawing.figure(8.0, 4.5)
     for name, part, (color, mark) in _by(table, "forecaster"):
         axes.plot(
@@ -64,9 +58,7 @@ def rolling_errors(
 ) -> bytes:
     """Draw the rolling error of each system in its own panel, with its usual band.
 
-    Args:
-        table: system, game_date, error.
-        bands: per system, the lowest and highest error of its band; None if not known.
+    The table has system, game_date and error; `bands` the lowest and highest usual error.
     """
     parts = _by(table, "system")
     columns = min(len(parts), 3)

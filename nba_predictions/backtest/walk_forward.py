@@ -59,13 +59,10 @@ class SpanOfModels:
 class Walk:
     """Everything that was predicted, with the outcomes.
 
-    Attributes:
-        rows: one row per date and player who played: KEYS, features, outcomes, `on_slate` (the
-            night would have predicted the player) and `line_columns` per market. Sorted by KEYS.
-        forecasts: per system, aligned with `rows`.
-        spans: the models that made the forecasts.
-        did_not_play: number of players of the slates who did not play. Their bets are void.
-        source: where the games come from.
+    `rows` has one row per date and player who played: KEYS, features, outcomes, `on_slate` (the
+    night would have predicted the player) and `line_columns` per market. It is sorted by KEYS, and
+    the forecasts of each system are aligned with it. `did_not_play` counts players of the slates
+    who did not play. Their bets are void.
     """
 
     rows: pl.DataFrame
@@ -98,13 +95,7 @@ def walk(
 ) -> Walk:
     """Predict all players who played from `first` to `last`, both included.
 
-    Args:
-        league: the source of box scores, schedule, lines and injuries.
-        store: the store of trained models. Missing models are trained and saved there.
-        first: the first date.
-        last: the last date.
-        retrain: one of RETRAIN.
-        progress: called after each step.
+    Models missing from the store are trained and saved there. `retrain` is one of RETRAIN.
 
     Raises:
         BacktestError: no game was played on these dates, or `retrain` is unknown.
@@ -178,10 +169,7 @@ def chances(mean: Floats, spread: Floats, lines: Floats) -> tuple[Floats, Floats
 
 
 def line_columns(market: Market) -> tuple[str, str]:
-    """Return the columns of `Walk.rows` with base line and no-vig probability of a market.
-
-    They are null if the player was not on the slate or had no line.
-    """
+    """Return the columns of `Walk.rows` with base line and no-vig probability, null without one."""
     return f"{market.name}_base_line", f"{market.name}_fair_over"
 
 
@@ -195,12 +183,8 @@ def spans_of(
 ) -> Iterator[Span]:
     """Group dates, in order, by the cutoff of their models. No cutoff is later than its date.
 
-    Args:
-        played: the dates.
-        first: the first date of the backtest, the cutoff for `never`.
-        retrain: `monthly` has the first day of the month as the cutoff, and `weekly` the cutoff of
-            the nights (`training_cutoff`).
-        known: returns the games before a date.
+    `monthly` has the first day of the month as the cutoff, `weekly` the cutoff of the nights
+    (`training_cutoff`), and `never` the first date. `known` returns the games before a date.
     """
 
     def cutoff(day: date) -> date:
@@ -216,12 +200,8 @@ def spans_of(
 def described(history: pl.DataFrame, slates: Sequence[Slate]) -> tuple[pl.DataFrame, int]:
     """Describe all players who played on the dates of the slates, with their outcomes.
 
-    Args:
-        history: GAME_LOGS rows up to and including the dates of the slates.
-        slates: one per date, in order.
-
-    Returns:
-        the rows of a `Walk`, and the number of players of the slates who did not play.
+    `history` has the GAME_LOGS rows up to and including these dates, which are in order. Return the
+    rows of a `Walk`, and the number of players of the slates who did not play.
     """
     dates = [slate.game_date for slate in slates]
     features = training_features(history, similar_since=dates[0])

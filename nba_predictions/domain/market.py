@@ -28,8 +28,7 @@ class Market:
             digits and underscores, beginning with a letter.
         statistic: what settles the market: a column of the game logs, or the name of a sum.
         offsets: distances of the tested lines from the base line, in units of the statistic.
-        sum_of: the columns of the game logs whose sum is the statistic, for example `oreb` and
-            `dreb` for rebounds. Empty if the statistic is a column itself.
+        sum_of: the columns of the game logs whose sum is the statistic, if it is not a column.
         labels: names of the market in input files. Empty if it is called `player_` and its name.
 
     Raises:

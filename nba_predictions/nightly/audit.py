@@ -1,7 +1,6 @@
 """Audit a night: compare what was requested with what happened, step by step, and give a verdict.
 
-The evidence comes from the batch store, the staging area and the target table, never from logs: a
-missing log line proves nothing.
+The evidence comes from the batch store, staging and the target table, never from missing log lines.
 """
 
 from __future__ import annotations

@@ -38,9 +38,8 @@ def clean_up(
 ) -> CleanupReport:
     """Drop the staging of a batch, once its rows are counted in the target.
 
-    The cleanup checks the evidence itself, whatever scheduled it: it reads the merge entry of the
-    ledger and counts the target again. It holds the lease of the date, so that no player is
-    replayed between the count and the drop.
+    The cleanup checks the evidence itself: it reads the merge entry of the ledger and counts the
+    target again. Under the lease of the date, no player is replayed between the count and the drop.
 
     Raises:
         CleanupRefusedError: something does not agree, and nothing was dropped.

@@ -20,14 +20,10 @@ from nba_predictions.warehouse.port import Warehouse
 
 @dataclass(frozen=True)
 class Grading:
-    """The result of grading a date.
+    """The counts of the merge of a graded date, and the number of rows by outcome.
 
-    Attributes:
-        game_date: the date.
-        merge: the counts of the merge.
-        outcomes: the number of rows by outcome.
-        games_without_box_scores: predicted games without any box score, because they were postponed
-            or their box scores are late. Their players are void until the date is graded again.
+    `games_without_box_scores` were predicted and then postponed, or their box scores are late.
+    Their players are void until the date is graded again.
     """
 
     game_date: date
@@ -42,15 +38,8 @@ def grade_date(
     """Grade all predictions of a date; return None while there are no box scores.
 
     The rows are written by one MERGE on the business key. Grading again, or concurrently, ends in
-    the same rows. The MERGE also deletes results whose predictions no longer exist.
-
-    Args:
-        game_date: the date.
-        box_scores: the rows (GAME_LOGS) of the date's games.
-        warehouse: where predictions are read and results are written.
-        run_id: the run, for the log.
-        games: the number of scheduled games. With 0 and without predictions, missing box scores
-            are normal.
+    the same rows. The MERGE also deletes results whose predictions no longer exist. `box_scores`
+    are GAME_LOGS rows. Without scheduled `games` and predictions, missing box scores are normal.
     """
     predictions = warehouse.query("predictions_of_date", PREDICTIONS, partition=game_date)
     if box_scores.is_empty() and (games or predictions.num_rows):

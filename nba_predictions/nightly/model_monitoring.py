@@ -26,10 +26,8 @@ LOOK_BACK = timedelta(days=250)
 def calibration_of(game_date: date, warehouse: Warehouse) -> pl.DataFrame:
     """Return the forecast and observed share of overs up to a date.
 
-    Returns:
-        One row per market, system and tenth of probability: market, system, from, to, n, forecast,
-        observed, observed_se. The standard error is clustered by date, and null with fewer than two
-        dates.
+    One row per market, system and tenth of probability: market, system, from, to, n, forecast,
+    observed, observed_se. The standard error is clustered by date, and null with fewer than two.
     """
     by_date = pl.DataFrame(warehouse.query("calibration_by_date", RESULTS, partition=game_date))
     if by_date.is_empty():

@@ -107,8 +107,7 @@ def publish_completion(
     record, the next attempt sends the message again with the same dedup_id.
 
     Raises:
-        PublishError: the broker did not accept the message. The batch stays cleaned up, and the
-            sensor retries.
+        PublishError: the broker did not accept the message. The batch stays cleaned up.
         BatchStateError: the batch is not cleaned up, is not to be published, or must not be.
     """
     snapshot = read_snapshot(store, batch.batch_id)

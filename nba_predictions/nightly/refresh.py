@@ -28,8 +28,6 @@ from nba_predictions.warehouse.port import Warehouse
 def refuse_the_past(game_date: date, now: datetime) -> None:
     """Refuse to refresh a date that is over in US Eastern.
 
-    Current lines and injuries were not known before its tip-off.
-
     Raises:
         BatchStateError: the date is before the Eastern date of `now`.
     """
@@ -66,15 +64,8 @@ def refresh_batch(
     refresh can be interrupted anywhere and run again with the same result: the plan compares the
     slate with what was recorded, and what was recorded with what was merged.
 
-    Args:
-        batch: the finished batch.
-        slate: the current slate.
-        fingerprints: hashes of the current inputs, by player.
-        store: the batch store.
-        warehouse: the warehouse.
-        run_id: the run that refreshes.
-        now: games with a tip-off at or before this are left unchanged; None ignores tip-offs.
-        lease_wait_seconds: how long to wait for another worker of the date.
+    `fingerprints` are hashes of the current inputs, by player. Games with a tip-off at or before
+    `now` are left unchanged; None ignores tip-offs.
 
     Raises:
         BatchStateError: another run has reopened the batch.

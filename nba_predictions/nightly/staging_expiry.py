@@ -40,8 +40,8 @@ def expire_staging(
 
     For an abandoned batch that is all staging. For a finished batch it is what its cleanup did not
     know: a player who was staged and never recorded, or a file of a killed writer. The ledger entry
-    `staging_expired` lets an audit tell expired staging from lost staging. A batch is left for the
-    next maintenance if another worker holds the lease of its date.
+    `staging_expired` lets an audit tell expired staging from lost staging. If another worker holds
+    the lease of the date, the batch is left for the next maintenance.
     """
     old = [
         batch

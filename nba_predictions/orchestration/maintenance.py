@@ -211,11 +211,7 @@ def _delete_runs(
 
 
 def _files_of_run(instance: dg.DagsterInstance, run_id: str) -> list[Path]:
-    """Return the files of a run in DAGSTER_HOME.
-
-    These are its logs, the values that its steps passed on and, if events are stored in SQLite,
-    its event file.
-    """
+    """Return a run's files in DAGSTER_HOME: logs, values of steps and, with SQLite, events."""
     folder = Path(instance.storage_directory()) / run_id
     files = [path for path in folder.rglob("*") if path.is_file()]
     event_file = folder.parent.parent / "history" / "runs" / f"{run_id}.db"

@@ -1,9 +1,7 @@
 """The resources of the pipeline, each with the configuration that the UI's resources page shows.
 
 A resource creates one adapter. Assets, checks and sensors ask for the port that the adapter
-implements, for example `dg.ResourceParam[Warehouse]`, and never for a resource class. Which profile
-uses which resource is decided in definitions.py.
-
+implements, for example `dg.ResourceParam[Warehouse]`, and never for a resource class.
 https://docs.dagster.io/guides/build/external-resources
 """
 

@@ -21,8 +21,7 @@ _MANY_DATES, _WEEK = 15, 7
 def distributions(at_base: pl.DataFrame) -> bytes:
     """Draw histograms of each system's predicted points and of its probabilities at the base line.
 
-    Args:
-        at_base: the result of the query `night_at_base_line`, one row per player and system.
+    `at_base` is the result of the query `night_at_base_line`.
     """
     figure, (points, over) = drawing.figure(9.0, 3.6, columns=2)
     title = "Predictions for the players"
@@ -70,11 +69,8 @@ def against_the_line(at_base: pl.DataFrame, system: str = "ensemble") -> bytes:
 def calibration(buckets: pl.DataFrame, dates: str) -> bytes:
     """Draw the observed share of overs by predicted probability, with the number of rows below.
 
-    A bucket with fewer than ten rows of a system is too uncertain and is omitted from its curve.
-
-    Args:
-        buckets: the result of the query `calibration`.
-        dates: the dates of the rows, as text for the title.
+    `buckets` is the result of the query `calibration`. A bucket with fewer than ten rows of a
+    system is too uncertain and is omitted from its curve.
     """
     figure, (curve, counts) = drawing.figure(5.6, 4.2, rows=2, heights=(3, 1))
     curve.set_title(f"Calibration, {dates}")
@@ -119,9 +115,7 @@ def calibration(buckets: pl.DataFrame, dates: str) -> bytes:
 def error_by_system(graded: pl.DataFrame, dates: str) -> bytes:
     """Draw the mean absolute error of each system, and of the base line for the same players.
 
-    Args:
-        graded: the result of the query `graded_night`.
-        dates: the dates of the rows, as text for the title.
+    `graded` is the result of the query `graded_night`.
     """
     figure, (axes,) = drawing.figure(6.4, 2.8)
     axes.set_title(f"Error by system, players with a line, {dates}")
@@ -166,10 +160,8 @@ def error_by_system(graded: pl.DataFrame, dates: str) -> bytes:
 def error_by_date(errors: pl.DataFrame) -> bytes:
     """Draw the mean absolute error of each system and of the base line by date.
 
-    With many dates, the unweighted mean of the last seven dates is drawn.
-
-    Args:
-        errors: the result of the query `error_by_date`.
+    `errors` is the result of the query `error_by_date`. With many dates, the unweighted mean of the
+    last seven dates is drawn.
     """
     figure, (axes,) = drawing.figure(6.4, 3.2)
     dates = errors["game_date"].unique().sort().to_list()

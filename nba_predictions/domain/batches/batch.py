@@ -97,10 +97,9 @@ WHOLE = frozenset({BatchStatus.SUCCESS, BatchStatus.NO_DATA})
 class Batch:
     """The batch's own document.
 
-    Attributes:
-        times: when each state was last entered (UTC), by the state's stored value.
-        announce: whether the completion message is published. Backfills turn this off.
-        markets: the names of the markets that the batch predicts.
+    `times` has when each state was last entered (UTC), by the state's stored value. Backfills turn
+    `announce` off: the completion message is then not published. `markets` are the names of those that
+    the batch predicts.
     """
 
     batch_id: str
@@ -132,10 +131,8 @@ def make_batch_id(game_date: date, now: datetime) -> str:
 class Completion:
     """A player is done: their rows are staged, or they are skipped for a reason and have no rows.
 
-    Attributes:
-        recorded_at: read back from a store, this is a time of the store's own clock.
-        fingerprint: a hash of all inputs of the player's rows; None if an earlier version
-            recorded the completion.
+    Read back from a store, `recorded_at` is a time of the store's own clock. `fingerprint` is a
+    hash of all inputs of the rows; None if an earlier version recorded the completion.
     """
 
     player_lookup: str

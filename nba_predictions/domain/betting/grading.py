@@ -75,12 +75,9 @@ def outcome(line: Decimal | None, actual: int | None) -> str:
 def grade(
     predictions: Iterable[Mapping[str, Any]], boxes: Mapping[str, BoxScore], staged_at: datetime
 ) -> list[dict[str, Any]]:
-    """Return the rows of RESULTS, one per prediction.
+    """Return the rows of RESULTS for rows of `predictions_of_date.sql`.
 
-    Args:
-        predictions: rows of `predictions_of_date.sql`.
-        boxes: the box scores of the date by player_lookup.
-        staged_at: the time of staging.
+    `boxes` are the box scores of the date by player_lookup.
     """
     return [
         RESULTS.row_of(GradedRow(SimpleNamespace(**p), boxes.get(p["player_lookup"]), staged_at))

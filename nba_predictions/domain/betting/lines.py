@@ -16,15 +16,10 @@ HALF = Decimal("0.5")
 
 @dataclass(frozen=True)
 class Quote:
-    """One side of one line of one book.
+    """One side (`Over` or `Under`) of one line of one book, in units of the market.
 
-    Attributes:
-        book: the name of the book.
-        side: `Over` or `Under`.
-        line: in units of the market.
-        price: in American odds; None if it is not known.
-        line_source: `sportsbook`, or `dfs` for a fantasy operator.
-        quoted_on: the day of the quote; None if it is not known.
+    The price is in American odds. `line_source` is `sportsbook`, or `dfs` for a fantasy operator.
+    Price and day are None if they are not known.
     """
 
     book: str
@@ -52,14 +47,10 @@ class LinePrice:
 
 @dataclass(frozen=True)
 class BaseLine:
-    """The consensus line of all books in one market.
+    """The consensus line of all books in one market: the median of their main lines.
 
-    Attributes:
-        line: the median over books of their main lines.
-        line_source: `sportsbook` or `dfs`.
-        books: the number of books behind the line.
-        fair_over: the no-vig probability of the over at `line`; None without a two-sided price.
-        prices: the best prices of these books at the tested lines.
+    `fair_over` is the no-vig probability of the over there; None without a two-sided price.
+    `prices` are the best prices of these books at the tested lines.
     """
 
     line: Decimal
@@ -87,10 +78,7 @@ def fair_over(over_price: int, under_price: int) -> float:
     """Return the no-vig probability of the over that two prices imply.
 
     The break-even probabilities of the two sides add up to more than 1. The excess is the margin,
-    and it is removed from both sides in proportion.
-
-    Raises:
-        ValueError: a price is between -100 and 100.
+    and it is removed from both sides in proportion. Errors as in `implied_probability`.
     """
     over, under = implied_probability(over_price), implied_probability(under_price)
     return over / (over + under)
@@ -127,7 +115,7 @@ def main_line(quotes: Iterable[Quote]) -> Decimal:
 
 
 def base_line(quotes: Iterable[Quote], market: Market) -> BaseLine | None:
-    """Return the base line of one player in one market; None without quotes.
+    """Return the base line of one player from all quotes in one market; None without quotes.
 
     The base line is the median over books of each book's main line. If any sportsbook quotes the
     player, only sportsbooks count, because the line of a fantasy operator is no betting line.
@@ -138,10 +126,6 @@ def base_line(quotes: Iterable[Quote], market: Market) -> BaseLine | None:
     prices for both sides. `prices` are from each book's newest day of quotes. A fantasy operator
     states one price for all its lines but pays differently, so only its price at the base line
     counts.
-
-    Args:
-        quotes: all quotes of the player in this market.
-        market: the market, which defines the tested lines.
     """
     quotes = list(quotes)
     if not quotes:

@@ -48,14 +48,9 @@ class Game:
 class PlayerForm:
     """What the box scores show of a player before the date.
 
-    Attributes:
-        player_lookup: the key of the player.
-        player_name: the name in the latest box score.
-        team: the latest team.
-        games: the number of games played.
-        recent_minutes: the mean minutes of the last RECENT_GAMES games played.
-        team_games_missed: games of the latest team since the player's last game.
-        season_games_missed: those of the current season; 0 if the player has played in it.
+    `games` were played in all, `recent_minutes` is the mean of the last RECENT_GAMES of them.
+    `team_games_missed` are games of the latest team since the player's last game.
+    `season_games_missed` are those of the current season; 0 if the player has played in it.
     """
 
     player_lookup: str
@@ -69,10 +64,7 @@ class PlayerForm:
 
 @dataclass(frozen=True)
 class PlayerQuote:
-    """A quote with its market, and with the player's name and the two teams as the book has them.
-
-    `market` is the name of a registered market.
-    """
+    """A quote in a registered market, with the player and the two teams as the book has them."""
 
     player_lookup: str
     player_name: str
@@ -84,15 +76,9 @@ class PlayerQuote:
 
 @dataclass(frozen=True)
 class PlayerMarket:
-    """One market of one player.
+    """One market of one player, without a line or with the consensus of the books (`BaseLine`).
 
-    Attributes:
-        name: the name of the market.
-        base_line: the median over books of their main lines; None without a line.
-        line_source: `sportsbook`, `dfs` or `none`.
-        books: the number of books behind the base line.
-        fair_over: the no-vig probability of the over at the base line; None if it is not known.
-        prices: the best prices at the tested lines that any book quotes.
+    `line_source` is `sportsbook`, `dfs` or `none`.
     """
 
     name: str
@@ -161,15 +147,9 @@ class Skip:
 class Slate:
     """The games, the players to predict and the skips, sorted by game_id or player_lookup.
 
-    Attributes:
-        game_date: the date of the games, US Eastern.
-        games: the games of the date.
-        players: the players to predict.
-        skips: the players who are not predicted.
-        quotes_off_slate: quotes for games that are not on the schedule. A few are normal
-            (postponements), many are not.
-        features_as_of: when the newest box score behind the slate and its features was complete,
-            in UTC.
+    `quotes_off_slate` counts quotes for games that are not on the schedule. A few are normal
+    (postponements), many are not. `features_as_of` is when the newest box score behind the slate
+    and its features was complete, in UTC.
     """
 
     game_date: date

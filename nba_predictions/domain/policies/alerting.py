@@ -2,8 +2,7 @@
 
 A condition is open as long as the data says so. Each destination is notified once when a condition
 opens and once when it ends. A destination that cannot be reached is notified later of what is still
-open. It gets no message about a condition that opened and ended in between: a late message is about
-the current state. The log has both.
+open, and not of a condition that opened and ended in between. The log has both.
 """
 
 from __future__ import annotations
@@ -50,11 +49,8 @@ class Severity(str, Enum):
 class Condition:
     """Something that is wrong now.
 
-    Attributes:
-        key: identifies the condition for as long as it is open.
-        since: when it began.
-        to_do: what an operator should do.
-        watched_until: when the alert expires if the condition is still open.
+    `key` identifies the condition for as long as it is open. Its alert expires at `watched_until`.
+    `to_do` is what an operator should do. `facts` are numbers and short texts by name.
     """
 
     key: str
@@ -212,12 +208,10 @@ class Message:
 
 
 def message_of(alerts: Sequence[Alert], *, source: str, ui_url: str) -> Message:
-    """Return one message for all alerts, the raised ones first.
+    """Return one message for all alerts (at least one), the raised ones first.
 
-    Args:
-        alerts: the alerts, at least one.
-        source: the profile and the source of the pipeline, for the title.
-        ui_url: the address of the Dagster UI, for links.
+    `source` is the profile and the source of the pipeline, for the title. `ui_url` is the address
+    of the Dagster UI, for links.
     """
     raised = [a for a in alerts if a.change is Change.RAISED]
     ended = [a for a in alerts if a.change is not Change.RAISED]

@@ -40,16 +40,9 @@ def missed_ticks(
     """Return the missing and failed ticks, and the sensors that keep failing.
 
     A missing tick is resolved by a successful run of the partition that the tick would request.
-
-    Args:
-        instance: has the ticks and the runs.
-        schedules: the schedules of the pipeline.
-        sensors: the sensors of the pipeline.
-        repository: has the jobs of the schedules.
-        watched: the times since when each schedule has its cron. The caller keeps it between
-            calls. No tick is expected before such a time, so a schedule that was just deployed,
-            switched on or moved to another hour has no missing ticks.
-        now: the current time.
+    `watched` has since when each schedule has its cron. The caller keeps it between calls. No tick
+    is expected before such a time, so a schedule that was just deployed, switched on or moved to
+    another hour has no missing ticks.
     """
     states = schedule_states(instance)
     conditions: list[Condition] = []

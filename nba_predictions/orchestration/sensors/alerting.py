@@ -1,8 +1,7 @@
 """The alert sensors: one per kind of condition, so that a broken one does not silence the others.
 
-A sensor finds the conditions that are open, and sends each destination the alerts that are due. It
-launches no runs. The cursor records what each destination received. Dagster's `run_status_sensor`
-is not used because its cursor advances even if the evaluation raises.
+They launch no runs. The cursor records what each destination received. Dagster's
+`run_status_sensor` is not used because its cursor advances even if the evaluation raises.
 https://docs.dagster.io/guides/automate/sensors
 """
 
