@@ -37,16 +37,8 @@ def reliability(table: pl.DataFrame, title: str) -> bytes:
 def errors_by_month(table: pl.DataFrame) -> bytes:
     """Draw the mean absolute error (mae, mae_se) per slice (month), a line per forecaster."""
     figure, (axes,) = drawing.figure(8.0, 4.5)
-    for name, part, (color, mark) in _by(table, "forecaster"):
-        axes.plot(
-            part["slice"].to_list(),
-            part["mae"].to_list(),
-            color=color,
-            marker=mark,
-            markersize=3,
-            linewidth=1.2,
-            label=name,
-        )
+    for name, part, style in _by(table, "forecaster"):
+        drawing.curve(axes, part["slice"].to_list(), part["mae"].to_list(), style, name, size=3)
     axes.set_ylabel("mean absolute error, points")
     axes.set_title("Error by month, the same rows for all")
     axes.legend(fontsize=8)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import json
 import math
@@ -17,6 +16,7 @@ from nba_predictions.backtest import plots
 from nba_predictions.backtest.evaluation import AVERAGES, LINE, Evaluation, tier_names
 from nba_predictions.domain.betting.predictions import MIN_EDGE, STANDARD_PRICE
 from nba_predictions.domain.market import POINTS
+from nba_predictions.report.page import data_uri
 
 _ERROR = "absolute error"
 
@@ -104,7 +104,7 @@ def all_sections(evaluation: Evaluation) -> Iterator[Section]:
             "n",
             _rounded("forecast"),
             pl.Series(
-                "observed", [_with_error(r, "observed") for r in _rows(evaluation.reliability)]
+                "observed", [_with_error(r, "observed") for r in evaluation.reliability.to_dicts()]
             ),
         ),
     )
@@ -221,10 +221,8 @@ def to_html(
         body = "".join(f"<tr>{row}</tr>" for row in rows)
         parts.append(f"<table><tr>{head}</tr>{body}</table>")
         if section.plot:
-            image = base64.b64encode(images[section.plot]).decode()
-            parts.append(
-                f'<img alt="{html.escape(section.title)}" src="data:image/png;base64,{image}">'
-            )
+            image = data_uri(images[section.plot])
+            parts.append(f'<img alt="{html.escape(section.title)}" src="{image}">')
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Backtest</title>'
         f"<style>{_STYLE}</style><body>{''.join(parts)}</body></html>\n"
@@ -247,10 +245,6 @@ _PLOTS: Mapping[str, Callable[[Evaluation], bytes]] = {
 }
 
 
-def _rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
-    return frame.to_dicts()
-
-
 def _errors(frame: pl.DataFrame, references: Sequence[str] | Mapping[str, str]) -> pl.DataFrame:
     return pl.DataFrame(
         {
@@ -264,7 +258,7 @@ def _errors(frame: pl.DataFrame, references: Sequence[str] | Mapping[str, str]) 
                 for name in references
             },
         }
-        for r in _rows(frame)
+        for r in frame.to_dicts()
     )
 
 
@@ -280,7 +274,7 @@ def _probabilities(frame: pl.DataFrame) -> pl.DataFrame:
             "calibration error": _num(r["calibration_error"]),
             "hits": _with_error(r, "hits"),
         }
-        for r in _rows(frame)
+        for r in frame.to_dicts()
     )
 
 
@@ -294,7 +288,7 @@ def _bets(frame: pl.DataFrame) -> pl.DataFrame:
             "hits": _with_error(r, "hits"),
             "profit": _with_error(r, "profit", signed=True),
         }
-        for r in _rows(frame)
+        for r in frame.to_dicts()
     )
 
 
@@ -306,7 +300,7 @@ def _pivot(
     difference: str | None = None,
 ) -> pl.DataFrame:
     """Return one row per forecaster and one column per slice, with a difference in brackets."""
-    rows = _rows(frame)
+    rows = frame.to_dicts()
     sizes = {r["slice"]: str(r["n"]) for r in rows}
     slices = [s for s in order or sorted(sizes) if s in sizes]
     by_name_and_slice = {(r[name_column], r["slice"]): r for r in rows}

@@ -8,7 +8,7 @@ difference is that a night predicts one player at a time, and a backtest all row
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, timedelta
 from itertools import groupby
 
@@ -29,7 +29,7 @@ from nba_predictions.systems.line_update import BaseLines
 from nba_predictions.systems.registry import predict_all, registered_systems
 from nba_predictions.systems.trained_models import TrainedModels
 from nba_predictions.training.cutoff import training_cutoff
-from nba_predictions.training.model_selection import SelectedModels, models_before
+from nba_predictions.training.model_selection import models_before
 from nba_predictions.training.model_store import ModelStore
 
 #: The columns that identify a player on a date.
@@ -117,7 +117,8 @@ def walk(
     for number, span in enumerate(spans):
         progress(f"models before {span.cutoff}", number, len(spans))
         models = models_before(span.cutoff, league.game_logs(span.cutoff), store, league)
-        used.append(_used(span, models))
+        trained_on = int(models.models.card.get("rows", 0))
+        used.append(SpanOfModels(span, models.name, trained_on, models.trained_now))
         part = rows.filter(pl.col("game_date").is_between(span.first, span.last))
         predicted.append(forecasts_of(part, models.models))
     progress("models", len(spans), len(spans))
@@ -261,17 +262,6 @@ def _described_differently(
     return expected.join(same, on=_PLAYER, how="anti").join(played, on=_PLAYER, how="semi")
 
 
-def _used(span: Span, models: SelectedModels) -> SpanOfModels:
-    return SpanOfModels(
-        span, models.name, int(models.models.card.get("rows", 0)), models.trained_now
-    )
-
-
 def _joined(parts: Sequence[Forecast]) -> Forecast:
-    return Forecast(
-        np.concatenate([p.mean for p in parts]),
-        np.concatenate([p.spread for p in parts]),
-        np.concatenate([p.confidence for p in parts]),
-        np.concatenate([p.line_mean for p in parts]),
-        np.concatenate([p.line_spread for p in parts]),
-    )
+    names = [field.name for field in fields(Forecast)]
+    return Forecast(*(np.concatenate([getattr(p, name) for p in parts]) for name in names))

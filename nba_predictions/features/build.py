@@ -29,63 +29,21 @@ KEYS: Final = ("game_date", "game_id", "player_lookup")
 #: attempts are per game, days are days, and `*_allowed` and `*_pace` are relative to the league (1
 #: is average). Systems of another market find its form features in `market_features()`.
 FEATURES: Final = (
-    "games",
-    "games_season",
-    "points_last_1",
-    "points_last_5",
-    "points_last_10",
-    "points_season",
-    "points_ewm",
-    "points_ewm_slow",
-    "points_sd_10",
-    "points_sd_season",
-    "minutes_last_1",
-    "minutes_last_5",
-    "minutes_last_10",
-    "minutes_season",
-    "minutes_ewm",
-    "minutes_sd_10",
-    "minutes_trend",
-    "points_per_minute",
-    "fga_ewm",
-    "fg3a_ewm",
-    "fta_ewm",
-    "twos_ewm",
-    "threes_ewm",
-    "free_throws_ewm",
-    "twos_share",
-    "threes_share",
-    "free_throws_share",
-    "two_rate",
-    "three_rate",
-    "free_throw_rate",
-    "points_from_attempts",
-    "days_since_last",
-    "rest_days",
-    "back_to_back",
-    "games_7_days",
-    "is_home",
-    "opponent_points_allowed",
-    "opponent_twos_allowed",
-    "opponent_threes_allowed",
-    "opponent_free_throws_allowed",
-    "opponent_pace",
-    "opponent_rest_days",
-    "team_pace",
-    "lineup_points_last",
-    "lineup_points_10",
-    "lineup_minutes_last",
-    "lineup_minutes_10",
-    "team_season_games",
-    "season_days",
-    "season_start",
-    "versus_opponent",
-    "games_since_return",
-    "games_with_team",
-    "points_last_season",
-    "minutes_last_season",
-    "team_margin",
-    "opponent_margin",
+    *("games", "games_season"),
+    *("points_last_1", "points_last_5", "points_last_10", "points_season"),
+    *("points_ewm", "points_ewm_slow", "points_sd_10", "points_sd_season"),
+    *("minutes_last_1", "minutes_last_5", "minutes_last_10", "minutes_season"),
+    *("minutes_ewm", "minutes_sd_10", "minutes_trend", "points_per_minute"),
+    *("fga_ewm", "fg3a_ewm", "fta_ewm", "twos_ewm", "threes_ewm", "free_throws_ewm"),
+    *("twos_share", "threes_share", "free_throws_share"),
+    *("two_rate", "three_rate", "free_throw_rate", "points_from_attempts"),
+    *("days_since_last", "rest_days", "back_to_back", "games_7_days", "is_home"),
+    *("opponent_points_allowed", "opponent_twos_allowed", "opponent_threes_allowed"),
+    *("opponent_free_throws_allowed", "opponent_pace", "opponent_rest_days", "team_pace"),
+    *("lineup_points_last", "lineup_points_10", "lineup_minutes_last", "lineup_minutes_10"),
+    *("team_season_games", "season_days", "season_start", "versus_opponent"),
+    *("games_since_return", "games_with_team", "points_last_season", "minutes_last_season"),
+    *("team_margin", "opponent_margin"),
 )
 
 #: The player's most similar past games (see `similar.py`).
@@ -142,8 +100,7 @@ def build_features(
         history: GAME_LOGS rows. Rows on or after the slate's date are ignored.
         slate: game_date, game_id, player_lookup, team, opponent, is_home, one row per player, all
             on one game_date. The last three may be null: context features are then null.
-        absent: players who are known not to play (player_lookup). The line-up features of their
-            teammates leave them out.
+        absent: players (player_lookup) who are known not to play. Line-up features omit them.
 
     Returns:
         KEYS, FEATURES, SIMILAR and `market_features()`, one row per slate row, in slate order.
@@ -173,15 +130,10 @@ def build_features(
 
 
 def training_features(history: pl.DataFrame, similar_since: date | None = None) -> pl.DataFrame:
-    """Describe every historical row as it was known before its date, together with its outcomes.
+    """Describe every row of GAME_LOGS as it was known before its date, together with its outcomes.
 
-    Args:
-        history: GAME_LOGS rows.
-        similar_since: compute SIMILAR only for rows from this date on (null before); all if None.
-
-    Returns:
-        KEYS, FEATURES, SIMILAR, `market_features()` and the outcomes (Int64), which are the columns
-        `statistics()`, for example `points`. Sorted by KEYS.
+    Return KEYS, FEATURES, SIMILAR (null before `similar_since`), `market_features()` and the
+    outcomes (Int64), which are the columns `statistics()`, for example `points`. Sorted by KEYS.
 
     Raises:
         ValueError: the frame lacks a column, or game_date is not a Date.

@@ -25,9 +25,7 @@ LAST_SEASON_GAMES: Final = 10  # a season with fewer games has no average
 def form(panel: Panel, statistics: Sequence[str]) -> dict[str, Floats]:
     """Return the form features of the statistics, of minutes and of shooting.
 
-    Args:
-        panel: has a column of whole numbers per statistic.
-        statistics: the statistics of the registered markets.
+    The panel has a column of whole numbers per statistic of the registered markets.
     """
     out = _weighted(panel, statistics) | _minutes(panel)
     games, this_season, last_10 = panel.games, panel.this_season, panel.games.last(10)

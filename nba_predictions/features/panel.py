@@ -21,7 +21,6 @@ class Panel:
     Attributes:
         frame: the rows, with the columns `day` (since 1970-01-01) and `season` added.
         player: a code per player, increasing.
-        day: the column `day`.
         season: the year in which the row's season began.
         start: the first row of the row's player.
         today: the first row of the row's player on the row's date.

@@ -44,9 +44,8 @@ def similar_games(games: Situations, low: Ints, high: Ints, rows: Ints) -> dict[
     An aspect that is unknown on either side counts half. Levels change over the years, so the
     average is of the surplus: points minus the points expected before each game.
 
-    Returns:
-        per target row `similar_surplus` (weighted mean surplus), `similar_sd` (weighted, of the
-        surplus) and `similar_games` (number of games used); NaN below FEWEST games.
+    Return per target row `similar_surplus` and `similar_sd` (weighted mean and standard deviation)
+    and `similar_games` (the number of games used); NaN below FEWEST games.
     """
     parts = [_chunk(games, low, high, rows[i : i + _CHUNK]) for i in range(0, len(rows), _CHUNK)]
     if not parts:

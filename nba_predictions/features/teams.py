@@ -36,14 +36,10 @@ class TeamForm:
     Attributes:
         allowed: per zone and statistic, the total that the team conceded, relative to the league.
         pace: possessions relative to the league.
-        days_since_last: days since the team's last game.
-        season_games: games of the team in the season.
         lineup_points_last: the sum of what the players of the last game usually score, relative to
             the league's team points. Players who are known to be absent now are left out.
         lineup_points_10: the mean of that sum over LINEUP_WINDOW games. Missing stars make
-            `lineup_points_last` lower than this.
-        lineup_minutes_last: likewise for minutes.
-        lineup_minutes_10: likewise for minutes.
+            `lineup_points_last` lower than this. Minutes likewise.
         margin: points scored minus conceded per game over TEAM_WINDOW games, shrunk to 0.
     """
 
@@ -76,11 +72,8 @@ class TeamGames:
     ) -> TeamGames:
         """Collect from GAME_LOGS rows what every team conceded in every game, and who played.
 
-        Args:
-            history: the rows, with a column of whole numbers per statistic.
-            statistics: the statistics of the registered markets.
-            absent: players (player_lookup) who will not play now. The line-up of their team's last
-                game is counted without them.
+        The rows have a column of whole numbers per statistic. Players (player_lookup) who are
+        `absent` now are left out of the line-up of their team's last game.
         """
         conceded = tuple(dict.fromkeys((*_CONCEDED, *statistics)))
         games = (
@@ -112,10 +105,8 @@ class TeamGames:
     def before(self, team: pl.Series, days: Ints, season_starts: Ints) -> TeamForm:
         """Return the form of `team` on each of `days`, from the games before that day.
 
-        Args:
-            team: abbreviations, null where unknown.
-            days: days since 1970-01-01, aligned with `team`.
-            season_starts: the day on which the season of each row begins.
+        Teams are abbreviations, null where unknown. Days count since 1970-01-01. The season of
+        each row begins on the day in `season_starts`.
         """
         code = _encode(team, self.codes)
         high = np.searchsorted(self.keys, _key(code, days))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from nba_predictions.batch_store.port import BatchStore
 from nba_predictions.domain.batches.batch import Batch, BatchState, Progress
@@ -107,27 +108,15 @@ def published_after(store: BatchStore, game_date: date, moment: datetime) -> boo
     return published_at is not None and published_at > moment
 
 
-def _condition(
-    batch: Batch,
-    kind: Kind,
-    title: str,
-    *,
-    since: datetime,
-    facts: dict[str, object],
-    run_id: str | None = None,
-    watched_until: datetime | None = None,
-) -> Condition:
+def _condition(batch: Batch, kind: Kind, title: str, **attributes: Any) -> Condition:
     return Condition(
         # One key per batch and kind: a stalled batch that is abandoned later is the same alert.
-        key=f"{kind.value}:{batch.batch_id}",
-        kind=kind,
-        severity=Severity.ERROR,
-        title=title,
-        since=since,
-        watched_until=watched_until,
+        f"{kind.value}:{batch.batch_id}",
+        kind,
+        Severity.ERROR,
+        title,
         to_do=f"nba-predictions repair --game-date {batch.game_date}",
         game_date=batch.game_date,
         batch_id=batch.batch_id,
-        run_id=run_id or batch.run_id,
-        facts=facts,
+        **{"run_id": batch.run_id, **attributes},
     )

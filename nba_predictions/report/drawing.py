@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -60,6 +60,12 @@ def figure(
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=8)
     return figure, all_axes
+
+
+def curve(axes: Axes, x: Any, y: Any, style: tuple[str, str], label: str, size: float = 4) -> None:
+    """Draw a labeled line with a color, and with a marker of this size at each point."""
+    color, marker = style
+    axes.plot(x, y, color=color, marker=marker, markersize=size, linewidth=1.2, label=label)
 
 
 def write_placeholder(axes: Axes, reason: str) -> None:

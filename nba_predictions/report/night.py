@@ -213,17 +213,9 @@ def reconciliation_table(numbers: Reconciliation) -> pl.DataFrame:
         ),
         ("duplicate keys", 0, numbers.duplicate_keys_in_target),
     ]
-    return pl.DataFrame(
-        [
-            {
-                "what": what,
-                "expected": expected,
-                "found": found,
-                "agrees": "yes" if expected == found else "NO",
-            }
-            for what, expected, found in pairs
-        ]
-    )
+    table = pl.DataFrame(pairs, schema=["what", "expected", "found"], orient="row")
+    agrees = pl.when(pl.col("expected") == pl.col("found")).then(pl.lit("yes"))
+    return table.with_columns(agrees=agrees.otherwise(pl.lit("NO")))
 
 
 def steps_table(steps: Iterable[Step]) -> pl.DataFrame:

@@ -82,18 +82,11 @@ def calibration(buckets: pl.DataFrame, dates: str) -> bytes:
         return drawing.png(figure)
     curve.plot([0, 1], [0, 1], color=drawing.GRAY, linewidth=1, linestyle="--", label="perfect")
     systems = _systems(buckets)
-    for system, (color, marker) in systems.items():
+    for system, style in systems.items():
         of_system = buckets.filter(
             (pl.col("system_id") == system) & (pl.col("row_count") >= _FEWEST_ROWS)
         )
-        curve.plot(
-            *(of_system["said"], of_system["came"]),
-            color=color,
-            marker=marker,
-            markersize=4,
-            linewidth=1.2,
-            label=system,
-        )
+        drawing.curve(curve, of_system["said"], of_system["came"], style, system)
     rows = buckets.group_by("bucket").agg(pl.col("row_count").sum()).sort("bucket")
     # Every system has the same rows. The bars show the rows of one system.
     counts.bar(
@@ -166,8 +159,8 @@ def error_by_date(errors: pl.DataFrame) -> bytes:
     figure, (axes,) = drawing.figure(6.4, 3.2)
     dates = errors["game_date"].unique().sort().to_list()
     many = len(dates) >= _MANY_DATES
-    means = f", mean of {_WEEK} dates" if many else ""
-    axes.set_title(f"Error by system, players with a line{means}")
+    title = "Error by system, players with a line"
+    axes.set_title(f"{title}, mean of {_WEEK} dates" if many else title)
     axes.set_ylabel("mean absolute error")
     if errors.is_empty():
         drawing.write_placeholder(axes, "no graded date with lines")
@@ -176,15 +169,9 @@ def error_by_date(errors: pl.DataFrame) -> bytes:
     number = {day: n for n, day in enumerate(dates)}
     for system, (color, marker) in _systems(errors).items():
         of_system = errors.filter(pl.col("system_id") == system)
-        axes.plot(
-            [number[day] for day in of_system["game_date"]],
-            _smooth(of_system["mean_absolute_error"], many),
-            color=color,
-            marker="" if many else marker,
-            markersize=4,
-            linewidth=1.2,
-            label=system,
-        )
+        days = [number[day] for day in of_system["game_date"]]
+        means = _smooth(of_system["mean_absolute_error"], many)
+        drawing.curve(axes, days, means, (color, "" if many else marker), system)
     by_date = errors.group_by("market", "game_date").agg(pl.col("error_of_line").mean())
     for (market,), line in by_date.sort("market", "game_date").group_by(
         "market", maintain_order=True

@@ -6,7 +6,8 @@ same for all systems: move the center to the median, compute the spread and the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from typing import Final
 
 import numpy as np
@@ -33,13 +34,9 @@ _SAME_AS_OWN: Final = np.empty(0)
 class Forecast:
     """One distribution of the statistic per row: float64 arrays aligned with the feature rows.
 
-    Attributes:
-        mean: the center (median) that the system itself expects, >= 0.
-        spread: standard deviation, > 0.
-        confidence: 0..1.
-        line_mean: the center updated by the row's betting line; `mean` if there is no line.
-            Probabilities at lines use it.
-        line_spread: the standard deviation updated likewise.
+    `mean` (>= 0) is the center (median) that the system itself expects, `spread` (> 0) the standard
+    deviation, `confidence` 0..1. `line_mean` and `line_spread` are updated by the row's betting
+    line, for probabilities at lines; without a line they equal `mean` and `spread`.
 
     Raises:
         ValueError: the arrays differ in length, or a value is out of range or not finite.
@@ -65,13 +62,7 @@ class Forecast:
 
     def __getitem__(self, rows: NDArray) -> Forecast:
         """Return the forecasts of some of the rows."""
-        return Forecast(
-            self.mean[rows],
-            self.spread[rows],
-            self.confidence[rows],
-            self.line_mean[rows],
-            self.line_spread[rows],
-        )
+        return Forecast(*(getattr(self, column.name)[rows] for column in fields(self)))
 
     def _check(self, name: str, low: float, high: float) -> None:
         values = getattr(self, name)
@@ -87,6 +78,10 @@ class Forecast:
 
     def __len__(self) -> int:
         return len(self.mean)
+
+
+#: Forecasts by system_id.
+Forecasts = Mapping[str, Forecast]
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,8 @@
 """Compute probabilities of whole results from a center and a spread.
 
 Statistics are counts, so a forecast is a normal distribution rounded to whole numbers: the result k
-has the mass between k - 0.5 and k + 0.5 (the continuity correction), and 0 has all mass below 0.5,
-because no result is negative. The center is the median and the mean of the normal distribution.
-Therefore systems are trained and compared by absolute error.
+has the mass between k - 0.5 and k + 0.5 (the continuity correction), and 0 has all mass below 0.5.
+The center is the median. Therefore systems are trained and compared by absolute error.
 
 All functions broadcast their arguments like numpy arithmetic.
 """

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from nba_predictions.systems.base import Floats, Forecast
+from nba_predictions.systems.base import Floats, Forecasts
 from nba_predictions.systems.gradient_boosting import XGBOOST
 from nba_predictions.systems.moving_average import MOVING_AVERAGE
 from nba_predictions.systems.similarity import SIMILARITY
@@ -18,9 +18,7 @@ from nba_predictions.systems.zone_matchup import ZONE_MATCHUP
 MEMBERS = (MOVING_AVERAGE, ZONE_MATCHUP, SIMILARITY, XGBOOST)
 
 
-def estimate(
-    features: pl.DataFrame, models: TrainedModels, members: Mapping[str, Forecast]
-) -> Floats:
+def estimate(features: pl.DataFrame, models: TrainedModels, members: Forecasts) -> Floats:
     """Return the weighted mean of the members' centers."""
     total = np.zeros(features.height)
     # Added one by one in a fixed order: the rounding of a matrix product depends on its size.

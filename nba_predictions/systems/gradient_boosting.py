@@ -7,7 +7,6 @@ errors (the best factor on the first half of 2024-25 is 1.00 to 1.01).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -16,7 +15,7 @@ import xgboost as xgb
 
 from nba_predictions.domain.market import POINTS
 from nba_predictions.features.build import FEATURES
-from nba_predictions.systems.base import Floats, Forecast, column, shrink_to_prior
+from nba_predictions.systems.base import Floats, Forecasts, column, shrink_to_prior
 from nba_predictions.systems.system import System
 from nba_predictions.systems.trained_models import TrainedModels
 
@@ -79,9 +78,7 @@ def matrix(features: pl.DataFrame) -> Floats:
     return np.stack([features.get_column(name).to_numpy() for name in FEATURES], axis=1)
 
 
-def estimate(
-    features: pl.DataFrame, models: TrainedModels, members: Mapping[str, Forecast]
-) -> Floats:
+def estimate(features: pl.DataFrame, models: TrainedModels, members: Forecasts) -> Floats:
     """Return the trees' level of points, or without trees the shrunk average of the player."""
     if models.booster is None:
         return shrink_to_prior(features, column(features, "points_ewm"), models.prior(POINTS))

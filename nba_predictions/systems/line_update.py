@@ -25,9 +25,7 @@ _QUANTILE = np.frompyfunc(NormalDist().inv_cdf, 1, 1)
 class BaseLines:
     """The base lines of one market, aligned with feature rows; NaN in rows without a line.
 
-    Attributes:
-        base: the base line, in units of the market.
-        fair_over: the no-vig probability of the over at the base line; NaN if it is not known.
+    `fair_over` is the no-vig probability of the over at the line `base`; NaN if it is not known.
     """
 
     base: Floats

@@ -7,19 +7,15 @@ confidence.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import polars as pl
 
-from nba_predictions.systems.base import Floats, Forecast
+from nba_predictions.systems.base import Floats, Forecasts
 from nba_predictions.systems.ensemble import ENSEMBLE
 from nba_predictions.systems.system import System
 from nba_predictions.systems.trained_models import TrainedModels
 
 
-def estimate(
-    features: pl.DataFrame, models: TrainedModels, members: Mapping[str, Forecast]
-) -> Floats:
+def estimate(features: pl.DataFrame, models: TrainedModels, members: Forecasts) -> Floats:
     """Return the ensemble's center, updated by the line if there is one."""
     return members[ENSEMBLE.system_id].line_mean
 

@@ -7,13 +7,11 @@ play tired. For those, a small value in the direction that physiology suggests i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import polars as pl
 
 from nba_predictions.domain.market import POINTS
-from nba_predictions.systems.base import Floats, Forecast, column, shrink_to_prior
+from nba_predictions.systems.base import Floats, Forecasts, column, shrink_to_prior
 from nba_predictions.systems.system import System
 from nba_predictions.systems.trained_models import TrainedModels
 
@@ -36,9 +34,7 @@ OPPONENT_PACE = 0.3
 LINEUP = -0.25  # per unit of the last line-up's usual points, relative to the league
 
 
-def estimate(
-    features: pl.DataFrame, models: TrainedModels, members: Mapping[str, Forecast]
-) -> Floats:
+def estimate(features: pl.DataFrame, models: TrainedModels, members: Forecasts) -> Floats:
     """Return the average of past points, adjusted for minutes and circumstances, and shrunk."""
     fast, slow = column(features, "points_ewm"), column(features, "points_ewm_slow")
     level = FAST_WEIGHT * fast + (1 - FAST_WEIGHT) * slow

@@ -6,13 +6,11 @@ rest (30), venue (15) and form (15). It measures by how much the player exceeded
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import polars as pl
 
 from nba_predictions.domain.market import POINTS
-from nba_predictions.systems.base import Floats, Forecast, column, shrink_to_prior
+from nba_predictions.systems.base import Floats, Forecasts, column, shrink_to_prior
 from nba_predictions.systems.system import System
 from nba_predictions.systems.trained_models import TrainedModels
 
@@ -21,9 +19,7 @@ from nba_predictions.systems.trained_models import TrainedModels
 SHRINKAGE_GAMES = 100.0
 
 
-def estimate(
-    features: pl.DataFrame, models: TrainedModels, members: Mapping[str, Forecast]
-) -> Floats:
+def estimate(features: pl.DataFrame, models: TrainedModels, members: Forecasts) -> Floats:
     """Return the player's recent average plus the shrunk surplus of similar games."""
     level = shrink_to_prior(features, column(features, "points_ewm"), models.prior(POINTS))
     games = column(features, "similar_games", 0.0)

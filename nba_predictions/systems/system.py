@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 from nba_predictions.domain.market import POINTS, Market
-from nba_predictions.systems.base import Calibration, Floats, Forecast, confidence
+from nba_predictions.systems.base import Calibration, Floats, Forecast, Forecasts, confidence
 from nba_predictions.systems.line_update import BaseLines, LineUpdate, with_line
 from nba_predictions.systems.trained_models import TrainedModels
 
@@ -17,7 +17,7 @@ from nba_predictions.systems.trained_models import TrainedModels
 WITHOUT_LINE = 0.7
 
 #: (features, models, forecasts of the members) -> level of the statistic per feature row
-Estimate = Callable[[pl.DataFrame, TrainedModels, Mapping[str, Forecast]], Floats]
+Estimate = Callable[[pl.DataFrame, TrainedModels, Forecasts], Floats]
 
 
 @dataclass(frozen=True)
@@ -25,15 +25,13 @@ class System:
     """A named, versioned way to predict one market.
 
     Attributes:
-        system_id: the name in the table.
         version: raised when the formula changes.
         estimate: the level of the statistic per feature row, >= 0 and finite. It is a pure function
             of the features, the trained models and the forecasts of `members`.
-        members: systems whose forecasts `estimate` combines. They predict the same market.
+        members: systems of the same market whose forecasts `estimate` combines.
         is_median: the estimate is a median already. Calibration moves other estimates there.
         rests_on_line: the estimate uses the members' `line_mean`. Without a line the system has a
             lower confidence.
-        market: the market that the system predicts.
 
     Raises:
         ValueError: a member predicts another market.
@@ -68,17 +66,13 @@ class System:
         self,
         features: pl.DataFrame,
         models: TrainedModels,
-        known: Mapping[str, Forecast] | None = None,
+        known: Forecasts | None = None,
         lines: BaseLines | None = None,
     ) -> Forecast:
         """Predict every feature row. The result of a row does not depend on the other rows.
 
-        Args:
-            features: the frame that `build_features` returns, of any number of rows.
-            models: what was learned before the date.
-            known: forecasts of members that exist already for the same rows and lines.
-            lines: the base lines of the system's market, aligned with the rows; None if the
-                market has no lines.
+        `known` are forecasts of members that exist already for the same rows and lines. `lines` are
+        those of the system's market, aligned with the rows; None if the market has none.
         """
         known = known or {}
         members = {

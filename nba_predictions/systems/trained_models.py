@@ -30,13 +30,10 @@ class TrainedModels:
     Attributes:
         version: the cutoff, ISO (`2025-01-06`): no game on or after that date was used.
         priors: per statistic, what is expected of a player without a record.
-        calibrations: per system_id. Systems not in it use the defaults.
+        calibrations: per system_id. Systems not in it, or not in `line_updates`, use the defaults.
         weights: of the ensemble's members, summing to 1.
         booster_raw: the trees of `xgboost`, None when there were too few games.
-        card: a description for readers: cutoff, rows, features, metrics on held-out games, code
-            version, whether xgboost was trained. Plain JSON values.
-        line_updates: per system_id, how a line changes the forecast. Systems not in it use the
-            defaults.
+        card: a description for readers, plain JSON: rows, features, metrics on held-out games.
     """
 
     version: str

@@ -7,13 +7,11 @@ concedes there, relative to the league, scale it. The three shares were measured
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import polars as pl
 
 from nba_predictions.domain.market import POINTS
-from nba_predictions.systems.base import Floats, Forecast, column, shrink_to_prior
+from nba_predictions.systems.base import Floats, Forecasts, column, shrink_to_prior
 from nba_predictions.systems.system import System
 from nba_predictions.systems.trained_models import TrainedModels
 
@@ -21,9 +19,7 @@ from nba_predictions.systems.trained_models import TrainedModels
 TWOS, THREES, FREE_THROWS = 0.95, 0.70, 0.55
 
 
-def estimate(
-    features: pl.DataFrame, models: TrainedModels, members: Mapping[str, Forecast]
-) -> Floats:
+def estimate(features: pl.DataFrame, models: TrainedModels, members: Forecasts) -> Floats:
     """Return the sum over the zones of the player's level times the opponent's concession."""
     threes_tried = column(features, "fg3a_ewm")
     twos = (column(features, "fga_ewm") - threes_tried) * column(features, "two_rate", 0.0)

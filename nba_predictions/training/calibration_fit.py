@@ -22,14 +22,9 @@ _MAD_TO_SD: Final = 1.2533141373155003  # sqrt(pi / 2), for a normal distributio
 def fit_calibration(
     system: System, games: pl.DataFrame, level: Floats, outcomes: Floats, prior: LeaguePrior
 ) -> Calibration:
-    """Fit center and spread of a system.
+    """Fit center and spread of a system to its level and the outcomes in held-out games.
 
-    Args:
-        system: medians, and mixes of medians, keep their level as the center.
-        games: features of held-out games.
-        level: what the system estimates for them.
-        outcomes: what happened in them.
-        prior: the league prior of the system's statistic.
+    Medians, and mixes of medians, keep their level as the center.
     """
     is_median = system.is_median or bool(system.members)
     scale, slope = (1.0, 0.0) if is_median else _fit_center(games, level, outcomes)

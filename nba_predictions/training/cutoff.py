@@ -18,7 +18,7 @@ def training_cutoff(game_date: date, history: pl.DataFrame) -> date:
     """Return the date before which the models for `game_date` are trained.
 
     It is the Monday of the week if ROWS_FOR_WEEKLY rows are before that Monday, so that one model
-    serves a week. Otherwise it is `game_date` itself. Rows on or after the cutoff do not matter.
+    serves a week. Otherwise it is `game_date` itself.
     """
     monday = game_date - timedelta(days=game_date.weekday())
     enough = (history["game_date"] < monday).sum() >= ROWS_FOR_WEEKLY

@@ -1,10 +1,9 @@
 """Fit everything that the systems learn to the games before a cutoff.
 
-The games are split in time. Trees trained on the early part predict the held-out part, which none
-of them used. There the calibrations, the weights of the ensemble and the line updates are learned.
-Then the trees are trained again on all games. The metrics on the card are stricter: for them,
-calibrations and weights are learned on the first half of the held-out part and measured on the
-second half.
+Trees trained on the early games predict the held-out late games. There the calibrations, the
+weights of the ensemble and the line updates are learned. Then the trees are trained again on all
+games. For the metrics on the card, calibrations and weights are learned on the first half of the
+held-out games and measured on the second half.
 """
 
 from __future__ import annotations
@@ -76,18 +75,12 @@ def train(
     lines: pl.DataFrame | None = None,
     systems: Sequence[System] | None = None,
 ) -> TrainedModels:
-    """Learn everything that the systems need from the games before `cutoff`.
+    """Learn everything that the systems need from the GAME_LOGS rows before `cutoff`.
 
     The result is deterministic: the same rows in any order give models with the same bytes. With
     too few rows the models are the documented defaults, and the card has `xgboost_trained: false`.
-
-    Args:
-        history: GAME_LOGS rows. Rows on or after `cutoff` are ignored.
-        cutoff: the first date that is not used.
-        lines: past base lines (PAST_LINES). Only those since `held_out_from` and before `cutoff`
-            are used. Without lines the documented defaults say how much of a forecast remains
-            once a line is known.
-        systems: the systems to train; all registered ones by default.
+    Of the past `lines` (PAST_LINES), those of held-out games are used. Without lines the defaults
+    say how much of a forecast remains once a line is known.
 
     Raises:
         ValueError: the frame lacks a column.

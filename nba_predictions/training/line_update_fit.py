@@ -36,15 +36,11 @@ class LinedRows:
 
 
 def fit_update(rows: LinedRows, default: LineUpdate | None = None) -> LineUpdate:
-    """Fit how a line changes a system's forecast.
+    """Fit how a line changes a system's forecast to past rows with lines; no rows give the default.
 
     The model is a probit of "result above t" for the half units t around each line. The fit
-    maximizes its likelihood under a normal prior around the defaults. It is concave, so Newton
+    maximizes its likelihood under a normal prior around the default. It is concave, so Newton
     steps find the only solution. Each row counts once, however many thresholds there are.
-
-    Args:
-        rows: past rows, all with a line. No rows give the defaults.
-        default: the center of the prior.
     """
     default = default or LineUpdate()
     if len(rows.outcomes) == 0:

@@ -23,11 +23,8 @@ from nba_predictions.training.promotions import Promotions
 class SelectedModels:
     """Models with their name in the store.
 
-    Attributes:
-        name: the name in the store.
-        models: the models.
-        trained_now: the store did not have the models of the week, so they were trained.
-        promoted: the models are in force by a promotion. Otherwise they are those of the week.
+    `trained_now`: the store did not have the models of the week. `promoted`: they are in force by a
+    promotion. Otherwise they are those of the week.
     """
 
     name: str

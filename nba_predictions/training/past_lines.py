@@ -31,10 +31,8 @@ MOST_DAYS: Final = timedelta(days=180)
 def past_lines(source: Lines, history: pl.DataFrame, cutoff: date) -> pl.DataFrame:
     """Return the base lines (PAST_LINES) of the held-out games before `cutoff`.
 
-    Args:
-        source: queried once for each date with games.
-        history: GAME_LOGS rows. The names in lines are resolved to the players in it.
-        cutoff: the first date that is not read.
+    The source is queried once for each date with games. The names in lines are resolved to the
+    players in `history` (GAME_LOGS rows).
     """
     since = max(held_out_since(history, cutoff), cutoff - MOST_DAYS)
     wanted = (pl.col("game_date") >= since) & (pl.col("game_date") < cutoff)

@@ -7,7 +7,7 @@ Completions, dead letters and the append-only ledger hold what happened. The sta
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from enum import Enum
 
@@ -256,8 +256,6 @@ def progress(batch: Batch, counted: Tally) -> Progress:
     return Progress(
         games=batch.games,
         expected=batch.expected_players,
-        completed=counted.completed,
-        skipped=counted.skipped,
-        failed=counted.failed,
         threshold=batch.completion_threshold,
+        **asdict(counted),
     )
