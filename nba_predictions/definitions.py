@@ -1,7 +1,5 @@
 """Wire the pipeline: the only place that chooses the backends of a profile."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Mapping
 from typing import Any

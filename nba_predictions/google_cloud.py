@@ -1,7 +1,5 @@
 """Clients and retries that all Google Cloud adapters share."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, TypeVar
 

@@ -4,8 +4,6 @@ The field names are those of Cloud Logging. The package's own logger has its own
 logging configuration of a server or framework does not drop or reformat lines.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import sys

@@ -1,7 +1,5 @@
 """Send alerts with apprise: to Slack, e-mail, PagerDuty, webhooks and other services."""
 
-from __future__ import annotations
-
 import hashlib
 import logging
 import re

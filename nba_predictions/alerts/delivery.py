@@ -1,7 +1,5 @@
 """Send each destination the alerts that are due, and record what it received."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor

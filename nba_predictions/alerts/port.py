@@ -1,7 +1,5 @@
 """The port for the destinations of alerts."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Protocol
 

@@ -1,7 +1,5 @@
 """Promote models that beat those in force on games that neither was trained on."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta

@@ -4,8 +4,6 @@ Forecasters are the systems, plain averages and the line. There are two sets of 
 which all systems and averages have a value, and `with line`, which also have a line.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date

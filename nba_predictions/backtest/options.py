@@ -1,7 +1,5 @@
 """Options of a backtest, in a module that the command line can import quickly."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Final
 

@@ -1,7 +1,5 @@
 """Draw the plots of a backtest and of the calibration and drift assets."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import polars as pl

@@ -1,7 +1,5 @@
 """Render an evaluation: Markdown, self-contained HTML, JSON, plots, and the predictions."""
 
-from __future__ import annotations
-
 import html
 import json
 import math

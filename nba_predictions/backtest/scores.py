@@ -5,8 +5,6 @@ its players share pace, overtime and blowouts. Therefore every standard error is
 `dates` has any label per date.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise

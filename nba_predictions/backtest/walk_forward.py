@@ -5,8 +5,6 @@ of `build_features`, models from the same store, and forecasts from `predict_all
 difference is that a night predicts one player at a time, and a backtest all rows of many dates.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, timedelta

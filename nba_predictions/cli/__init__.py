@@ -4,8 +4,6 @@
 are imported only when their command runs. Rules of batches, inputs and models do not belong here.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """The commands `alerts test` and `alerts status`."""
 
-from __future__ import annotations
-
 import sys
 
 from nba_predictions.cli.pipeline import Pipeline

@@ -1,7 +1,5 @@
 """The command `backfill`: predict a range of past dates and show the progress."""
 
-from __future__ import annotations
-
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator

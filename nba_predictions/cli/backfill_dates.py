@@ -4,8 +4,6 @@ A backfill stores no state of its own. It audits each date and skips those that 
 can interrupt it at any time and run it again.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The command `backtest`: evaluate the systems on past dates."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

@@ -5,8 +5,6 @@ inside the command: `nba-predictions --help` and shell completion import this fi
 not wait for Dagster, polars or the settings. A command returns its exit code.
 """
 
-from __future__ import annotations
-
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal

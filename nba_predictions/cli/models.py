@@ -1,7 +1,5 @@
 """The commands `models list`, `models promote` and `models rollback`."""
 
-from __future__ import annotations
-
 from datetime import date
 from typing import Any
 

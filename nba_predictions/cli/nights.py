@@ -1,7 +1,5 @@
 """The commands `run`, `refresh`, `audit`, `grade` and `publish`, for one night each."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys

@@ -3,8 +3,6 @@
 An option is an `Annotated` type: use it as the annotation of a command's parameter.
 """
 
-from __future__ import annotations
-
 from datetime import date, timedelta
 from typing import Annotated, Any
 

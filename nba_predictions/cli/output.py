@@ -1,7 +1,5 @@
 """Print a night, its verdict, and data frames."""
 
-from __future__ import annotations
-
 from datetime import date
 
 import polars as pl

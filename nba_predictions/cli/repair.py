@@ -1,7 +1,5 @@
 """The commands `dead-letters`, `replay` and `repair`: inspect what failed, and fix it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import date
 

@@ -1,7 +1,5 @@
 """The command `report`: print the report of a night, or write it as a page."""
 
-from __future__ import annotations
-
 import sys
 from datetime import date
 from pathlib import Path

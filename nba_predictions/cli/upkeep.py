@@ -1,7 +1,5 @@
 """The commands `maintain`, `migrate` and `gcp init`: prepare and clean what the nights use."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 
 from nba_predictions.cli.pipeline import Pipeline

@@ -1,7 +1,5 @@
 """The clock of the pipeline: the only code that reads the current time."""
 
-from __future__ import annotations
-
 from datetime import datetime, timezone
 
 

@@ -4,8 +4,6 @@ A market is part of the business key of a prediction, so the rows of two markets
 register a market, add it to `MARKETS`. Each system names the market that it predicts.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ outcome, and every row, past or coming, is described by the rows before its own 
 features of training rows and of tonight's rows cannot differ.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from datetime import date
 from typing import Final

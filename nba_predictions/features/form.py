@@ -1,7 +1,5 @@
 """Form features: a player's past results, minutes and shooting, averaged in several ways."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Final
 

@@ -1,7 +1,5 @@
 """Find the player's own past games that are most similar to the coming one."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

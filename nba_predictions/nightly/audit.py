@@ -3,8 +3,6 @@
 The evidence comes from the batch store, staging and the target table, never from missing log lines.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime

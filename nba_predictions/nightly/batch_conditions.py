@@ -1,7 +1,5 @@
 """Find the batches that call for an alert: stalled, abandoned, or not published."""
 
-from __future__ import annotations
-
 from datetime import date, datetime, timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Drop the staging of a batch after its rows are counted in the target table."""
 
-from __future__ import annotations
-
 import logging
 from dataclasses import dataclass
 

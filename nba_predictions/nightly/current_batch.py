@@ -1,7 +1,5 @@
 """Find and read the batch of a date."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import date
 from typing import Any

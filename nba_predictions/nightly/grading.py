@@ -1,7 +1,5 @@
 """Grade the predictions of a finished date into `prediction_results`."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime

@@ -1,7 +1,5 @@
 """Monitor the systems on the graded dates in the warehouse: calibration and drift."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass

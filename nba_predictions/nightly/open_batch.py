@@ -1,7 +1,5 @@
 """Create the batch of a slate, or resume the unfinished batch that an earlier run left."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """Predict one player: from features and trained models to the rows to stage."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterable, Mapping

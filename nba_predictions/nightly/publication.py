@@ -1,7 +1,5 @@
 """Publish a finished batch to the downstream phases: at least once, and never a bad batch."""
 
-from __future__ import annotations
-
 import logging
 
 from nba_predictions.batch_store.port import BatchStore

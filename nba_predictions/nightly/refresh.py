@@ -1,7 +1,5 @@
 """Refresh the finished batch of a date: predict again only the players whose inputs changed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime

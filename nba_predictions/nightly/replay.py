@@ -1,7 +1,5 @@
 """Predict players again into the current batch of a date, or finish a batch that its run left."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Build the slate from the frames of the sources."""
 
-from __future__ import annotations
-
 from datetime import date, datetime
 
 import polars as pl

@@ -1,7 +1,5 @@
 """Stage the players of a batch: predict each player, write a staging table, record a completion."""
 
-from __future__ import annotations
-
 import logging
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence

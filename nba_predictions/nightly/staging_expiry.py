@@ -1,7 +1,5 @@
 """Drop staging that is no longer needed, after the time in which operators may inspect it."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass

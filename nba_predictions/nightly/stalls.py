@@ -1,7 +1,5 @@
 """Find batches whose run died or hangs: they record nothing for longer than the stall window."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass

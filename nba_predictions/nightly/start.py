@@ -3,8 +3,6 @@
 There are four modes, with one function each: predict, refresh, replay and finish.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum

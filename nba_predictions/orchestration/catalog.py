@@ -1,7 +1,5 @@
 """Attributes of all assets in the catalog of the Dagster UI: code links, freshness and phase."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Iterable, Mapping
 from datetime import timedelta

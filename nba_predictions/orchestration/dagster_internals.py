@@ -4,8 +4,6 @@ Dagster may change a private module in any release, so only this module imports 
 calls every name of `__all__` against the installed version.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone

@@ -1,7 +1,5 @@
 """Metadata for the Dagster UI: tables, plots and summaries of frames."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Mapping
 from datetime import date

@@ -4,8 +4,6 @@ Each job selects assets. What its run does with the batch of the date is in the 
 https://docs.dagster.io/guides/build/jobs
 """
 
-from __future__ import annotations
-
 import dagster as dg
 
 from nba_predictions.orchestration.assets.grading import (

@@ -4,8 +4,6 @@
 `player_nights`. https://docs.dagster.io/guides/build/partitions-and-backfills
 """
 
-from __future__ import annotations
-
 import re
 import warnings
 from collections.abc import Callable, Iterable

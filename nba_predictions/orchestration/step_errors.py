@@ -1,7 +1,5 @@
 """The error that a step raised, without the errors that Dagster wraps around it."""
 
-from __future__ import annotations
-
 from nba_predictions.orchestration.dagster_internals import StepError
 
 _WRAPPERS = ("DagsterExecutionStepExecutionError", "RetryRequestedFromPolicy")

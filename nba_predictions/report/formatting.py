@@ -1,7 +1,5 @@
 """Format values and frames for readers: cells as text, and tables in Markdown."""
 
-from __future__ import annotations
-
 import html
 import re
 from collections.abc import Iterable

@@ -4,8 +4,6 @@ The evidence is that of the audit. The tables come from queries of one date's pa
 the errors and the calibration of earlier dates.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta

@@ -1,7 +1,5 @@
 """Render the report of a night as a self-contained HTML page without network requests."""
 
-from __future__ import annotations
-
 from base64 import b64encode
 from importlib import resources
 

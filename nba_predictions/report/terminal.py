@@ -1,7 +1,5 @@
 """Print the report of a night as text, to a terminal or a pipe."""
 
-from __future__ import annotations
-
 import polars as pl
 from rich.console import Console, JustifyMethod
 from rich.table import Table

@@ -4,8 +4,6 @@ A file contains `${...}` placeholders for names from the table definitions. Valu
 parameters. Executing a statement belongs in `warehouse/`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from functools import cache
 from importlib import resources

@@ -7,8 +7,6 @@ The center is the median. Therefore systems are trained and compared by absolute
 All functions broadcast their arguments like numpy arithmetic.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Combine the other systems with weights learned on games that none of them was trained on."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

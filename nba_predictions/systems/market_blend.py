@@ -5,8 +5,6 @@ with a share learned from past lines. Without a line it is the ensemble's center
 confidence.
 """
 
-from __future__ import annotations
-
 import polars as pl
 
 from nba_predictions.systems.base import Floats, Forecasts

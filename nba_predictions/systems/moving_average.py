@@ -5,8 +5,6 @@ and of back-to-backs could not be distinguished from zero, because only players 
 play tired. For those, a small value in the direction that physiology suggests is kept.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import polars as pl
 

@@ -1,7 +1,5 @@
 """The list of all prediction systems. To add one: a module with an `estimate`, and a line here."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import polars as pl

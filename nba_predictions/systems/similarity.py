@@ -4,8 +4,6 @@
 rest (30), venue (15) and form (15). It measures by how much the player exceeded expectation there.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import polars as pl
 

@@ -5,8 +5,6 @@ the player's recent attempts times their long-run points per attempt. The points
 concedes there, relative to the league, scale it. The three shares were measured on 2021-24.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import polars as pl
 

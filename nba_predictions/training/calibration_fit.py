@@ -1,7 +1,5 @@
 """Fit the calibration of a system to held-out games."""
 
-from __future__ import annotations
-
 from typing import Final
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Choose the cutoff of models, and the part of the games before it that is held out."""
 
-from __future__ import annotations
-
 from datetime import date, timedelta
 from typing import Final
 

@@ -1,7 +1,5 @@
 """Fit how a line changes a system's forecast to past lines and outcomes."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Final
 

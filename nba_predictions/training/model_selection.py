@@ -1,7 +1,5 @@
 """Select the models that predict a date, and train them if the store does not have them."""
 
-from __future__ import annotations
-
 import logging
 from dataclasses import dataclass
 from datetime import date

@@ -1,7 +1,5 @@
 """Store trained models: one file each, named by cutoff and fingerprint of the training."""
 
-from __future__ import annotations
-
 import re
 import uuid
 from dataclasses import dataclass

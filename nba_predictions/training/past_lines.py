@@ -1,7 +1,5 @@
 """Collect the base lines of past games, from which training learns what a line is worth."""
 
-from __future__ import annotations
-
 from datetime import date, timedelta
 from typing import Final
 

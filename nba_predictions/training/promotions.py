@@ -1,7 +1,5 @@
 """Record which stored models were promoted. Without a promotion each week has its own models."""
 
-from __future__ import annotations
-
 import json
 import uuid
 from dataclasses import asdict, dataclass, replace

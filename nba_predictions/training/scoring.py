@@ -1,7 +1,5 @@
 """Score forecasts on games with known outcomes, for the card of the models."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

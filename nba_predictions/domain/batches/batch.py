@@ -4,8 +4,6 @@ created -> staging -> staged -> merged -> cleaned -> published, and also failed 
 Completions, dead letters and the append-only ledger hold what happened. The state is a summary.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime

@@ -1,7 +1,5 @@
 """Plan the refresh of a finished batch: compare what it recorded with the current slate."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime

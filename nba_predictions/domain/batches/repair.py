@@ -1,7 +1,5 @@
 """Plan the repair of a night from the verdict of its audit."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from enum import Enum

@@ -1,7 +1,5 @@
 """What maintenance may delete, and when. Rows of the warehouse tables are never deleted."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta

@@ -1,7 +1,5 @@
 """One verdict on a night, with the facts behind it, from records and from the data itself."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """Grade predictions against the box scores."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,7 +1,5 @@
 """From the forecasts of a player to the rows of `player_prop_predictions`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Games: their identifiers, their teams, their dates."""
 
-from __future__ import annotations
-
 import re
 from datetime import date, datetime, time, timedelta, timezone
 from zoneinfo import ZoneInfo

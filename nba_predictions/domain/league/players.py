@@ -1,7 +1,5 @@
 """Names of players: one normalized key, and the few names that books and box scores disagree on."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Collection

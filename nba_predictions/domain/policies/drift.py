@@ -1,7 +1,5 @@
 """Drift: whether the recent error of a system differs from the range of its earlier errors."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Each gate returns a finding with its numbers. A finding below the threshold make
 warns. An input that cannot be checked, for example a line without a date, warns and never passes.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Promotion: a new model replaces the current one only if it did better on unseen games."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date

@@ -1,7 +1,5 @@
 """Find failed checks: those whose newest result of a partition is a failure."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from typing import Any

@@ -1,7 +1,5 @@
 """Find missing and failed ticks of schedules, and sensors that keep failing."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, MutableMapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any

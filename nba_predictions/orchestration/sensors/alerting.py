@@ -5,8 +5,6 @@ They launch no runs. The cursor records what each destination received. Dagster'
 https://docs.dagster.io/guides/automate/sensors
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
