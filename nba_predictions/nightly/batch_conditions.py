@@ -43,14 +43,12 @@ def _abandoned(store: BatchStore, now: datetime) -> list[Condition]:
         newest = newest_batch(store, batch.game_date)
         if newest is None or newest.batch_id != batch.batch_id:
             continue
+        title = f"the batch of {batch.game_date} was abandoned, and no other batch replaced it"
+        facts = {"reason": batch.reason, **_player_facts(batch_progress(batch, store))}
+        until = since + WATCH_PERIOD
         conditions.append(
             _condition(
-                batch,
-                Kind.STALLED_BATCH,
-                f"the batch of {batch.game_date} was abandoned, and no other batch replaced it",
-                since=since,
-                watched_until=since + WATCH_PERIOD,
-                facts={"reason": batch.reason, **_player_facts(batch_progress(batch, store))},
+                batch, Kind.STALLED_BATCH, title, since=since, watched_until=until, facts=facts
             )
         )
     return conditions
@@ -78,20 +76,18 @@ def unpublished_conditions(store: BatchStore, now: datetime) -> list[Condition]:
             continue
         failures = entries_of(snapshot.ledger, LedgerEvent.PUBLISH_FAILED)
         last_failure = snapshot.last(LedgerEvent.PUBLISH_FAILED)
+        title = f"the predictions of {batch.game_date} are merged but not published"
+        facts = {
+            "failed_attempts": sum(entry.at >= since for entry in failures),
+            "last_error": last_failure.details().get("error")
+            if last_failure
+            else "never attempted",
+            "waiting_minutes": int((now - since).total_seconds() // 60),
+        }
+        run_id = last_failure.run_id if last_failure else batch.run_id
         conditions.append(
             _condition(
-                batch,
-                Kind.UNPUBLISHED_BATCH,
-                f"the predictions of {batch.game_date} are merged but not published",
-                since=since,
-                run_id=last_failure.run_id if last_failure else batch.run_id,
-                facts={
-                    "failed_attempts": sum(entry.at >= since for entry in failures),
-                    "last_error": (
-                        last_failure.details().get("error") if last_failure else "never attempted"
-                    ),
-                    "waiting_minutes": int((now - since).total_seconds() // 60),
-                },
+                batch, Kind.UNPUBLISHED_BATCH, title, since=since, run_id=run_id, facts=facts
             )
         )
     return conditions

@@ -96,7 +96,7 @@ class Batch:
     """The batch's own document.
 
     `times` has when each state was last entered (UTC), by the state's stored value. Backfills turn
-    `announce` off: the completion message is then not published. `markets` are the names of those that
+    `announce` off: the completion message is then not published. `markets` names the markets that
     the batch predicts.
     """
 

@@ -121,7 +121,7 @@ def _failure(
     elif tick.status is TickStatus.FAILURE:
         title = f"the tick of {schedule.name} failed"
         to_do = "fix the cause"
-        facts["error"] = (tick.error or "no error was recorded")[:500]
+        facts["error"] = _error(tick)
     else:
         title = f"the tick of {schedule.name} started and did not finish"
         to_do = "check whether the Dagster daemon is running"
@@ -141,6 +141,10 @@ def _failure(
     )
 
 
+def _error(tick: Tick) -> str:
+    return (tick.error or "no error was recorded")[:500]
+
+
 def _requested_partition(
     schedule: dg.ScheduleDefinition, moment: datetime, repository: dg.RepositoryDefinition
 ) -> str | None:
@@ -157,16 +161,9 @@ def _requested_partition(
 
 
 def _succeeded(instance: dg.DagsterInstance, job: str, partition: str) -> bool:
-    return bool(
-        instance.get_runs(
-            dg.RunsFilter(
-                job_name=job,
-                statuses=[dg.DagsterRunStatus.SUCCESS],
-                tags={PARTITION_TAG: partition},
-            ),
-            limit=1,
-        )
-    )
+    tags = {PARTITION_TAG: partition}
+    success = dg.RunsFilter(job_name=job, statuses=[dg.DagsterRunStatus.SUCCESS], tags=tags)
+    return bool(instance.get_runs(success, limit=1))
 
 
 def _failing_sensors(
@@ -187,8 +184,5 @@ def _failing_sensors(
             title=f"the sensor {sensor.name} keeps failing",
             since=newest[-1].time,
             to_do="fix the cause; the sensor retries by itself",
-            facts={
-                "sensor": sensor.name,
-                "error": (newest[0].error or "no error was recorded")[:500],
-            },
+            facts={"sensor": sensor.name, "error": _error(newest[0])},
         )
