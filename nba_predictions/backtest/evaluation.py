@@ -19,6 +19,7 @@ from nba_predictions.domain.errors import BacktestError
 from nba_predictions.domain.market import POINTS, Market, registered_markets
 from nba_predictions.systems.base import Floats
 from nba_predictions.systems.registry import registered_systems
+from nba_predictions.training.scoring import central_shares
 
 #: The plain averages that every system should beat, with the suffix of their feature.
 AVERAGES: Final = {"last_10": "last_10", "season_average": "season", "weighted_average": "ewm"}
@@ -408,9 +409,7 @@ def _bets(walk: Walk, lined: _Rows, systems: Sequence[str]) -> Iterator[dict[str
 def _ranges(walk: Walk, rows: _Rows, systems: Sequence[str]) -> Iterator[dict[str, Any]]:
     for system in systems:
         forecast = walk.forecasts[system]
-        half, most = scores.central_shares(
-            rows.outcomes, forecast.mean[rows.at], forecast.spread[rows.at]
-        )
+        half, most = central_shares(rows.outcomes, forecast.mean[rows.at], forecast.spread[rows.at])
         yield {"system": system, "n": len(rows.at), "in_50": half, "in_80": most}
 
 

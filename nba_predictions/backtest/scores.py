@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from nba_predictions.domain.betting.lines import implied_probability
 from nba_predictions.domain.betting.predictions import MIN_EDGE, STANDARD_PRICE
 from nba_predictions.systems.base import Floats
-from nba_predictions.systems.distribution import cumulative
 
 Bools = NDArray[np.bool_]
 Labels = NDArray[np.int64]
@@ -78,16 +77,6 @@ def errors(outcomes: Floats, center: Floats, dates: Labels) -> Errors:
 def paired_difference(outcomes: Floats, ours: Floats, theirs: Floats, dates: Labels) -> Estimate:
     """Return the absolute error of `ours` minus that of `theirs`: below zero ours is better."""
     return clustered_mean(np.abs(ours - outcomes) - np.abs(theirs - outcomes), dates)
-
-
-def central_shares(outcomes: Floats, mean: Floats, spread: Floats) -> tuple[float, float]:
-    """Return the shares of outcomes in the central 50% and 80% of the forecasts.
-
-    Outcomes are whole numbers: an outcome's position is the middle of its step (mid-P).
-    """
-    upto, below = cumulative(mean, spread, outcomes), cumulative(mean, spread, outcomes - 1)
-    off_center = np.abs((upto + below) / 2 - 0.5)
-    return float((off_center <= 0.25).mean()), float((off_center <= 0.40).mean())
 
 
 @dataclass(frozen=True)

@@ -9,18 +9,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, timedelta
 from itertools import groupby
+from typing import Final
 
 import numpy as np
 import polars as pl
 
-from nba_predictions.backtest.options import RETRAIN, Progress, silent
 from nba_predictions.domain.betting.slate import Slate
 from nba_predictions.domain.errors import BacktestError
 from nba_predictions.domain.league.games import season_of
 from nba_predictions.domain.market import Market, registered_markets
 from nba_predictions.features.build import KEYS, build_features, statistics, training_features
 from nba_predictions.inputs.port import LeagueSource
-from nba_predictions.nightly.slate import SLATE_FRAME, slate_of
+from nba_predictions.nightly.slate import slate_frame, slate_of
 from nba_predictions.systems.base import Floats, Forecast
 from nba_predictions.systems.distribution import over_probability, push_probability
 from nba_predictions.systems.line_update import BaseLines
@@ -30,8 +30,16 @@ from nba_predictions.training.cutoff import training_cutoff
 from nba_predictions.training.model_selection import models_before
 from nba_predictions.training.model_store import ModelStore
 
+#: How often models are trained again. The nights train weekly.
+RETRAIN: Final = ("monthly", "weekly", "never")
+#: Called with a description of the current step, the number of done items, and their total.
+Progress = Callable[[str, int, int], None]
 #: The columns that identify a player on a date.
 _PLAYER = ("game_date", "player_lookup")
+
+
+def silent(description: str, done: int, total: int) -> None:
+    """Report no progress."""
 
 
 @dataclass(frozen=True)
@@ -226,9 +234,7 @@ def described(history: pl.DataFrame, slates: Sequence[Slate]) -> tuple[pl.DataFr
 def _expected(slates: Sequence[Slate]) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the players of the slates as feature rows are requested for them, and their lines."""
     players = [player for slate in slates for player in slate.players]
-    expected = pl.DataFrame(
-        {name: [getattr(p, name) for p in players] for name in SLATE_FRAME}, schema=SLATE_FRAME
-    )
+    expected = pl.concat(slate_frame(slate) for slate in slates)
     lines = expected.select(*_PLAYER, on_slate=pl.lit(True))
     for market in registered_markets():
         of_market = [player.market(market.name) for player in players]

@@ -12,8 +12,7 @@ from rich.progress import Progress as ProgressBar
 
 from nba_predictions.backtest import rendering
 from nba_predictions.backtest.evaluation import Scope, evaluate_markets, systems_named
-from nba_predictions.backtest.options import Progress, silent
-from nba_predictions.backtest.walk_forward import walk
+from nba_predictions.backtest.walk_forward import Progress, silent, walk
 from nba_predictions.cli.output import print_frame
 from nba_predictions.definitions import league_source
 from nba_predictions.domain.errors import BacktestError

@@ -24,6 +24,7 @@ _COLUMNS = {
     "held_out_error": pl.Float64,
     "in_force": pl.String,
 }
+_FROM_CARD = ("cutoff", "trained_from", "trained_through", "rows")
 _NONE_PROMOTED = "each week's own models"
 
 
@@ -43,10 +44,7 @@ def print_models(settings: Settings) -> int:
         rows.append(
             {
                 "models": name,
-                "cutoff": card.get("cutoff"),
-                "trained_from": card.get("trained_from"),
-                "trained_through": card.get("trained_through"),
-                "rows": card.get("rows"),
+                **{name: card.get(name) for name in _FROM_CARD},
                 "held_out_error": held_out.get("mean_absolute_error"),
                 "in_force": "yes" if in_force and in_force.name == name else "",
             }

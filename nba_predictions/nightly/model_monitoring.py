@@ -19,6 +19,10 @@ from nba_predictions.warehouse.port import Warehouse
 
 #: Drift reads the results of one season, which has enough game dates for its windows.
 LOOK_BACK = timedelta(days=250)
+_DRIFT_NUMBERS = (
+    *("recent_error", "usual_error", "band_low", "band_high"),
+    *("recent_dates", "band_dates", "recent_player_games"),
+)
 
 
 def calibration_of(game_date: date, warehouse: Warehouse) -> pl.DataFrame:
@@ -28,8 +32,6 @@ def calibration_of(game_date: date, warehouse: Warehouse) -> pl.DataFrame:
     observed, observed_se. The standard error is clustered by date, and null with fewer than two.
     """
     by_date = pl.DataFrame(warehouse.query("calibration_by_date", RESULTS, partition=game_date))
-    if by_date.is_empty():
-        return pl.DataFrame(schema=_CALIBRATION)
     keys = ["market", "system_id", "bin"]
     whole = by_date.group_by(keys).agg(
         pl.col("row_count").sum().alias("n"),
@@ -58,18 +60,6 @@ def calibration_of(game_date: date, warehouse: Warehouse) -> pl.DataFrame:
     )
 
 
-_CALIBRATION = {
-    "market": pl.String,
-    "system": pl.String,
-    "from": pl.Float64,
-    "to": pl.Float64,
-    "n": pl.Int64,
-    "forecast": pl.Float64,
-    "observed": pl.Float64,
-    "observed_se": pl.Float64,
-}
-
-
 @dataclass(frozen=True)
 class DriftReport:
     """The drift of each system, and the rolling errors behind it (system, game_date, error)."""
@@ -87,13 +77,7 @@ class DriftReport:
             {
                 "system": j.system_id,
                 "drift": j.drift.value,
-                "recent_error": j.recent_error,
-                "usual_error": j.usual_error,
-                "band_low": j.band_low,
-                "band_high": j.band_high,
-                "recent_dates": j.recent_dates,
-                "band_dates": j.band_dates,
-                "recent_player_games": j.recent_player_games,
+                **{name: getattr(j, name) for name in _DRIFT_NUMBERS},
             }
             for j in self.judgements
         ).with_columns(pl.selectors.float().round(2))

@@ -14,19 +14,26 @@ CALIBRATION_BINS = 10
 def metrics(forecast: Forecast, outcomes: Floats) -> dict[str, float]:
     """Return the mean absolute error, the bias and the share of outcomes in central ranges.
 
-    Outcomes are whole numbers, so the position of an outcome in its distribution is the middle of
-    its step (mid-P). `coverage_50` and `coverage_80` should be near 0.5 and 0.8.
+    `coverage_50` and `coverage_80` should be near 0.5 and 0.8.
     """
-    upto = cumulative(forecast.mean, forecast.spread, outcomes)
-    below = cumulative(forecast.mean, forecast.spread, outcomes - 1)
-    off_center = np.abs((upto + below) / 2 - 0.5)
+    half, most = central_shares(outcomes, forecast.mean, forecast.spread)
     return {
         "rows": len(outcomes),
         "mean_absolute_error": round(float(np.abs(outcomes - forecast.mean).mean()), 4),
         "bias": round(float((forecast.mean - outcomes).mean()), 4),
-        "coverage_50": round(float((off_center <= 0.25).mean()), 4),
-        "coverage_80": round(float((off_center <= 0.40).mean()), 4),
+        "coverage_50": round(half, 4),
+        "coverage_80": round(most, 4),
     }
+
+
+def central_shares(outcomes: Floats, mean: Floats, spread: Floats) -> tuple[float, float]:
+    """Return the shares of outcomes in the central 50% and 80% of the forecasts.
+
+    Outcomes are whole numbers: an outcome's position is the middle of its step (mid-P).
+    """
+    upto, below = cumulative(mean, spread, outcomes), cumulative(mean, spread, outcomes - 1)
+    off_center = np.abs((upto + below) / 2 - 0.5)
+    return float((off_center <= 0.25).mean()), float((off_center <= 0.40).mean())
 
 
 def line_metrics(forecast: Forecast, lines: BaseLines, outcomes: Floats) -> dict[str, float]:

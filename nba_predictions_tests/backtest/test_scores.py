@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from nba_predictions.backtest import scores
 from nba_predictions.domain.betting.predictions import recommend
 from nba_predictions.systems.base import Floats
+from nba_predictions.training.scoring import central_shares
 
 
 def floats(*values: float) -> Floats:
@@ -70,11 +71,11 @@ def test_a_paired_difference_has_a_smaller_standard_error() -> None:
 
 def test_outcomes_at_the_center_are_in_both_ranges() -> None:
     mean = floats(12, 15, 20)
-    assert scores.central_shares(mean, mean, floats(5, 5, 5)) == (1.0, 1.0)
+    assert central_shares(mean, mean, floats(5, 5, 5)) == (1.0, 1.0)
 
 
 def test_outcomes_far_from_the_center_are_in_no_range() -> None:
-    assert scores.central_shares(floats(60, 55), floats(12, 12), floats(5, 5)) == (0.0, 0.0)
+    assert central_shares(floats(60, 55), floats(12, 12), floats(5, 5)) == (0.0, 0.0)
 
 
 def test_the_scores_of_a_coin_flip() -> None:

@@ -13,7 +13,7 @@ from typing import Any, get_args, get_type_hints
 import pytest
 
 from nba_predictions import __version__, cli
-from nba_predictions.backtest.options import RETRAIN
+from nba_predictions.backtest.walk_forward import RETRAIN
 from nba_predictions.cli import commands, options
 from nba_predictions.domain.batches.retention import Retention
 from nba_predictions.domain.policies.input_gates import MODES
