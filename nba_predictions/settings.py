@@ -56,15 +56,16 @@ class GoogleCloud:
 
 
 def _setting(
-    default: Any, description: str, *, accepts: str, example: str, default_text: str | None = None
+    default: Any, description: str, *, valid: tuple[str, str], default_text: str | None = None
 ) -> Any:
     """Return a field.
 
     `default` may be a function of the fields before it; `default_text` then describes it in the
-    table of settings. `accepts` and `example` are for error messages, too.
+    table of settings. `valid` says what it accepts, and has an example.
     """
     if default_text is None:
         default_text = "" if default in (None, "") else f"`{default}`"
+    accepts, example = valid
     extra: Any = {"accepts": accepts, "default_text": default_text}
     key = "default_factory" if callable(default) else "default"
     field: Any = Field(
@@ -98,119 +99,104 @@ class Settings(BaseSettings):
     profile: Literal["embedded", "gcp"] = _setting(
         "embedded",
         "The backends. `embedded` needs no service; `gcp` uses [Google Cloud](google-cloud.md).",
-        accepts="embedded or gcp",
-        example="gcp",
+        valid=("embedded or gcp", "gcp"),
     )
     source: Literal["simulated", "files"] = _setting(
         "simulated",
         "Where the inputs come from: a simulated league, or files in `NBA_PREDICTIONS_DATA`.",
-        accepts="simulated or files",
-        example="files",
+        valid=("simulated or files", "files"),
     )
     data: Path | None = _setting(
         None,
         "The folder with the [input files](input-files.md). The source `files` requires it.",
-        accepts="an existing folder with input files",
-        example="./data",
+        valid=("an existing folder with input files", "./data"),
     )
     home: Path = _setting(
         _default_home,
         "The folder with all local state.",
-        accepts="a folder; it is created when it is needed",
-        example="/var/lib/nba_predictions",
+        valid=("a folder; it is created when it is needed", "/var/lib/nba_predictions"),
         default_text="`.nba_predictions/<source>`; profile `gcp`: `.nba_predictions/gcp-<source>`",
     )
     completion_threshold: Annotated[float, Field(gt=0, le=1)] = _setting(
         DEFAULT_COMPLETION_THRESHOLD,
         "The share of the expected players that must be predicted or skipped. Below it, a night is "
         "not published.",
-        accepts="a share above 0 and at most 1",
-        example="0.9",
+        valid=("a share above 0 and at most 1", "0.9"),
     )
     alert_urls: Annotated[tuple[SecretStr, ...], NoDecode] = _setting(
         (),
         "The destinations of [alerts](alerts.md). They contain secrets and are never printed.",
-        accepts="Apprise URLs, separated by spaces",
-        example="slack://tokenA/tokenB/tokenC",
+        valid=("Apprise URLs, separated by spaces", "slack://tokenA/tokenB/tokenC"),
         default_text="",
     )
     ui_url: str = _setting(
         "http://localhost:3000",
         "The address of the Dagster UI, for the links in alerts.",
-        accepts="an http or https URL without a query",
-        example="http://localhost:3000",
+        valid=("an http or https URL without a query", "http://localhost:3000"),
     )
     code_url: str | None = _setting(
         None,
         "The address of the repository in a browser. The Dagster UI links each asset to its line "
         "there, by default to the local file.",
-        accepts="an http or https URL without a query",
-        example="https://github.com/OWNER/nba_predictions/blob/main",
+        valid=(
+            "an http or https URL without a query",
+            "https://github.com/OWNER/nba_predictions/blob/main",
+        ),
     )
     gates: Literal["wait", "warn"] = _setting(
         "wait",
         "What tonight does if an input is below a threshold: `wait` for better inputs, or `warn` "
         "and predict ([gates](operating.md#are-the-inputs-good-enough)).",
-        accepts="wait or warn",
-        example="warn",
+        valid=("wait or warn", "warn"),
     )
     gates_only_warn: Annotated[frozenset[str], NoDecode] = _setting(
         frozenset({"injury_report_is_there"}),
         "The gates that always warn and never make a night wait.",
-        accepts="names of gates, separated by commas, or none",
-        example="injury_report_is_there",
+        valid=("names of gates, separated by commas, or none", "injury_report_is_there"),
         default_text="`injury_report_is_there`",
     )
     min_line_share: Annotated[float, Field(ge=0, le=1)] = _setting(
         GateThresholds.min_line_share,
         "The share of the players to predict that must have a line. `0`: lines are not needed.",
-        accepts="a share from 0 to 1",
-        example="0.35",
+        valid=("a share from 0 to 1", "0.35"),
     )
     max_line_age_days: Annotated[int, Field(ge=0, le=30)] = _setting(
         GateThresholds.max_line_age_days,
         "The maximum age of the newest line of a game, in days.",
-        accepts="a whole number of days from 0 to 30",
-        example="1",
+        valid=("a whole number of days from 0 to 30", "1"),
     )
     max_games_missing: Annotated[int, Field(ge=0, le=100)] = _setting(
         GateThresholds.max_games_missing,
         "The number of games of the previous seven days whose box scores may be missing. One may "
         "be postponed.",
-        accepts="a whole number of games from 0 to 100",
-        example="1",
+        valid=("a whole number of games from 0 to 100", "1"),
     )
     gcp_project: str | None = _setting(
         None,
         "The Google Cloud project. The profile `gcp` requires it.",
-        accepts="the ID of a project",
-        example="my-nba-project",
+        valid=("the ID of a project", "my-nba-project"),
     )
     gcp_location: str = _setting(
         "US",
         "The location of the BigQuery datasets.",
-        accepts="a region or multi-region of BigQuery",
-        example="europe-west1",
+        valid=("a region or multi-region of BigQuery", "europe-west1"),
     )
     gcp_dataset: str = _setting(
         _default_dataset,
         "The BigQuery dataset of the tables, and the root document in Firestore. Staging is in "
         "`<dataset>_staging`.",
-        accepts="letters, digits and underscores",
-        example="nba_predictions",
+        valid=("letters, digits and underscores", "nba_predictions"),
         default_text="source `files`: `nba_predictions`; `simulated`: `nba_predictions_simulated`",
     )
     gcp_database: str = _setting(
         "(default)",
         "The Firestore database.",
-        accepts="(default), or 4 to 63 lower case letters, digits and hyphens",
-        example="(default)",
+        valid=("(default), or 4 to 63 lower case letters, digits and hyphens", "(default)"),
     )
     gcp_topic: str = _setting(
         _default_topic,
         "The Pub/Sub topic of the completion messages. Dead letters go to `<topic>-dead-letters`.",
-        accepts="the name of a topic, without its project",
-        example=TOPIC,
+        valid=("the name of a topic, without its project", TOPIC),
         default_text=f"source `files`: `{TOPIC}`; `simulated`: `{TOPIC}-simulated`",
     )
 
