@@ -53,7 +53,8 @@ class AppriseNotifier(Notifier):
             sender = Apprise()
             sender.add(service)
             name = f"{service.service_name} {number} ({_masked(service.url(privacy=True))})"
-            self._services.setdefault(_id(url), (name, url, sender))
+            key = hashlib.sha256(url.encode()).hexdigest()[:12]
+            self._services.setdefault(key, (name, url, sender))
 
     @property
     def destinations(self) -> Mapping[str, str]:
@@ -86,10 +87,6 @@ def _service(url: str) -> NotifyBase | None:
         return Apprise.instantiate(url, suppress_exceptions=True)
     finally:
         _LOGGER.disabled = before
-
-
-def _id(url: str) -> str:
-    return hashlib.sha256(url.encode()).hexdigest()[:12]
 
 
 def _masked(url: str) -> str:

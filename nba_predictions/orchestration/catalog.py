@@ -51,16 +51,15 @@ def _catalogued(asset: Any, code_url: str | None) -> Any:
 
     def with_attributes(spec: dg.AssetSpec) -> dg.AssetSpec:
         spec = _linked(spec, code_url) if code_url else spec
-        phase = PHASES.get(spec.group_name or "")
-        if phase:
-            spec = spec.replace_attributes(tags={**spec.tags, "phase": phase})
-        policy = FRESHNESS.get(spec.group_name or "")
-        if policy is None or isinstance(spec.partitions_def, dg.DynamicPartitionsDefinition):
+        group = spec.group_name or ""
+        if group not in FRESHNESS:
             return spec
-        if spec.freshness_policy is not None:
-            # The asset has its own policy.
+        spec = spec.replace_attributes(tags={**spec.tags, "phase": PHASES[group]})
+        is_dynamic = isinstance(spec.partitions_def, dg.DynamicPartitionsDefinition)
+        # An asset may have its own policy.
+        if is_dynamic or spec.freshness_policy is not None:
             return spec
-        return spec.replace_attributes(freshness_policy=policy)
+        return spec.replace_attributes(freshness_policy=FRESHNESS[group])
 
     return asset.map_asset_specs(with_attributes)
 

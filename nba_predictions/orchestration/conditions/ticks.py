@@ -48,8 +48,8 @@ def missed_ticks(
         del watched[name]
     for schedule in schedules:
         state = states.get(schedule.name)
-        is_on = state.is_running if state else _is_on_by_default(schedule)
-        if not is_on:
+        on_by_default = schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+        if not (state.is_running if state else on_by_default):
             watched.pop(schedule.name, None)
             continue
         start = _watched_since(schedule, state, watched, now)
@@ -68,10 +68,6 @@ def sensor_cursor(instance: dg.DagsterInstance, sensor: str) -> str | None:
     """Return the cursor of a sensor, None if it has none yet."""
     state = sensor_states(instance).get(sensor)
     return state.cursor if state else None
-
-
-def _is_on_by_default(schedule: dg.ScheduleDefinition) -> bool:
-    return schedule.default_status is dg.DefaultScheduleStatus.RUNNING
 
 
 def _watched_since(
