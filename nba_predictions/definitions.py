@@ -19,7 +19,7 @@ from nba_predictions.orchestration.assets import (
     publication,
     staging,
 )
-from nba_predictions.orchestration.catalog import catalogued
+from nba_predictions.orchestration.catalog import cataloged
 from nba_predictions.orchestration.checks import batch_checks, input_gates
 from nba_predictions.orchestration.io_managers import assets_folder, io_managers
 from nba_predictions.orchestration.partitions import starting_at
@@ -85,7 +85,7 @@ PROFILES: Mapping[str, Callable[[Settings], dict[str, Any]]] = {"embedded": embe
 def configured_resources(settings: Settings) -> dict[str, Any]:
     """Return all resources, by the names that assets, checks and sensors ask for."""
     alert_urls = dg.EnvVar("NBA_PREDICTIONS_ALERT_URLS") if settings.alert_urls else ""
-    # Refuses a URL that apprise does not support when the definitions load, not at the first alert.
+    # Validate the URLs when the definitions load, not at the first alert.
     AppriseNotifier([url.get_secret_value() for url in settings.alert_urls])
     return {
         "settings": SettingsResource.of(settings),
@@ -103,11 +103,11 @@ def build_resources(settings: Settings) -> dict[str, Any]:
 
 
 def build_definitions(resources: dict[str, Any]) -> dg.Definitions:
-    """Return the definitions over some resources, or over the adapters that they create."""
+    """Return the definitions. `resources` has Dagster resources, or in tests the adapters."""
     opened = open_adapters({name: resources[name] for name in ("league", "settings")})
     first_date = opened["league"].first_date
     return dg.Definitions(
-        assets=catalogued(
+        assets=cataloged(
             starting_at(
                 first_date,
                 dg.load_assets_from_modules(

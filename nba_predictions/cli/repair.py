@@ -58,7 +58,7 @@ def repair_night(settings: Settings, game_date: date, *, confirmed: bool) -> int
             return 0 if audit.complete else 1
         tried.add(plan)
         print("\n".join(f"{'':>4}{fact}" for fact in audit.facts))
-        print(f"{plan.why}. To do:")
+        print(f"{plan.why}. Proposed steps:")
         for number, remedy in enumerate(plan.remedies, start=1):
             print(f"{number:>4}. {remedy.value}")
         if plan.players:

@@ -42,7 +42,7 @@ class Market:
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise ValueError(
-                f"{self.name!r} is no name of a market; use lower-case letters, digits and _"
+                f"{self.name!r} is not a valid market name; use lower-case letters, digits and _"
             )
 
     @property

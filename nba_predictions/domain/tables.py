@@ -212,7 +212,7 @@ def _value_problem(column: Column, value: object) -> str | None:
             return f"has more than {scale} decimals"
         return None
     # Arrow would truncate 15.5 to 15, cut the time off a datetime, and read a naive time as UTC.
-    # Subclasses are refused as well, because a bool is no count and a datetime is no date.
+    # Subclasses are refused as well, because a bool is not a count and a datetime is not a date.
     expected = _PYTHON_TYPES[column.type]
     if type(value) is not expected:
         return f"is a {type(value).__name__}; {column.type} takes {expected.__name__} only"

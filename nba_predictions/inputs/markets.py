@@ -217,7 +217,7 @@ def _reject_impossible_lines(rows: pl.DataFrame) -> None:
         rows,
         pl.col("price").abs() < 100,
         "price",
-        pl.format("{} is no American price", "price"),
+        pl.format("{} is not an American price", "price"),
         "write odds of at most -100 or at least 100, and convert decimal odds",
     )
     reject(

@@ -64,12 +64,12 @@ def calibration_of(game_date: date, warehouse: Warehouse) -> pl.DataFrame:
 class DriftReport:
     """The drift of each system, and the rolling errors behind it (system, game_date, error)."""
 
-    judgements: Sequence[DriftFinding]
+    findings: Sequence[DriftFinding]
     rolling: pl.DataFrame
 
     @property
     def alarming(self) -> list[DriftFinding]:
-        return [j for j in self.judgements if j.is_alarming]
+        return [j for j in self.findings if j.is_alarming]
 
     def table(self) -> pl.DataFrame:
         """Return the drift of each system as a table, with errors rounded to hundredths."""
@@ -79,7 +79,7 @@ class DriftReport:
                 "drift": j.drift.value,
                 **{name: getattr(j, name) for name in _DRIFT_NUMBERS},
             }
-            for j in self.judgements
+            for j in self.findings
         ).with_columns(pl.selectors.float().round(2))
 
 
@@ -103,17 +103,17 @@ def drift_of(game_date: date, warehouse: Warehouse, *, run_id: str) -> DriftRepo
             schema={"system": pl.String, "game_date": pl.Date, "error": pl.Float64},
         ),
     )
-    for judgement in report.alarming:
+    for finding in report.alarming:
         milestone(
             "system_drifted",
-            judgement.sentence(),
+            finding.sentence(),
             severity=logging.WARNING,
             game_date=game_date,
             run_id=run_id,
-            system_id=judgement.system_id,
-            drift=judgement.drift.value,
-            recent_error=judgement.recent_error,
-            band_low=judgement.band_low,
-            band_high=judgement.band_high,
+            system_id=finding.system_id,
+            drift=finding.drift.value,
+            recent_error=finding.recent_error,
+            band_low=finding.band_low,
+            band_high=finding.band_high,
         )
     return report

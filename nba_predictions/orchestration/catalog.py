@@ -32,7 +32,7 @@ FRESHNESS: Mapping[str, dg.FreshnessPolicy] = {
 PHASES: Mapping[str, str] = {group: "6" if group == "grading" else "5" for group in FRESHNESS}
 
 
-def catalogued(assets: Iterable[Any], code_url: str | None = None) -> list[Any]:
+def cataloged(assets: Iterable[Any], code_url: str | None = None) -> list[Any]:
     """Return assets with code references, freshness policies and phase tags.
 
     A code reference is a line of a local file. With `code_url`, the address of the repository in a
@@ -42,10 +42,10 @@ def catalogued(assets: Iterable[Any], code_url: str | None = None) -> list[Any]:
         # Code references are in beta, and warn for each asset.
         warnings.simplefilter("ignore", dg.BetaWarning)
         referenced = dg.with_source_code_references([*assets])
-        return [_catalogued(asset, code_url) for asset in referenced]
+        return [_cataloged(asset, code_url) for asset in referenced]
 
 
-def _catalogued(asset: Any, code_url: str | None) -> Any:
+def _cataloged(asset: Any, code_url: str | None) -> Any:
     if not isinstance(asset, dg.AssetsDefinition):
         return asset
 

@@ -1,4 +1,4 @@
-"""Remove what no night needs any more: players' partitions, inputs, staging, models and old runs.
+"""Remove what no night needs anymore: players' partitions, inputs, staging, models and old runs.
 
 Maintenance may run at the same time as a night, and it may be repeated. It removes only what is
 older than the retention and not in use. The rules are in `domain/batches/retention.py`.

@@ -50,7 +50,8 @@ def asset_of_date(
 def starting_at(first: date | None, definitions: Iterable[_Definition]) -> list[_Definition]:
     """Return assets or checks whose game dates start at `first`, the first date of the source.
 
-    A page of the UI then does not count the dates before it as missing. None changes nothing.
+    Otherwise the UI counts the dates before it as missing. If `first` is None, the partitions are
+    unchanged.
     """
     dates = game_dates if first is None else game_dates_from(first)
     return [_with_game_dates(definition, dates) for definition in definitions]
@@ -58,7 +59,7 @@ def starting_at(first: date | None, definitions: Iterable[_Definition]) -> list[
 
 def _with_game_dates(definition: _Definition, dates: dg.DailyPartitionsDefinition) -> _Definition:
     attributes: dict[str, Any] = definition.get_attributes_dict()
-    # Beta, and for an executable asset or check the default.
+    # A beta argument. Its default is correct here.
     del attributes["execution_type"]
     attributes["specs"] = [
         spec.replace_attributes(partitions_def=dates) if spec.partitions_def == game_dates else spec

@@ -101,13 +101,13 @@ def refresh_when_inputs_changed(
 ) -> dg.RunRequest | dg.SkipReason:
     """Refresh the date if its inputs differ from the stored inputs of its last run.
 
-    It also requests a run if the last run of the date failed, because a failed run may have stored
-    inputs that it did not use, and if there was none. Without a batch a refresh predicts the night.
+    It also requests a run if the date has no run, or if its last run failed: a failed run may have
+    stored inputs that it did not use. Without a batch, a refresh predicts the night.
     """
     game_date = _eastern_date(context)
     if game_date < eastern_date(utc_now()):
-        # A scheduler that was down makes up for its last tick, but inputs of today are not those
-        # of the past date.
+        # After downtime, the scheduler repeats its last tick. The inputs of today must not update a
+        # past date.
         return dg.SkipReason(f"{game_date} is over; this tick is too late to refresh it")
     current = {
         "prop_lines": league.prop_lines(game_date),

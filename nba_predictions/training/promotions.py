@@ -39,7 +39,7 @@ class Promotions:
     """All promotions in order, in a file in the folder of the models.
 
     The last one that was not rolled back is in force. A promotion that was rolled back stays in the
-    record. No comparison of errors promotes those models again, only a person can.
+    record. Its models are never promoted automatically again.
     """
 
     folder: Path
@@ -61,11 +61,11 @@ class Promotions:
             ) from error
 
     def read(self) -> list[Promotion]:
-        """Return the promotions that were not rolled back. Errors as in `record`."""
+        """Return the promotions that were not rolled back. Raises what `record` raises."""
         return [p for p in self.record() if p.rolled_back_at is None]
 
     def rolled_back(self) -> set[str]:
-        """Return the names of models that were rolled back. Errors as in `record`."""
+        """Return the names of models that were rolled back. Raises what `record` raises."""
         return {p.name for p in self.record() if p.rolled_back_at is not None}
 
     def in_force(self) -> Promotion | None:

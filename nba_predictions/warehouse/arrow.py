@@ -53,6 +53,6 @@ def _column(table: Table, field: pa.Field, rows: Rows) -> pa.Array:
         return pa.array([row.get(field.name) for row in rows], type=field.type)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise SchemaMismatchError(
-            f"column {field.name} of {table.name} holds a value that is no {field.type}: {error}. "
+            f"column {field.name} of {table.name} has a value that is not a {field.type}: {error}. "
             f"Nothing was written."
         ) from error

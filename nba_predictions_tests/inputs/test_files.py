@@ -516,7 +516,7 @@ def test_the_line_source_depends_on_the_book(tmp_path: Path, book: str, source: 
         ("line", "nan", "'nan' is not a line"),
         ("line", "285", "'285' is not a line"),
         ("price", "1.91", "'1.91' is not a price"),
-        ("price", "50", "50 is no American price"),
+        ("price", "50", "50 is not an American price"),
         ("home_team", "Hawks", "'Hawks' is not known"),
         ("home_team", "DAL", "no game can be made"),
         ("away_team", "", "is empty"),

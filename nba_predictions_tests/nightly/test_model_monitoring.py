@@ -74,7 +74,7 @@ def test_calibration_equals_the_scores_of_the_backtest() -> None:
 def test_without_graded_rows_calibration_and_drift_are_empty(night: Night) -> None:
     assert calibration_of(GAME_DATE, night.warehouse).is_empty()
     found = drift_of(GAME_DATE, night.warehouse, run_id="run")
-    assert (found.judgements, found.alarming, found.rolling.height) == ([], [], 0)
+    assert (found.findings, found.alarming, found.rolling.height) == ([], [], 0)
     assert found.table().is_empty()
 
 
@@ -88,9 +88,9 @@ def test_calibration_and_errors_are_read_from_graded_rows(night: Night) -> None:
         found["system"].unique(), 5
     )
     assert found["observed_se"].null_count() == found.height
-    (judgement, *_) = drift_of(GAME_DATE, night.warehouse, run_id="run").judgements
-    assert (judgement.recent_dates, judgement.recent_player_games) == (1, 1)
-    assert judgement.drift is Drift.TOO_FEW
+    (finding, *_) = drift_of(GAME_DATE, night.warehouse, run_id="run").findings
+    assert (finding.recent_dates, finding.recent_player_games) == (1, 1)
+    assert finding.drift is Drift.TOO_FEW
 
 
 def errors(dates: int, late: float) -> list[dict[str, Any]]:
@@ -116,7 +116,7 @@ def test_a_system_that_became_worse_is_logged(
     milestones: Callable[[], list[dict[str, Any]]],
 ) -> None:
     found = drift_of(GAME_DATE, answering(errors(60, late=1.0)), run_id="run_9")
-    assert {j.system_id: j.drift for j in found.judgements} == {
+    assert {j.system_id: j.drift for j in found.findings} == {
         "ensemble": Drift.IN_BAND,
         "xgboost": Drift.WORSE,
     }
@@ -142,7 +142,7 @@ def test_the_query_reads_a_bounded_period() -> None:
 
 def test_plots_are_deterministic_png_images() -> None:
     found = drift_of(GAME_DATE, answering(errors(60, late=0.0)), run_id="run")
-    bands = {j.system_id: (j.band_low, j.band_high) for j in found.judgements}
+    bands = {j.system_id: (j.band_low, j.band_high) for j in found.findings}
     picture = plots.rolling_errors(found.rolling, bands)
     assert picture.startswith(PNG)
     assert plots.rolling_errors(found.rolling, bands) == picture

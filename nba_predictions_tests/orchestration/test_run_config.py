@@ -14,7 +14,7 @@ from nba_predictions.definitions import defs
 from nba_predictions.domain.errors import BatchStateError
 from nba_predictions.nightly.open_batch import BatchTerms
 from nba_predictions.orchestration.assets import features
-from nba_predictions.orchestration.catalog import catalogued
+from nba_predictions.orchestration.catalog import cataloged
 from nba_predictions.orchestration.run_config import FanOutConfig, Mode, fan_out
 from nba_predictions.orchestration.run_tags import MODE_TAG
 from nba_predictions_tests.dagster_internals import ConfigType
@@ -150,7 +150,7 @@ def test_an_asset_says_what_to_do_when_it_fails_who_owns_it_and_where_its_code_i
 
 
 def test_with_an_address_of_the_code_each_asset_links_to_its_line_there() -> None:
-    found = catalogued([features.slate], "https://example.org/code/blob/main/")
+    found = cataloged([features.slate], "https://example.org/code/blob/main/")
     (spec,) = found[0].specs
     (reference,) = spec.metadata["dagster/code_references"].code_references
     address, _, line = reference.url.partition("#L")

@@ -8,7 +8,7 @@ from nba_predictions.domain.batches.snapshot import BatchSnapshot
 from nba_predictions.domain.betting.slate import Skip, Slate, SlatePlayer
 
 #: The skip reason of a player who was on the slate before and no longer is.
-LEFT_SLATE = "left_slate: no game or no sign that they play any more"
+LEFT_SLATE = "left_slate: no game, or no sign that the player still plays"
 #: The skip reason of a player who joined the slate too late to be predicted.
 GAME_BEGUN = "game_begun: joined the slate after the tip-off"
 

@@ -49,8 +49,10 @@ def _plan(evidence: Evidence, verdict: Verdict, players_without_rows: Collection
         return Plan((), "nothing to repair")
     if verdict is Verdict.IN_PROGRESS:
         return Plan((), "a run is working on it; wait until it is done, or has stalled")
-    if batch is None or verdict is Verdict.STALLED or batch.state is BatchState.FAILED:
-        return Plan((Remedy.RUN_NIGHT, Remedy.PUBLISH), "its staging is not finished")
+    if batch is None:
+        return Plan((Remedy.RUN_NIGHT, Remedy.PUBLISH), "the date has no batch")
+    if verdict is Verdict.STALLED or batch.state is BatchState.FAILED:
+        return Plan((Remedy.RUN_NIGHT, Remedy.PUBLISH), "the batch stopped before it was staged")
     if verdict is Verdict.DUPLICATE_KEYS:
         return Plan((Remedy.REMOVE_DUPLICATES,), "keys are duplicated")
     if verdict is Verdict.ROWS_MISSING:
@@ -58,12 +60,12 @@ def _plan(evidence: Evidence, verdict: Verdict, players_without_rows: Collection
         why = f"{len(players)} players have fewer rows in the table than were recorded"
         return Plan((Remedy.REPLAY, Remedy.PUBLISH), why, players)
     if verdict is Verdict.PARTIAL:
-        return Plan((Remedy.REPLAY, Remedy.PUBLISH), "players are not done")
+        return Plan((Remedy.REPLAY, Remedy.PUBLISH), "some players have no predictions")
     if verdict is Verdict.STAGED_NOT_MERGED:
         lost = tuple(evidence.lost_staging)
         if lost:
             why = f"the staging of {len(lost)} players is missing"
             return Plan((Remedy.REPLAY, Remedy.PUBLISH), why, lost)
-        return Plan((Remedy.FINISH, Remedy.PUBLISH), "what is staged is not merged")
+        return Plan((Remedy.FINISH, Remedy.PUBLISH), "staged rows are not merged")
     before = () if batch.state in CLEANED_UP else (Remedy.FINISH,)
     return Plan((*before, Remedy.PUBLISH), "the table is complete, but not published")

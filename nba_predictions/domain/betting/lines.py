@@ -70,7 +70,7 @@ def implied_probability(price: int) -> float:
         ValueError: `price` is between -100 and 100, where American odds do not exist.
     """
     if abs(price) < 100:
-        raise ValueError(f"{price} is no American price; expected <= -100 or >= 100")
+        raise ValueError(f"{price} is not an American price; expected <= -100 or >= 100")
     return 100 / (price + 100) if price > 0 else -price / (-price + 100)
 
 
@@ -118,7 +118,7 @@ def base_line(quotes: Iterable[Quote], market: Market) -> BaseLine | None:
     """Return the base line of one player from all quotes in one market; None without quotes.
 
     The base line is the median over books of each book's main line. If any sportsbook quotes the
-    player, only sportsbooks count, because the line of a fantasy operator is no betting line.
+    player, only sportsbooks count, because the line of a fantasy operator is not a betting line.
     A median between two books' lines is rounded to the half-point grid on which lines exist. From
     the middle between two grid points it is rounded to the half point, which cannot push.
 

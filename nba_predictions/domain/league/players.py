@@ -54,7 +54,7 @@ def resolve_lookup(lookup: str, known: Collection[str]) -> str | None:
     """Find the player that a book calls `lookup` among `known`, the keys from the box scores.
 
     Tried in this order: the key itself, a nickname, then either with a generational suffix
-    added or taken away. A guess that fits two known players is no match.
+    added or taken away. A guess that fits two known players does not match.
     """
     if lookup in known:
         return lookup

@@ -1,8 +1,8 @@
 """Alerts: which open conditions to report to which destination, and the text of the message.
 
 A condition is open as long as the data says so. Each destination is notified once when a condition
-opens and once when it ends. A destination that cannot be reached is notified later of what is still
-open, and not of a condition that opened and ended in between. The log has both.
+opens and once when it ends. If a destination cannot be reached, its next message has only the
+conditions that are still open. The log has every condition.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from nba_predictions.domain.errors import AlertBookError
 
 #: The time for which a failure is watched. Then its alert expires.
 WATCH_PERIOD = timedelta(days=8)
-#: Conditions of one kind that have an alert each. All others of the kind share one alert.
+#: How many conditions of one kind have an alert each. The others share one alert.
 MAX_CONDITIONS_PER_KIND = 100
 #: Alerts that one message contains in full. It gives only the number of the others.
 MAX_ALERTS_PER_MESSAGE = 10

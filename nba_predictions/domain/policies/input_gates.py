@@ -20,9 +20,9 @@ MIN_PLAYERS_PER_TEAM = 5
 #: complete lines was 4.
 MIN_LINES_PER_GAME = 3
 #: If a larger share of the quotes is for games that are not scheduled, lines and schedule are of
-#: different dates. A postponed game of a small slate has a quarter of the quotes.
+#: different dates. On a small slate, one postponed game can have a quarter of the quotes.
 MAX_OFF_SLATE_SHARE = 1 / 3
-#: With this many games, at least one player is injured.
+#: With this many games, an injury report without players is a missing one.
 GAMES_WITH_INJURIES = 3
 #: The number of days before the date whose box scores are checked.
 RESULT_DAYS = 7
@@ -91,7 +91,7 @@ def outcome(finding: Finding, mode: str, *, past: bool, only_warn: Collection[st
     """Return whether a night waits, warns or continues after a finding.
 
     Only a finding below the threshold makes a night wait. A past date does not wait, because its
-    inputs do not change any more.
+    inputs no longer change.
     """
     if finding.level is Level.GOOD:
         return Outcome.PASSES

@@ -17,10 +17,10 @@ from nba_predictions.orchestration.partitions import game_date_of, partitioned_c
 from nba_predictions.report.night import steps_table
 
 _DESCRIPTIONS = {
-    "merged_rows_match_staged": "Every staged row is in the target table, by a count of its rows.",
+    "merged_rows_match_staged": "The target has as many rows of the batch as were staged.",
     "no_duplicate_keys": "No business key occurs twice on the date.",
-    "batch_is_complete": "All players are done or skipped. A warning if some failed, an error if "
-    "fewer than the completion threshold are done.",
+    "batch_is_complete": "Every expected player is predicted or skipped. Warns if some failed, and "
+    "fails below the completion threshold.",
 }
 _SPECS = [
     partitioned_check_spec(
@@ -31,8 +31,8 @@ _SPECS = [
 _AUDIT = partitioned_check_spec(
     "the_night_is_whole",
     asset=phase5_completion,
-    description="The audit of the night finds the verdict COMPLETE, from the batch store, the "
-    "staging tables, the target table and the ledger. PARTIAL is a warning.",
+    description="The verdict of the audit is COMPLETE. The audit reads the batch store, the "
+    "staging tables, the target table and the ledger. Warns if the verdict is PARTIAL.",
 )
 
 

@@ -19,7 +19,7 @@ from nba_predictions.orchestration.partitions import date_in
 #: Records that one query reads.
 _PAGE_SIZE = 200
 _NOT_PASSED = {CheckRecordStatus.FAILED, CheckRecordStatus.PLANNED}
-#: Newest records of a partition among which a conclusive one is searched.
+#: How many of the newest records of a partition to search for a conclusive one.
 _MAX_RECORDS = 20
 #: Numbers of a check that its alert contains.
 _MAX_FACTS = 16

@@ -26,7 +26,7 @@ HANGS_AFTER = _HOUR
 MAX_QUEUE_TIME = timedelta(hours=12)
 #: The newest failures of one job that are read.
 _MAX_FAILURES = 1000
-#: Later runs of a partition among which one that resolves a failure is searched.
+#: How many later runs of a partition to search for one that resolves a failure.
 _MAX_LATER_RUNS = 50
 _GRADING = frozenset({"prediction_results", "system_performance"})
 _CHECK_FAILED = "DagsterAssetCheckFailedError"
@@ -149,7 +149,7 @@ def _errors(instance: dg.DagsterInstance, run_id: str) -> list[tuple[str, str, s
         error = raised(event.step_failure_data.error)
         name = (error.cls_name or "") if error else ""
         text = error.message.strip() if error else ""
-        # The module of the class is no help to the reader of an alert.
+        # The module of the class does not help the reader of an alert.
         before, _, message = text.partition(": ")
         if before.rpartition(".")[2] == name:
             text = f"{name}: {message}"

@@ -1,4 +1,4 @@
-"""The sensors that finish what a run left: unpublished batches and stalled batches.
+"""The sensors that publish finished batches, and finish or abandon stalled batches.
 
 They read the batch store, not the event log, so they find a batch however it came into its state.
 https://docs.dagster.io/guides/automate/sensors
@@ -34,7 +34,9 @@ def publish_cleaned_batches(
 ) -> dg.SensorResult | dg.SkipReason:
     requests = _requests(context, unpublished_batches(batches), publish_phase5_completion.name)
     if not requests:
-        return dg.SkipReason("no cleaned batch is unpublished, or its publication is running")
+        return dg.SkipReason(
+            "nothing to publish: no batch is waiting, or its next attempt is not due yet"
+        )
     return dg.SensorResult(run_requests=requests)
 
 
@@ -50,7 +52,7 @@ def settle_stalled_batches(
 ) -> dg.SensorResult | dg.SkipReason:
     """Finish or abandon batches whose run died or hangs.
 
-    The next run of the same slate resumes an abandoned batch.
+    If the same slate runs again, it resumes an abandoned batch.
     """
     stalls = settle_stalls(batches, run_id="settle_stalled_batches")
     to_finish = [stall.batch for stall in stalls if stall.may_be_finished]

@@ -76,8 +76,8 @@ class SensorCursor:
     job=nightly_predictions,
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Retries nights blocked by an input gate until tip-off, then fails and raises an "
-    "alert.",
+    description="Retries nights blocked by an input gate until the first tip-off, then abandons "
+    "them with an error.",
 )
 def predict_waiting_nights(
     context: dg.SensorEvaluationContext, batches: Batches

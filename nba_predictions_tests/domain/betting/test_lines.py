@@ -53,7 +53,7 @@ def test_american_odds_as_probability(price: int, probability: float) -> None:
 
 @pytest.mark.parametrize("price", [0, 99, -99])
 def test_odds_between_minus_100_and_100_do_not_exist(price: int) -> None:
-    with pytest.raises(ValueError, match=f"{price} is no American price"):
+    with pytest.raises(ValueError, match=f"{price} is not an American price"):
         implied_probability(price)
 
 
