@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -72,7 +71,7 @@ def input_fingerprints(
     fingerprints = {}
     for player in players:
         inputs = [
-            asdict(player),
+            player.hashed_values(),
             {name: _rounded(v) for name, v in by_player.get(player.player_lookup, {}).items()},
             models,
             features_as_of,

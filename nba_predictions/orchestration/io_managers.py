@@ -9,8 +9,11 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from upath import UPath
+
+from nba_predictions import __version__
+from nba_predictions.domain.errors import SchemaMismatchError
 
 
 class FrameIOManager(dg.UPathIOManager):
@@ -36,7 +39,16 @@ class JsonIOManager(dg.UPathIOManager):
         path.write_bytes(TypeAdapter(type(obj)).dump_json(obj, indent=1))
 
     def load_from_path(self, context: dg.InputContext, path: UPath) -> Any:
-        return TypeAdapter(context.dagster_type.typing_type).validate_json(path.read_bytes())
+        try:
+            return TypeAdapter(context.dagster_type.typing_type).validate_json(path.read_bytes())
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"]) or "the whole file"
+            raise SchemaMismatchError(
+                f"{path} is damaged, or version {__version__} cannot read it ({field}: "
+                f"{first['msg']}); materialize {context.asset_key.to_user_string()} of "
+                f"{context.asset_partition_key} again. Nothing was written."
+            ) from None
 
 
 def assets_folder(home: Path) -> Path:

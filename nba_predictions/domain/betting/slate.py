@@ -9,15 +9,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
 
 from nba_predictions.domain.betting.lines import BaseLine, LinePrice, Quote, base_line
 from nba_predictions.domain.errors import UnknownMarketError
 from nba_predictions.domain.league.games import make_game_id
 from nba_predictions.domain.league.players import resolve_lookup
-from nba_predictions.domain.market import Market, registered_markets
+from nba_predictions.domain.market import POINTS, Market, registered_markets
 
 #: Without a line, a player needs this mean of recent minutes to be expected to play.
 MIN_RECENT_MINUTES = 15.0
@@ -134,6 +137,30 @@ class SlatePlayer:
         """Whether every market of the player has a line."""
         return all(m.base_line is not None for m in self.markets)
 
+    def hashed_values(self) -> dict[str, Any]:
+        """Return the values of the player that go into a hash.
+
+        The values of points have no level of their own. So the hashes of a slate with points only
+        equal those of version 0.1.0, and its batches can be resumed and replayed.
+        """
+        values = asdict(self)
+        others = []
+        for market in values.pop("markets"):
+            if market["name"] == POINTS.name:
+                values |= {k: v for k, v in market.items() if k != "name"}
+            else:
+                others.append(market)
+        return {**values, "markets": others} if others else values
+
+
+def _with_markets(stored: Any) -> Any:
+    """Return stored values of a player with `markets`. Version 0.1.0 stored points only."""
+    if not isinstance(stored, dict) or "markets" in stored:
+        return stored
+    names = {f.name for f in fields(PlayerMarket)} & set(stored)
+    points = {"name": POINTS.name, **{name: stored[name] for name in names}}
+    return {k: v for k, v in stored.items() if k not in names} | {"markets": [points]}
+
 
 @dataclass(frozen=True)
 class Skip:
@@ -154,7 +181,7 @@ class Slate:
 
     game_date: date
     games: tuple[Game, ...]
-    players: tuple[SlatePlayer, ...]
+    players: tuple[Annotated[SlatePlayer, BeforeValidator(_with_markets)], ...]
     skips: tuple[Skip, ...]
     quotes_off_slate: int = 0
     features_as_of: datetime | None = None
@@ -180,6 +207,7 @@ class Slate:
         Tip-off times are not part of the hash, because no row depends on them.
         """
         values = asdict(self)
+        values["players"] = [player.hashed_values() for player in self.players]
         for game in values["games"]:
             del game["tipoff"]
         text = json.dumps(values, default=str, sort_keys=True)
