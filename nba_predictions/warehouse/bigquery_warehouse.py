@@ -118,13 +118,15 @@ class BigQueryWarehouse:
             columns = columns_to_backfill(table, [c.name for c in missing])
             filled = 0
             for column in columns:
-                name = column.name
+                name, value = column.name, backfill_literal(column)
                 self._run(_add_described_column(column, target))
+                # A worker of the earlier version that still writes gets the same value.
+                self._run(f"ALTER TABLE {target} ALTER COLUMN {name} SET DEFAULT {value}")
                 filled += self._run(
-                    f"UPDATE {target} SET {name} = {backfill_literal(column)} WHERE {name} IS NULL"
+                    f"UPDATE {target} SET {name} = {value} WHERE {name} IS NULL"
                 ).affected_rows
-                # The label comes last. It shows that the column is filled in, because BigQuery
-                # cannot make an existing column required.
+                # The label comes last. It shows that the column is filled in, because BigQuery can
+                # neither add a required column to a table nor make an existing column required.
                 self._label(table, _filled_label(column))
             (counted,) = self._run(f"SELECT COUNT(*) AS row_count FROM {target}").rows.to_pylist()
             names = tuple(c.name for c in columns)
@@ -292,21 +294,21 @@ class BigQueryWarehouse:
         return columns
 
     def _missing_columns(self, table: Table) -> list[Column] | None:
-        """Return the columns that are missing or not filled in; None if there is no table."""
+        """Return the columns that are missing or not filled in; None if there is no table.
+
+        A column with a backfill is complete if the table was created with it, or has its label.
+        """
         found = self._table(self._target(table))
         if found is None:
             return None
-        schema = {field.name: field for field in found.schema}
-        return [
-            c
-            for c in table.columns
-            if c.name not in schema
-            or (
-                c.backfill is not None
-                and schema[c.name].mode != "REQUIRED"
-                and _filled_label(c) not in found.labels
-            )
-        ]
+        modes = {field.name: field.mode for field in found.schema}
+
+        def is_complete(column: Column) -> bool:
+            if column.backfill is None:
+                return column.name in modes
+            return modes.get(column.name) == "REQUIRED" or _filled_label(column) in found.labels
+
+        return [c for c in table.columns if not is_complete(c)]
 
     def _label(self, table: Table, label: str) -> None:
         """Set a label of a table."""
