@@ -69,7 +69,7 @@ def test_every_row_is_filled_in_once_and_keeps_its_values(
     before = {table: table_rows(table) for table in TABLES}
     for filled, columns in ((ROWS, ("market",)), (0, ())):
         migrated = warehouse.migrate()
-        assert [m.table for m in migrated] == [warehouse.where(table) for table in TABLES]
+        assert [m.table for m in migrated] == [warehouse.full_name(table) for table in TABLES]
         assert {(m.columns, m.filled, m.rows) for m in migrated} == {(columns, filled, ROWS)}
         for table in TABLES:
             assert table_rows(table) == with_points(before[table])
@@ -171,7 +171,7 @@ def test_a_worker_of_version_0_1_0_cannot_leave_the_market_open(
     names = ", ".join(c.name for c in PREDICTIONS.columns if c.name != "market")
     copy = f"INSERT INTO {{0}} ({names}) SELECT {names} FROM {{0}}"
     if isinstance(warehouse, BigQueryWarehouse):
-        warehouse.client.query_and_wait(copy.format(f"`{warehouse.where(PREDICTIONS)}`"))
+        warehouse.client.query_and_wait(copy.format(f"`{warehouse.full_name(PREDICTIONS)}`"))
     else:
         assert isinstance(warehouse, DuckDBWarehouse)
         with (
