@@ -9,6 +9,7 @@ import duckdb
 import pytest
 
 from nba_predictions import cli
+from nba_predictions.batch_store.sqlite_store import SQLiteBatchStore
 from nba_predictions.domain.tables import PREDICTIONS, TABLES
 from nba_predictions.inputs.files import FilesSource
 from nba_predictions.orchestration.partitions import player_partition_key
@@ -84,6 +85,8 @@ def last_line(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
 def test_a_home_is_refused_with_the_command_and_nothing_is_written(
     old_home: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
+    # Opening the batch store adds the columns that it lacks, with their defaults.
+    SQLiteBatchStore(old_home / "batches.sqlite").prepare()
     before = stored(old_home)
     assert cli.main(arguments) != 0
     printed = capsys.readouterr().err
