@@ -41,7 +41,7 @@ def test_a_delay_of_five_seconds_is_tolerated(pubsub: PubSub) -> None:
 @pytest.mark.usefixtures("impatient")
 def test_a_permanent_fault_is_a_publish_error(pubsub: PubSub) -> None:
     unreachable = pubsub.script.fault("/Publish$", Kind.REFUSED, times=None)
-    with unreachable, pytest.raises(PublishError, match=r"batch_1.*is tried again"):
+    with unreachable, pytest.raises(PublishError, match=r"batch_1.*is retried"):
         pubsub.publisher.publish(message())
     assert pubsub.publisher.publish(message())
     assert len(pubsub.subscription.read()) == 1
