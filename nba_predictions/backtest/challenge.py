@@ -52,10 +52,14 @@ CHALLENGE_AFTER: Final = timedelta(days=7)
 
 @dataclass(frozen=True)
 class Challenge:
-    """The result of a challenge, with the comparison if there was one.
+    """The result of a challenge.
 
-    `in_force` are the models now; None if each week uses its own. `challenger` is None if no models
-    could challenge.
+    Attributes:
+        in_force: the models in force now; None if each week uses its own models.
+        challenger: the models that challenged; None if there were none.
+        promoted: the challenger was promoted.
+        reason: why it was promoted or not.
+        decision: the comparison, if there was one.
     """
 
     in_force: str | None
@@ -73,11 +77,16 @@ def challenge(
     *,
     force: bool = False,
 ) -> Challenge:
-    """Promote models if they beat those in force on games before `until` that neither has seen.
+    """Promote models if they beat those in force on games that neither was trained on.
 
-    By default the challenger is the newest models that are old enough and were not rolled back. If
-    no models are in force, their age does not matter, because there is nothing to compare them
-    with. With `force` there is no comparison.
+    Args:
+        league: the source of the games on which both are compared.
+        store: the models, in the folder with the record of promotions.
+        until: games before this date are compared.
+        name: the challenger. The default is the newest models that are old enough and were not
+            rolled back. If no models are in force, their age does not matter, because there is
+            nothing to compare them with.
+        force: promote without a comparison.
 
     Raises:
         ModelError: no models of that name are stored, or they are in force already.

@@ -190,8 +190,12 @@ def spans_of(
 ) -> Iterator[Span]:
     """Group dates, in order, by the cutoff of their models. No cutoff is later than its date.
 
-    `monthly` has the first day of the month as the cutoff, `weekly` the cutoff of the nights
-    (`training_cutoff`), and `never` the first date. `known` returns the games before a date.
+    Args:
+        played: the dates.
+        first: the first date of the backtest, the cutoff for `never`.
+        retrain: `monthly` has the first day of the month as the cutoff, and `weekly` the cutoff of
+            the nights (`training_cutoff`).
+        known: returns the games before a date.
     """
 
     def cutoff(day: date) -> date:
@@ -207,8 +211,12 @@ def spans_of(
 def described(history: pl.DataFrame, slates: Sequence[Slate]) -> tuple[pl.DataFrame, int]:
     """Describe all players who played on the dates of the slates, with their outcomes.
 
-    `history` has the GAME_LOGS rows up to and including these dates, which are in order. Return the
-    rows of a `Walk`, and the number of players of the slates who did not play.
+    Args:
+        history: GAME_LOGS rows up to and including the dates of the slates.
+        slates: one per date, in order.
+
+    Returns:
+        the rows of a `Walk`, and the number of players of the slates who did not play.
     """
     dates = [slate.game_date for slate in slates]
     features = training_features(history, similar_since=dates[0])

@@ -45,7 +45,6 @@ from nba_predictions.domain.batches.batch import (
 from nba_predictions.domain.batches.lease import Lease, lease_held, lease_lost
 from nba_predictions.domain.batches.ledger import LedgerEntry
 from nba_predictions.domain.errors import BatchStateError
-from nba_predictions.domain.market import POINTS
 from nba_predictions.google_cloud import ONCE, connect, persist
 
 #: Documents to create, with their fields.
@@ -428,7 +427,7 @@ def _batch(snapshot: firestore.DocumentSnapshot) -> Batch:
             **fields,
             "game_date": date.fromisoformat(fields["game_date"]),
             "state": BatchState(fields["state"]),
-            "markets": tuple(fields.get("markets", (POINTS.name,))),
+            "markets": tuple(fields.get("markets", Batch.markets)),
             "times": {state: _utc(at) for state, at in fields["times"].items()},
         }
     )

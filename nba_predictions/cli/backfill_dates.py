@@ -154,7 +154,7 @@ def _publish(pipeline: Pipeline, game_date: date) -> bool | None:
     batch = newest_batch(pipeline.batches, game_date)
     if batch is None or batch.state not in CLEANED_UP or pipeline.is_published(batch):
         return None
-    return pipeline.announce_and_publish(batch)
+    return pipeline.enable_and_publish(batch)
 
 
 def is_graded(game_date: date, warehouse: Warehouse) -> bool:

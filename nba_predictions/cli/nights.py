@@ -97,7 +97,7 @@ def grade_night(settings: Settings, game_date: date) -> int:
 
 
 def publish_batch(settings: Settings, batch_id: str) -> int:
-    """Publish a batch that was not to be announced, and print its night."""
+    """Publish a batch whose publication is turned off, and print its night."""
     with Pipeline(settings) as pipeline:
         batch = pipeline.batches.get(batch_id)
-        return print_outcome(pipeline, batch.game_date, pipeline.announce_and_publish(batch))
+        return print_outcome(pipeline, batch.game_date, pipeline.enable_and_publish(batch))

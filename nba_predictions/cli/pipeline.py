@@ -104,8 +104,8 @@ class Pipeline:
             return True
         return self.execute("publish_phase5_completion", game_date, {BATCH_TAG: batch.batch_id})
 
-    def announce_and_publish(self, batch: Batch) -> bool:
-        """Mark a batch as one to announce, and publish it; return whether that succeeded.
+    def enable_and_publish(self, batch: Batch) -> bool:
+        """Turn on the publication of a batch, and publish it; return whether that succeeded.
 
         Raises:
             BatchStateError: a newer batch has superseded it, or it is not cleaned up.

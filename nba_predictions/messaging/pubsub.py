@@ -28,7 +28,7 @@ class PubSubPublisher:
     """Publishes completion messages to `topic`, and dead letters to `{topic}-dead-letters`.
 
     Each message is one unary call with a deadline. The queue of the client would retry in the
-    background after the deadline, without the knowledge of the caller.
+    background after the deadline, and the caller would not know.
     """
 
     project: str

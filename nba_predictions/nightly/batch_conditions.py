@@ -105,10 +105,10 @@ def published_after(store: BatchStore, game_date: date, moment: datetime) -> boo
 def _condition(batch: Batch, kind: Kind, title: str, **attributes: Any) -> Condition:
     return Condition(
         # One key per batch and kind: a stalled batch that is abandoned later is the same alert.
-        f"{kind.value}:{batch.batch_id}",
-        kind,
-        Severity.ERROR,
-        title,
+        key=f"{kind.value}:{batch.batch_id}",
+        kind=kind,
+        severity=Severity.ERROR,
+        title=title,
         to_do=f"nba-predictions repair --game-date {batch.game_date}",
         game_date=batch.game_date,
         batch_id=batch.batch_id,

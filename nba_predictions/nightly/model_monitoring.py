@@ -20,8 +20,13 @@ from nba_predictions.warehouse.port import Warehouse
 #: Drift reads the results of one season, which has enough game dates for its windows.
 LOOK_BACK = timedelta(days=250)
 _DRIFT_NUMBERS = (
-    *("recent_error", "usual_error", "band_low", "band_high"),
-    *("recent_dates", "band_dates", "recent_player_games"),
+    "recent_error",
+    "usual_error",
+    "band_low",
+    "band_high",
+    "recent_dates",
+    "band_dates",
+    "recent_player_games",
 )
 
 
@@ -69,17 +74,17 @@ class DriftReport:
 
     @property
     def alarming(self) -> list[DriftFinding]:
-        return [j for j in self.findings if j.is_alarming]
+        return [finding for finding in self.findings if finding.is_alarming]
 
     def table(self) -> pl.DataFrame:
         """Return the drift of each system as a table, with errors rounded to hundredths."""
         return pl.DataFrame(
             {
-                "system": j.system_id,
-                "drift": j.drift.value,
-                **{name: getattr(j, name) for name in _DRIFT_NUMBERS},
+                "system": finding.system_id,
+                "drift": finding.drift.value,
+                **{name: getattr(finding, name) for name in _DRIFT_NUMBERS},
             }
-            for j in self.findings
+            for finding in self.findings
         ).with_columns(pl.selectors.float().round(2))
 
 

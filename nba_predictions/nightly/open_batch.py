@@ -23,9 +23,12 @@ from nba_predictions.nightly.current_batch import log_context, read_snapshot, se
 
 @dataclass(frozen=True)
 class BatchTerms:
-    """The input source of a new batch, its threshold, and whether its message is published.
+    """What a new batch is created with.
 
-    Below `completion_threshold`, a share of the players, the batch must not be published.
+    Attributes:
+        source: the name of the input source.
+        completion_threshold: the share of players below which the batch must not be published.
+        announce: whether the completion message is published.
     """
 
     source: str

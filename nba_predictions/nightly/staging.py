@@ -68,11 +68,21 @@ def stage_players(
 ) -> Iterator[StagedPlayer]:
     """Predict, stage and record each player; yield the outcomes in the given order.
 
-    A failure stays with its player. A player is tried MAX_ATTEMPTS times with pauses (`wait`),
-    unless the error is permanent, and is then dead-lettered. Predictions are computed one at a
-    time, because they need the processor. The threads overlap the waiting for files, the warehouse
-    and the batch store. A `replay` replaces earlier completions. `fingerprints` are hashes of the
-    inputs of each player's rows, recorded with the completion.
+    A failure stays with its player. A player is tried MAX_ATTEMPTS times, unless the error is
+    permanent, and is then dead-lettered. Predictions are computed one at a time, because they need
+    the processor. The threads overlap the waiting for files, the warehouse and the batch store.
+
+    Args:
+        batch: the batch to stage into.
+        players: the players to predict.
+        predict: returns the rows of one player.
+        store: where completions and dead letters are recorded.
+        warehouse: where rows are staged.
+        run_id: the run that stages.
+        threads: players staged concurrently.
+        replay: whether a new completion replaces an earlier one.
+        fingerprints: hashes of the inputs of each player's rows, recorded with the completion.
+        wait: the pause between two attempts.
     """
     staging = _Staging(
         batch,

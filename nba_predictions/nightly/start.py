@@ -36,8 +36,12 @@ class Mode(Enum):
 class StartRequest:
     """What a run asks for.
 
-    A replay predicts `players` (player_lookup), by default those not yet done, and only into
-    `batch_id` if it is given. `refresh_past` also refreshes a date that is over.
+    Attributes:
+        mode: what to do with the batch of the date.
+        terms: what a new batch is created with.
+        players: players to replay, by player_lookup; empty for those not yet done.
+        batch_id: refuse to replay into any other batch.
+        refresh_past: also refresh a date that is over, and ignore tip-offs.
     """
 
     mode: Mode
@@ -49,10 +53,14 @@ class StartRequest:
 
 @dataclass(frozen=True)
 class Work:
-    """The batch to stage into, and the players to predict.
+    """The work of a run.
 
-    `already_staged` are completions of other players. The run that staged them may have died before
-    it reported them. With `replaces`, new completions replace earlier ones.
+    Attributes:
+        batch: the batch to stage into.
+        players: the players to predict.
+        already_staged: completions of players that this run does not predict. The run that staged
+            them may have died before it reported them.
+        replaces: whether new completions replace earlier ones, because the batch was staged before.
     """
 
     batch: Batch

@@ -56,16 +56,16 @@ class SharedAdapterResource(AdapterResource[T]):
 
 
 class SettingsResource(AdapterResource[Settings]):
-    """The settings without the destinations of alerts, which the notifier holds.
+    """The settings. `values` has a JSON value for each field of `Settings` that is not None.
 
-    `values` has a JSON value for each field of `Settings`.
+    The UI shows `values`, so the destinations of alerts, which contain secrets, are not among them.
     """
 
     values: dict[str, Any]
 
     @classmethod
     def of(cls, settings: Settings) -> "SettingsResource":
-        # Dagster's configuration cannot hold None. Each field that may be None defaults to it.
+        # Dagster's configuration cannot contain None, the default of each field that may be None.
         exclude = {"alert_urls"}
         return cls(values=settings.model_dump(mode="json", exclude=exclude, exclude_none=True))
 

@@ -34,9 +34,13 @@ _SAME_AS_OWN: Final = np.empty(0)
 class Forecast:
     """One distribution of the statistic per row: float64 arrays aligned with the feature rows.
 
-    `mean` (>= 0) is the center (median) that the system itself expects, `spread` (> 0) the standard
-    deviation, `confidence` 0..1. `line_mean` and `line_spread` are updated by the row's betting
-    line, for probabilities at lines; without a line they equal `mean` and `spread`.
+    Attributes:
+        mean: the center (median) that the system itself expects, >= 0.
+        spread: standard deviation, > 0.
+        confidence: 0..1.
+        line_mean: the center updated by the row's betting line; `mean` if there is no line.
+            Probabilities at lines use it.
+        line_spread: the standard deviation updated likewise.
 
     Raises:
         ValueError: the arrays differ in length, or a value is out of range or not finite.

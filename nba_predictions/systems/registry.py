@@ -26,12 +26,18 @@ def predict_all(
     lines: Mapping[str, BaseLines] | None = None,
     systems: Sequence[System] | None = None,
 ) -> dict[str, Forecast]:
-    """Return every system's forecast by system_id for the same feature rows, each computed once.
+    """Return every system's forecast for the same feature rows, each computed once.
 
-    `features` is what `build_features` returns, for a slate or for one player. `lines` are by name
-    of the market and aligned with the rows. Lines change `line_mean` and `line_spread` of the
-    systems of their market, and `mean` only of those that rest on the line. Of `systems`, all by
-    default, members come before their combination.
+    Args:
+        features: the frame that `build_features` returns, for a slate or for one player.
+        models: what was learned before the date.
+        lines: base lines by name of the market, aligned with the rows. A system gets the lines of
+            its own market, or none if its market is not listed. Lines change `line_mean` and
+            `line_spread` of all systems, and `mean` only of those that rest on the line.
+        systems: the systems to use, members before their combination; all by default.
+
+    Returns:
+        system_id to forecast, in the order of the systems.
     """
     forecasts: dict[str, Forecast] = {}
     for system in registered_systems() if systems is None else systems:

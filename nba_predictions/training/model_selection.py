@@ -21,8 +21,11 @@ from nba_predictions.training.promotions import Promotions
 class SelectedModels:
     """Models with their name in the store.
 
-    `trained_now`: the store did not have the models of the week. `promoted`: they are in force by a
-    promotion. Otherwise they are those of the week.
+    Attributes:
+        name: the name in the store.
+        models: the models.
+        trained_now: the store did not have the models of the week, so they were trained.
+        promoted: the models are in force by a promotion. Otherwise they are those of the week.
     """
 
     name: str

@@ -15,9 +15,14 @@ _FILE: Final = "promotions.json"
 
 @dataclass(frozen=True)
 class Promotion:
-    """The decision that the models `name` are in force.
+    """The decision that stored models are in force.
 
-    `cutoff` is theirs, ISO. The times are ISO, UTC.
+    Attributes:
+        name: the models, by name.
+        cutoff: their cutoff, ISO.
+        promoted_at: when they were promoted (ISO, UTC).
+        reason: why.
+        rolled_back_at: when the promotion was rolled back (ISO, UTC), if it was.
     """
 
     name: str

@@ -49,7 +49,7 @@ class Warehouse(Protocol):
         ...
 
     def full_name(self, table: Table) -> str:
-        """Return where a table is, for people."""
+        """Return the full name of a table, for messages and reports."""
         ...
 
     def set_up(self) -> list[str]:

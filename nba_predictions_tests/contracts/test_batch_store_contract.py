@@ -101,7 +101,7 @@ def test_the_fingerprint_of_a_completion_is_read_back_and_may_be_unknown(store: 
     assert store.tally("batch_1") == Tally(completed=1, skipped=2, failed=0)
 
 
-REVISED = {
+REVISED: dict[str, Any] = {
     "expected_players": 5,
     "games": 2,
     "slate_fingerprint": "xyz",
@@ -112,8 +112,8 @@ REVISED = {
 
 def test_a_revision_changes_only_the_revised_fields(store: BatchStore) -> None:
     current = create(store, S.CLEANED)
-    assert store.revise(current, replace(current, **REVISED))  # type: ignore[arg-type]
-    assert store.get("batch_1") == replace(current, **REVISED)  # type: ignore[arg-type]
+    assert store.revise(current, replace(current, **REVISED))
+    assert store.get("batch_1") == replace(current, **REVISED)
     assert store.move("batch_1", S.PUBLISHED)
     assert store.get("batch_1").announce is False
 
@@ -126,7 +126,7 @@ def test_a_batch_that_changed_since_it_was_read_is_not_revised(
     if changed == "state":
         store.move("batch_1", S.PUBLISHED)
     else:
-        other = replace(seen, **{changed: REVISED[changed]})  # type: ignore[arg-type]
+        other = replace(seen, **{changed: REVISED[changed]})
         assert store.revise(seen, other)
     before = store.get("batch_1")
     assert not store.revise(seen, replace(seen, games=9))

@@ -95,7 +95,7 @@ def test_a_merge_after_the_migration_updates_the_rows(
 
 
 def test_rows_that_version_0_1_0_staged_are_merged_as_points(
-    warehouse: Warehouse, table_rows: Read, monkeypatch: pytest.MonkeyPatch
+    warehouse: Warehouse, table_rows: Read
 ) -> None:
     warehouse.migrate()
     (row, *_) = table_rows(PREDICTIONS)

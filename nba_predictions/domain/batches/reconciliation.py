@@ -39,7 +39,7 @@ NOTHING_MERGED = MergeCounts(0, 0, 0, 0, 0, 0)
 class TargetCounts:
     """What the target table holds: rows of one batch, and duplicate keys of its date.
 
-    `created` of the rows were inserted, not updated, by the batch's merge.
+    `created` of the rows were inserted by the batch's merge; it updated the others.
     """
 
     batch_rows: int
@@ -52,10 +52,20 @@ class TargetCounts:
 class Reconciliation:
     """The numbers of one merge, side by side.
 
-    `tables_expected` were recorded and not cleaned up, with `rows_recorded` rows. The merge read
-    `tables_found` with `rows_staged` rows of `distinct_keys`. It removed `superseded` rows, whose
-    key was not staged again, and `retired` rows, whose players the batch does not predict.
-    `batch_rows_*` count all rows of the batch, `duplicate_keys_in_target` those of the date.
+    Attributes:
+        players_expected: players on the slate.
+        tables_expected: staging tables that completions recorded and no cleanup dropped.
+        tables_found: staging tables that the merge read.
+        rows_recorded: rows in `tables_expected`, as completions recorded them.
+        rows_staged: rows that the merge read.
+        distinct_keys: distinct business keys among `rows_staged`.
+        inserted: new rows in the target.
+        updated: existing rows that the merge replaced.
+        superseded: rows removed because their key was not staged again.
+        batch_rows_expected: rows that all completions of the batch recorded.
+        batch_rows_in_target: rows with this batch_id in the target.
+        duplicate_keys_in_target: keys of the date that occur more than once.
+        retired: rows removed because the batch does not predict their players.
     """
 
     players_expected: int
@@ -134,7 +144,8 @@ def reconcile(
 ) -> Reconciliation:
     """Return the recorded numbers next to the staged, merged and counted numbers.
 
-    `pending` are those of the batch's `completions` whose staging this merge should read.
+    `pending` are the completions whose staging this merge should read; `completions` are all of
+    the batch. They differ after players are replayed into a batch that was merged before.
     """
     return Reconciliation(
         players_expected=batch.expected_players,

@@ -17,9 +17,13 @@ GAME_BEGUN = "game_begun: joined the slate after the tip-off"
 class RefreshPlan:
     """Which players to predict again, to skip from now on, and to leave unchanged.
 
-    `skip` leaves out those who are skipped for that reason already. `begun` may be affected, but
-    their game has begun, and nothing known after tip-off may reach their rows. `expected` is how
-    many players the batch has to account for afterwards.
+    Attributes:
+        predict: players without rows, or with rows of other inputs.
+        skip: players to skip who are not yet skipped for that reason.
+        begun: players who may be affected, but whose game has begun. Nothing known after tip-off
+            may reach their rows.
+        unchanged: how many players need nothing.
+        expected: how many players the batch has to account for afterwards.
     """
 
     predict: tuple[SlatePlayer, ...]
@@ -47,9 +51,13 @@ def plan_refresh(
 ) -> RefreshPlan:
     """Compare a slate with what a batch has recorded.
 
-    `fingerprints` are hashes of the current inputs, by player. The staged rows of `lost` players
-    are missing and were never merged. Players of the games `begun` stay unchanged: those of the
-    current slate, and those whose current rows are for such a game (`predicted_for`).
+    Args:
+        slate: the current slate.
+        fingerprints: hashes of the current inputs, by player.
+        snapshot: the batch, with the fingerprints of the inputs that it used.
+        lost: players whose staged rows are missing and were never merged.
+        begun: game_ids of games that have begun; their players stay unchanged.
+        predicted_for: the game_id of each player's current rows, where known.
     """
     predicted_for = predicted_for or {}
     completed = {c.player_lookup: c for c in snapshot.completions}

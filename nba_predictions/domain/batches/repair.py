@@ -33,9 +33,15 @@ class Plan:
 def plan_repair(
     evidence: Evidence, verdict: Verdict, players_without_rows: Collection[str] = ()
 ) -> Plan:
-    """Return what a verdict calls for. It never publishes a batch that is not to be announced.
+    """Return what a verdict calls for.
 
-    `players_without_rows` have fewer rows of the batch in the target than were recorded.
+    Args:
+        evidence: what the verdict rests on.
+        verdict: the verdict on the evidence.
+        players_without_rows: players with fewer rows of the batch in the target than recorded.
+
+    Returns:
+        A plan that never publishes a batch whose completion message is turned off.
     """
     plan = _plan(evidence, verdict, players_without_rows)
     if evidence.batch is None or evidence.batch.announce:

@@ -32,10 +32,15 @@ class Verdict(str, Enum):
 
 @dataclass(frozen=True)
 class Evidence:
-    """What was recorded about one batch (None without one), and what exists at `now` (UTC).
+    """What was recorded about one batch, and what exists now.
 
-    `existing_staging` are the recorded staging tables that exist. `successor` is a later merged
-    batch of the date, which owns the rows of this one. `lease` was acquired and not released.
+    Attributes:
+        snapshot: what the batch store holds; None if the date has no batch.
+        existing_staging: names of the recorded staging tables that exist.
+        target: counts of the target table.
+        now: when the evidence was gathered (UTC).
+        successor: a later merged batch of the date, which owns the rows of this batch.
+        lease: the lease of the date, if it was acquired and not released.
     """
 
     snapshot: BatchSnapshot | None

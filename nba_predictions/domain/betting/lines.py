@@ -78,7 +78,8 @@ def fair_over(over_price: int, under_price: int) -> float:
     """Return the no-vig probability of the over that two prices imply.
 
     The break-even probabilities of the two sides add up to more than 1. The excess is the margin,
-    and it is removed from both sides in proportion. Errors as in `implied_probability`.
+    and it is removed from both sides in proportion. Raises what
+    `implied_probability` raises.
     """
     over, under = implied_probability(over_price), implied_probability(under_price)
     return over / (over + under)

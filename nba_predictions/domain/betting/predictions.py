@@ -19,12 +19,19 @@ STANDARD_PRICE = -110
 
 @dataclass(frozen=True)
 class PlayerForecast:
-    """One system's forecast for one player, in units of the market that `market` names.
+    """One system's forecast for one player.
 
-    `mean` is the center of the distribution, `spread` its standard deviation. `line_mean` and
-    `line_spread` are those once the base line is known; None if the line changes nothing.
-    `market_mean` is the center that the prices of the books imply. It gives the price that they
-    would ask at lines that they do not quote.
+    Attributes:
+        system_id: the system.
+        system_version: the versions of its code and of the trained models.
+        market: the name of the market that the system predicts.
+        mean: the center of the distribution, in units of the market.
+        spread: its standard deviation.
+        confidence: 0..1.
+        line_mean: the center once the base line is known; None if the line changes nothing.
+        line_spread: the standard deviation once the base line is known, likewise.
+        market_mean: the center that the prices of the books imply. It gives the price that they
+            would ask at lines that they do not quote.
     """
 
     system_id: str
@@ -53,9 +60,17 @@ LineProbabilities = Callable[[float, float, list[float]], list[tuple[float, floa
 class PredictedRow:
     """The values of a row of PREDICTIONS, which its columns read by their source.
 
-    `over_probability` is P(statistic > line), `push_probability` P(statistic = line). They are None
-    without a line. `market_over` is the probability of the over that the books imply, without
-    pushes. `features_as_of` is when the newest fact that was used was known.
+    Attributes:
+        batch_id: the batch that stages the row.
+        player: the player on the slate.
+        market: the player's market.
+        forecast: the forecast of the system.
+        line: the tested line; None without a base line.
+        over_probability: P(statistic > line); None without a line.
+        push_probability: P(statistic = line); None without a line.
+        market_over: the probability of the over that the books imply, without pushes.
+        features_as_of: when the newest fact that was used was known.
+        staged_at: the time of staging.
     """
 
     batch_id: str
@@ -103,11 +118,16 @@ def recommend(
 ) -> str:
     """Return OVER or UNDER if that side is worth its price, PASS if neither is, else NO_LINE.
 
-    `over` is P(statistic > line), `push` is P(statistic = line). A push returns the stake, so the
-    sides are compared without pushes. No book takes bets on a line of zero or less (for example two
-    below a very low base line), so the result is PASS there. `prices` are those of over and under
-    in American odds. A side without a price is assumed to cost `market_over`, the probability of
-    the over that the books imply, plus the usual margin.
+    A push returns the stake, so the sides are compared without pushes. No book takes bets on a line
+    of zero or less (for example two below a very low base line), so the result is PASS there.
+
+    Args:
+        line: the tested line.
+        over: P(statistic > line).
+        push: P(statistic = line).
+        prices: of over and under in American odds; None if no book quotes the side at this line.
+        market_over: the probability of the over that the books imply, without pushes. A side
+            without a price is assumed to cost this, plus the usual margin.
     """
     if line is None or over is None:
         return "NO_LINE"

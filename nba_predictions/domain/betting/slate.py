@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -51,9 +51,14 @@ class Game:
 class PlayerForm:
     """What the box scores show of a player before the date.
 
-    `games` were played in all, `recent_minutes` is the mean of the last RECENT_GAMES of them.
-    `team_games_missed` are games of the latest team since the player's last game.
-    `season_games_missed` are those of the current season; 0 if the player has played in it.
+    Attributes:
+        player_lookup: the key of the player.
+        player_name: the name in the latest box score.
+        team: the latest team.
+        games: the number of games played.
+        recent_minutes: the mean minutes of the last RECENT_GAMES games played.
+        team_games_missed: games of the latest team since the player's last game.
+        season_games_missed: those of the current season; 0 if the player has played in it.
     """
 
     player_lookup: str
@@ -140,8 +145,8 @@ class SlatePlayer:
     def hashed_values(self) -> dict[str, Any]:
         """Return the values of the player that go into a hash.
 
-        The values of points have no level of their own. So the hashes of a slate with points only
-        equal those of version 0.1.0, and its batches can be resumed and replayed.
+        The values of points are not nested in `markets`. The hashes of a slate with points only are
+        therefore those of version 0.1.0, whose batches can be resumed and replayed.
         """
         values = asdict(self)
         others = []
@@ -206,7 +211,7 @@ class Slate:
 
         Tip-off times are not part of the hash, because no row depends on them.
         """
-        values = asdict(self)
+        values = asdict(replace(self, players=()))
         values["players"] = [player.hashed_values() for player in self.players]
         for game in values["games"]:
             del game["tipoff"]

@@ -21,7 +21,7 @@ class PhaseMessage(BaseModel):
     execution_id: str
     correlation_id: str
     game_date: date
-    #: The markets that the batch predicts. Messages of earlier versions lack it.
+    #: The markets that the batch predicts. Messages of version 0.1.0 do not have this field.
     markets: tuple[str, ...] = (POINTS.name,)
 
     @property

@@ -110,10 +110,14 @@ def deadline(game_date: date, first_tipoff: datetime | None) -> datetime:
 def schedule_is_known(
     game_date: date, games: int, *, is_given: bool, until: date | None = None
 ) -> Finding:
-    """Check that the games of the date are known, up to the last date `until` of the schedule.
+    """Check that the games of the date are known.
 
-    If the schedule is not given, it was derived from lines and box scores. A game that these lack
-    is missing there too, and cannot be noticed.
+    Args:
+        game_date: the date.
+        games: the number of its games.
+        is_given: False if the schedule was derived from lines and box scores. A game that these
+            lack is missing there too, and cannot be noticed.
+        until: the last date of the schedule, None if it has no end.
     """
     gate = "schedule_is_known"
     numbers = {
@@ -146,10 +150,15 @@ def no_game_is_missing(
     *,
     is_given: bool,
 ) -> Finding:
-    """Check that the box scores are complete up to the date, `newest` being their last one.
+    """Check that the box scores are complete up to the date.
 
-    `scheduled` are the games of the RESULT_DAYS before the date. `appearances` are the numbers of
-    players in the box scores, by game and team. `is_given` is as in `schedule_is_known`.
+    Args:
+        game_date: the date.
+        scheduled: the games of the RESULT_DAYS before the date.
+        appearances: the number of players in the box scores, by game and team.
+        newest: the date of the newest box score.
+        thresholds: the thresholds of the gates.
+        is_given: as in `schedule_is_known`.
     """
     gate = "no_game_is_missing"
     games = sorted(scheduled, key=lambda g: g.game_id)

@@ -140,7 +140,7 @@ def system_drift(
     drift = drift_of(game_date, warehouse, run_id=context.run.run_id)
     metadata: dict[str, Any] = {"drift": display.table(drift.table())}
     if drift.rolling.height:
-        bands = {j.system_id: (j.band_low, j.band_high) for j in drift.findings}
+        bands = {f.system_id: (f.band_low, f.band_high) for f in drift.findings}
         metadata["rolling_error"] = display.picture(
             lambda: backtest_plots.rolling_errors(drift.rolling, bands),
             "rolling error by system, and its band",
@@ -152,8 +152,8 @@ def system_drift(
                 check_name=_IN_BAND,
                 passed=not drift.alarming,
                 severity=dg.AssetCheckSeverity.WARN,
-                description="; ".join(j.sentence() for j in drift.alarming or drift.findings),
-                metadata={"systems_out_of_band": [j.system_id for j in drift.alarming]},
+                description="; ".join(f.sentence() for f in drift.alarming or drift.findings),
+                metadata={"systems_out_of_band": [f.system_id for f in drift.alarming]},
             )
         ],
     )

@@ -20,9 +20,9 @@ def prediction_models(
 ) -> str:
     """The trained models of the systems: promoted ones, or else those of the week.
 
-    The models of a week are trained on the games before it. If this asset fails, fix the
-    cause and materialize it again. This is safe: the same games and lines give the same models. The
-    metadata has their errors on held-out games.
+    The models of a week are trained on the games before it. If this asset fails, fix the cause and
+    materialize it again. This is safe: the same games and lines give the same models. The metadata
+    has their errors on held-out games.
     """
     selected = models_of_date(game_date_of(context.partition_key), game_logs, model_store, league)
     card = selected.models.card

@@ -126,8 +126,10 @@ def gate_on_prop_lines(
 
 @_gate(
     features.slate,
-    *("every_game_has_players", "every_game_has_lines"),
-    *("enough_players_have_lines", "lines_are_of_the_games"),
+    "every_game_has_players",
+    "every_game_has_lines",
+    "enough_players_have_lines",
+    "lines_are_of_the_games",
     # The slate was built from these lines, so they exist if the slate does.
     also=ingestion.prop_lines,
 )

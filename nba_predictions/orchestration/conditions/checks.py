@@ -141,10 +141,10 @@ def _condition(
     if attributes.get("batch_id") and attributes.get("game_date"):
         to_do = f"nba-predictions repair --game-date {attributes['game_date']}"
     return Condition(
-        f"check:{key.asset_key.to_user_string()}:{key.name}:{qualifier}",
-        Kind.FAILED_CHECK,
-        severity,
-        title,
+        key=f"check:{key.asset_key.to_user_string()}:{key.name}:{qualifier}",
+        kind=Kind.FAILED_CHECK,
+        severity=severity,
+        title=title,
         to_do=to_do,
         **attributes,
     )
