@@ -18,10 +18,10 @@ import duckdb
 import polars as pl
 
 from nba_predictions.cli.options import DEMO_DATE, read_date
-from nba_predictions.definitions import PROFILES
+from nba_predictions.definitions import build_resources
 from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.settings import Settings
-from nba_predictions.warehouse.bigquery_warehouse import exact
+from nba_predictions.warehouse.bigquery_warehouse import BigQueryWarehouse, exact
 
 COLUMNS = [
     c.name for c in PREDICTIONS.columns if c.name not in ("batch_id", "created_at", "updated_at")
@@ -35,12 +35,9 @@ def embedded_rows(home: Path, game_date: date) -> pl.DataFrame:
         return pl.DataFrame(connection.sql(sql, params=[game_date]).to_arrow_table())
 
 
-def cloud_rows(game_date: date) -> pl.DataFrame:
-    settings = Settings.from_environment({**os.environ, "NBA_PREDICTIONS_PROFILE": "gcp"})
-    warehouse = PROFILES["gcp"](settings)["warehouse"]
+def cloud_rows(warehouse: BigQueryWarehouse, game_date: date) -> pl.DataFrame:
     sql = f"SELECT {', '.join(COLUMNS)} FROM `{warehouse.full_name(PREDICTIONS)}`"
-    client = warehouse.client
-    found = client.query_and_wait(f"{sql} WHERE game_date = '{game_date}'")
+    found = warehouse.client.query_and_wait(f"{sql} WHERE game_date = '{game_date}'")
     return pl.DataFrame(exact(found.to_arrow(create_bqstorage_client=False), PREDICTIONS))
 
 
@@ -62,7 +59,8 @@ def main() -> int:
     parser.add_argument("embedded_home", type=Path)
     options = parser.parse_args()
     embedded = embedded_rows(options.embedded_home, options.game_date)
-    cloud = cloud_rows(options.game_date)
+    settings = Settings.from_environment({**os.environ, "NBA_PREDICTIONS_PROFILE": "gcp"})
+    cloud = cloud_rows(build_resources(settings)["warehouse"], options.game_date)
     differing = differences(embedded, cloud)
     for difference in differing[:20]:
         print(difference)

@@ -16,7 +16,7 @@ from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.nightly.audit import audit_night
 from nba_predictions.training.model_store import ModelStore
 from nba_predictions.warehouse.bigquery_warehouse import BigQueryWarehouse, exact
-from nba_predictions_tests.e2e.compare_profiles import COLUMNS, differences
+from nba_predictions_tests.e2e.compare_profiles import COLUMNS, cloud_rows, differences
 from nba_predictions_tests.e2e.pipeline import GAME_DATE, FramesLeague, Pipeline, errors, facts
 from nba_predictions_tests.faults.grpc_proxy import GrpcProxy
 from nba_predictions_tests.faults.http_proxy import HttpProxy
@@ -89,6 +89,7 @@ def test_a_cloud_night_equals_an_embedded_night_with_few_calls(
     table = cloud_night.table()
     assert facts(table) == facts(undisturbed)
     assert differences(undisturbed.select(COLUMNS), table.select(COLUMNS)) == []
+    assert differences(cloud_rows(cloud_night.warehouse, GAME_DATE), table.select(COLUMNS)) == []
     one_more = (pl.col("points_line") + 1).cast(pl.Decimal(5, 1))
     moved = undisturbed.with_columns(one_more).select(COLUMNS)
     assert len(differences(moved, table.select(COLUMNS))) > len(table) / 2
