@@ -18,6 +18,8 @@ DATE_OPTION := $(if $(GAME_DATE),--game-date $(GAME_DATE))
 # The range of a backtest.
 FROM ?= 2026-01-01
 TO ?= 2026-01-31
+# The port of the Dagster UI.
+PORT ?= 3000
 
 export NBA_PREDICTIONS_SOURCE := $(SOURCE)
 export NBA_PREDICTIONS_DATA := $(DATA)
@@ -26,7 +28,7 @@ export DAGSTER_HOME := $(abspath $(STATE))/dagster
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "Variables: GAME_DATE=YYYY-MM-DD|today|yesterday  SOURCE=simulated|files  DATA=folder  STATE=folder"
+	@echo "Variables: GAME_DATE=YYYY-MM-DD|today|yesterday  SOURCE=simulated|files  DATA=folder  STATE=folder  PORT=number"
 
 install: $(VENV)/installed ## Create the virtual environment
 
@@ -84,9 +86,8 @@ docs: install ## Update the table of the settings and the data dictionary
 	$(BIN)/python -m nba_predictions.settings docs/configuration.md
 	$(BIN)/python .ci/data_dictionary.py
 
-dev: install ## Open the Dagster UI on http://localhost:3000
-	@$(BIN)/nba-predictions init
-	$(BIN)/dagster dev --workspace workspace.yaml
+dev: install ## Serve the Dagster UI on http://localhost:PORT, by default 3000
+	@$(BIN)/nba-predictions dev --port $(PORT)
 
 bench: install ## Measure the speed of a night and of its completions
 	$(BIN)/python -m bench.night

@@ -34,6 +34,9 @@ PREFIX = "NBA_PREDICTIONS_"
 _TEST_PREFIX = f"{PREFIX}TEST"
 #: Similarity of two names, from 0 to 1, from which one is a misspelling of the other.
 _MISSPELLED = 0.8
+#: Text that needs no escape in a cookie and in an address.
+_TOKEN = re.compile(r"[A-Za-z0-9._~-]{16,}")
+_HOST_NAME = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
 _WEB_ADDRESS = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?")
 _GCP_NAMES = {
     "gcp_project": re.compile(r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]"),
@@ -131,8 +134,24 @@ class Settings(BaseSettings):
     )
     ui_url: str = _setting(
         "http://localhost:3000",
-        "The address of the Dagster UI, for the links in alerts.",
+        "The address of the Dagster UI in a browser: for the links in alerts, and the host that "
+        "the [guard of the UI](operating.md#the-guard-of-the-ui) accepts.",
         valid=("an http or https URL without a query", "http://localhost:3000"),
+    )
+    ui_hosts: Annotated[frozenset[str], NoDecode] = _setting(
+        frozenset(),
+        "Other host names by which browsers reach the Dagster UI, for example through a proxy.",
+        valid=("host names without a port, separated by commas", "dagster.example.com"),
+        default_text="",
+    )
+    ui_token: SecretStr | None = _setting(
+        None,
+        "A secret that every request to the Dagster UI needs. Without it, everyone who reaches the "
+        "UI may use it.",
+        valid=(
+            "at least 16 letters, digits and characters of -._~",
+            "9f2c61d08b7e4a35",
+        ),
     )
     code_url: str | None = _setting(
         None,
@@ -264,6 +283,22 @@ class Settings(BaseSettings):
             raise ValueError("it is not the address of a web page")
         return url
 
+    @field_validator("ui_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, hosts: Any) -> Any:
+        if isinstance(hosts, str):
+            hosts = frozenset(name.strip() for name in hosts.split(","))
+        if wrong := sorted(name for name in hosts if not _HOST_NAME.fullmatch(name)):
+            raise ValueError(f"it names {', '.join(map(repr, wrong))}")
+        return hosts
+
+    @field_validator("ui_token")
+    @classmethod
+    def _check_token(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and not _TOKEN.fullmatch(token.get_secret_value()):
+            raise ValueError("it is too short or has other characters")
+        return token
+
     @field_validator("gates_only_warn", mode="before")
     @classmethod
     def _split_gates(cls, gates: Any) -> Any:
@@ -312,6 +347,8 @@ def _explain(error: ErrorDetails) -> str:
     """Return one line about an invalid setting: its variable, its value and a valid example."""
     field = str(error["loc"][0])
     variable, value = _variable(field), error["input"]
+    if value is not None and "SecretStr" in str(Settings.model_fields[field].annotation):
+        value = "****"
     problem = f"{variable} is not set" if value is None else f"{variable}={value} is not valid"
     if error["type"] == "value_error":
         problem += f": {error['ctx']['error']}"

@@ -28,6 +28,8 @@ def test_every_setting_has_a_default(tmp_path: Path, monkeypatch: pytest.MonkeyP
         "completion_threshold": DEFAULT_COMPLETION_THRESHOLD,
         "alert_urls": (),
         "ui_url": "http://localhost:3000",
+        "ui_hosts": frozenset(),
+        "ui_token": None,
         "code_url": None,
         "gates": "wait",
         "gates_only_warn": frozenset({"injury_report_is_there"}),
@@ -312,3 +314,27 @@ def test_other_addresses_are_refused(address: str) -> None:
         SettingsError, match=f"{variable}={re.escape(address)} is not valid: it is not the address"
     ):
         Settings.from_environment({variable: address})
+
+
+def test_the_host_names_of_the_ui_are_separated_by_commas() -> None:
+    settings = Settings.from_environment({"NBA_PREDICTIONS_UI_HOSTS": "ui.example.com, [fe80::1]"})
+    assert settings.ui_hosts == {"ui.example.com", "[fe80::1]"}
+
+
+@pytest.mark.parametrize("hosts", ["ui.example.com:3000", "https://ui.example.com", "a,,b", "*"])
+def test_what_is_not_a_host_name_is_refused(hosts: str) -> None:
+    with pytest.raises(SettingsError, match=r"UI_HOSTS=.* is not valid: it names"):
+        Settings.from_environment({"NBA_PREDICTIONS_UI_HOSTS": hosts})
+
+
+@pytest.mark.parametrize("token", ["too-short", "a token with some blanks"])
+def test_a_weak_token_is_refused_and_not_printed(token: str) -> None:
+    with pytest.raises(SettingsError, match="UI_TOKEN=") as refused:
+        Settings.from_environment({"NBA_PREDICTIONS_UI_TOKEN": token})
+    assert token not in str(refused.value)
+
+
+def test_the_token_of_the_ui_is_never_printed() -> None:
+    settings = Settings.from_environment({"NBA_PREDICTIONS_UI_TOKEN": "9f2c61d08b7e4a35"})
+    assert settings.ui_token is not None
+    assert "9f2c61d08b7e4a35" not in f"{settings!r} {settings} {settings.model_dump_json()}"

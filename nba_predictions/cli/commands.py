@@ -5,6 +5,7 @@ inside the command: `nba-predictions --help` and shell completion import this fi
 not wait for Dagster, polars or the settings. A command returns its exit code.
 """
 
+import os
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
@@ -284,6 +285,41 @@ def rollback() -> int:
     from nba_predictions.cli.models import roll_back
 
     return roll_back(settings)
+
+
+_Port = Annotated[int, typer.Option(min=1, max=65535, help="The port of the Dagster UI.")]
+
+
+@app.command(rich_help_panel=_SET_UP)
+def dev(port: _Port = 3000) -> int:
+    """Serve the Dagster UI on this machine, with the daemon. Ctrl+C ends it."""
+    # The links of alerts lead to this UI, also in the processes that it starts.
+    os.environ["NBA_PREDICTIONS_UI_URL"] = (
+        os.environ.get("NBA_PREDICTIONS_UI_URL") or f"http://localhost:{port}"
+    )
+    settings = load_settings()
+    from nba_predictions.cli.webserver import run_dev
+
+    return run_dev(settings, port)
+
+
+@app.command(rich_help_panel=_SET_UP)
+def webserver(
+    workspace: Annotated[
+        Path,
+        typer.Option(exists=True, dir_okay=False, help="The workspace file of the code locations."),
+    ],
+    host: Annotated[str, typer.Option(help="The address on which to listen.")] = "127.0.0.1",
+    port: _Port = 3000,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="Refuse everything that changes something.")
+    ] = False,
+) -> int:
+    """Serve only the Dagster UI, behind its guard, for a deployment."""
+    settings = load_settings()
+    from nba_predictions.cli.webserver import run_webserver
+
+    return run_webserver(settings, workspace, host, port, read_only=read_only)
 
 
 @app.command(rich_help_panel=_SET_UP)

@@ -4,11 +4,17 @@ Dagster may change a private module in any release, so only this module imports 
 calls every name of `__all__` against the installed version.
 """
 
+import sys
+import tempfile
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from pathlib import Path
 
 import dagster as dg
+import yaml
+from dagster._cli.proxy_server_manager import ProxyServerManager
 from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.scheduler.instigation import (
@@ -23,22 +29,28 @@ from dagster._core.storage.asset_check_execution_record import (
 from dagster._core.storage.asset_check_execution_record import (
     AssetCheckExecutionRecordStatus as CheckRecordStatus,
 )
+from dagster._core.workspace.context import IWorkspaceProcessContext, WorkspaceProcessContext
+from dagster._core.workspace.load_target import ModuleTarget, WorkspaceFileTarget
 from dagster._utils.schedules import schedule_execution_time_iterator
 from dagster_shared.error import SerializableErrorInfo as StepError
 
 __all__ = [
     "CheckRecord",
     "CheckRecordStatus",
+    "IWorkspaceProcessContext",
     "StepError",
     "Tick",
     "TickStatus",
     "TriggerState",
     "check_records",
     "check_records_of_partition",
+    "code_server",
+    "daemon_command",
     "due_times",
     "schedule_states",
     "sensor_states",
     "ticks",
+    "webserver_context",
 ]
 
 
@@ -161,3 +173,39 @@ def check_records_of_partition(
     return instance.event_log_storage.get_asset_check_execution_history(
         key, limit=limit, partition_filter=PartitionKeyFilter(key=partition)
     )
+
+
+@contextmanager
+def code_server(instance: dg.DagsterInstance, module: str) -> Iterator[Path]:
+    """Serve the definitions of a module, and yield a workspace file that leads to them.
+
+    The server is restarted if its process ends. It ends with this process.
+    """
+    target = ModuleTarget(
+        module_name=module, attribute=None, working_directory=None, location_name=module
+    )
+    with (
+        ProxyServerManager(instance, target, code_server_log_level="WARNING") as servers,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        workspace = Path(folder) / "workspace.yaml"
+        workspace.write_text(yaml.safe_dump({"load_from": servers.get_code_server_specs()}))
+        yield workspace
+
+
+def daemon_command(workspace: Path) -> list[str]:
+    """Return the command of a daemon that logs only warnings and errors."""
+    arguments = ["run", "--log-level", "warning", "--workspace", str(workspace)]
+    return [sys.executable, "-m", "dagster._daemon", *arguments]
+
+
+@contextmanager
+def webserver_context(
+    instance: dg.DagsterInstance, workspace: Path, *, read_only: bool = False
+) -> Iterator[IWorkspaceProcessContext]:
+    """Yield what Dagster's webserver needs to serve the code locations of a workspace file."""
+    # The values of `dagster-webserver`: milliseconds, seconds, connections.
+    instance.optimize_for_webserver(15_000, 3_600, 20)
+    target = WorkspaceFileTarget([str(workspace)])
+    with WorkspaceProcessContext(instance, target, dg.__version__, read_only) as context:
+        yield context

@@ -66,7 +66,7 @@ class SettingsResource(AdapterResource[Settings]):
     @classmethod
     def of(cls, settings: Settings) -> "SettingsResource":
         # Dagster's configuration cannot contain None, the default of each field that may be None.
-        exclude = {"alert_urls"}
+        exclude = {"alert_urls", "ui_token"}
         return cls(values=settings.model_dump(mode="json", exclude=exclude, exclude_none=True))
 
     def open(self) -> Settings:

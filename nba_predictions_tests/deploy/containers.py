@@ -11,12 +11,12 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-import click
+import typer
 import yaml
 from dagster._cli import create_dagster_cli
 from dagster._daemon.cli import create_dagster_daemon_cli
-from dagster_webserver.cli import dagster_webserver
 
+from nba_predictions.cli.commands import app
 from nba_predictions.settings import PREFIX, Settings
 from nba_predictions_tests.conftest import REPOSITORY
 
@@ -25,10 +25,10 @@ DEPLOY = REPOSITORY / "deploy"
 OF_LIBPQ = frozenset({"PGHOST", "PGSSLMODE"})
 #: What Dagster reads by itself.
 OF_DAGSTER = frozenset({"DAGSTER_HOME", "DAGSTER_CURRENT_IMAGE"})
-_CLIS: dict[str, click.Command] = {
+_CLIS: dict[str, Any] = {
     "dagster": create_dagster_cli(),
     "dagster-daemon": create_dagster_daemon_cli(),
-    "dagster-webserver": dagster_webserver,
+    "nba-predictions": typer.main.get_command(app),
 }
 
 
@@ -134,7 +134,7 @@ def check_command(command: list[str]) -> None:
     scripts = {script.name for script in entry_points(group="console_scripts")}
     assert name in scripts, f"{name} is no command of an installed package"
     program = _CLIS[name]
-    while isinstance(program, click.Group) and arguments:
+    while hasattr(program, "commands") and arguments:
         subcommand = program.commands.get(arguments[0])
         assert subcommand is not None, f"{name} has no subcommand {arguments[0]}"
         program, arguments = subcommand, arguments[1:]

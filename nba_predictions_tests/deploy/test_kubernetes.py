@@ -32,6 +32,7 @@ CONFIGURATION = configuration(KUBERNETES / "dagster.yaml")
 SECRETS = {
     "nba-predictions-postgres": {"PGPASSWORD"},
     "nba-predictions-alerts": {"NBA_PREDICTIONS_ALERT_URLS"},
+    "nba-predictions-ui": {"NBA_PREDICTIONS_UI_TOKEN"},
 }
 
 each_deployment = pytest.mark.parametrize("name", sorted(DEPLOYMENTS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from datetime import datetime, timedelta, timezone
 from itertools import islice
 from pathlib import Path
@@ -13,16 +14,20 @@ from nba_predictions.orchestration import dagster_internals
 from nba_predictions.orchestration.dagster_internals import (
     CheckRecord,
     CheckRecordStatus,
+    IWorkspaceProcessContext,
     StepError,
     Tick,
     TickStatus,
     TriggerState,
     check_records,
     check_records_of_partition,
+    code_server,
+    daemon_command,
     due_times,
     schedule_states,
     sensor_states,
     ticks,
+    webserver_context,
 )
 from nba_predictions_tests.alerts.toys import DATE, REPOSITORY, Toy
 from nba_predictions_tests.dagster_internals import (
@@ -116,3 +121,22 @@ def test_records_of_checks_are_read(tmp_path: Path) -> None:
     statuses = {CheckRecordStatus.FAILED, CheckRecordStatus.PLANNED}
     assert check_records(toy.instance, CHECK, limit=5, statuses=statuses) == [older]
     assert check_records_of_partition(toy.instance, CHECK, DATE, limit=5) == [older]
+
+
+def test_the_webserver_and_the_daemon_find_the_code_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NBA_PREDICTIONS_HOME", str(tmp_path / "home"))
+    module = "nba_predictions.definitions"
+    with (
+        dg.DagsterInstance.local_temp(str(tmp_path)) as instance,
+        code_server(instance, module) as workspace,
+        webserver_context(instance, workspace, read_only=True) as context,
+    ):
+        assert isinstance(context, IWorkspaceProcessContext)
+        with context.create_request_context() as request:
+            assert request.read_only
+            (location,) = request.code_locations
+            assert location.name == module
+        command = [*daemon_command(workspace), "--help"]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)

@@ -16,7 +16,7 @@ from nba_predictions_tests.conftest import GAME_DATE
 from nba_predictions_tests.e2e.pipeline import Pipeline
 from nba_predictions_tests.leagues import small_league, write_files
 from nba_predictions_tests.ui.screen import Screen, browser_page, find_browser
-from nba_predictions_tests.ui.server import Server, dagster_dev
+from nba_predictions_tests.ui.server import Server, served_ui
 
 #: The date of each night: a complete one, one with a broken merge, and a partial one.
 GREEN, BROKEN, PARTIAL = GAME_DATE, date(2025, 10, 27), date(2025, 10, 26)
@@ -44,19 +44,20 @@ def pytest_runtest_makereport(
             shown = str(error)
         report.sections.append(("the text of the page", shown))
     if report.failed and isinstance(server := used.get("server"), Server):
-        report.sections.append(("the end of the log of dagster dev", server.end_of_log()))
+        report.sections.append(("the end of the log of nba-predictions dev", server.end_of_log()))
     return report
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Run `dagster dev` on a new home, with three nights of a small league."""
+    """Run `nba-predictions dev` on a new home, with three nights of a small league."""
     find_browser()
     folder = tmp_path_factory.mktemp("ui")
     league = small_league()
     nights = {GREEN, BROKEN, PARTIAL}
     write_files(league, folder / "files", ["2025-26"], logs_before=GREEN, dates=nights)
-    with dagster_dev(folder / "home", folder / "files") as running:
+    data = {"NBA_PREDICTIONS_SOURCE": "files", "NBA_PREDICTIONS_DATA": str(folder / "files")}
+    with served_ui(folder / "home", data) as running:
         yield running
 
 
@@ -70,4 +71,6 @@ def screen(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def pipeline(server: Server) -> Iterator[Pipeline]:
     """Return a pipeline in this process on the same home and instance."""
     with dg.DagsterInstance.from_config(str(server.home / "dagster")) as instance:
-        yield Pipeline.build(server.home, FilesSource(server.data), instance=instance)
+        yield Pipeline.build(
+            server.home, FilesSource(server.home.parent / "files"), instance=instance
+        )

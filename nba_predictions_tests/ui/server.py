@@ -1,4 +1,4 @@
-"""Start `dagster dev` on a new home."""
+"""Start `nba-predictions dev` on a new home."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,16 +23,17 @@ _LOADED = """{ workspaceOrError { __typename ... on Workspace { locationEntries 
 
 
 class StartError(RuntimeError):
-    """`dagster dev` did not start. The message ends with its log."""
+    """`nba-predictions dev` did not start. The message ends with its log."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """A running `dagster dev`, its port and its home."""
+    """A running `nba-predictions dev`, its port and its home."""
+
+    process: subprocess.Popen[bytes]
 
     port: int
     home: Path
-    data: Path
     log: Path
 
     @property
@@ -44,8 +45,8 @@ class Server:
 
 
 @contextmanager
-def dagster_dev(home: Path, data: Path) -> Iterator[Server]:
-    """Start `dagster dev` like `make dev`, wait for its definitions, and stop it at the end.
+def served_ui(home: Path, settings: Mapping[str, str]) -> Iterator[Server]:
+    """Start `nba-predictions dev`, wait for its definitions, and stop it at the end.
 
     Raises:
         StartError: it exited, was not ready in time, or could not load the definitions.
@@ -57,36 +58,33 @@ def dagster_dev(home: Path, data: Path) -> Iterator[Server]:
     }
     environment |= {
         "NBA_PREDICTIONS_HOME": str(home),
-        "NBA_PREDICTIONS_SOURCE": "files",
-        "NBA_PREDICTIONS_DATA": str(data),
         "DAGSTER_HOME": str(home / "dagster"),
+        **settings,
     }
-    python = sys.executable
-    init = [python, "-m", "nba_predictions.cli", "init"]
-    subprocess.run(init, cwd=REPOSITORY, env=environment, check=True)
-    server = Server(free_port(), home, data, home / "dagster_dev.log")
-    dev = [python, "-m", "dagster", "dev", "--workspace", "workspace.yaml"]
-    command = [*dev, "--port", str(server.port)]
-    process = start_kept(command, server.log, folder=REPOSITORY, environment=environment)
+    home.mkdir(parents=True, exist_ok=True)
+    port, log = free_port(), home / "dev.log"
+    command = [sys.executable, "-m", "nba_predictions.cli", "dev", "--port", str(port)]
+    process = start_kept(command, log, folder=REPOSITORY, environment=environment)
+    server = Server(process, port, home, log)
     try:
-        _wait(server, process)
+        _wait(server)
         yield server
     finally:
         kill_kept(process)
 
 
-def _wait(server: Server, process: subprocess.Popen[bytes]) -> None:
-    wait_until(lambda: _state(server), process)
+def _wait(server: Server) -> None:
+    wait_until(lambda: _state(server), server.process)
     if (state := _state(server)) != "LOADED":
         raise StartError(
-            f"dagster dev is not ready at {server.address} {state}; the end of its log:\n"
+            f"nba-predictions dev is not ready at {server.address} {state}; the end of its log:\n"
             + server.end_of_log()
         )
 
 
 def _state(server: Server) -> str:
     """Return LOADED, the error of the definitions, or an empty string while they load."""
-    workspace = _ask(server, _LOADED).get("workspaceOrError", {})
+    workspace = ask(server, _LOADED).get("workspaceOrError", {})
     entries = workspace.get("locationEntries") or []
     if not entries or any(entry["loadStatus"] != "LOADED" for entry in entries):
         return ""
@@ -95,7 +93,8 @@ def _state(server: Server) -> str:
     return "\n".join(errors) if errors else "LOADED"
 
 
-def _ask(server: Server, query: str) -> dict[str, Any]:
+def ask(server: Server, query: str) -> dict[str, Any]:
+    """Return the data of a GraphQL query, without data if the server does not answer."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
     try:
         body = json.dumps({"query": query})
