@@ -17,6 +17,25 @@ class SourceDataError(NbaPredictionsError):
     """An input file contains an invalid value. The message names the file, row and column."""
 
 
+class StorageError(NbaPredictionsError):
+    """A file or folder with stored data is damaged, missing, or closed to this user."""
+
+
+class WarehouseLockedError(NbaPredictionsError):
+    """Another process holds the warehouse. Nothing was written, and a retry may succeed.
+
+    `holder` names the process and its id, as far as the warehouse knows them.
+    """
+
+    def __init__(self, path: str, holder: str, *, advice: str = "") -> None:
+        super().__init__(
+            f"{holder} holds {path}; "
+            + (advice or "close that program or wait until it is done, then try again")
+        )
+        self.path = path
+        self.holder = holder
+
+
 class SchemaMismatchError(NbaPredictionsError):
     """Rows or tables do not match the schema of the target table. Nothing was written."""
 

@@ -13,6 +13,7 @@ from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.market import registered_markets
 from nba_predictions.domain.tables import PREDICTIONS, RESULTS
 from nba_predictions.logs import milestone
+from nba_predictions.nightly.warehouse_lock import when_writable
 from nba_predictions.warehouse.port import Warehouse
 
 
@@ -85,7 +86,12 @@ def _merge_results(
 ) -> MergeCounts:
     staged = warehouse.stage(RESULTS, f"grading_{game_date.isoformat()}", run_id, rows)
     try:
-        return warehouse.merge(RESULTS, game_date, [staged.name], merged_at)
+        return when_writable(
+            lambda: warehouse.merge(RESULTS, game_date, [staged.name], merged_at),
+            warehouse,
+            game_date=game_date,
+            run_id=run_id,
+        )
     finally:
         # This staging can be written again at any time, so it need not be kept.
         warehouse.drop_staging([staged.name])

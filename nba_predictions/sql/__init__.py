@@ -43,6 +43,17 @@ def query_statement(name: str, table: Table, target: str) -> str:
     )
 
 
+def select_with_nulls(missing: Collection[Column], existing: str | None) -> str:
+    """Return a parenthesized query that a statement can read in place of a table.
+
+    The missing columns are NULL in all rows of the table `existing`. Without it there are no rows.
+    """
+    nulls = [f"CAST(NULL AS {c.type}) AS {c.name}" for c in missing]
+    if existing is None:
+        return f"(SELECT {', '.join(nulls)} FROM (SELECT 1 AS one) WHERE FALSE)"
+    return f"(SELECT {', '.join(['*', *nulls])} FROM {existing})"
+
+
 def merge_statement(table: Table, target: str, staged: str) -> str:
     """Return the MERGE of `staged` (a table, view or parenthesised query) into `target`."""
     columns = [c.name for c in table.staged_columns]

@@ -42,6 +42,7 @@ from nba_predictions.sql import (
     merge_statement,
     query_statement,
     remove_duplicates_statement,
+    select_with_nulls,
     staged_projection,
     statement,
 )
@@ -107,6 +108,9 @@ class BigQueryWarehouse:
                 self._run(_add_described_column(column, f"`{target}`"))
                 created.append(f"column {target}.{column.name}")
         return created
+
+    def check_writable(self) -> None:
+        """BigQuery has no lock that a reader could hold."""
 
     def migrate(self) -> list[MigratedTable]:
         migrated = []
@@ -251,8 +255,15 @@ class BigQueryWarehouse:
         return len(existing)
 
     def query(self, name: str, table: Table, **parameters: object) -> pa.Table:
-        sql = query_statement(name, table, f"`{self._target(table)}`")
-        return exact(self._run(sql, parameters).rows, table)
+        def read(source: str) -> pa.Table:
+            return exact(self._run(query_statement(name, table, source), parameters).rows, table)
+
+        try:
+            return read(f"`{self._target(table)}`")
+        except NotFound:
+            if self._table(self._target(table)) is not None:
+                raise
+            return read(select_with_nulls(table.columns, None))
 
     def _gather(self, table: Table, names: Collection[str]) -> list[str]:
         """Copy staging tables into few tables, and return the names of these."""

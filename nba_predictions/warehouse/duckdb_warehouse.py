@@ -1,8 +1,9 @@
 """The embedded warehouse: one DuckDB file, and a folder of Parquet files for staging.
 
-Only one process at a time can write to a DuckDB file. Staging does not need it: the rows of each
-player are a separate Parquet file. The file is written under a temporary name and then renamed, so
-an unfinished file is never read.
+Only one process at a time can write to a DuckDB file, and only while no other process reads it.
+Queries open the file read-only and create nothing. Staging does not need the file: the rows of each
+player are a separate Parquet file. It is written under a temporary name and then renamed, so an
+unfinished file is never read.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import threading
 import uuid
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
@@ -21,16 +22,10 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import sqlglot
-from tenacity import (
-    retry,
-    retry_if_exception,
-    retry_if_exception_type,
-    stop_after_attempt,
-    stop_after_delay,
-    wait_random_exponential,
-)
+from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
 from nba_predictions.domain.batches.reconciliation import MergeCounts, TargetCounts
+from nba_predictions.domain.errors import WarehouseLockedError
 from nba_predictions.domain.tables import TABLES, Column, Table
 from nba_predictions.sql import (
     add_column_statement,
@@ -41,13 +36,20 @@ from nba_predictions.sql import (
     merge_statement,
     query_statement,
     remove_duplicates_statement,
+    select_with_nulls,
     staged_projection,
 )
 from nba_predictions.warehouse.arrow import to_arrow
+from nba_predictions.warehouse.duckdb_connection import open_file
 from nba_predictions.warehouse.port import MigratedTable, Rows, StagingTable
 
-#: How long a call waits until another process closes the file.
-LOCK_TIMEOUT_SECONDS = 60
+#: How long a query of a run waits for a process that writes to the file.
+READ_WAIT_SECONDS = 60.0
+#: How long a write waits for other processes. The steps of a night wait longer, and say so
+#: (nightly/warehouse_lock.py).
+WRITE_WAIT_SECONDS = 10.0
+#: How long `prepare` waits. The merge creates what a locked file still lacks.
+PREPARE_WAIT_SECONDS = 2.0
 
 # The file excludes other processes, but not other threads. Two concurrent merges would not see each
 # other's rows, and would insert the same key twice.
@@ -80,26 +82,26 @@ def _write(arrow: pa.Table, path: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _is_locked(error: BaseException) -> bool:
-    """Return whether another process, or a thread that is closing it, holds the file."""
-    if isinstance(error, duckdb.IOException) and "lock" in str(error):
-        return True
-    return isinstance(error, duckdb.Error) and "Unique file handle conflict" in str(error)
-
-
 def _missing_columns(connection: duckdb.DuckDBPyConnection, table: Table) -> list[Column] | None:
     """Return the columns that a table lacks; None if the table does not exist."""
-    query = "SELECT column_name FROM duckdb_columns() WHERE table_name = ?"
+    query = (
+        "SELECT column_name FROM duckdb_columns() "
+        "WHERE database_name = current_database() AND table_name = ?"
+    )
     existing = {row[0] for row in connection.execute(query, [table.name]).fetchall()}
     return [c for c in table.columns if c.name not in existing] if existing else None
 
 
 @dataclass(frozen=True)
 class DuckDBWarehouse:
-    """Tables in the DuckDB file `path`. Staging is in `staging_dir`, in one folder per batch."""
+    """Tables in the DuckDB file `path`. Staging is in `staging_dir`, in one folder per batch.
+
+    A query waits `read_wait_seconds` for a process that writes to the file.
+    """
 
     path: Path
     staging_dir: Path
+    read_wait_seconds: float | None = None
 
     @property
     def staging_concurrency(self) -> int:
@@ -117,18 +119,44 @@ class DuckDBWarehouse:
 
     def prepare(self) -> list[str]:
         self.set_up()
-        created = []
-        with self._connect() as connection:
+        # A program that reads the file must not stop a run that only stages, and neither must one
+        # that writes to it. The merge creates what its table lacks.
+        with suppress(WarehouseLockedError):
+            if self._is_current():
+                return []
+            with self._connect(PREPARE_WAIT_SECONDS) as connection:
+                return self._create(connection, TABLES)
+        return []
+
+    def check_writable(self) -> None:
+        with self._connect(0.0):
+            """Opening the file is the check."""
+
+    def _is_current(self) -> bool:
+        """Return whether every table exists with every column; refuse one of an earlier version."""
+        if not self.path.exists():
+            return False
+        with closing(self._open(PREPARE_WAIT_SECONDS, read_only=True)) as connection:
             missing = {table: _missing_columns(connection, table) for table in TABLES}
-            for table, columns in missing.items():
-                table.check_migrated(self.full_name(table), [c.name for c in columns or ()])
-            for table, columns in missing.items():
-                if columns is None:
-                    connection.execute(_duckdb_sql(create_table_statement(table, table.name)))
-                    created.append(f"table {table.name}")
-                for column in columns or ():
-                    connection.execute(_duckdb_sql(add_column_statement(column, table.name)))
-                    created.append(f"column {table.name}.{column.name}")
+        for table, columns in missing.items():
+            table.check_migrated(self.full_name(table), [c.name for c in columns or ()])
+        return all(columns == [] for columns in missing.values())
+
+    def _create(
+        self, connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]
+    ) -> list[str]:
+        """Create the tables, and add the columns that may be NULL; return what was created."""
+        created = []
+        missing = {table: _missing_columns(connection, table) for table in tables}
+        for table, columns in missing.items():
+            table.check_migrated(self.full_name(table), [c.name for c in columns or ()])
+        for table, columns in missing.items():
+            if columns is None:
+                connection.execute(_duckdb_sql(create_table_statement(table, table.name)))
+                created.append(f"table {table.name}")
+            for column in columns or ():
+                connection.execute(_duckdb_sql(add_column_statement(column, table.name)))
+                created.append(f"column {table.name}.{column.name}")
         return created
 
     def migrate(self) -> list[MigratedTable]:
@@ -179,8 +207,7 @@ class DuckDBWarehouse:
         if not paths:
             return MergeCounts(0, 0, 0, 0, 0, 0)
         with _merging, self._connect() as connection:
-            missing = _missing_columns(connection, table) or ()
-            table.check_migrated(self.full_name(table), [c.name for c in missing])
+            self._create(connection, [table])
             # An older staging file may lack a column that was added since then.
             files = connection.read_parquet(paths, union_by_name=True)
             table.check_columns([*files.columns, *table.backfilled])
@@ -271,8 +298,8 @@ class DuckDBWarehouse:
         return len(existing)
 
     def query(self, name: str, table: Table, **parameters: object) -> pa.Table:
-        sql = query_statement(name, table, table.name)
-        with self._connect() as connection:
+        with closing(self._open_to_read()) as connection:
+            sql = query_statement(name, table, self._readable(connection, table))
             # DuckDB rejects a parameter that the statement does not use.
             used = {k: v for k, v in parameters.items() if f"@{k}" in sql}
             return connection.sql(_duckdb_sql(sql), params=used).to_arrow_table()
@@ -280,21 +307,27 @@ class DuckDBWarehouse:
     def _file(self, name: str) -> Path:
         return self.staging_dir / f"{name}.parquet"
 
-    @contextmanager
-    def _connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        connection = self._open()
-        try:
-            yield connection
-        finally:
-            connection.close()
+    def _readable(self, connection: duckdb.DuckDBPyConnection, table: Table) -> str:
+        """Return what a query reads: the table, or a query with what an older file lacks."""
+        missing = _missing_columns(connection, table)
+        if missing is None:
+            return select_with_nulls(table.columns, None)
+        table.check_migrated(self.full_name(table), [c.name for c in missing])
+        return select_with_nulls(missing, table.name) if missing else table.name
 
-    @retry(
-        retry=retry_if_exception(_is_locked),
-        wait=wait_random_exponential(multiplier=0.05, max=2),
-        stop=stop_after_delay(LOCK_TIMEOUT_SECONDS),
-        reraise=True,
-    )
-    def _open(self) -> duckdb.DuckDBPyConnection:
-        connection = duckdb.connect(str(self.path))
-        connection.execute("SET TimeZone = 'UTC'")
-        return connection
+    def _open_to_read(self) -> duckdb.DuckDBPyConnection:
+        """Return a connection that cannot write; an empty database if there is no file."""
+        if not self.path.exists():
+            return duckdb.connect(":memory:")
+        wait = READ_WAIT_SECONDS if self.read_wait_seconds is None else self.read_wait_seconds
+        return self._open(wait, read_only=True)
+
+    @contextmanager
+    def _connect(self, wait_seconds: float | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open the file for writing."""
+        wait = WRITE_WAIT_SECONDS if wait_seconds is None else wait_seconds
+        with closing(self._open(wait, read_only=False)) as connection:
+            yield connection
+
+    def _open(self, wait_seconds: float, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        return open_file(self.path, read_only=read_only, wait_seconds=wait_seconds)

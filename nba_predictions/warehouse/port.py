@@ -62,11 +62,20 @@ class Warehouse(Protocol):
     def prepare(self) -> list[str]:
         """Create the tables, and add the columns that they lack and that may be NULL.
 
-        Safe to repeat. Return what was created, in words.
+        Safe to repeat. Return what was created, in words. Nothing is created while another process
+        holds the warehouse; `merge` then creates its table.
 
         Raises:
             SchemaMismatchError: a table of an earlier version lacks a required column, and must be
                 migrated first. Nothing was written.
+        """
+        ...
+
+    def check_writable(self) -> None:
+        """Check that no other process keeps this one from writing.
+
+        Raises:
+            WarehouseLockedError: one does; the message names it.
         """
         ...
 
@@ -105,6 +114,7 @@ class Warehouse(Protocol):
         Raises:
             SchemaMismatchError: the table must be migrated first, or a staging table has an unknown
                 column or a row of another date. Nothing was written.
+            WarehouseLockedError: another process holds the warehouse. Nothing was written.
         """
         ...
 
@@ -138,5 +148,11 @@ class Warehouse(Protocol):
         ...
 
     def query(self, name: str, table: Table, **parameters: object) -> pa.Table:
-        """Run `sql/{name}.sql` on the table with the given query parameters."""
+        """Run `sql/{name}.sql` on the table with the given query parameters.
+
+        It changes and creates nothing. A table that does not exist has no rows.
+
+        Raises:
+            WarehouseLockedError: another process holds the warehouse.
+        """
         ...

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+import duckdb
 import pytest
 
 from nba_predictions.domain.batches.reconciliation import MergeCounts, TargetCounts
@@ -15,6 +16,8 @@ from nba_predictions.domain.betting.grading import BoxScore, grade
 from nba_predictions.domain.errors import SchemaMismatchError
 from nba_predictions.domain.league.games import make_game_id
 from nba_predictions.domain.tables import PREDICTIONS, RESULTS, Column, Table
+from nba_predictions.warehouse.bigquery_warehouse import BigQueryWarehouse
+from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
 from nba_predictions.warehouse.port import StagingTable, Warehouse
 from nba_predictions_tests.backends import WarehouseBackend
 from nba_predictions_tests.examples import GAME_DATE, NOON, rows_of, slate_player
@@ -751,6 +754,21 @@ def test_preparing_again_keeps_the_rows(warehouse: Warehouse, table_rows: Read) 
     warehouse.prepare()
     assert table_rows(PREDICTIONS) == before
     assert len(before) == 25
+
+
+def test_a_table_that_does_not_exist_has_no_rows(warehouse_backend: WarehouseBackend) -> None:
+    warehouse = warehouse_backend.warehouse
+    if isinstance(warehouse, BigQueryWarehouse):
+        warehouse.client.delete_table(warehouse.full_name(PREDICTIONS))
+    else:
+        assert isinstance(warehouse, DuckDBWarehouse)
+        with duckdb.connect(str(warehouse.path)) as connection:
+            connection.execute(f"DROP TABLE {PREDICTIONS.name}")
+    found = warehouse.query("predictions_of_date", PREDICTIONS, partition=GAME_DATE)
+    assert found.num_rows == 0
+    assert set(found.column_names) <= {c.name for c in PREDICTIONS.columns}
+    assert warehouse.count(PREDICTIONS, GAME_DATE, "batch_1") == TargetCounts(0, 0)
+    assert warehouse.prepare() != []
 
 
 def test_a_table_has_the_columns_of_its_definition(warehouse: Warehouse, table_rows: Read) -> None:

@@ -15,10 +15,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from tenacity import stop_after_delay
-
 from nba_predictions.nightly import leases
-from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
+from nba_predictions.warehouse import duckdb_warehouse
 from nba_predictions_tests.nights import Home, Parts, whole_night
 from nba_predictions_tests.waiting import CEILING_SECONDS
 
@@ -161,11 +159,11 @@ def in_another_process(home: Home, run_id: str, at: Boundary | None = None) -> i
 
 def _night(home: Home, run_id: str, at: Boundary | None) -> None:
     parts, _, _ = watched(home.open(), at, lambda: os.kill(os.getpid(), signal.SIGKILL))
-    # Do not wait long for a paused process that has the warehouse file open.
-    impatient: Any = DuckDBWarehouse._open
     with (
         mock.patch.object(leases, "LEASE_TTL", SHORT_LEASE),
-        mock.patch.object(impatient.retry, "stop", stop_after_delay(1.0)),
+        # Do not wait long for a paused process that has the warehouse file open.
+        mock.patch.object(duckdb_warehouse, "READ_WAIT_SECONDS", 1.0),
+        mock.patch.object(duckdb_warehouse, "WRITE_WAIT_SECONDS", 1.0),
         # The output of the night does not matter.
         Path(os.devnull).open("w") as nowhere,
         redirect_stdout(nowhere),

@@ -1,6 +1,7 @@
 """The embedded warehouse: its database and staging files, shared by threads and processes."""
 
 import multiprocessing
+import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -11,11 +12,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from nba_predictions.domain.batches.reconciliation import TargetCounts
-from nba_predictions.domain.tables import PREDICTIONS
-from nba_predictions.warehouse import duckdb_warehouse
+from nba_predictions.domain.errors import StorageError, WarehouseLockedError
+from nba_predictions.domain.tables import PREDICTIONS, RESULTS
+from nba_predictions.warehouse import duckdb_connection, duckdb_warehouse
 from nba_predictions.warehouse.arrow import staging_schema
+from nba_predictions.warehouse.duckdb_connection import open_file
 from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
 from nba_predictions_tests.examples import GAME_DATE, NOON, rows_of, slate_player
+from nba_predictions_tests.warehouse.holders import held
 
 
 @pytest.fixture
@@ -131,3 +135,136 @@ def test_threads_that_open_and_close_the_file_concurrently_do_not_conflict(
 
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(count, range(400))) == {0}
+
+
+def test_a_thread_that_merges_and_threads_that_query_wait_for_each_other(
+    warehouse: DuckDBWarehouse,
+) -> None:
+    """DuckDB refuses to open a file for reading and for writing in one process."""
+    staged = warehouse.stage(PREDICTIONS, "batch_1", "p", rows_of(slate_player()))
+
+    def use(number: int) -> int:
+        if number % 4:
+            return warehouse.count(PREDICTIONS, GAME_DATE, "batch_1").batch_rows
+        return warehouse.merge(PREDICTIONS, GAME_DATE, [staged.name], NOON).affected
+
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(use, range(40))) <= {0, 25}
+
+
+# ------------------------------------------------------------------- files that others hold
+
+
+def test_queries_do_not_disturb_a_process_that_reads(warehouse: DuckDBWarehouse) -> None:
+    with held(warehouse.path, "reads"):
+        assert warehouse.count(PREDICTIONS, GAME_DATE, "batch_1").batch_rows == 0
+        assert warehouse.prepare() == []
+
+
+@pytest.mark.parametrize("how", ["reads", "writes"])
+def test_a_locked_file_does_not_keep_a_run_from_staging(
+    warehouse: DuckDBWarehouse, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duckdb_warehouse, "WRITE_WAIT_SECONDS", 0.0)
+    with held(warehouse.path, how) as process:
+        assert warehouse.prepare() == []
+        staged = warehouse.stage(PREDICTIONS, "batch_1", "p", rows_of(slate_player()))
+        with pytest.raises(WarehouseLockedError, match=rf"\(PID {process.pid}\).* holds /"):
+            warehouse.merge(PREDICTIONS, GAME_DATE, [staged.name], NOON)
+        with pytest.raises(WarehouseLockedError, match=rf"\(PID {process.pid}\)"):
+            warehouse.check_writable()
+    warehouse.check_writable()
+    assert warehouse.merge(PREDICTIONS, GAME_DATE, [staged.name], NOON).inserted == 25
+
+
+def test_a_query_names_the_process_that_writes(warehouse: DuckDBWarehouse) -> None:
+    impatient = DuckDBWarehouse(warehouse.path, warehouse.staging_dir, read_wait_seconds=0.0)
+    with (
+        held(warehouse.path, "writes") as process,
+        pytest.raises(WarehouseLockedError, match=rf"\(PID {process.pid}\)") as raised,
+    ):
+        impatient.count(PREDICTIONS, GAME_DATE, "batch_1")
+    assert f"(PID {process.pid})" in raised.value.holder
+
+
+def test_the_merge_creates_the_table_that_a_locked_file_lacked(tmp_path: Path) -> None:
+    warehouse = DuckDBWarehouse(tmp_path / "warehouse.duckdb", tmp_path / "staging")
+    duckdb.connect(str(warehouse.path)).close()
+    with held(warehouse.path, "reads"):
+        assert warehouse.prepare() == []
+        staged = warehouse.stage(PREDICTIONS, "batch_1", "p", rows_of(slate_player()))
+    assert warehouse.merge(PREDICTIONS, GAME_DATE, [staged.name], NOON).inserted == 25
+
+
+def test_a_query_creates_nothing(tmp_path: Path) -> None:
+    warehouse = DuckDBWarehouse(tmp_path / "home" / "warehouse.duckdb", tmp_path / "home" / "s")
+    assert warehouse.count(PREDICTIONS, GAME_DATE, "batch_1") == TargetCounts(0, 0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_query_reads_an_older_table_without_changing_it(warehouse: DuckDBWarehouse) -> None:
+    staged = warehouse.stage(PREDICTIONS, "batch_1", "p", rows_of(slate_player()))
+    warehouse.merge(PREDICTIONS, GAME_DATE, [staged.name], NOON)
+    with duckdb.connect(str(warehouse.path)) as connection:
+        connection.execute(f"ALTER TABLE {PREDICTIONS.name} DROP COLUMN push_probability")
+        connection.execute(f"DROP TABLE {RESULTS.name}")
+    before = warehouse.path.read_bytes()
+    rows = warehouse.query("predictions_of_date", PREDICTIONS, partition=GAME_DATE).to_pylist()
+    assert {row["push_probability"] for row in rows} == {None}
+    board = warehouse.query("system_performance", RESULTS, partition=GAME_DATE)
+    assert board.num_rows == 0
+    assert warehouse.path.read_bytes() == before
+
+
+HELD = [
+    'IO Error: Could not set lock on file "/srv/w.duckdb": Conflicting lock is held in '
+    "/usr/bin/duckdb (PID 77) by user ana. See also https://duckdb.org/docs/connect/concurrency",
+    'IO Error: Cannot open file "c:\\w.duckdb": The process cannot access the file because it is '
+    "being used by another process.\r\n\nFile is already open in \nC:\\python.exe (PID 77)",
+]
+NOT_HELD = [
+    'IO Error: Cannot open file "/srv/flock/blockhead/w.duckdb": Permission denied',
+    'IO Error: Cannot open file "/srv/Could not set lock on file/w.duckdb": Permission denied',
+    "Corrupt database file: computed checksum 1 does not match stored checksum 2",
+]
+
+
+def _connect_fails(monkeypatch: pytest.MonkeyPatch, message: str) -> list[str]:
+    calls: list[str] = []
+
+    def connect(path: str, read_only: bool) -> None:
+        calls.append(path)
+        raise duckdb.IOException(message)
+
+    monkeypatch.setattr(duckdb_connection.duckdb, "connect", connect)
+    return calls
+
+
+@pytest.mark.parametrize("message", HELD)
+def test_a_held_file_is_recognized_by_the_words_of_duckdb(
+    message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = _connect_fails(monkeypatch, message)
+    with pytest.raises(WarehouseLockedError) as raised:
+        open_file(Path("w.duckdb"), read_only=True, wait_seconds=0.3)
+    assert "(PID 77)" in raised.value.holder
+    assert len(calls) > 1
+
+
+@pytest.mark.parametrize("message", NOT_HELD)
+def test_a_path_that_contains_lock_is_not_a_lock(
+    message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = _connect_fails(monkeypatch, message)
+    with pytest.raises(StorageError, match=r"w\.duckdb cannot be opened: .*(denied|checksum)"):
+        open_file(Path("w.duckdb"), read_only=True, wait_seconds=60.0)
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"not a database" * 1000])
+def test_a_damaged_file_is_named(warehouse: DuckDBWarehouse, content: bytes) -> None:
+    warehouse.path.write_bytes(content)
+    os.utime(warehouse.path, (0, 0))
+    for use in (warehouse.prepare, lambda: warehouse.count(PREDICTIONS, GAME_DATE, "batch_1")):
+        with pytest.raises(StorageError, match=r"warehouse\.duckdb cannot be opened: .*not a valid"):
+            use()

@@ -4,8 +4,9 @@ import dagster as dg
 
 from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.nightly.cleanup import clean_up
-from nba_predictions.nightly.current_batch import current_batch
+from nba_predictions.nightly.current_batch import current_batch, log_context
 from nba_predictions.nightly.merge import merge_batch
+from nba_predictions.nightly.warehouse_lock import when_writable
 from nba_predictions.orchestration import display
 from nba_predictions.orchestration.assets.staging import (
     RETRY,
@@ -39,11 +40,18 @@ def player_prop_predictions(
 
     If the merge or one of its checks fails, staging is kept: `merged_rows_match_staged` has the
     numbers. Fix the cause, then materialize this asset and `staging_cleanup` of the date again, or
-    run `nba-predictions repair --game-date D`.
+    run `nba-predictions repair --game-date D`. If another program has the DuckDB file open, the
+    asset waits nine minutes; the log names the program.
     """
     batch = current_batch(batches, game_date_of(context.partition_key))
     with no_retry_of_permanent_errors():
-        merged = merge_batch(batch, batches, warehouse, run_id=context.run.run_id)
+        run_id = context.run.run_id
+        # It waits outside the lease, so that other steps of the date can go on.
+        merged = when_writable(
+            lambda: merge_batch(batch, batches, warehouse, run_id=run_id),
+            warehouse,
+            **log_context(batch, run_id),
+        )
     by_line, at_base = predictions_of(batch, warehouse)
     return dg.MaterializeResult(
         metadata={

@@ -17,7 +17,7 @@ from nba_predictions.batch_store.port import BatchStore
 from nba_predictions.domain.batches.batch import RESUMABLE, Batch
 from nba_predictions.domain.betting.slate import Slate, SlatePlayer
 from nba_predictions.domain.clock import utc_now
-from nba_predictions.domain.errors import PERMANENT, PublishError
+from nba_predictions.domain.errors import PERMANENT, PublishError, WarehouseLockedError
 from nba_predictions.inputs.port import LeagueSource
 from nba_predictions.messaging.port import Publisher
 from nba_predictions.nightly.current_batch import batch_progress, current_batch
@@ -54,10 +54,10 @@ RETRY = dg.RetryPolicy(max_retries=2, delay=1, backoff=dg.Backoff.EXPONENTIAL)
 
 @contextmanager
 def no_retry_of_permanent_errors() -> Iterator[None]:
-    """Fail the step without retries if a retry cannot succeed."""
+    """Fail the step without retries if a retry cannot succeed, or if the step has waited enough."""
     try:
         yield
-    except PERMANENT as error:
+    except (*PERMANENT, WarehouseLockedError) as error:
         raise dg.Failure(str(error), allow_retries=False) from error
 
 
