@@ -142,9 +142,7 @@ class DuckDBWarehouse:
             table.check_migrated(self.full_name(table), [c.name for c in columns or ()])
         return all(columns == [] for columns in missing.values())
 
-    def _create(
-        self, connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]
-    ) -> list[str]:
+    def _create(self, connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> list[str]:
         """Create the tables, and add the columns that may be NULL; return what was created."""
         created = []
         missing = {table: _missing_columns(connection, table) for table in tables}

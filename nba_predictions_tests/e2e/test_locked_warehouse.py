@@ -1,4 +1,4 @@
-"""A night while another program has the warehouse file open: it stages, waits, and loses nothing."""
+"""A night while another program has the warehouse file open: it stages, waits and loses nothing."""
 
 from __future__ import annotations
 
