@@ -60,7 +60,11 @@ def merge_batch(
     Raises:
         BatchStateError: the batch is still being staged, or was abandoned.
         LeaseLostError: another worker of the date did not finish in time.
+        WarehouseLockedError: another process holds the warehouse.
     """
+    if batch.state not in ROWS_IN_TARGET:
+        # A worker that cannot write must not acquire the lease of one that can.
+        warehouse.check_writable()
     with date_lease(batch, store, run_id=run_id, wait_seconds=lease_wait_seconds) as lease:
         # The ledger entry gets the time before anything is read: whatever a replay records while
         # the merge runs is later than the entry, so the next merge reads it.

@@ -37,7 +37,7 @@ _HOLDER = re.compile(
     re.DOTALL,
 )
 _SAME_PROCESS = re.compile(
-    r"\w+ Error: (Unique file handle conflict"
+    r"[\w ]+ Error: (Unique file handle conflict"
     r"|Can't open a connection to same database file with a different configuration)"
 )
 _BEING_CREATED = re.compile(
@@ -106,7 +106,7 @@ def _may_be_new(path: Path) -> Callable[[BaseException], bool]:
 
 def _reason(error: duckdb.Error) -> str:
     """Return the first line of a message of DuckDB, without its class."""
-    return re.sub(r"^\w+ Error: ", "", str(error)).splitlines()[0].rstrip(".!")
+    return re.sub(r"^[\w ]+ Error: ", "", str(error)).splitlines()[0].rstrip(".!")
 
 
 def _access(path: Path) -> str:

@@ -48,7 +48,8 @@ READ_WAIT_SECONDS = 60.0
 #: How long a write waits for other processes. The steps of a night wait longer, and say so
 #: (nightly/warehouse_lock.py).
 WRITE_WAIT_SECONDS = 10.0
-#: How long `prepare` waits. The merge creates what a locked file still lacks.
+#: How long `prepare` and `check_writable` wait, so that they do not report a merge of another run.
+#: The merge creates what a locked file still lacks.
 PREPARE_WAIT_SECONDS = 2.0
 
 # The file excludes other processes, but not other threads. Two concurrent merges would not see each
@@ -129,7 +130,7 @@ class DuckDBWarehouse:
         return []
 
     def check_writable(self) -> None:
-        with self._connect(0.0):
+        with self._connect(PREPARE_WAIT_SECONDS):
             """Opening the file is the check."""
 
     def _is_current(self) -> bool:

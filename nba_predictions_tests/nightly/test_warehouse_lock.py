@@ -13,6 +13,7 @@ from nba_predictions.domain.errors import WarehouseLockedError
 from nba_predictions.nightly import warehouse_lock
 from nba_predictions.nightly.warehouse_lock import when_writable
 from nba_predictions.warehouse import duckdb_warehouse
+from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
 from nba_predictions_tests.nightly.conftest import ROWS, Night
 from nba_predictions_tests.waiting import wait_until
 from nba_predictions_tests.warehouse.holders import held, let_go
@@ -21,6 +22,7 @@ from nba_predictions_tests.warehouse.holders import held, let_go
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(duckdb_warehouse, "WRITE_WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(duckdb_warehouse, "PREPARE_WAIT_SECONDS", 0.0)
     monkeypatch.setattr(warehouse_lock, "_POLL_SECONDS", 0.05)
 
 
@@ -30,19 +32,20 @@ def test_a_merge_waits_for_a_reader_and_names_it(
     batch = night.open()
     night.stage(batch)
     night.close(batch)
-    waiting = threading.Event()
-    check = type(night.warehouse).check_writable
+    looks: list[DuckDBWarehouse] = []
+    check = DuckDBWarehouse.check_writable
 
     with held(night.warehouse.path, "reads") as reader, pytest.MonkeyPatch.context() as patch:
 
-        def noticed(self: object) -> None:
-            waiting.set()
-            check(night.warehouse)
+        def counted(self: DuckDBWarehouse) -> None:
+            looks.append(self)
+            check(self)
 
-        patch.setattr(type(night.warehouse), "check_writable", noticed)
+        patch.setattr(DuckDBWarehouse, "check_writable", counted)
 
         def release() -> None:
-            assert wait_until(waiting.is_set)
+            # The merge looks first, then the step that waits for it.
+            assert wait_until(lambda: len(looks) > 1)
             let_go(reader)
 
         helper = threading.Thread(target=release)
