@@ -10,7 +10,7 @@ import polars as pl
 
 from nba_predictions.backtest.walk_forward import dates_played, forecasts_of, rows_of
 from nba_predictions.domain.clock import utc_now
-from nba_predictions.domain.errors import ModelError
+from nba_predictions.domain.errors import DamagedFileError, ModelError
 from nba_predictions.domain.policies.promotion import DateComparison, Decision, decide
 from nba_predictions.inputs.port import LeagueSource
 from nba_predictions.logs import milestone
@@ -128,7 +128,7 @@ def stored(store: ModelStore, name: str) -> TrainedModels:
     """
     try:
         models = store.load(name) if name in store.names() else None
-    except ValueError as error:
+    except DamagedFileError as error:
         raise ModelError(f"{name}: {error}") from error
     if models is None:
         names = ", ".join(store.names()) or "none yet; predict a date first"

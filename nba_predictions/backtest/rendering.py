@@ -1,6 +1,7 @@
 """Render an evaluation: Markdown, self-contained HTML, JSON, plots, and the predictions."""
 
 import html
+import io
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from nba_predictions.backtest import plots
 from nba_predictions.backtest.evaluation import AVERAGES, LINE, Evaluation, tier_names
 from nba_predictions.domain.betting.predictions import MIN_EDGE, STANDARD_PRICE
 from nba_predictions.domain.market import POINTS
+from nba_predictions.durable_files import write_file
 from nba_predictions.report.page import data_uri
 
 _ERROR = "absolute error"
@@ -145,7 +147,8 @@ def folder_of(evaluation: Evaluation, folder: Path) -> Path:
 
 def write(evaluation: Evaluation, folder: Path) -> list[Path]:
     """Write report.md, .html, .json, the plots and predictions.parquet; return the files."""
-    folder.mkdir(parents=True, exist_ok=True)
+    predictions = io.BytesIO()
+    evaluation.predictions.write_parquet(predictions)
     images = {name: draw(evaluation) for name, draw in _PLOTS.items()}
     sections = list(all_sections(evaluation))
     files: dict[str, bytes] = {
@@ -153,11 +156,11 @@ def write(evaluation: Evaluation, folder: Path) -> list[Path]:
         "report.html": to_html(evaluation, sections, images).encode(),
         "report.json": json.dumps(to_json(evaluation), indent=1, default=str).encode(),
         **{f"{name}.png": image for name, image in images.items()},
+        "predictions.parquet": predictions.getvalue(),
     }
     for name, content in files.items():
-        (folder / name).write_bytes(content)
-    evaluation.predictions.write_parquet(folder / "predictions.parquet")
-    return [folder / name for name in (*files, "predictions.parquet")]
+        write_file(folder / name, content)
+    return [folder / name for name in files]
 
 
 def to_json(evaluation: Evaluation) -> dict[str, Any]:

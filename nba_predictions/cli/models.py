@@ -9,6 +9,7 @@ from nba_predictions.backtest.challenge import challenge
 from nba_predictions.cli.output import print_frame
 from nba_predictions.definitions import league_source
 from nba_predictions.domain.clock import utc_now
+from nba_predictions.domain.errors import DamagedFileError
 from nba_predictions.domain.league.games import eastern_date
 from nba_predictions.logs import milestone
 from nba_predictions.settings import Settings
@@ -36,7 +37,7 @@ def print_models(settings: Settings) -> int:
     for name in store.names():
         try:
             stored = store.load(name)
-        except ValueError as error:
+        except DamagedFileError as error:
             rows.append({"models": name, "cutoff": str(error).partition(";")[0]})
             continue
         card = stored.card if stored else {}

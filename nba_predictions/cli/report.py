@@ -8,6 +8,7 @@ from rich.console import Console
 
 from nba_predictions.cli.pipeline import Pipeline
 from nba_predictions.domain.errors import ReportError
+from nba_predictions.durable_files import write_file
 from nba_predictions.report.night import NightReport, gather_night
 from nba_predictions.report.page import render_page
 from nba_predictions.report.terminal import WIDTH_WITHOUT_TERMINAL, print_night
@@ -63,13 +64,7 @@ def _write(path: Path, page: str) -> None:
         ReportError: the file cannot be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.part")
-        try:
-            partial.write_text(page, "utf-8")
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        write_file(path, page.encode())
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ReportError(

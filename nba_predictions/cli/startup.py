@@ -10,6 +10,8 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nba_predictions.durable_files import write_file
+
 if TYPE_CHECKING:
     from nba_predictions.settings import Settings
 
@@ -38,5 +40,5 @@ def prepare_dagster_home(settings: Settings) -> Path:
     configuration = home / "dagster.yaml"
     if not configuration.exists():
         packaged = resources.files("nba_predictions").joinpath("dagster.yaml")
-        configuration.write_text(packaged.read_text("utf-8"), "utf-8")
+        write_file(configuration, packaged.read_bytes())
     return home

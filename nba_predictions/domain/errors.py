@@ -56,6 +56,10 @@ class PublishError(NbaPredictionsError):
     """The completion message could not be sent. The batch stays unpublished."""
 
 
+class DamagedFileError(NbaPredictionsError):
+    """A stored file is not what was written. The message names the file and the problem."""
+
+
 class ModelError(NbaPredictionsError):
     """The named models do not exist, cannot be read, or may not be promoted."""
 

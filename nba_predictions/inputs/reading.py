@@ -8,11 +8,16 @@ from datetime import date
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 
 from nba_predictions.domain.errors import SourceDataError
+from nba_predictions.file_limits import FileTooLargeError, check_csv_size, check_parquet_size
 from nba_predictions.inputs.parsing import RawTable, calendar_date, cell_error, shown
 
 _SUFFIXES = (".parquet", ".csv")
+#: What polars and pyarrow raise for a file that they cannot read. polars panics on some damage, and
+#: a panic is not an Exception.
+_UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException)
 
 
 def find_tables(folder: Path, kind: str) -> list[Path]:
@@ -49,6 +54,7 @@ def read_table(path: Path, columns: Sequence[str]) -> RawTable:
                 f"{path.name}: the file is empty, without column names or a row 1; write it again "
                 "or remove it"
             )
+        _check_size(path, columns)
         if path.suffix.lower() == ".csv":
             frame = pl.read_csv(path, infer_schema=False)
             frame = frame.select(c for c in columns if c in frame.columns)
@@ -56,10 +62,13 @@ def read_table(path: Path, columns: Sequence[str]) -> RawTable:
             lazy = pl.scan_parquet(path, glob=False)
             existing = lazy.collect_schema()
             frame = lazy.select(c for c in columns if c in existing).collect()
-    except OSError as error:
-        raise SourceDataError(f"{path.name}: cannot be read ({error}); check the file") from error
-    except pl.exceptions.PolarsError as error:
+    except _UNREADABLE as error:
         raise _unreadable(path, error) from error
+    except OSError as error:
+        if error.errno is None:
+            # pyarrow reports a damaged footer by an OSError, too.
+            raise _unreadable(path, error) from error
+        raise SourceDataError(f"{path.name}: cannot be read ({error}); check the file") from error
     return RawTable(path.name, frame)
 
 
@@ -71,16 +80,35 @@ def oldest_date(folder: Path, kind: str, column: str) -> date | None:
     try:
         oldest = []
         for path in find_tables(folder, kind):
+            _check_size(path, [column])
             is_csv = path.suffix.lower() == ".csv"
             lazy = pl.scan_csv(path, infer_schema=False) if is_csv else pl.scan_parquet(path)
             dates = lazy.select(column).collect()
             oldest.append(dates.select(calendar_date(dates, column).min()).item())
-    except (OSError, SourceDataError, pl.exceptions.PolarsError):
+    except (OSError, SourceDataError, *_UNREADABLE):
         return None
     return min((day for day in oldest if day is not None), default=None)
 
 
-def _unreadable(path: Path, error: Exception) -> SourceDataError:
+def _check_size(path: Path, columns: Sequence[str]) -> None:
+    """Refuse a file that expands to more than a process can hold.
+
+    Raises:
+        SourceDataError: the file is too large.
+        pyarrow.ArrowException, OSError: the file cannot be read.
+    """
+    try:
+        if path.suffix.lower() == ".csv":
+            check_csv_size(path)
+        else:
+            check_parquet_size(path, columns)
+    except FileTooLargeError as error:
+        raise SourceDataError(
+            f"{path.name}: {error}; split the file, or write it again if it is damaged"
+        ) from error
+
+
+def _unreadable(path: Path, error: BaseException) -> SourceDataError:
     """Return the error for a file that polars cannot read. A CSV row that is too long is named."""
     if path.suffix.lower() == ".csv":
         try:

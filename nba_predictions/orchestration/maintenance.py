@@ -25,10 +25,13 @@ from nba_predictions.domain.batches.retention import (
     expired_models,
 )
 from nba_predictions.domain.clock import utc_now
+from nba_predictions.domain.errors import DamagedFileError
+from nba_predictions.durable_files import SealedFolder
 from nba_predictions.logs import milestone
 from nba_predictions.nightly.staging_expiry import expire_staging
 from nba_predictions.orchestration.assets.staging import Batches, Models, TheWarehouse
 from nba_predictions.orchestration.checks.input_gates import TheSettings
+from nba_predictions.orchestration.io_managers import assets_folder
 from nba_predictions.orchestration.partitions import (
     date_in,
     game_date_of,
@@ -90,7 +93,7 @@ def maintain(
     partitions = _player_partitions(context.instance)
     expired = expired_dates(partitions.values(), in_use, now, retention)
     keys = [k for k, day in partitions.items() if day in expired or is_old_player_partition_key(k)]
-    files = _input_files(context.settings.home / "assets")
+    files = _input_files(assets_folder(context.settings.home))
     expired = expired_dates(files.values(), in_use, now, retention)
     inputs = [path for path, day in files.items() if day in expired]
     models = _unused_models(context.model_store, files.keys() - set(inputs), now, retention)
@@ -170,8 +173,10 @@ def _unused_models(
     used = {promotion.name for promotion in Promotions(store.folder).read()}
     for path in kept_inputs:
         if path.parent.name == "prediction_models":
-            with suppress(FileNotFoundError):
-                used.add(str(json.loads(path.read_bytes())))
+            # Models that only a damaged file names can be trained again.
+            with suppress(FileNotFoundError, DamagedFileError):
+                stored = SealedFolder(path.parent.parent).read(path)
+                used.add(str(json.loads(stored.content)))
     return expired_models(store.saved_at(), used, now, retention)
 
 

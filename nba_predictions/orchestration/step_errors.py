@@ -2,7 +2,12 @@
 
 from nba_predictions.orchestration.dagster_internals import StepError
 
-_WRAPPERS = ("DagsterExecutionStepExecutionError", "RetryRequestedFromPolicy")
+_WRAPPERS = (
+    "DagsterExecutionStepExecutionError",
+    "DagsterExecutionLoadInputError",
+    "DagsterExecutionHandleOutputError",
+    "RetryRequestedFromPolicy",
+)
 
 
 def raised(error: StepError | None) -> StepError | None:

@@ -6,6 +6,7 @@ from datetime import date
 
 import polars as pl
 
+from nba_predictions.domain.errors import DamagedFileError, ModelError
 from nba_predictions.inputs.port import Lines
 from nba_predictions.logs import milestone
 from nba_predictions.systems.trained_models import TrainedModels
@@ -43,26 +44,28 @@ def models_of_date(
     models with a cutoff after the date never predict it.
     """
     week = models_before(training_cutoff(game_date, history), history, store, source)
-    promotion = Promotions(store.folder).serving(game_date)
-    if promotion is None:
-        return week
+    name = "the promoted models"
     try:
-        promoted = store.load(promotion.name)
-        problem = None if promoted else f"{store.folder} does not have them"
-    except ValueError as error:
+        promotion = Promotions(store.folder).serving(game_date)
+        if promotion is None:
+            return week
+        name = promotion.name
+        promoted = store.load(name)
+        problem = f"{store.folder} does not have them"
+    except (DamagedFileError, ModelError) as error:
         promoted, problem = None, str(error)
     if promoted is None:
         # The models of the week, with a warning, are better than no night.
         milestone(
             "promoted_models_unusable",
-            f"{promotion.name} cannot be used, {week.name} is used instead: {problem}",
+            f"{name} cannot be used, {week.name} is used instead: {problem}",
             severity=logging.WARNING,
             game_date=game_date,
-            models=promotion.name,
+            models=name,
             instead=week.name,
         )
         return week
-    return SelectedModels(promotion.name, promoted, week.trained_now, promoted=True)
+    return SelectedModels(name, promoted, week.trained_now, promoted=True)
 
 
 def models_before(
@@ -75,7 +78,11 @@ def models_before(
     """
     lines = None if source is None else past_lines(source, history, cutoff)
     name = f"{cutoff.isoformat()}-{training_fingerprint(history, cutoff, lines)[:16]}"
-    stored = store.load(name)
+    try:
+        stored = store.load(name)
+    except DamagedFileError:
+        # Saving the new models moves the damaged file to the quarantine, and logs it.
+        stored = None
     if stored is not None:
         return SelectedModels(name, stored, trained_now=False)
     models = train(history, cutoff, lines)

@@ -1,12 +1,13 @@
 """Store trained models: one file each, named by cutoff and fingerprint of the training."""
 
 import re
-import uuid
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import lru_cache
 from pathlib import Path
 
+from nba_predictions.domain.errors import DamagedFileError
+from nba_predictions.durable_files import SealedFolder
 from nba_predictions.systems.trained_models import TrainedModels
 
 
@@ -17,9 +18,17 @@ class ModelStore:
     folder: Path
 
     def load(self, name: str) -> TrainedModels | None:
-        """Return the models of that name, None if none are stored. A process reads a file once."""
+        """Return the models of that name, None if none are stored. A process reads a file once.
+
+        Raises:
+            DamagedFileError: the file is damaged, or was written by another version.
+        """
         path = self._path(name)
-        return _read(path) if path.is_file() else None
+        try:
+            stat = path.stat()
+            return _read(self.folder, path, (stat.st_ino, stat.st_mtime_ns, stat.st_size))
+        except FileNotFoundError:
+            return None
 
     def names(self) -> list[str]:
         """Return the names of all stored models, by cutoff."""
@@ -27,11 +36,7 @@ class ModelStore:
 
     def save(self, name: str, models: TrainedModels) -> None:
         """Save the models under that name. Readers see the whole file or none of it."""
-        path = self._path(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-        temporary.write_bytes(models.to_bytes())
-        temporary.replace(path)
+        SealedFolder(self.folder).write(self._path(name), models.to_bytes())
 
     def saved_at(self) -> dict[str, datetime]:
         """Return when each of the models was saved (UTC), by name."""
@@ -51,5 +56,10 @@ class ModelStore:
 
 
 @lru_cache(maxsize=2)
-def _read(path: Path) -> TrainedModels:
-    return TrainedModels.from_bytes(path.read_bytes())
+def _read(folder: Path, path: Path, version: tuple[int, ...]) -> TrainedModels:
+    """Read a file. `version` changes when the file is replaced."""
+    content = SealedFolder(folder).read(path).content
+    try:
+        return TrainedModels.from_bytes(content)
+    except ValueError as error:
+        raise DamagedFileError(f"{path} cannot be used: {error}") from None

@@ -1,14 +1,14 @@
 """Record which stored models were promoted. Without a promotion each week has its own models."""
 
 import json
-import uuid
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Final
 
 from nba_predictions.domain.clock import utc_now
-from nba_predictions.domain.errors import ModelError
+from nba_predictions.domain.errors import DamagedFileError, ModelError
+from nba_predictions.durable_files import SealedFolder
 
 _FILE: Final = "promotions.json"
 
@@ -56,11 +56,11 @@ class Promotions:
             ModelError: the file cannot be read.
         """
         path = self.folder / _FILE
-        if not path.is_file():
-            return []
         try:
-            return [Promotion(**row) for row in json.loads(path.read_text("utf-8"))]
-        except (json.JSONDecodeError, TypeError) as error:
+            return [Promotion(**row) for row in json.loads(self._files.read(path).content)]
+        except FileNotFoundError:
+            return []
+        except (DamagedFileError, TypeError) as error:
             raise ModelError(
                 f"{path} cannot be read ({error}); delete it to use each week's own models"
             ) from error
@@ -101,7 +101,9 @@ class Promotions:
         return promotion
 
     def _write(self, promotions: list[Promotion]) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        temporary = self.folder / f".{_FILE}.{uuid.uuid4().hex}.part"
-        temporary.write_text(json.dumps([asdict(p) for p in promotions], indent=1), "utf-8")
-        temporary.replace(self.folder / _FILE)
+        content = json.dumps([asdict(p) for p in promotions], indent=1)
+        self._files.write(self.folder / _FILE, content.encode())
+
+    @property
+    def _files(self) -> SealedFolder:
+        return SealedFolder(self.folder)

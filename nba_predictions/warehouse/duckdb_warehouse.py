@@ -2,14 +2,15 @@
 
 Only one process at a time can write to a DuckDB file, and only while no other process reads it.
 Queries open the file read-only and create nothing. Staging does not need the file: the rows of each
-player are a separate Parquet file. It is written under a temporary name and then renamed, so an
-unfinished file is never read.
+player are a separate Parquet file, which is sealed (`durable_files`). A file that is unfinished,
+damaged or of another staging table counts as missing.
 """
 
 from __future__ import annotations
 
+import io
+import logging
 import threading
-import uuid
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -22,11 +23,12 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import sqlglot
-from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
 from nba_predictions.domain.batches.reconciliation import MergeCounts, TargetCounts
-from nba_predictions.domain.errors import WarehouseLockedError
+from nba_predictions.domain.errors import DamagedFileError, WarehouseLockedError
 from nba_predictions.domain.tables import TABLES, Column, Table
+from nba_predictions.durable_files import SealedFolder
+from nba_predictions.logs import milestone
 from nba_predictions.sql import (
     add_column_statement,
     backfill_literal,
@@ -66,23 +68,6 @@ def _duckdb_sql(bigquery_sql: str) -> str:
     return str(translated)
 
 
-@retry(
-    # Another worker may delete the folder at any moment, when it drops the batch's last table.
-    retry=retry_if_exception_type((FileNotFoundError, FileExistsError)),
-    stop=stop_after_attempt(20),
-    reraise=True,
-)
-def _write(arrow: pa.Table, path: Path) -> None:
-    """Write a Parquet file completely or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.part")
-    try:
-        pq.write_table(arrow, temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def _missing_columns(connection: duckdb.DuckDBPyConnection, table: Table) -> list[Column] | None:
     """Return the columns that a table lacks; None if the table does not exist."""
     query = (
@@ -91,6 +76,16 @@ def _missing_columns(connection: duckdb.DuckDBPyConnection, table: Table) -> lis
     )
     existing = {row[0] for row in connection.execute(query, [table.name]).fetchall()}
     return [c for c in table.columns if c.name not in existing] if existing else None
+
+
+def _check_batch(path: Path, parquet: bytes) -> None:
+    """Check that a staging file without a seal has the rows of the batch of its folder."""
+    schema = pq.read_schema(pa.BufferReader(parquet))
+    if "batch_id" not in schema.names:
+        raise DamagedFileError(f"{path} is damaged: it has no column batch_id")
+    batches = pq.read_table(pa.BufferReader(parquet), columns=["batch_id"])["batch_id"]
+    if set(batches.to_pylist()) - {path.parent.name}:
+        raise DamagedFileError(f"{path} is damaged: it has rows of another batch")
 
 
 @dataclass(frozen=True)
@@ -186,32 +181,28 @@ class DuckDBWarehouse:
 
     def stage(self, table: Table, batch_id: str, name: str, rows: Rows) -> StagingTable:
         arrow = to_arrow(table, rows)
-        _write(arrow, self.staging_dir / batch_id / f"{name}.parquet")
+        content = io.BytesIO()
+        pq.write_table(arrow, content)
+        self._files.write(self._file(f"{batch_id}/{name}"), content.getvalue())
         return StagingTable(f"{batch_id}/{name}", arrow.num_rows)
 
     def existing_staging(self, names: Sequence[str]) -> set[str]:
-        listed: set[str] = set()
-        for folder in {Path(name).parent for name in names}:
-            # A cleanup may delete the folder while it is listed.
-            with suppress(FileNotFoundError):
-                files = (self.staging_dir / folder).glob("*.parquet")
-                listed |= {f"{folder}/{file.stem}" for file in files}
-        return listed & set(names)
+        return {name for name in set(names) if self._is_intact(name)}
 
     def merge(
         self, table: Table, partition: date, staging: Sequence[str], merged_at: datetime
     ) -> MergeCounts:
-        existing = self.existing_staging(staging)
-        paths = [str(self._file(name)) for name in staging if name in existing]
-        if not paths:
+        found = (self._staged(name) for name in dict.fromkeys(staging))
+        staged = [rows for rows in found if rows is not None]
+        if not staged:
             return MergeCounts(0, 0, 0, 0, 0, 0)
         with _merging, self._connect() as connection:
             self._create(connection, [table])
             # An older staging file may lack a column that was added since then.
-            files = connection.read_parquet(paths, union_by_name=True)
-            table.check_columns([*files.columns, *table.backfilled])
-            files.create_view("files")
-            projection = staged_projection(table, files.columns)
+            files = pa.concat_tables(staged, promote_options="default")
+            table.check_columns([*files.column_names, *table.backfilled])
+            connection.register("files", files)
+            projection = staged_projection(table, files.column_names)
             connection.execute(
                 _duckdb_sql(f"CREATE TEMP TABLE staged AS SELECT {projection} FROM files")
             )
@@ -233,7 +224,7 @@ class DuckDBWarehouse:
             ).fetchall()
         by_action = Counter(action for (action,) in actions)
         return MergeCounts(
-            tables_found=len(paths),
+            tables_found=len(staged),
             rows_staged=counts["rows_staged"],
             distinct_keys=counts["distinct_keys"],
             inserted=by_action["INSERT"],
@@ -282,7 +273,7 @@ class DuckDBWarehouse:
         return leftover
 
     def drop_staging(self, names: Sequence[str]) -> int:
-        existing = self.existing_staging(names)
+        existing = [name for name in set(names) if self._file(name).exists()]
         for name in names:
             self._file(name).unlink(missing_ok=True)
             # A writer that was killed leaves an unfinished file.
@@ -302,6 +293,45 @@ class DuckDBWarehouse:
             # DuckDB rejects a parameter that the statement does not use.
             used = {k: v for k, v in parameters.items() if f"@{k}" in sql}
             return connection.sql(_duckdb_sql(sql), params=used).to_arrow_table()
+
+    @property
+    def _files(self) -> SealedFolder:
+        return SealedFolder(self.staging_dir)
+
+    def _is_intact(self, name: str) -> bool:
+        try:
+            self._read(name)
+        except (FileNotFoundError, DamagedFileError):
+            return False
+        return True
+
+    def _staged(self, name: str) -> pa.Table | None:
+        """Return the rows of a staging table, None if it is missing; log it if it is damaged."""
+        try:
+            return pq.read_table(pa.BufferReader(self._read(name)))
+        except FileNotFoundError:
+            return None
+        except DamagedFileError as error:
+            milestone(
+                "staging_damaged",
+                f"{error}; the next run stages it again",
+                severity=logging.ERROR,
+                staging_table=name,
+            )
+            return None
+
+    def _read(self, name: str) -> bytes:
+        """Return the Parquet file of a staging table.
+
+        Raises:
+            FileNotFoundError: it does not exist.
+            DamagedFileError: it is damaged, or has the rows of another batch.
+        """
+        path = self._file(name)
+        file = self._files.read(path)
+        if not file.sealed:
+            _check_batch(path, file.content)
+        return file.content
 
     def _file(self, name: str) -> Path:
         return self.staging_dir / f"{name}.parquet"

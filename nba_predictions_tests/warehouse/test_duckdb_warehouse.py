@@ -1,5 +1,6 @@
 """The embedded warehouse: its database and staging files, shared by threads and processes."""
 
+import json
 import multiprocessing
 import os
 import shutil
@@ -18,6 +19,7 @@ from nba_predictions.warehouse import duckdb_connection, duckdb_warehouse
 from nba_predictions.warehouse.arrow import staging_schema
 from nba_predictions.warehouse.duckdb_connection import open_file
 from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
+from nba_predictions_tests.damage import DAMAGES, Damage
 from nba_predictions_tests.examples import GAME_DATE, NOON, rows_of, slate_player
 from nba_predictions_tests.warehouse.holders import held
 
@@ -55,42 +57,40 @@ def test_a_staging_file_has_the_schema_of_the_table(warehouse: DuckDBWarehouse) 
     assert written.remove_metadata().equals(staging_schema(PREDICTIONS))
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
-def test_a_folder_deleted_during_staging_is_created_again(
-    warehouse: DuckDBWarehouse, monkeypatch: pytest.MonkeyPatch, moment: str
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_staging_table_is_missing_until_it_is_staged_again(
+    warehouse: DuckDBWarehouse, damage: Damage, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Another process drops the last staging table of the batch and deletes the folder."""
-    write = pq.write_table
-    deleted: list[Path] = []
+    good, bad = (
+        warehouse.stage(PREDICTIONS, "batch_1", name, rows_of(slate_player(name))).name
+        for name in ("good", "bad")
+    )
+    damage(warehouse.staging_dir / f"{bad}.parquet")
+    assert warehouse.existing_staging([good, bad]) == {good}
+    counts = warehouse.merge(PREDICTIONS, GAME_DATE, [good, bad], NOON)
+    assert (counts.tables_found, counts.inserted) == (1, 25)
+    (logged,) = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert (logged["event"], logged["staging_table"]) == ("staging_damaged", bad)
 
-    def interrupted(table: object, path: Path) -> None:
-        if moment == "after":
-            write(table, path)
-        if not deleted:
-            shutil.rmtree(path.parent)
-            deleted.append(path)
-        if moment == "before":
-            write(table, path)
+    warehouse.stage(PREDICTIONS, "batch_1", "bad", rows_of(slate_player("bad")))
+    assert warehouse.existing_staging([good, bad]) == {good, bad}
+    counts = warehouse.merge(PREDICTIONS, GAME_DATE, [good, bad], NOON)
+    assert (counts.tables_found, counts.inserted, counts.updated) == (2, 25, 25)
 
-    monkeypatch.setattr(duckdb_warehouse.pq, "write_table", interrupted)
+
+def test_staging_of_an_earlier_version_is_merged_unless_it_is_of_another_batch(
+    warehouse: DuckDBWarehouse,
+) -> None:
+    """Version 0.1.0 wrote no seal."""
     staged = warehouse.stage(PREDICTIONS, "batch_1", "p", rows_of(slate_player()))
-    assert deleted
-    assert warehouse.existing_staging([staged.name]) == {staged.name}
-    assert [p.name for p in (warehouse.staging_dir / "batch_1").iterdir()] == ["p.parquet"]
-
-
-def test_a_failed_write_leaves_no_staging_table(
-    warehouse: DuckDBWarehouse, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(table: object, path: Path) -> None:
-        path.write_bytes(b"PAR1 and then the disk was full")
-        raise OSError("no space left on device")
-
-    monkeypatch.setattr(duckdb_warehouse.pq, "write_table", fail)
-    with pytest.raises(OSError, match="no space left"):
-        warehouse.stage(PREDICTIONS, "batch_1", "p", rows_of(slate_player()))
-    assert warehouse.existing_staging(["batch_1/p"]) == set()
-    assert list((warehouse.staging_dir / "batch_1").iterdir()) == []
+    path = warehouse.staging_dir / f"{staged.name}.parquet"
+    pq.write_table(pq.read_table(path), path)
+    other = path.parent.with_name("batch_2") / path.name
+    other.parent.mkdir()
+    shutil.copy(path, other)
+    names = [staged.name, "batch_2/p"]
+    assert warehouse.existing_staging(names) == {staged.name}
+    assert warehouse.merge(PREDICTIONS, GAME_DATE, names, NOON).tables_found == 1
 
 
 def test_the_folder_of_a_batch_is_removed_with_its_last_file(warehouse: DuckDBWarehouse) -> None:
