@@ -92,6 +92,12 @@ class FirestoreBatchStore:
         found = self._find(FieldFilter("state", "in", sorted(state.value for state in states)))
         return sorted(found, key=lambda b: b.created_at)
 
+    def failed_since(self, moment: datetime) -> list[Batch]:
+        # One field is enough for the query, so no composite index is needed.
+        found = self._find(FieldFilter(f"times.{BatchState.FAILED.value}", ">=", moment))
+        failed = (batch for batch in found if batch.state is BatchState.FAILED)
+        return sorted(failed, key=lambda b: b.created_at)
+
     def move(self, batch_id: str, to: BatchState, reason: str | None = None) -> bool:
         mark = uuid.uuid4().hex
         seen = None
@@ -100,7 +106,7 @@ class FirestoreBatchStore:
             batch, version = _batch(snapshot), snapshot.get("version")
             if batch.state is to:
                 return False
-            if to not in TRANSITIONS[batch.state]:
+            if to not in TRANSITIONS[batch.state] or (to is BatchState.CLOSED and batch.announce):
                 raise transition_refused(batch_id, batch.state, to)
             if version == seen:
                 # The batch did not change, so the conflict is the unfinished batch of the date.

@@ -56,14 +56,19 @@ class BatchStore(Protocol):
         """Return all batches in one of the states, oldest first."""
         ...
 
+    def failed_since(self, moment: datetime) -> list[Batch]:
+        """Return the abandoned batches that were abandoned at or after a moment, oldest first."""
+        ...
+
     def move(self, batch_id: str, to: BatchState, reason: str | None = None) -> bool:
         """Move a batch to a state that its current state allows, in one compare-and-set.
 
         Return False if the batch is in that state already.
 
         Raises:
-            BatchStateError: the current state does not allow the move, no such batch exists, or
-                the date would have two unfinished batches.
+            BatchStateError: the current state does not allow the move, no such batch exists, the
+                date would have two unfinished batches, or a batch that is to be published would
+                be closed.
         """
         ...
 

@@ -47,12 +47,14 @@ CREATE TABLE IF NOT EXISTS batches (
   markets TEXT NOT NULL DEFAULT 'points'
 );
 CREATE INDEX IF NOT EXISTS batches_by_date ON batches (game_date, created_at);
+CREATE INDEX IF NOT EXISTS batches_by_state ON batches (state);
 -- A date has at most one unfinished batch.
 CREATE UNIQUE INDEX IF NOT EXISTS one_unfinished_batch ON batches (game_date)
   WHERE state IN ({", ".join(f"'{state.value}'" for state in sorted(RESUMABLE))});
 CREATE TABLE IF NOT EXISTS batch_times (
   batch_id TEXT NOT NULL, state TEXT NOT NULL, at TEXT NOT NULL, PRIMARY KEY (batch_id, state)
 );
+CREATE INDEX IF NOT EXISTS times_by_state ON batch_times (state, at);
 CREATE TABLE IF NOT EXISTS completions (
   batch_id TEXT NOT NULL, player_lookup TEXT NOT NULL, row_count INTEGER NOT NULL,
   recorded_at TEXT NOT NULL, run_id TEXT NOT NULL, staging_table TEXT, skip_reason TEXT,
@@ -143,6 +145,14 @@ class SQLiteBatchStore:
             f"state IN ({placeholders}) ORDER BY created_at", tuple(s.value for s in states)
         )
 
+    def failed_since(self, moment: datetime) -> list[Batch]:
+        failed = BatchState.FAILED.value
+        return self._batches(
+            "state = ? AND batch_id IN "
+            "(SELECT batch_id FROM batch_times WHERE state = ? AND at >= ?) ORDER BY created_at",
+            (failed, failed, _text(moment)),
+        )
+
     def move(self, batch_id: str, to: BatchState, reason: str | None = None) -> bool:
         allowed = sorted(state.value for state in states_before(to))
         placeholders = ", ".join("?" for _ in allowed)
@@ -150,8 +160,8 @@ class SQLiteBatchStore:
             with self._transaction() as connection:
                 moved = connection.execute(
                     "UPDATE batches SET state = ?, reason = ? "
-                    f"WHERE batch_id = ? AND state IN ({placeholders})",
-                    (to.value, reason, batch_id, *allowed),
+                    f"WHERE batch_id = ? AND state IN ({placeholders}) AND NOT (? AND announce)",
+                    (to.value, reason, batch_id, *allowed, to is BatchState.CLOSED),
                 ).rowcount
                 if moved:
                     self._stamp(connection, batch_id, to)

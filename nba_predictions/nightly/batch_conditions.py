@@ -36,10 +36,8 @@ def stalled_conditions(store: BatchStore, now: datetime) -> list[Condition]:
 
 def _abandoned(store: BatchStore, now: datetime) -> list[Condition]:
     conditions = []
-    for batch in store.in_states({BatchState.FAILED}):
-        since = batch.times.get(BatchState.FAILED.value, batch.created_at)
-        if now - since >= WATCH_PERIOD:
-            continue
+    for batch in store.failed_since(now - WATCH_PERIOD):
+        since = batch.times[BatchState.FAILED.value]
         newest = newest_batch(store, batch.game_date)
         if newest is None or newest.batch_id != batch.batch_id:
             continue

@@ -12,7 +12,7 @@ from nba_predictions.domain.batches.snapshot import BatchSnapshot
 from nba_predictions.domain.errors import CleanupRefusedError
 from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.logs import milestone
-from nba_predictions.nightly.current_batch import log_context, read_snapshot
+from nba_predictions.nightly.current_batch import close, log_context, read_snapshot
 from nba_predictions.nightly.leases import date_lease
 from nba_predictions.warehouse.port import Warehouse
 
@@ -63,6 +63,7 @@ def _clean_up(
         counts = Cleaned(tables_dropped=dropped, rows_in_target=target.batch_rows)
         store.append(batch_id, LedgerEntry(LedgerEvent.CLEANED, began, run_id, counts), lease)
         store.move(batch_id, BatchState.CLEANED)
+        close(store, batch_id)
     milestone(
         "cleanup_done",
         f"{dropped} staging tables dropped, {target.batch_rows} rows counted in the target",

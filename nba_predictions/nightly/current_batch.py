@@ -51,12 +51,33 @@ def batch_progress(batch: Batch, store: BatchStore) -> Progress:
     return progress(batch, store.tally(batch.batch_id))
 
 
+def close(store: BatchStore, batch_id: str) -> bool:
+    """Close a cleaned-up batch; return False if it is to be published or in another state."""
+    try:
+        return store.move(batch_id, BatchState.CLOSED)
+    except BatchStateError:
+        return False
+
+
+def reopen(store: BatchStore, batch: Batch, reason: str) -> Batch:
+    """Return a batch whose new completions the sensors see: a closed batch is `cleaned` again."""
+    if batch.state is not BatchState.CLOSED:
+        return batch
+    store.move(batch.batch_id, BatchState.CLEANED, reason)
+    return store.get(batch.batch_id)
+
+
 def set_announce(store: BatchStore, batch_id: str, announce: bool, *, run_id: str) -> bool:
-    """Turn the completion message of a batch on or off; return whether that is a change."""
+    """Turn the completion message of a batch on or off; return whether that is a change.
+
+    A closed batch that is to be published is reopened.
+    """
     while True:
         batch = store.get(batch_id)
         if batch.announce is announce:
             return False
+        if announce:
+            batch = reopen(store, batch, "it is to be published")
         # The revision fails if another worker changed the batch after it was read.
         if store.revise(batch, replace(batch, announce=announce)):
             details = {"announce": announce}

@@ -17,7 +17,12 @@ from nba_predictions.domain.league.games import eastern_date
 from nba_predictions.domain.market import market_names
 from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.logs import milestone
-from nba_predictions.nightly.current_batch import log_context, newest_batch, read_snapshot
+from nba_predictions.nightly.current_batch import (
+    log_context,
+    newest_batch,
+    read_snapshot,
+    reopen,
+)
 from nba_predictions.nightly.leases import date_lease
 from nba_predictions.nightly.staging import lost_players
 from nba_predictions.warehouse.port import Warehouse
@@ -110,6 +115,7 @@ def _apply(
             **log_context(batch, run_id),
         )
         return []
+    reopen(store, batch, "players are refreshed")
     entry = LedgerEntry(LedgerEvent.REFRESHED, store.now(), run_id, counts)
     store.append(batch.batch_id, entry, lease)
     for skip in plan.skip:

@@ -8,7 +8,7 @@ from nba_predictions.domain.batches.batch import ROWS_IN_TARGET, Batch, BatchSta
 from nba_predictions.domain.betting.slate import Slate, SlatePlayer
 from nba_predictions.domain.errors import BatchStateError, PermanentPredictionError
 from nba_predictions.logs import milestone
-from nba_predictions.nightly.current_batch import current_batch, log_context
+from nba_predictions.nightly.current_batch import current_batch, log_context, reopen
 
 #: Staging of a batch in one of these states was finished once. Before that, it belongs to a run.
 _STAGED_ONCE = ROWS_IN_TARGET | {BatchState.STAGED}
@@ -39,7 +39,7 @@ def batch_to_replay(store: BatchStore, slate: Slate, batch_id: str | None = None
             f"the stored slate of {batch.game_date} has changed since {batch.batch_id} was "
             f"created; run the night of {batch.game_date} again, which creates a new batch"
         )
-    return batch
+    return reopen(store, batch, "players are replayed")
 
 
 def players_to_replay(

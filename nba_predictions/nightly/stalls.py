@@ -14,14 +14,23 @@ from nba_predictions.domain.batches.batch import (
     Progress,
 )
 from nba_predictions.domain.batches.ledger import LedgerEntry, LedgerEvent, entries_of
+from nba_predictions.domain.batches.snapshot import BatchSnapshot
 from nba_predictions.domain.batches.verdict import STALL_WINDOW
 from nba_predictions.domain.errors import BatchStateError
 from nba_predictions.logs import milestone
-from nba_predictions.nightly.current_batch import current_batch, log_context, read_snapshot
+from nba_predictions.nightly.current_batch import (
+    close,
+    current_batch,
+    log_context,
+    read_snapshot,
+)
 
 #: A run that dies leaves its batch in one of these states. A cleaned-up batch is unfinished only if
 #: players were replayed or skipped after its merge.
 _LEFT_BEHIND = RESUMABLE | {BatchState.MERGED, BatchState.CLEANED}
+#: How many cleaned-up batches that are not to be published one call reads. An earlier version
+#: closed none of them, and the tick of a sensor must end within a minute.
+_MAX_QUIET = 20
 
 
 @dataclass(frozen=True)
@@ -49,33 +58,81 @@ class Stall:
 
 def silent_batches(store: BatchStore, now: datetime) -> Iterator[Stall]:
     """Yield the unfinished batches that recorded nothing for the stall window. Changes nothing."""
-    for batch in store.in_states(_LEFT_BEHIND):
-        if current_batch(store, batch.game_date).batch_id != batch.batch_id:
-            continue
-        snapshot = read_snapshot(store, batch.batch_id)
-        if batch.state is BatchState.CLEANED and not snapshot.changed_since_merge:
-            continue
-        since = snapshot.last_progress()
-        if now - since > STALL_WINDOW:
-            stalls = entries_of(snapshot.ledger, LedgerEvent.STALLED)
-            recorded = any(entry.at > since for entry in stalls)
-            yield Stall(batch, since, now - since, snapshot.progress, recorded)
+    for batch in _left_behind(store):
+        snapshot = _current_snapshot(store, batch)
+        stall = _stall(batch, snapshot, now) if snapshot else None
+        if stall is not None:
+            yield stall
 
 
 def settle_stalls(store: BatchStore, *, run_id: str, now: datetime | None = None) -> list[Stall]:
     """Find the silent batches, and record and log each stall once.
 
     A batch whose staging was interrupted becomes `stalled` if enough players are accounted for.
-    Otherwise it becomes `failed`, and the next run of the same slate resumes it.
+    Otherwise it becomes `failed`, and the next run of the same slate resumes it. A batch that is
+    finished and not to be published becomes `closed`.
     """
+    now = now or store.now()
     stalls = []
-    for stall in silent_batches(store, now or store.now()):
+    for batch in _left_behind(store):
+        snapshot = _current_snapshot(store, batch)
+        stall = _stall(batch, snapshot, now) if snapshot else None
+        if stall is None:
+            if _is_finished(batch, snapshot, now):
+                close(store, batch.batch_id)
+            continue
         if stall.batch.state in BEING_STAGED and not _move(store, stall):
             continue
         if not stall.recorded:
             _record(store, stall, run_id)
         stalls.append(stall)
     return stalls
+
+
+def _left_behind(store: BatchStore) -> list[Batch]:
+    """Return the batches that may be unfinished.
+
+    Of those that are cleaned up and not to be published, only the newest are returned.
+    """
+    found = store.in_states(_LEFT_BEHIND)
+    quiet = [b for b in found if b.state is BatchState.CLEANED and not b.announce]
+    later = {b.batch_id for b in sorted(quiet, key=_cleaned_at, reverse=True)[_MAX_QUIET:]}
+    return [batch for batch in found if batch.batch_id not in later]
+
+
+def _current_snapshot(store: BatchStore, batch: Batch) -> BatchSnapshot | None:
+    """Read a batch, unless a later batch of its date has superseded it."""
+    if current_batch(store, batch.game_date).batch_id != batch.batch_id:
+        return None
+    return read_snapshot(store, batch.batch_id)
+
+
+def _stall(batch: Batch, snapshot: BatchSnapshot, now: datetime) -> Stall | None:
+    if batch.state is BatchState.CLEANED and not snapshot.changed_since_merge:
+        return None
+    since = snapshot.last_progress()
+    if now - since <= STALL_WINDOW:
+        return None
+    recorded = any(e.at > since for e in entries_of(snapshot.ledger, LedgerEvent.STALLED))
+    return Stall(batch, since, now - since, snapshot.progress, recorded)
+
+
+def _is_finished(batch: Batch, snapshot: BatchSnapshot | None, now: datetime) -> bool:
+    """Return whether a batch can be closed. A cleanup closes its own batch.
+
+    This is for what a cleanup left when it died, for batches of an earlier version, and for batches
+    that were reopened and did not change. A replay may be about to begin in a batch that was
+    reopened within the stall window.
+    """
+    if batch.state is not BatchState.CLEANED or batch.announce:
+        return False
+    if snapshot is not None and snapshot.changed_since_merge:
+        return False
+    return now - _cleaned_at(batch) > STALL_WINDOW
+
+
+def _cleaned_at(batch: Batch) -> datetime:
+    return batch.times.get(BatchState.CLEANED.value, batch.created_at)
 
 
 def _move(store: BatchStore, stall: Stall) -> bool:

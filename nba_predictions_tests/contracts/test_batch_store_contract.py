@@ -49,6 +49,7 @@ PATHS: dict[BatchState, tuple[BatchState, ...]] = {
     S.MERGED: (S.STAGING, S.STAGED, S.MERGED),
     S.CLEANED: (S.STAGING, S.STAGED, S.MERGED, S.CLEANED),
     S.PUBLISHED: (S.STAGING, S.STAGED, S.MERGED, S.CLEANED, S.PUBLISHED),
+    S.CLOSED: (S.STAGING, S.STAGED, S.MERGED, S.CLEANED, S.CLOSED),
     S.FAILED: (S.FAILED,),
     S.STALLED: (S.STALLED,),
 }
@@ -161,7 +162,7 @@ def test_one_of_several_threads_creates_the_batch(open_store: Open) -> None:
 
 @pytest.mark.parametrize("state", BatchState)
 def test_a_date_has_one_unfinished_batch(store: BatchStore, state: BatchState) -> None:
-    create(store, state)
+    create(store, state, batch(announce=False))
     assert store.create(batch("batch_2")) == (state not in RESUMABLE)
     assert store.create(batch("batch_3", game_date=TOMORROW))
 
@@ -222,7 +223,7 @@ def test_an_unknown_batch_is_an_error_that_names_it(store: BatchStore) -> None:
 def test_exactly_the_allowed_transitions_are_made(
     store: BatchStore, state: BatchState, to: BatchState
 ) -> None:
-    create(store, state)
+    create(store, state, batch(announce=False))
     if to in TRANSITIONS[state]:
         assert store.move("batch_1", to, "because")
         assert store.get("batch_1").state is to
@@ -234,6 +235,56 @@ def test_exactly_the_allowed_transitions_are_made(
         with pytest.raises(BatchStateError, match=f"batch_1 is {state.value}.*{to.value}"):
             store.move("batch_1", to)
         assert store.get("batch_1").state is state
+
+
+def test_a_batch_that_is_to_be_published_is_not_closed(store: BatchStore) -> None:
+    current = create(store, S.CLEANED)
+    with pytest.raises(BatchStateError, match="batch_1 is to be published, so it cannot become"):
+        store.move("batch_1", S.CLOSED)
+    assert store.get("batch_1") == current
+    assert store.revise(current, replace(current, announce=False))
+    assert store.move("batch_1", S.CLOSED)
+
+
+def test_a_batch_is_not_closed_while_it_is_turned_on(open_store: Open) -> None:
+    stores = [open_store() for _ in range(2)]
+    for number in range(20):
+        on = GAME_DATE + timedelta(days=number)
+        name = f"batch_{number}"
+        current = create(stores[0], S.CLEANED, batch(name, game_date=on, announce=False))
+
+        def close(name: str = name) -> bool:
+            try:
+                return stores[1].move(name, S.CLOSED)
+            except BatchStateError:
+                return False
+
+        with ThreadPoolExecutor(2) as pool:
+            closed = pool.submit(close)
+            turned_on = pool.submit(stores[0].revise, current, replace(current, announce=True))
+            assert closed.result() != turned_on.result()
+        found = stores[0].get(name)
+        assert (found.state, found.announce) in ((S.CLOSED, False), (S.CLEANED, True))
+
+
+def test_abandoned_batches_are_found_by_the_time_at_which_they_were_abandoned(
+    store: BatchStore,
+) -> None:
+    def abandon(number: int) -> None:
+        on = GAME_DATE + timedelta(days=number)
+        create(store, S.FAILED, batch(f"batch_{number}", game_date=on, created_at=NOON))
+
+    abandon(1)
+    time.sleep(0.01)
+    between = store.now()
+    abandon(2)
+    abandon(3)
+    assert store.move("batch_3", S.STAGING)
+    assert [b.batch_id for b in store.failed_since(between)] == ["batch_2"]
+    assert store.move("batch_3", S.FAILED)
+    assert [b.batch_id for b in store.failed_since(between)] == ["batch_2", "batch_3"]
+    assert len(store.failed_since(NOON)) == 3
+    assert store.failed_since(store.now() + timedelta(hours=1)) == []
 
 
 def test_one_of_several_concurrent_moves_succeeds(open_store: Open) -> None:

@@ -235,6 +235,7 @@ def test_a_batch_without_announcement_is_not_outstanding_and_not_published(
     night: Night,
 ) -> None:
     batch = night.cleaned(announce=False)
+    assert night.state(batch) is S.CLOSED
     assert unpublished_batches(night.store) == []
     with pytest.raises(BatchStateError, match=f"publish --batch {batch.batch_id}` publishes it"):
         night.publish(batch)
@@ -242,6 +243,7 @@ def test_a_batch_without_announcement_is_not_outstanding_and_not_published(
     assert night.verdict().verdict is Verdict.COMPLETE
     assert set_announce(night.store, batch.batch_id, True, run_id="me")
     assert not set_announce(night.store, batch.batch_id, True, run_id="me")
+    assert night.state(batch) is S.CLEANED
     assert [b.batch_id for b in unpublished_batches(night.store)] == [batch.batch_id]
     assert night.verdict().verdict is Verdict.MERGED_NOT_PUBLISHED
     night.publish(night.store.get(batch.batch_id))

@@ -15,7 +15,7 @@ import pytest
 from nba_predictions.batch_store.sqlite_store import SQLiteBatchStore
 from nba_predictions.domain.batches.batch import RESUMABLE, Batch, BatchState
 from nba_predictions.domain.batches.refresh import LEFT_SLATE
-from nba_predictions.domain.batches.verdict import Verdict
+from nba_predictions.domain.batches.verdict import STALL_WINDOW, Verdict
 from nba_predictions.domain.betting.slate import Slate
 from nba_predictions.domain.errors import BatchStateError
 from nba_predictions.messaging.outbox import OutboxPublisher
@@ -25,6 +25,7 @@ from nba_predictions.nightly.predicting import input_fingerprints
 from nba_predictions.nightly.publication import unpublished_batches
 from nba_predictions.nightly.refresh import finished_batch, refresh_batch, refuse_the_past
 from nba_predictions.nightly.replay import batch_to_replay
+from nba_predictions.nightly.stalls import settle_stalls
 from nba_predictions.nightly.start import players_to_stage
 from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
 from nba_predictions_tests.examples import GAME_DATE, NOON, Skip, game, slate_player
@@ -245,7 +246,31 @@ def test_a_refresh_does_not_publish_a_batch_without_announcement(night: Night) -
     batch = night.cleaned(slate=MORNING, announce=False)
     assert not run(night, AFTERNOON, refresh=True).announce
     assert night.publisher.read() == []
+    assert night.state(batch) is S.CLOSED
+
+
+def test_a_refresh_that_dies_in_a_closed_batch_is_seen_by_the_sensor(night: Night) -> None:
+    batch = night.cleaned(slate=MORNING, announce=False)
+    players = refresh_batch(
+        *(batch, AFTERNOON, prints(AFTERNOON), night.store, night.warehouse),
+        run_id="refresh",
+        now=None,
+    )
+    night.stage(batch, players[:1], replay=True, run_id="refresh")
     assert night.state(batch) is S.CLEANED
+    later = night.store.now() + 2 * STALL_WINDOW
+    (stall,) = settle_stalls(night.store, run_id="sensor", now=later)
+    assert stall.batch.batch_id == batch.batch_id
+    run(night, AFTERNOON, refresh=True)
+    assert night.state(batch) is S.CLOSED
+
+
+def test_a_refresh_without_changes_leaves_a_batch_closed(night: Night) -> None:
+    night.cleaned(slate=MORNING, announce=False)
+    batch = run(night, AFTERNOON, refresh=True)
+    arguments = (batch, AFTERNOON, prints(AFTERNOON), night.store, night.warehouse)
+    assert refresh_batch(*arguments, run_id="refresh", now=None) == []
+    assert night.state(batch) is S.CLOSED
 
 
 def test_a_player_who_fails_in_a_refresh_keeps_their_rows_and_is_predicted_by_the_next_refresh(

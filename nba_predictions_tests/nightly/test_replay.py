@@ -22,6 +22,18 @@ def names(players: list[SlatePlayer]) -> list[str]:
     return [p.player_lookup for p in players]
 
 
+def test_a_closed_batch_is_reopened_so_that_the_sensors_see_the_replay(night: Night) -> None:
+    batch = night.cleaned(announce=False)
+    assert night.state(batch) is S.CLOSED
+    assert batch_to_replay(night.store, SLATE).state is S.CLEANED
+    assert night.state(batch) is S.CLEANED
+    night.stage(batch, SLATE.players[:1], replay=True)
+    night.merge_batch(batch)
+    night.clean(batch)
+    assert night.state(batch) is S.CLOSED
+    assert night.verdict().verdict is Verdict.COMPLETE
+
+
 @pytest.mark.parametrize("state", [S.STAGED, S.CLEANED, S.PUBLISHED])
 def test_a_batch_whose_staging_is_closed_can_be_replayed(night: Night, state: BatchState) -> None:
     batch = getattr(night, state.value)()

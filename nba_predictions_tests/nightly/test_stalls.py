@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from nba_predictions.domain.batches.batch import BatchState
+from nba_predictions.domain.batches.batch import Batch, BatchState
 from nba_predictions.domain.batches.verdict import STALL_WINDOW, Verdict
 from nba_predictions.nightly.stalls import Stall, settle_stalls
 from nba_predictions.nightly.start import players_to_stage
-from nba_predictions_tests.examples import slate_of
+from nba_predictions_tests.examples import GAME_DATE, batch, slate_of
 from nba_predictions_tests.nightly.conftest import SLATE, Night
 
 S = BatchState
@@ -118,6 +118,61 @@ def test_a_replay_that_died_before_its_merge_may_be_finished(night: Night) -> No
 def test_a_finished_batch_does_not_stall(night: Night, done: str) -> None:
     getattr(night, done)()
     assert settle(night, 24 * 60 * MINUTE) == []
+
+
+def left_cleaned(night: Night, announce: bool = False) -> Batch:
+    """Return a cleaned-up batch as a cleanup of an earlier version left it."""
+    batch = night.cleaned(announce=announce)
+    if not announce:
+        night.store.move(batch.batch_id, S.CLEANED)
+    assert night.state(batch) is S.CLEANED
+    return batch
+
+
+def test_a_finished_batch_that_is_not_to_be_published_is_closed(night: Night) -> None:
+    batch = left_cleaned(night)
+    assert settle(night, STALL_WINDOW - MINUTE) == []
+    assert night.state(batch) is S.CLEANED
+    assert settle(night, STALL_WINDOW + MINUTE) == []
+    assert night.state(batch) is S.CLOSED
+    assert night.verdict().verdict is Verdict.COMPLETE
+
+
+def test_a_batch_that_is_to_be_published_is_not_closed(night: Night) -> None:
+    batch = left_cleaned(night, announce=True)
+    assert settle(night, STALL_WINDOW + MINUTE) == []
+    assert night.state(batch) is S.CLEANED
+
+
+def test_a_batch_with_unmerged_players_is_not_closed(night: Night) -> None:
+    batch = left_cleaned(night)
+    night.stage(batch, SLATE.players[:1], replay=True, run_id="replay")
+    (stall,) = settle(night, STALL_WINDOW + MINUTE)
+    assert stall.may_be_finished
+    assert night.state(batch) is S.CLEANED
+
+
+def test_a_superseded_batch_that_is_not_to_be_published_is_closed(night: Night) -> None:
+    batch = left_cleaned(night)
+    night.published(slate=slate_of(SLATE.players[:2]), run_id="run_2")
+    settle(night, STALL_WINDOW + MINUTE)
+    assert night.state(batch) is S.CLOSED
+
+
+def test_a_call_reads_and_closes_a_bounded_number_of_batches_of_an_earlier_version(
+    night: Night,
+) -> None:
+    for day in range(50):
+        on = GAME_DATE - timedelta(days=day)
+        old = batch(f"batch_{day}", game_date=on, state=S.CLEANED, announce=False)
+        assert night.store.create(old)
+    open_batch = night.open()
+    closed = []
+    for minutes in (11, 12, 13, 14):
+        stalls = settle(night, minutes * MINUTE)
+        assert [stall.batch.batch_id for stall in stalls] == [open_batch.batch_id] * len(stalls)
+        closed.append(len(night.store.in_states({S.CLOSED})))
+    assert closed == [20, 40, 50, 50]
 
 
 def test_a_batch_with_a_newer_successor_does_not_stall(night: Night) -> None:

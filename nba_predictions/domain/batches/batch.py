@@ -1,6 +1,6 @@
 """A batch: one attempt to predict one game date, and the states that it passes through.
 
-created -> staging -> staged -> merged -> cleaned -> published, and also failed or stalled.
+created -> staging -> staged -> merged -> cleaned -> published, and also failed, stalled or closed.
 Completions, dead letters and the append-only ledger hold what happened. The state is a summary.
 """
 
@@ -25,6 +25,8 @@ class BatchState(str, Enum):
     MERGED = "consolidated"
     CLEANED = "cleaned"
     PUBLISHED = "published"
+    #: Cleaned up, and not to be published. Sensors do not read it again.
+    CLOSED = "closed"
     FAILED = "failed"
     STALLED = "stalled"
 
@@ -38,8 +40,10 @@ TRANSITIONS: Mapping[BatchState, frozenset[BatchState]] = {
     _S.STAGING: frozenset({_S.STAGED, _S.FAILED, _S.STALLED}),
     _S.STAGED: frozenset({_S.STAGING, _S.MERGED, _S.FAILED}),
     _S.MERGED: frozenset({_S.STAGING, _S.CLEANED}),
-    _S.CLEANED: frozenset({_S.STAGING, _S.PUBLISHED}),
+    _S.CLEANED: frozenset({_S.STAGING, _S.PUBLISHED, _S.CLOSED}),
     _S.PUBLISHED: frozenset({_S.STAGING}),
+    # It is cleaned up again when it shall be published, and before players are replayed into it.
+    _S.CLOSED: frozenset({_S.STAGING, _S.CLEANED}),
     _S.FAILED: frozenset({_S.STAGING}),
     _S.STALLED: frozenset({_S.STAGING, _S.STAGED, _S.FAILED}),
 }
@@ -51,7 +55,7 @@ BEING_STAGED = frozenset({_S.CREATED, _S.STAGING, _S.STALLED})
 RESUMABLE = BEING_STAGED | {_S.STAGED}
 
 #: Staging was dropped after its rows were counted in the target table.
-CLEANED_UP = frozenset({_S.CLEANED, _S.PUBLISHED})
+CLEANED_UP = frozenset({_S.CLEANED, _S.PUBLISHED, _S.CLOSED})
 
 #: The rows of the batch are in the target table.
 ROWS_IN_TARGET = CLEANED_UP | {_S.MERGED}
@@ -64,6 +68,8 @@ def states_before(target: BatchState) -> frozenset[BatchState]:
 
 def transition_refused(batch_id: str, state: BatchState, to: BatchState) -> BatchStateError:
     """Return the error for a state change that is not allowed."""
+    if state in states_before(to):
+        return BatchStateError(f"{batch_id} is to be published, so it cannot become {to.value}")
     allowed = " or ".join(sorted(before.value for before in states_before(to)))
     return BatchStateError(
         f"{batch_id} is {state.value}; only a batch that is {allowed} can become {to.value}"

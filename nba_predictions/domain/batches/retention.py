@@ -53,7 +53,7 @@ def dates_in_use(
 
 
 def _is_unfinished(batch: Batch) -> bool:
-    # A backfilled batch that is cleaned up and not to be published is finished.
+    # A batch that is cleaned up and not to be published is finished, also if it is not closed yet.
     finished = batch.state is BatchState.CLEANED and not batch.announce
     return batch.state in UNFINISHED and not finished
 

@@ -123,7 +123,7 @@ def _verdict_on_merged(snapshot: BatchSnapshot) -> tuple[Verdict, list[str]]:
     batch, progress = snapshot.batch, snapshot.progress
     if not progress.may_be_published:
         return Verdict.PARTIAL, [f"{progress.completion_pct}% is below the publication threshold"]
-    if batch.state is BatchState.CLEANED and not batch.announce:
+    if batch.state in (BatchState.CLEANED, BatchState.CLOSED) and not batch.announce:
         fact = (
             "not published on purpose: a backfill made it, or it was made after its date; "
             f"`nba-predictions publish --batch {batch.batch_id}` publishes it"

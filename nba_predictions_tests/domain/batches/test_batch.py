@@ -29,8 +29,9 @@ EXPECTED_TRANSITIONS = {
     S.STAGING: {S.STAGED, S.FAILED, S.STALLED},
     S.STAGED: {S.STAGING, S.MERGED, S.FAILED},
     S.MERGED: {S.STAGING, S.CLEANED},
-    S.CLEANED: {S.STAGING, S.PUBLISHED},
+    S.CLEANED: {S.STAGING, S.PUBLISHED, S.CLOSED},
     S.PUBLISHED: {S.STAGING},
+    S.CLOSED: {S.STAGING, S.CLEANED},
     S.FAILED: {S.STAGING},
     S.STALLED: {S.STAGING, S.STAGED, S.FAILED},
 }
@@ -50,12 +51,13 @@ def test_states_before_inverts_the_transitions(state: BatchState) -> None:
 
 def test_a_batch_is_published_only_after_staged_merged_and_cleaned() -> None:
     assert states_before(S.PUBLISHED) == {S.CLEANED}
-    assert states_before(S.CLEANED) == {S.MERGED}
+    assert states_before(S.CLEANED) == {S.MERGED, S.CLOSED}
+    assert states_before(S.CLOSED) == {S.CLEANED}
     assert states_before(S.MERGED) == {S.STAGED}
 
 
 def test_a_merged_batch_never_becomes_failed() -> None:
-    assert not states_before(S.FAILED) & {S.MERGED, S.CLEANED, S.PUBLISHED}
+    assert not states_before(S.FAILED) & {S.MERGED, S.CLEANED, S.PUBLISHED, S.CLOSED}
 
 
 def test_batches_that_are_not_merged_and_not_failed_are_resumable() -> None:

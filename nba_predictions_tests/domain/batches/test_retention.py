@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta, timezone
 
 import pytest
 
-from nba_predictions.domain.batches.batch import BatchState
+from nba_predictions.domain.batches.batch import CLEANED_UP, BatchState
 from nba_predictions.domain.batches.retention import (
     UNFINISHED,
     Retention,
@@ -101,7 +101,7 @@ def test_unrecorded_staging_expires_after_all_recorded_staging_is_cleaned_up(
     state: BatchState,
 ) -> None:
     finished = batch(state=state)
-    expires = state in (BatchState.CLEANED, BatchState.PUBLISHED, BatchState.FAILED)
+    expires = state in (*CLEANED_UP, BatchState.FAILED)
     assert staging_may_expire(BatchSnapshot(finished, DONE, (), [CLEANED]), LATE) == expires
     replayed = replace(completion("a"), recorded_at=NOON + 60 * SECOND)
     kept = state is not BatchState.FAILED
