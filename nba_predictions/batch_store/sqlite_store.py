@@ -148,7 +148,8 @@ class SQLiteBatchStore:
     def failed_since(self, moment: datetime) -> list[Batch]:
         failed = BatchState.FAILED.value
         return self._batches(
-            "state = ? AND batch_id IN "
+            # The plus keeps SQLite from looking at every batch that was ever abandoned.
+            "+state = ? AND batch_id IN "
             "(SELECT batch_id FROM batch_times WHERE state = ? AND at >= ?) ORDER BY created_at",
             (failed, failed, _text(moment)),
         )
