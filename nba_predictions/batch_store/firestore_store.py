@@ -44,9 +44,13 @@ from nba_predictions.domain.batches.batch import (
 )
 from nba_predictions.domain.batches.lease import Lease, lease_held, lease_lost
 from nba_predictions.domain.batches.ledger import LedgerEntry
+from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.errors import BatchStateError
 from nba_predictions.google_cloud import ONCE, connect, persist
 
+#: A version only stops workers that read an earlier one. Afterwards, the TTL policy of
+#: deploy/gcp/firestore.indexes.json deletes it.
+_VERSIONS_KEPT = timedelta(days=90)
 #: Documents to create, with their fields.
 _Documents = Sequence[tuple[firestore.DocumentReference, dict[str, Any]]]
 
@@ -322,11 +326,13 @@ class FirestoreBatchStore:
         """
         marker = document.collection("versions").document(f"{version:06}")
 
+        delete_after = utc_now() + _VERSIONS_KEPT
+
         def commit() -> None:
             writes = self._client.batch()
             for other, fields in created:
                 writes.create(other, fields)
-            writes.create(marker, {**note, "mark": mark})
+            writes.create(marker, {**note, "mark": mark, "delete_after": delete_after})
             if changed is not None:
                 writes.set(document, {**changed, "version": version}, merge=True)
             for other in deleted:
