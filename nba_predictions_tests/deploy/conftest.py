@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,7 +11,7 @@ import dagster as dg
 import pytest
 from google.cloud import storage
 
-from nba_predictions_tests.deploy.containers import DEPLOY
+from nba_predictions_tests.deploy.containers import DEPLOY, configuration, write_instance
 from nba_predictions_tests.deploy.postgres import Database, Server, running_server
 from nba_predictions_tests.standins import StandIn
 
@@ -48,7 +47,7 @@ def dagster_home(
     """Create a DAGSTER_HOME like that of the image, with its own database and bucket."""
     home = tmp_path / "dagster"
     home.mkdir()
-    shutil.copy(DEPLOY / "dagster.yaml", home)
+    write_instance(configuration(DEPLOY / "dagster.yaml"), home)
     for name, value in database.environment.items():
         monkeypatch.setenv(name, value)
     return home

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
+import subprocess
 import sys
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
@@ -104,6 +106,16 @@ def configuration(path: Path) -> dict[str, Any]:
     return read
 
 
+def write_instance(deployed: dict[str, Any], dagster_home: Path) -> None:
+    """Write a dagster.yaml whose temporary folder is below DAGSTER_HOME.
+
+    Dagster captures the output of steps in /tmp, whatever TMPDIR is.
+    """
+    (dagster_home / "tmp").mkdir(exist_ok=True)
+    deployed["compute_logs"]["config"]["local_dir"] = str(dagster_home / "tmp")
+    (dagster_home / "dagster.yaml").write_text(yaml.safe_dump(deployed), "utf-8")
+
+
 def variables_of(value: Any) -> set[str]:
     """Return the variables that a configuration of Dagster's reads, as `env: NAME`."""
     if isinstance(value, list):
@@ -122,6 +134,35 @@ def variables_of_settings() -> set[str]:
 def installed(command: list[str]) -> list[str]:
     """Return a command with the place of its program: beside this Python, in the PATH or not."""
     return [str(Path(sys.executable).parent / command[0]), *command[1:]]
+
+
+def confined(command: list[str], *writable: Path) -> list[str]:
+    """Return a command that runs with a read-only file system, but for the given folders.
+
+    Where the system does not permit this, for example without root, return the command itself.
+    """
+    unshare = ["unshare", "--mount", "sh", "-euc"]
+    script = 'while [ "$1" != -- ]; do mount --bind "$1" "$1"; shift; done; shift; '
+    script += 'mount -o remount,bind,ro /; exec "$@"'
+    if shutil.which("unshare") is None:
+        return command
+    trial = [*unshare, script, "sh", "--", "true"]
+    if subprocess.run(trial, capture_output=True, check=False).returncode:
+        return command
+    return [*unshare, script, "sh", *map(str, writable), "--", *command]
+
+
+def written(mounts: list[dict[str, Any]], dagster_home: Path, home: Path) -> list[Path]:
+    """Create the folders for the volumes to which a container writes, and return them."""
+    places = {
+        f"{read_image().environment['DAGSTER_HOME']}/storage": dagster_home / "storage",
+        "/tmp": dagster_home / "tmp",
+        read_image().workdir: home,
+    }
+    found = [places[mount["mountPath"]] for mount in mounts if not mount.get("readOnly", False)]
+    for place in found:
+        place.mkdir(parents=True, exist_ok=True)
+    return found
 
 
 def check_command(command: list[str]) -> None:

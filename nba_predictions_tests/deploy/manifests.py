@@ -16,6 +16,11 @@ from nba_predictions_tests.deploy.containers import DEPLOY, configuration
 KUBERNETES = DEPLOY / "kubernetes"
 #: Kinds that are in no namespace.
 GLOBAL = frozenset({"Namespace"})
+#: The labels that dagster-k8s gives to the pod of a run.
+RUN_LABELS = {
+    "app.kubernetes.io/name": "dagster",
+    "app.kubernetes.io/component": "run_worker",
+}
 _KNOWN = frozenset(
     {
         *("apiVersion", "kind", "namespace", "resources", "images", "configMapGenerator"),

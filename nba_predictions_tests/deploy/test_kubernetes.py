@@ -22,7 +22,14 @@ from nba_predictions_tests.deploy.containers import (
     variables_of,
     variables_of_settings,
 )
-from nba_predictions_tests.deploy.manifests import GLOBAL, KUBERNETES, Manifest, containers, render
+from nba_predictions_tests.deploy.manifests import (
+    GLOBAL,
+    KUBERNETES,
+    RUN_LABELS,
+    Manifest,
+    containers,
+    render,
+)
 
 OBJECTS = render()
 IMAGE = read_image()
@@ -72,6 +79,7 @@ def test_every_object_is_what_the_api_knows_and_nothing_else(manifest: Manifest)
         "ConfigMap": kubernetes.client.V1ConfigMap,
         "Deployment": kubernetes.client.V1Deployment,
         "Service": kubernetes.client.V1Service,
+        "NetworkPolicy": kubernetes.client.V1NetworkPolicy,
     }[manifest["kind"]]
     # It raises for a field that is not known, at any depth.
     made = k8s_model_from_dict(model, k8s_snake_case_dict(model, manifest))
@@ -103,6 +111,8 @@ def references(pod: Manifest) -> Iterator[tuple[str, str]]:
         (kind,) = set(volume) - {"name"}
         if kind == "configMap":
             yield "ConfigMap", volume[kind]["name"]
+        elif kind == "emptyDir":
+            assert volume["name"] in ("storage", "tmp")
         else:
             assert kind == "persistentVolumeClaim"
             yield "PersistentVolumeClaim", volume[kind]["claimName"]
@@ -191,6 +201,7 @@ def test_a_pod_is_not_root_and_says_what_it_needs(name: str) -> None:
     for container in pod["containers"]:
         assert container["securityContext"] == {
             "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         }
         assert set(container["resources"]["requests"]) == {"cpu", "memory"}
@@ -212,6 +223,75 @@ def read_variables() -> set[str]:
     workspace = variables_of(configuration(DEPLOY / "workspace.yaml"))
     of_dagster = variables_of(CONFIGURATION) | workspace | OF_DAGSTER
     return of_dagster | OF_LIBPQ | variables_of_settings()
+
+
+def selects(selector: Manifest, labels: dict[str, str]) -> bool:
+    """Return whether a label selector selects a pod with these labels."""
+    assert set(selector) <= {"matchLabels", "matchExpressions"}
+    for requirement in selector.get("matchExpressions", []):
+        assert requirement["operator"] == "In"
+        if labels.get(requirement["key"]) not in requirement["values"]:
+            return False
+    return selector.get("matchLabels", {}).items() <= labels.items()
+
+
+LABELS = {
+    "a run": RUN_LABELS,
+    **{name: d["spec"]["template"]["metadata"]["labels"] for name, d in DEPLOYMENTS.items()},
+}
+
+
+def permitted(direction: str, pod: str) -> Iterator[Manifest] | None:
+    """Return the rules of a pod, None if no policy restricts it in this direction."""
+    policies = [
+        policy["spec"]
+        for policy in named("NetworkPolicy").values()
+        if direction.capitalize() in policy["spec"]["policyTypes"]
+        and selects(policy["spec"]["podSelector"], LABELS[pod])
+    ]
+    return (rule for spec in policies for rule in spec[direction]) if policies else None
+
+
+def connects(source: str, target: str) -> bool:
+    """Return whether the policies let one pod open a connection to the named port of another."""
+    ends = (("egress", source, "to", target), ("ingress", target, "from", source))
+    for direction, pod, key, other in ends:
+        rules = permitted(direction, pod)
+        if rules is not None and not any(
+            selects(peer["podSelector"], LABELS[other])
+            for rule in rules
+            for peer in rule.get(key, [])
+            if "podSelector" in peer
+        ):
+            return False
+    return True
+
+
+def test_only_webserver_and_daemon_connect_to_another_pod_and_only_to_the_code_server() -> None:
+    made = {(a, b) for a in LABELS for b in LABELS if connects(a, b)}
+    assert made == {("webserver", "code-server"), ("daemon", "code-server")}
+    ports = {
+        port["port"]
+        for policy in named("NetworkPolicy").values()
+        for direction in ("ingress", "egress")
+        for rule in policy["spec"].get(direction, [])
+        if any("podSelector" in peer for peer in [*rule.get("to", []), *rule.get("from", [])])
+        for port in rule["ports"]
+    }
+    assert ports == {
+        port["containerPort"] for port in pod_of("code-server")["containers"][0]["ports"]
+    }
+
+
+@pytest.mark.parametrize("pod", sorted(LABELS))
+def test_every_pod_reaches_what_a_night_needs_and_no_other_port(pod: str) -> None:
+    rules = list(permitted("egress", pod) or [])
+    anywhere = {port["port"] for rule in rules if "to" not in rule for port in rule["ports"]}
+    settings = named("ConfigMap")["nba-predictions-settings"]["data"]
+    assert anywhere == {53, 443, 6443, int(settings["PGPORT"])}
+    peers = [peer for rule in rules for peer in rule.get("to", [])]
+    blocks = {peer["ipBlock"]["cidr"] for peer in peers if "ipBlock" in peer}
+    assert blocks == {"169.254.169.252/32", "169.254.169.254/32"}
 
 
 @each_deployment

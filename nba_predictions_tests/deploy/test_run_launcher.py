@@ -28,11 +28,20 @@ from nba_predictions_tests.conftest import REPOSITORY
 from nba_predictions_tests.deploy.conftest import OpenInstance
 from nba_predictions_tests.deploy.containers import (
     configuration,
+    confined,
     installed,
     read_image,
     variables_of,
+    write_instance,
+    written,
 )
-from nba_predictions_tests.deploy.manifests import KUBERNETES, Manifest, containers, render
+from nba_predictions_tests.deploy.manifests import (
+    KUBERNETES,
+    RUN_LABELS,
+    Manifest,
+    containers,
+    render,
+)
 from nba_predictions_tests.e2e.pipeline import NO_GAMES_DATE
 from nba_predictions_tests.waiting import CEILING_SECONDS
 
@@ -136,7 +145,7 @@ def launching_home(dagster_home: Path, cluster: Cluster, monkeypatch: pytest.Mon
     deployed = configuration(KUBERNETES / "dagster.yaml")
     there = {"load_incluster_config": False, "kubeconfig_file": str(access)}
     deployed["run_launcher"]["config"].update(there)
-    (dagster_home / "dagster.yaml").write_text(yaml.safe_dump(deployed), "utf-8")
+    write_instance(deployed, dagster_home)
     monkeypatch.setenv("NAMESPACE", NAMESPACE)
     return dagster_home
 
@@ -210,8 +219,10 @@ def test_a_run_is_a_pod_like_the_others_of_the_image_of_its_code(
     # Sensors tell people, runs do not: the addresses of alerts are not for them.
     alerts = {"secretRef": {"name": "nba-predictions-alerts", "optional": True}}
     assert [*container["envFrom"], alerts] == alike["envFrom"]
-    assert [v for v in other["volumes"] if v["name"] == "home"] == pod["volumes"]
-    assert [m for m in alike["volumeMounts"] if m["name"] == "home"] == container["volumeMounts"]
+    names = {"home", "storage", "tmp"}
+    assert [v for v in other["volumes"] if v["name"] in names] == pod["volumes"]
+    assert [m for m in alike["volumeMounts"] if m["name"] in names] == container["volumeMounts"]
+    assert RUN_LABELS.items() <= job["spec"]["template"]["metadata"]["labels"].items()
     assert set(container["resources"]["requests"]) == {"cpu", "memory"}
     (home,) = (each["value"] for each in container["env"] if each["name"] == "DAGSTER_HOME")
     assert home == read_image().environment["DAGSTER_HOME"]
@@ -234,8 +245,11 @@ def test_what_the_job_runs_is_a_night(
     assert variables_of(configuration(KUBERNETES / "dagster.yaml")) - set(environment) == {
         "NAMESPACE"
     }
+    environment |= {"TMPDIR": str(launching_home / "tmp"), "HOME": "/home/nba"}
+    # The tests set another home than that of the image.
+    volumes = written(container["volumeMounts"], launching_home, home)
     done = subprocess.run(
-        installed(container["args"]),
+        confined(installed(container["args"]), *volumes),
         env=environment,
         cwd=REPOSITORY,
         capture_output=True,

@@ -21,7 +21,7 @@ from nba_predictions.definitions import defs
 from nba_predictions_tests.conftest import REPOSITORY
 from nba_predictions_tests.dagster_internals import InstigatorState, InstigatorTick, TickStatus
 from nba_predictions_tests.deploy.conftest import OpenInstance
-from nba_predictions_tests.deploy.containers import DEPLOY, installed, read_image
+from nba_predictions_tests.deploy.containers import DEPLOY, confined, installed, read_image, written
 from nba_predictions_tests.deploy.manifests import containers, render
 from nba_predictions_tests.e2e.pipeline import NO_GAMES_DATE
 from nba_predictions_tests.servers import free_port
@@ -29,18 +29,24 @@ from nba_predictions_tests.waiting import wait_until
 
 
 @contextmanager
-def running(command: list[str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run one part, with its output in a file; stop it as its platform would."""
+def running(
+    command: list[str], folder: Path, writable: Sequence[Path]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run one part, with its output in a file; stop it as its platform would.
+
+    Like its pod, it writes only to its volumes.
+    """
     log = folder / f"{Path(command[0]).name}_{len(list(folder.glob('*.log')))}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            installed(command),
+            confined(installed(command), *writable),
             stdout=output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             # Where this package is found, installed or not.
             cwd=REPOSITORY,
             start_new_session=True,
+            env={**os.environ, "TMPDIR": str(folder / "tmp"), "HOME": "/home/nba"},
         )
     try:
         yield process
@@ -79,6 +85,18 @@ def commands(port: int, grpc_port: int, workspace: Path) -> dict[str, list[str]]
     return found
 
 
+def test_a_part_that_writes_elsewhere_would_fail(tmp_path: Path) -> None:
+    command = ["touch", str(tmp_path / "elsewhere")]
+    confined_command = confined(command, tmp_path)
+    if confined_command == command:
+        pytest.skip("this system does not permit `unshare --mount`")
+    assert subprocess.run(confined_command, check=False).returncode == 0
+    (tmp_path / "volume").mkdir()
+    confined_command = confined(command, tmp_path / "volume")
+    failed = subprocess.run(confined_command, check=False, capture_output=True, text=True)
+    assert "Read-only file system" in failed.stderr
+
+
 def test_a_run_asked_for_in_the_webserver_is_done_and_sensors_tick(
     dagster_home: Path,
     home: Path,
@@ -93,6 +111,7 @@ def test_a_run_asked_for_in_the_webserver_is_done_and_sensors_tick(
     text = (DEPLOY / "workspace.yaml").read_text("utf-8")
     workspace.write_text(text.replace("port: 4000", f"port: {grpc_port}"), "utf-8")
     command = commands(port, grpc_port, workspace)
+    mounts = {c["name"]: c["volumeMounts"] for each in render() for c in containers(each)}
     healthcheck = [
         {"4000": str(grpc_port)}.get(word, word).replace("localhost", "127.0.0.1")
         for word in read_image().healthcheck
@@ -103,7 +122,9 @@ def test_a_run_asked_for_in_the_webserver_is_done_and_sensors_tick(
     with ExitStack() as parts:
         # Together, as a cluster starts them: two find no code server yet.
         code_server, webserver, daemon = (
-            parts.enter_context(running(command[name], dagster_home))
+            parts.enter_context(
+                running(command[name], dagster_home, written(mounts[name], dagster_home, home))
+            )
             for name in ("code-server", "webserver", "daemon")
         )
         wait_for("the code server", lambda: succeeds(healthcheck), code_server)
