@@ -54,15 +54,18 @@ def _failures(
             continue
         condition = _failure(key, partition, newest)
         is_watched = condition.watched_until is None or now < condition.watched_until
-        if is_watched and not _is_past_warning(condition, now):
+        if is_watched and not _is_past_warning(newest, now):
             yield condition
 
 
-def _is_past_warning(condition: Condition, now: datetime) -> bool:
-    """Return whether a warning is about an old date: a backfill warns on every date."""
-    if condition.severity is not Severity.WARNING or condition.game_date is None:
+def _is_past_warning(record: CheckRecord, now: datetime) -> bool:
+    """Return whether a result is a warning about an old date: a backfill warns on every date."""
+    # The event of a planned check has no evaluation to read.
+    evaluation = None if record.status is CheckRecordStatus.PLANNED else record.evaluation
+    if evaluation is None or evaluation.severity is not dg.AssetCheckSeverity.WARN:
         return False
-    return condition.game_date < eastern_date(now - WATCH_PERIOD)
+    game_date = date_in(record.partition)
+    return game_date is not None and game_date < eastern_date(now - WATCH_PERIOD)
 
 
 def _partitions_not_passed(
@@ -75,7 +78,10 @@ def _partitions_not_passed(
     while True:
         page = check_records(instance, key, limit=_PAGE_SIZE, cursor=cursor, statuses=_NOT_PASSED)
         recent = [record for record in page if record.create_timestamp >= oldest]
-        partitions.update(dict.fromkeys(record.partition for record in recent))
+        # After the backfill of a season, a query for each of its warnings would take seconds.
+        partitions.update(
+            dict.fromkeys(r.partition for r in recent if not _is_past_warning(r, now))
+        )
         if len(recent) < _PAGE_SIZE:
             return list(partitions)
         cursor = page[-1].id

@@ -71,6 +71,37 @@ def test_a_warning_of_an_old_date_is_not_reported_but_an_error_is(toy: Toy) -> N
     assert [c.severity for c in toy.checks()] == [Severity.ERROR]
 
 
+def test_warnings_of_old_dates_add_no_query(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = toy.instance.event_log_storage
+    history, queries = storage.get_asset_check_execution_history, []
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        queries.append(options)
+        return history(*arguments, **options)
+
+    monkeypatch.setattr(storage, "get_asset_check_execution_history", counted)
+    toy.passes, toy.severity = False, dg.AssetCheckSeverity.WARN
+    for day in range(10, 15):
+        assert toy.run(date=f"2026-01-{day}").success
+    queries.clear()
+    assert toy.checks() == []
+    assert len(queries) == 1
+    toy.severity = dg.AssetCheckSeverity.ERROR
+    toy.run(date="2026-01-12")
+    queries.clear()
+    assert len(toy.checks()) == 1
+    assert len(queries) == 2
+
+
+def test_a_warning_after_an_error_of_an_old_date_ends_the_alert(toy: Toy) -> None:
+    toy.passes = False
+    toy.run()
+    assert len(toy.checks()) == 1
+    toy.severity = dg.AssetCheckSeverity.WARN
+    toy.run()
+    assert toy.checks() == []
+
+
 def test_a_run_that_fails_before_its_check_does_not_change_the_result(toy: Toy) -> None:
     toy.fails = True
     toy.run()
