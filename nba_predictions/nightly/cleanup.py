@@ -63,7 +63,8 @@ def _clean_up(
         counts = Cleaned(tables_dropped=dropped, rows_in_target=target.batch_rows)
         store.append(batch_id, LedgerEntry(LedgerEvent.CLEANED, began, run_id, counts), lease)
         store.move(batch_id, BatchState.CLEANED)
-        close(store, batch_id)
+        if not batch.announce:
+            close(store, batch_id)
     milestone(
         "cleanup_done",
         f"{dropped} staging tables dropped, {target.batch_rows} rows counted in the target",
