@@ -14,9 +14,11 @@ import io
 import json
 import logging
 import os
+import sqlite3
 import uuid
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,7 +26,7 @@ from typing import Final
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
 from nba_predictions.domain.clock import utc_now
-from nba_predictions.domain.errors import DamagedFileError
+from nba_predictions.domain.errors import DamagedFileError, StorageError
 from nba_predictions.logs import milestone
 
 _SEAL: Final = b"\nsealed sha256 "
@@ -40,7 +42,7 @@ _PARQUET: Final = b"PAR1"
 )
 def write_file(path: Path, content: bytes) -> None:
     """Write a file completely or not at all. When this returns, a power failure cannot undo it."""
-    _make_folder(path.parent)
+    make_folder(path.parent)
     temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.part")
     try:
         with temporary.open("xb") as file:
@@ -62,10 +64,30 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _make_folder(folder: Path) -> None:
+@contextmanager
+def naming_damaged_sqlite(path: Path) -> Iterator[None]:
+    """Raise an error with the path of a SQLite file and the fix if the file is damaged.
+
+    Raises:
+        StorageError: the file is not a SQLite database, or its content is damaged.
+    """
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        # The subclasses are about locks, constraints and statements.
+        if type(error) is not sqlite3.DatabaseError:
+            raise
+        raise StorageError(
+            f"{path} is damaged: {error}; stop all processes that use it, and restore it from a "
+            "backup with `nba-predictions restore`"
+        ) from error
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder and its parents durably."""
     if folder.is_dir():
         return
-    _make_folder(folder.parent)
+    make_folder(folder.parent)
     folder.mkdir(exist_ok=True)
     sync_folder(folder.parent)
 
@@ -125,7 +147,7 @@ class SealedFolder:
             f"{utc_now():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}-"
             f"{self.root.name}-{self._name(path).replace('/', '-')}"
         )
-        _make_folder(moved.parent)
+        make_folder(moved.parent)
         try:
             path.rename(moved)
         except FileNotFoundError:

@@ -359,6 +359,37 @@ def migrate() -> int:
     return migrate_tables(settings)
 
 
+@app.command(rich_help_panel=_SET_UP)
+def backup(
+    folder: Annotated[Path, typer.Argument(help="The folder to create.", show_default=False)],
+    dagster: Annotated[
+        bool, typer.Option("--dagster", help="Include the history of Dagster's runs in the home.")
+    ] = False,
+) -> int:
+    """Copy the home to a new folder, also while a night runs. Only for the profile embedded."""
+    settings = load_settings(prepare=False)
+    from nba_predictions.cli.backup import back_up_home
+
+    return back_up_home(settings, folder, with_dagster=dagster)
+
+
+@app.command(rich_help_panel=_SET_UP)
+def restore(
+    folder: Annotated[Path, typer.Argument(help="A backup.", show_default=False)],
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Replace a home that is not empty. Its files are kept in a subfolder."
+        ),
+    ] = False,
+) -> int:
+    """Verify a backup and restore it into the home. Stop all other processes of the home first."""
+    settings = load_settings(prepare=False)
+    from nba_predictions.cli.backup import restore_home
+
+    return restore_home(settings, folder, force=force)
+
+
 @alerts.command("test")
 def send_test() -> int:
     """Send a test message to every destination. The exit code is 0 if all accepted it."""

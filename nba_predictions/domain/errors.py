@@ -60,6 +60,10 @@ class DamagedFileError(NbaPredictionsError):
     """A stored file is not what was written. The message names the file and the problem."""
 
 
+class BackupError(NbaPredictionsError):
+    """A home cannot be backed up or restored. The message names the file or folder."""
+
+
 class ModelError(NbaPredictionsError):
     """The named models do not exist, cannot be read, or may not be promoted."""
 
