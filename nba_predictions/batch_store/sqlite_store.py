@@ -1,7 +1,6 @@
 """The batch store of the embedded profile: SQLite in WAL mode, one transaction per write.
 
-With `synchronous=NORMAL` a killed process loses nothing. A power failure may lose the last commits.
-The steps that made them then run again, with the same result.
+With `synchronous=FULL` neither a killed process nor a power failure loses a commit.
 """
 
 from __future__ import annotations
@@ -34,6 +33,7 @@ from nba_predictions.domain.batches.lease import Lease, lease_held, lease_lost
 from nba_predictions.domain.batches.ledger import LedgerEntry
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.errors import BatchStateError
+from nba_predictions.durable_files import naming_damaged_sqlite
 
 #: How long a call waits for the transaction of another process.
 _TIMEOUT_SECONDS = 60
@@ -338,11 +338,12 @@ class SQLiteBatchStore:
     @cached_property
     def _connection(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        return _open(self.path)
+        with naming_damaged_sqlite(self.path):
+            return _open(self.path)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
+        with self._lock, naming_damaged_sqlite(self.path):
             # IMMEDIATE acquires the write lock at the beginning, and waits for it. A transaction
             # that starts as a reader can fail later with "database is locked".
             self._connection.execute("BEGIN IMMEDIATE")
@@ -355,7 +356,7 @@ class SQLiteBatchStore:
                 raise
 
     def _select(self, sql: str, parameters: tuple[str, ...] | dict[str, str]) -> list[sqlite3.Row]:
-        with self._lock:
+        with self._lock, naming_damaged_sqlite(self.path):
             return self._connection.execute(sql, parameters).fetchall()
 
     def _batches(self, where: str, parameters: tuple[str, ...]) -> list[Batch]:
@@ -416,7 +417,7 @@ def _open(path: Path) -> sqlite3.Connection:
     try:
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA synchronous = FULL")
         connection.executescript(_SCHEMA)
         _add_columns(connection)
     except BaseException:

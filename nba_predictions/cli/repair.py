@@ -6,10 +6,12 @@ from datetime import date
 from nba_predictions.cli.output import print_outcome, print_verdict
 from nba_predictions.cli.pipeline import Pipeline
 from nba_predictions.domain.batches.batch import BatchState
-from nba_predictions.domain.batches.repair import Plan, Remedy, plan_repair
+from nba_predictions.domain.batches.repair import Plan, Remedy, plan_repair, with_stored_inputs
 from nba_predictions.domain.batches.verdict import Evidence, some_of
+from nba_predictions.domain.errors import DamagedFileError
 from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.nightly.leases import date_lease
+from nba_predictions.orchestration.io_managers import stored_models_name, unusable_value
 from nba_predictions.orchestration.run_config import fan_out
 from nba_predictions.settings import Settings
 
@@ -53,6 +55,7 @@ def repair_night(settings: Settings, game_date: date, *, confirmed: bool) -> int
         evidence = audit.evidence
         print_verdict(game_date, audit)
         plan = plan_repair(evidence, audit.verdict, _players_without_rows(pipeline, evidence))
+        plan = with_stored_inputs(plan, _unusable_inputs(settings, pipeline, game_date))
         if not plan.remedies or plan in tried:
             print(plan.why if not plan.remedies else f"this did not help: {plan.why}")
             return 0 if audit.complete else 1
@@ -70,6 +73,22 @@ def repair_night(settings: Settings, game_date: date, *, confirmed: bool) -> int
             for remedy in plan.remedies:
                 if not _apply(pipeline, game_date, remedy, plan, evidence):
                     break
+
+
+def _unusable_inputs(settings: Settings, pipeline: Pipeline, game_date: date) -> str | None:
+    """Return why the stored inputs of a date cannot be used for a replay, None if they can."""
+    night = game_date.isoformat()
+    for asset in ("slate", "player_features", "prediction_models"):
+        problem = unusable_value(settings.home, asset, night)
+        if problem:
+            return problem
+    models = stored_models_name(settings.home, night)
+    try:
+        if pipeline.model_store.load(models) is None:
+            return f"the models {models} are missing"
+    except (DamagedFileError, ValueError) as error:
+        return str(error)
+    return None
 
 
 def _confirm() -> bool:

@@ -11,8 +11,9 @@ from datetime import datetime
 from pathlib import Path
 
 from nba_predictions.domain.clock import utc_now
-from nba_predictions.domain.errors import PublishError
+from nba_predictions.domain.errors import PublishError, StorageError
 from nba_predictions.domain.messages.completion import TOPIC, CompletionMessage
+from nba_predictions.durable_files import naming_damaged_sqlite
 from nba_predictions.messaging.port import Message, topic_of
 
 _SCHEMA = """
@@ -79,7 +80,7 @@ class OutboxPublisher:
                     "SELECT position FROM outbox WHERE topic = ? AND dedup_id = ?",
                     (topic, message.dedup_id),
                 ).fetchone()
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, StorageError, OSError) as error:
             raise PublishError(
                 f"the outbox {self.path} did not store {message.dedup_id}: {error}"
             ) from error
@@ -108,7 +109,11 @@ class OutboxPublisher:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(self.path, timeout=60)) as connection, connection:
+        with (
+            naming_damaged_sqlite(self.path),
+            closing(sqlite3.connect(self.path, timeout=60)) as connection,
+            connection,
+        ):
             # An acknowledged message must survive a power failure.
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute(_SCHEMA)

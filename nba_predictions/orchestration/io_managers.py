@@ -5,6 +5,7 @@ and any step can be run again by itself.
 """
 
 import io
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -102,6 +103,33 @@ def stored_frame(home: Path, asset: str, partition: str) -> pl.DataFrame | None:
         return _frame(SealedFolder(folder), path)
     except (FileNotFoundError, DamagedFileError):
         return None
+
+
+def unusable_value(home: Path, asset: str, partition: str) -> str | None:
+    """Return why the stored value of an asset cannot be used, None if it can."""
+    folder = assets_folder(home)
+    paths = list((folder / asset).glob(f"{partition}.*"))
+    if not paths:
+        return f"the stored {asset} of {partition} is missing"
+    try:
+        SealedFolder(folder).read(paths[0])
+    except FileNotFoundError:
+        return f"the stored {asset} of {partition} is missing"
+    except DamagedFileError as error:
+        return str(error)
+    return None
+
+
+def stored_models_name(home: Path, partition: str) -> str:
+    """Return the name of the models that the last run of a partition used.
+
+    Raises:
+        FileNotFoundError: no run stored it.
+        DamagedFileError: the file is damaged.
+    """
+    folder = assets_folder(home)
+    path = folder / "prediction_models" / f"{partition}{JsonIOManager.extension}"
+    return str(json.loads(SealedFolder(folder).read(path).content))
 
 
 def _frame(files: SealedFolder, path: Path) -> pl.DataFrame:

@@ -4,7 +4,6 @@ Maintenance may run at the same time as a night, and it may be repeated. It remo
 older than the retention and not in use. The rules are in `domain/batches/retention.py`.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -26,12 +25,11 @@ from nba_predictions.domain.batches.retention import (
 )
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.errors import DamagedFileError
-from nba_predictions.durable_files import SealedFolder
 from nba_predictions.logs import milestone
 from nba_predictions.nightly.staging_expiry import expire_staging
 from nba_predictions.orchestration.assets.staging import Batches, Models, TheWarehouse
 from nba_predictions.orchestration.checks.input_gates import TheSettings
-from nba_predictions.orchestration.io_managers import assets_folder
+from nba_predictions.orchestration.io_managers import assets_folder, stored_models_name
 from nba_predictions.orchestration.partitions import (
     date_in,
     game_date_of,
@@ -175,8 +173,7 @@ def _unused_models(
         if path.parent.name == "prediction_models":
             # Models that only a damaged file names can be trained again.
             with suppress(FileNotFoundError, DamagedFileError):
-                stored = SealedFolder(path.parent.parent).read(path)
-                used.add(str(json.loads(stored.content)))
+                used.add(stored_models_name(path.parent.parent.parent, path.stem))
     return expired_models(store.saved_at(), used, now, retention)
 
 

@@ -220,14 +220,48 @@ def test_a_date_that_was_never_predicted_is_predicted(night: Damaged) -> None:
 
 
 def test_a_repair_that_does_not_help_is_tried_once(
-    night: Damaged, files: Path, monkeypatch: pytest.MonkeyPatch
+    night: Damaged,
 ) -> None:
+    before = night.table()
     rows_deleted(night)
-    shutil.rmtree(night.home / "models")
-    code, printed = night.repair()
+    with systems_raising({row["player_lookup"] for row in before}):
+        code, printed = night.repair()
     assert code == 1
     assert printed[-1].startswith("this did not help: ")
     assert night.audit()["verdict"] == "ROWS_MISSING"
+
+
+@pytest.mark.parametrize("asset", ["slate", "player_features", "prediction_models", "models"])
+def test_a_replay_with_damaged_inputs_becomes_a_run_of_the_night(
+    night: Damaged, asset: str
+) -> None:
+    before = night.table()
+    rows_deleted(night)
+    folder = night.home / "models" if asset == "models" else night.home / "assets" / asset
+    (path,) = folder.iterdir()
+    path.write_bytes(path.read_bytes()[:-10])
+    code, printed = night.repair()
+    assert code == 0, printed
+    assert any(str(path) in line for line in printed)
+    assert night.table() == before
+    assert night.audit()["verdict"] == "COMPLETE"
+
+
+@pytest.mark.parametrize("name", ["batches.sqlite", "warehouse.duckdb"])
+def test_a_damaged_database_is_named_with_the_fix(
+    night: Damaged, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = night.home / name
+    path.write_bytes(b"not a database " * 1000)
+    for log in night.home.glob(f"{name}-*"):
+        # The write-ahead log has a copy of what was written last.
+        log.unlink()
+    for command in ("run", "audit", "repair"):
+        assert cli.main([command, "--game-date", NIGHT]) != 0
+        error = capsys.readouterr().err
+        assert str(path) in error
+        assert "restore it from a backup" in error
+        assert "Traceback" not in error
 
 
 def test_dead_letters_are_listed_and_replayed(

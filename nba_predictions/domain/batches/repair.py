@@ -49,6 +49,18 @@ def plan_repair(
     return replace(plan, remedies=tuple(r for r in plan.remedies if r is not Remedy.PUBLISH))
 
 
+def with_stored_inputs(plan: Plan, problem: str | None) -> Plan:
+    """Return the plan, or a run of the whole night if the stored inputs cannot be used.
+
+    A replay and the end of a batch read the inputs that the last run stored. A run makes them
+    again. `problem` says why they cannot be used.
+    """
+    if problem is None or not {Remedy.REPLAY, Remedy.FINISH} & set(plan.remedies):
+        return plan
+    publish = tuple(r for r in plan.remedies if r is Remedy.PUBLISH)
+    return Plan((Remedy.RUN_NIGHT, *publish), f"{plan.why}, and {problem}")
+
+
 def _plan(evidence: Evidence, verdict: Verdict, players_without_rows: Collection[str]) -> Plan:
     batch = evidence.batch
     if verdict is Verdict.COMPLETE:
