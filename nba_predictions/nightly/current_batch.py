@@ -1,5 +1,6 @@
 """Find and read the batch of a date."""
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -76,8 +77,11 @@ def set_announce(store: BatchStore, batch_id: str, announce: bool, *, run_id: st
         batch = store.get(batch_id)
         if batch.announce is announce:
             return False
-        if announce:
-            batch = reopen(store, batch, "it is to be published")
+        if announce and batch.state is BatchState.CLOSED:
+            # A sensor may close it again before it is revised, and another worker may reopen it.
+            with suppress(BatchStateError):
+                reopen(store, batch, "it is to be published")
+            continue
         # The revision fails if another worker changed the batch after it was read.
         if store.revise(batch, replace(batch, announce=announce)):
             details = {"announce": announce}
