@@ -37,6 +37,7 @@ from nba_predictions.orchestration.resources import (
 )
 from nba_predictions.orchestration.sensors import alerting, batch_followup, gate_retry
 from nba_predictions.settings import Settings
+from nba_predictions.warehouse.duckdb_warehouse import READ_WAIT_SECONDS
 
 
 def league_source(settings: Settings) -> AdapterResource[LeagueSource]:
@@ -46,20 +47,33 @@ def league_source(settings: Settings) -> AdapterResource[LeagueSource]:
     return SimulatedLeagueResource()
 
 
-def embedded(settings: Settings) -> dict[str, Any]:
-    """Return the backends of the profile `embedded`: files in one folder, no service."""
+#: How long a command that only reads waits for a process that writes to the warehouse.
+_READER_WAIT_SECONDS = 5.0
+
+
+def embedded(settings: Settings, *, reading: bool = False) -> dict[str, Any]:
+    """Return the backends of the profile `embedded`: files in one folder, no service.
+
+    `reading` is for commands that only read: they create nothing and wait only briefly.
+    """
     home = settings.home
     return {
         "warehouse": DuckDBWarehouseResource(
-            path=str(home / "warehouse.duckdb"), staging=str(home / "staging")
+            path=str(home / "warehouse.duckdb"),
+            staging=str(home / "staging"),
+            read_wait_seconds=_READER_WAIT_SECONDS if reading else READ_WAIT_SECONDS,
         ),
-        "batches": SQLiteBatchStoreResource(path=str(home / "batches.sqlite")),
+        "batches": SQLiteBatchStoreResource(path=str(home / "batches.sqlite"), read_only=reading),
         "publisher": OutboxPublisherResource(path=str(home / "outbox.sqlite")),
     }
 
 
-def gcp(settings: Settings) -> dict[str, Any]:
-    """Return the backends of the profile `gcp`: BigQuery, Firestore and Pub/Sub."""
+def gcp(settings: Settings, *, reading: bool = False) -> dict[str, Any]:
+    """Return the backends of the profile `gcp`: BigQuery, Firestore and Pub/Sub.
+
+    Reading from them creates nothing, so `reading` makes no difference.
+    """
+    del reading
     # Imported here because an embedded night does not need these clients.
     from nba_predictions.orchestration import gcp_resources
 
@@ -79,11 +93,14 @@ def gcp(settings: Settings) -> dict[str, Any]:
     }
 
 
-PROFILES: Mapping[str, Callable[[Settings], dict[str, Any]]] = {"embedded": embedded, "gcp": gcp}
+PROFILES: Mapping[str, Callable[..., dict[str, Any]]] = {"embedded": embedded, "gcp": gcp}
 
 
-def configured_resources(settings: Settings) -> dict[str, Any]:
-    """Return all resources, by the names that assets, checks and sensors ask for."""
+def configured_resources(settings: Settings, *, reading: bool = False) -> dict[str, Any]:
+    """Return all resources, by the names that assets, checks and sensors ask for.
+
+    With `reading`, using the warehouse and the batch store to read creates nothing.
+    """
     alert_urls = dg.EnvVar("NBA_PREDICTIONS_ALERT_URLS") if settings.alert_urls else ""
     # Validate the URLs when the definitions load, not at the first alert.
     AppriseNotifier([url.get_secret_value() for url in settings.alert_urls])
@@ -93,13 +110,13 @@ def configured_resources(settings: Settings) -> dict[str, Any]:
         "model_store": ModelStoreResource(folder=str(settings.home / "models")),
         "notifier": AppriseNotifierResource(urls=alert_urls),
         **io_managers(assets_folder(settings.home)),
-        **PROFILES[settings.profile](settings),
+        **PROFILES[settings.profile](settings, reading=reading),
     }
 
 
-def build_resources(settings: Settings) -> dict[str, Any]:
+def build_resources(settings: Settings, *, reading: bool = False) -> dict[str, Any]:
     """Return the adapters that the resources create, for use outside of a Dagster run."""
-    return open_adapters(configured_resources(settings))
+    return open_adapters(configured_resources(settings, reading=reading))
 
 
 def build_definitions(resources: dict[str, Any]) -> dg.Definitions:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_random_exponential
 
+from nba_predictions.batch_store.sqlite_copy import copy_into_memory
 from nba_predictions.domain.batches.batch import (
     RESUMABLE,
     REVISABLE,
@@ -34,6 +35,7 @@ from nba_predictions.domain.batches.ledger import LedgerEntry
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.errors import BatchStateError
 from nba_predictions.durable_files import naming_damaged_sqlite
+from nba_predictions.storage import cannot_open
 
 #: How long a call waits for the transaction of another process.
 _TIMEOUT_SECONDS = 60
@@ -88,9 +90,14 @@ _ADDED = {
 
 @dataclass(frozen=True)
 class SQLiteBatchStore:
-    """`path` is the SQLite file. One connection serves all threads of a process."""
+    """`path` is the SQLite file. One connection serves all threads of a process.
+
+    A `read_only` store is a copy of the file at the first use. It creates and changes nothing, and
+    has no batches if there is no file.
+    """
 
     path: Path
+    read_only: bool = False
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
 
     def prepare(self) -> list[str]:
@@ -337,9 +344,14 @@ class SQLiteBatchStore:
 
     @cached_property
     def _connection(self) -> sqlite3.Connection:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with naming_damaged_sqlite(self.path):
-            return _open(self.path)
+        try:
+            with naming_damaged_sqlite(self.path):
+                if self.read_only:
+                    return _open_copy(self.path)
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                return _open(self.path)
+        except (OSError, sqlite3.Error) as error:
+            raise cannot_open(self.path, str(error)) from error
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -423,6 +435,16 @@ def _open(path: Path) -> sqlite3.Connection:
     except BaseException:
         connection.close()
         raise
+    return connection
+
+
+def _open_copy(path: Path) -> sqlite3.Connection:
+    """Return a copy of a file with the current schema, also if an earlier version wrote it."""
+    connection = copy_into_memory(path)
+    connection.row_factory = sqlite3.Row
+    connection.executescript(_SCHEMA)
+    _add_columns(connection)
+    connection.execute("PRAGMA query_only = ON")
     return connection
 
 

@@ -12,13 +12,22 @@ import typer
 
 from nba_predictions.cli.commands import app
 from nba_predictions.cli.options import DEMO_DATE
-from nba_predictions.domain.errors import NbaPredictionsError
+from nba_predictions.domain.errors import (
+    LeaseLostError,
+    NbaPredictionsError,
+    PublishError,
+    StorageError,
+    WarehouseLockedError,
+)
 
 __all__ = ["DEMO_DATE", "main"]
 
+#: Errors about the state of the machine or of other processes. All others are about the input.
+_NOT_DONE = (LeaseLostError, PublishError, StorageError, WarehouseLockedError)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code: 0 done, 1 not done, 2 wrong input."""
+    """Run a command; return its exit code: 0 done, 1 not done, 2 wrong input, 130 interrupted."""
     try:
         return int(app(arguments, prog_name="nba-predictions", standalone_mode=False) or 0)
     except typer.TyperException as error:
@@ -26,7 +35,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except NbaPredictionsError as error:
         print(f"nba-predictions: {error}", file=sys.stderr)
-        return 2
+        return 1 if isinstance(error, _NOT_DONE) else 2
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"nba-predictions: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("nba-predictions: interrupted; you can run the same command again", file=sys.stderr)
+        return 130
 
 
 def _print_usage_error(error: typer.TyperException) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 
+from nba_predictions.cli.homes import describe_home
 from nba_predictions.cli.pipeline import Pipeline
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.policies.alerting import (
@@ -29,7 +30,7 @@ _NO_DESTINATION = (
 
 def send_test_message(settings: Settings) -> int:
     """Send a message to every destination; return 0 if all accepted it, 2 if there is none."""
-    notifier = Pipeline(settings).notifier
+    notifier = Pipeline(settings, reading=True).notifier
     if not notifier.destinations:
         print(f"nba-predictions: {_NO_DESTINATION}", file=sys.stderr)
         return 2
@@ -49,7 +50,8 @@ def send_test_message(settings: Settings) -> int:
 def print_status(settings: Settings) -> int:
     """Print the open conditions; return 1 if any is open, or if a kind cannot be evaluated."""
     errors = warnings = unknown = 0
-    with Pipeline(settings) as pipeline:
+    print(f"home {describe_home(settings)}")
+    with Pipeline(settings, reading=True) as pipeline:
         for kind, find in CONDITION_FINDERS.items():
             try:
                 cursor = sensor_cursor(pipeline.instance, SENSOR_NAMES[kind])

@@ -24,7 +24,7 @@ from nba_predictions.cli.options import (
     last_night,
     tonight,
 )
-from nba_predictions.cli.startup import load_settings
+from nba_predictions.cli.startup import load_settings, read_settings
 
 #: The panels of `nba-predictions --help`.
 _NIGHTS, _FIX = "Nights", "Fix a night"
@@ -102,7 +102,7 @@ def audit(
     json: Annotated[bool, typer.Option("--json", help="Print the whole audit as JSON.")] = False,
 ) -> int:
     """Show the state of one game date and a verdict, computed from the stored data."""
-    settings = load_settings()
+    settings = read_settings()
     from nba_predictions.cli.nights import print_audit
 
     return print_audit(settings, tonight(settings.source, game_date), batch, as_json=json)
@@ -127,7 +127,7 @@ def report(
     """Print the report of one game date, or write it as a page with plots."""
     if file is not None and not html:
         raise typer.BadParameter(f"{file!r} is only used with --html", param_hint="FILE")
-    settings = load_settings()
+    settings = read_settings()
     from nba_predictions.cli.report import print_report, write_page
 
     game_date = tonight(settings.source, game_date)
@@ -148,7 +148,7 @@ def grade(game_date: LastNight = None) -> int:
 @app.command(rich_help_panel=_NIGHTS)
 def publish(batch: BatchId) -> int:
     """Publish a batch that a backfill predicted. Safe to repeat."""
-    settings = load_settings()
+    settings = read_settings()
     from nba_predictions.cli.nights import publish_batch
 
     return publish_batch(settings, batch)
@@ -159,7 +159,7 @@ def dead_letters(
     game_date: Annotated[date | None, date_option("--game-date", "Game date", "all dates")] = None,
 ) -> int:
     """List the players whose prediction failed permanently."""
-    settings = load_settings()
+    settings = read_settings()
     from nba_predictions.cli.repair import print_dead_letters
 
     return print_dead_letters(settings, game_date)
@@ -178,7 +178,7 @@ def replay(
     ] = None,
 ) -> int:
     """Predict players of a batch again, then merge, clean up and publish."""
-    settings = load_settings()
+    settings = read_settings()
     from nba_predictions.cli.repair import replay_players
 
     return replay_players(settings, batch, player or ())
@@ -190,7 +190,7 @@ def repair(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> int:
     """Do what the verdict on a game date requires, after a confirmation. Safe to repeat."""
-    settings = load_settings()
+    settings = read_settings()
     from nba_predictions.cli.repair import repair_night
 
     return repair_night(settings, tonight(settings.source, game_date), confirmed=yes)
@@ -255,7 +255,7 @@ def backtest(
 @models.command("list")
 def list_models() -> int:
     """List the stored models, and show which one is in force."""
-    settings = load_settings()
+    settings = read_settings()
     from nba_predictions.cli.models import print_models
 
     return print_models(settings)
@@ -343,7 +343,7 @@ def maintain(
     ] = 400,
 ) -> int:
     """Delete old player partitions, inputs, models, runs and abandoned staging."""
-    settings = load_settings()
+    settings = read_settings() if dry_run else load_settings()
     from nba_predictions.cli.upkeep import maintain_home
     from nba_predictions.domain.batches.retention import Retention
 
@@ -367,7 +367,7 @@ def backup(
     ] = False,
 ) -> int:
     """Copy the home to a new folder, also while a night runs. Only for the profile embedded."""
-    settings = load_settings(prepare=False)
+    settings = read_settings(restoring=True)
     from nba_predictions.cli.backup import back_up_home
 
     return back_up_home(settings, folder, with_dagster=dagster)
@@ -384,7 +384,7 @@ def restore(
     ] = False,
 ) -> int:
     """Verify a backup and restore it into the home. Stop all other processes of the home first."""
-    settings = load_settings(prepare=False)
+    settings = read_settings(restoring=True)
     from nba_predictions.cli.backup import restore_home
 
     return restore_home(settings, folder, force=force)
@@ -393,7 +393,7 @@ def restore(
 @alerts.command("test")
 def send_test() -> int:
     """Send a test message to every destination. The exit code is 0 if all accepted it."""
-    settings = load_settings()
+    settings = read_settings()
     from nba_predictions.cli.alerts import send_test_message
 
     return send_test_message(settings)
@@ -402,7 +402,7 @@ def send_test() -> int:
 @alerts.command()
 def status() -> int:
     """List the open conditions, computed from the stored data. The exit code is 1 if any is."""
-    settings = load_settings()
+    settings = read_settings()
     from nba_predictions.cli.alerts import print_status
 
     return print_status(settings)

@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 
 from nba_predictions.backtest.challenge import challenge
+from nba_predictions.cli.homes import describe_home
 from nba_predictions.cli.output import print_frame
 from nba_predictions.definitions import league_source
 from nba_predictions.domain.clock import utc_now
@@ -50,6 +51,7 @@ def print_models(settings: Settings) -> int:
                 "in_force": "yes" if in_force and in_force.name == name else "",
             }
         )
+    print(f"home {describe_home(settings)}")
     print_frame(pl.DataFrame(rows, schema=_COLUMNS))
     print(f"IN FORCE {in_force.name if in_force else _NONE_PROMOTED}")
     return 0

@@ -7,14 +7,17 @@ from datetime import date
 
 import polars as pl
 
+from nba_predictions.cli.homes import find_batch, hint_of_other_homes, other_homes
 from nba_predictions.cli.output import (
     print_frame,
+    print_home,
     print_leaderboard,
     print_outcome,
     print_steps,
     print_verdict,
 )
 from nba_predictions.cli.pipeline import Pipeline
+from nba_predictions.cli.startup import prepare_dagster_home
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.policies.input_gates import GATES_TAG
 from nba_predictions.domain.tables import PREDICTIONS, RESULTS
@@ -48,7 +51,6 @@ def refresh_night(settings: Settings, game_date: date, past: bool) -> int:
 def _print_result(settings: Settings, pipeline: Pipeline, game_date: date, succeeded: bool) -> int:
     """Print the predictions by system, the steps, and the verdict as the last line."""
     warehouse = pipeline.warehouse
-    warehouse.prepare()
     audit = pipeline.audit(game_date)
     simulated = settings.source == "simulated"
     if simulated:
@@ -73,15 +75,20 @@ def _print_result(settings: Settings, pipeline: Pipeline, game_date: date, succe
 
 def print_audit(settings: Settings, game_date: date, batch_id: str | None, *, as_json: bool) -> int:
     """Print the audit of the newest batch of a date, or of the named batch; change nothing."""
-    pipeline = Pipeline(settings)
-    pipeline.warehouse.prepare()
+    pipeline = Pipeline(settings, reading=True)
     if batch_id:
-        game_date = pipeline.batches.get(batch_id).game_date
+        game_date = find_batch(settings, batch_id).game_date
     audit = pipeline.audit(game_date, batch_id)
+    others = other_homes(settings, game_date) if audit.batch is None else []
     if as_json:
-        print(json.dumps(audit.to_json(), indent=1))
+        where = {"profile": settings.profile, "source": settings.source, "home": str(settings.home)}
+        found = {**where, **audit.to_json(), "other_homes": [str(home) for home in others]}
+        print(json.dumps(found, indent=1))
         return 0 if audit.complete else 1
+    print_home(settings)
     print_steps(game_date, audit)
+    for hint in hint_of_other_homes(settings, game_date) if others else ():
+        print(f"{'':>13}  {hint}")
     return print_verdict(game_date, audit)
 
 
@@ -98,6 +105,7 @@ def grade_night(settings: Settings, game_date: date) -> int:
 
 def publish_batch(settings: Settings, batch_id: str) -> int:
     """Publish a batch whose publication is turned off, and print its night."""
+    batch = find_batch(settings, batch_id)
+    prepare_dagster_home(settings)
     with Pipeline(settings) as pipeline:
-        batch = pipeline.batches.get(batch_id)
         return print_outcome(pipeline, batch.game_date, pipeline.enable_and_publish(batch))

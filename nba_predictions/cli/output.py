@@ -6,6 +6,14 @@ import polars as pl
 
 from nba_predictions.cli.pipeline import Pipeline
 from nba_predictions.nightly.audit import NightAudit
+from nba_predictions.settings import Settings
+
+
+def print_home(settings: Settings) -> None:
+    """Print what a command looked at: the profile, the source and the home."""
+    print(f"\n{'profile':>13}  {settings.profile}")
+    print(f"{'source':>13}  {settings.source}")
+    print(f"{'home':>13}  {settings.home}", end="")
 
 
 def print_steps(game_date: date, audit: NightAudit) -> None:

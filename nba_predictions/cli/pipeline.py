@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -11,6 +12,7 @@ import dagster as dg
 
 from nba_predictions.alerts.port import Notifier
 from nba_predictions.batch_store.port import BatchStore
+from nba_predictions.cli.startup import dagster_home
 from nba_predictions.definitions import build_definitions, build_resources
 from nba_predictions.domain.batches.batch import CLEANED_UP, Batch, BatchState
 from nba_predictions.domain.batches.ledger import LedgerEvent, entries_of
@@ -36,12 +38,17 @@ class Pipeline:
     """The jobs and sensors of the pipeline, run in this process as the daemon would run them.
 
     As a context manager it opens and closes the Dagster instance, which runs and ticks need.
+
+    A pipeline for `reading` creates nothing and waits only briefly for a locked warehouse. If there
+    is no Dagster instance, it uses an empty one in memory.
     """
 
     instance: dg.DagsterInstance
 
-    def __init__(self, settings: Settings) -> None:
-        self._resources = build_resources(settings)
+    def __init__(self, settings: Settings, *, reading: bool = False) -> None:
+        self._dagster_home = dagster_home(settings)
+        self._reading = reading
+        self._resources = build_resources(settings, reading=reading)
         self._definitions = build_definitions(self._resources)
         self.batches: BatchStore = self._resources["batches"]
         self.publisher: Publisher = self._resources["publisher"]
@@ -51,7 +58,11 @@ class Pipeline:
         self.league: LeagueSource = self._resources["league"]
 
     def __enter__(self) -> Pipeline:
-        self.instance = dg.DagsterInstance.get()
+        if self._reading and not (self._dagster_home / "dagster.yaml").is_file():
+            self.instance = dg.DagsterInstance.ephemeral()
+        else:
+            os.environ["DAGSTER_HOME"] = str(self._dagster_home)
+            self.instance = dg.DagsterInstance.get()
         return self
 
     def __exit__(self, *error: object) -> None:

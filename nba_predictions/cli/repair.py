@@ -1,10 +1,13 @@
 """The commands `dead-letters`, `replay` and `repair`: inspect what failed, and fix it."""
 
+import sys
 from collections.abc import Sequence
 from datetime import date
 
+from nba_predictions.cli.homes import describe_home, find_batch, hint_of_other_homes
 from nba_predictions.cli.output import print_outcome, print_verdict
 from nba_predictions.cli.pipeline import Pipeline
+from nba_predictions.cli.startup import prepare_dagster_home
 from nba_predictions.domain.batches.batch import BatchState
 from nba_predictions.domain.batches.repair import Plan, Remedy, plan_repair, with_stored_inputs
 from nba_predictions.domain.batches.verdict import Evidence, some_of
@@ -18,7 +21,7 @@ from nba_predictions.settings import Settings
 
 def print_dead_letters(settings: Settings, game_date: date | None) -> int:
     """Print the dead letters of a date, or of all dates, and which were replayed since."""
-    store = Pipeline(settings).batches
+    store = Pipeline(settings, reading=True).batches
     batches = store.of_date(game_date) if game_date else store.in_states(list(BatchState))
     outstanding = 0
     for batch in sorted(batches, key=lambda b: b.created_at):
@@ -33,13 +36,16 @@ def print_dead_letters(settings: Settings, game_date: date | None) -> int:
                 + ("  predicted since" if replayed else "")
             )
     print(f"DEAD LETTERS waiting={outstanding}")
+    # Programs read the lines on stdout.
+    print(f"home {describe_home(settings)}", file=sys.stderr)
     return 0
 
 
 def replay_players(settings: Settings, batch_id: str, players: Sequence[str]) -> int:
     """Replay players of a batch, by default those who are not done, and publish the batch."""
+    batch = find_batch(settings, batch_id)
+    prepare_dagster_home(settings)
     with Pipeline(settings) as pipeline:
-        batch = pipeline.batches.get(batch_id)
         succeeded = pipeline.replay(batch, players)
         pipeline.publish(batch.game_date)
         return print_outcome(pipeline, batch.game_date, succeeded)
@@ -47,13 +53,16 @@ def replay_players(settings: Settings, batch_id: str, players: Sequence[str]) ->
 
 def repair_night(settings: Settings, game_date: date, *, confirmed: bool) -> int:
     """Apply the remedies that the verdict requires, until it requires none that is untried."""
-    pipeline = Pipeline(settings)
-    pipeline.warehouse.prepare()
+    # Nothing is created before the confirmation, also not in the wrong folder.
+    pipeline = Pipeline(settings, reading=True)
     tried: set[Plan] = set()
     while True:
         audit = pipeline.audit(game_date)
         evidence = audit.evidence
         print_verdict(game_date, audit)
+        if audit.batch is None and not tried:
+            print(f"home {describe_home(settings)}")
+            print("".join(f"{hint}\n" for hint in hint_of_other_homes(settings, game_date)), end="")
         plan = plan_repair(evidence, audit.verdict, _players_without_rows(pipeline, evidence))
         plan = with_stored_inputs(plan, _unusable_inputs(settings, pipeline, game_date))
         if not plan.remedies or plan in tried:
@@ -69,6 +78,9 @@ def repair_night(settings: Settings, game_date: date, *, confirmed: bool) -> int
         if not confirmed and not _confirm():
             print("nothing was changed")
             return 1
+        if len(tried) == 1:
+            prepare_dagster_home(settings)
+            pipeline = Pipeline(settings)
         with pipeline:
             for remedy in plan.remedies:
                 if not _apply(pipeline, game_date, remedy, plan, evidence):

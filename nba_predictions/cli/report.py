@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from nba_predictions.cli.homes import describe_home, hint_of_other_homes
 from nba_predictions.cli.pipeline import Pipeline
 from nba_predictions.domain.errors import ReportError
 from nba_predictions.durable_files import write_file
@@ -44,14 +45,16 @@ def write_page(settings: Settings, game_date: date, batch_id: str | None, file: 
 
 
 def _gather(settings: Settings, game_date: date, batch_id: str | None) -> NightReport | None:
-    pipeline = Pipeline(settings)
-    pipeline.warehouse.prepare()
+    pipeline = Pipeline(settings, reading=True)
     night = gather_night(game_date, pipeline.batches, pipeline.warehouse, batch_id=batch_id)
     if night is None:
+        missing = f"batch {batch_id}" if batch_id else "batch"
         print(
-            f"nba-predictions: {game_date} has no report, because it has no "
-            f"{f'batch {batch_id}' if batch_id else 'batch'}; to predict the date, run "
+            f"nba-predictions: {game_date} has no report, because it has no {missing} in "
+            f"{describe_home(settings)}; to predict the date, run "
             f"`nba-predictions run --game-date {game_date}`",
+            *hint_of_other_homes(settings, game_date),
+            sep="\n",
             file=sys.stderr,
         )
     return night

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 RESTORING = "restoring.json"
 
 
-def load_settings(profile: str | None = None, *, prepare: bool = True) -> Settings:
-    """Read the settings from the environment and prepare DAGSTER_HOME.
+def read_settings(profile: str | None = None, *, restoring: bool = False) -> Settings:
+    """Read the settings from the environment, and create nothing: for commands that only read.
 
     Args:
         profile: replaces the configured profile, also for code that reads the environment later.
-        prepare: whether to prepare DAGSTER_HOME, and to require a home that is not being restored.
+        restoring: whether the home may be one whose restore did not end.
 
     Raises:
         SettingsError: a setting is invalid, or a backup was not restored to the end.
@@ -36,24 +36,43 @@ def load_settings(profile: str | None = None, *, prepare: bool = True) -> Settin
     if profile:
         os.environ["NBA_PREDICTIONS_PROFILE"] = profile
     settings = Settings.from_environment(os.environ)
-    if prepare:
-        if (settings.home / RESTORING).exists():
-            raise SettingsError(
-                f"the restore of a backup into {settings.home} did not end; run "
-                "`nba-predictions restore` again"
-            )
-        prepare_dagster_home(settings)
+    if not restoring and (settings.home / RESTORING).exists():
+        raise SettingsError(
+            f"the restore of a backup into {settings.home} did not end; run "
+            "`nba-predictions restore` again"
+        )
     return settings
 
 
-def prepare_dagster_home(settings: Settings) -> Path:
-    """Set DAGSTER_HOME unless it is set, and create the folder and its dagster.yaml."""
-    home = Path(os.environ.get("DAGSTER_HOME") or settings.home / "dagster").resolve()
+def load_settings(profile: str | None = None) -> Settings:
+    """Read the settings as `read_settings` does, and prepare DAGSTER_HOME."""
+    settings = read_settings(profile)
+    prepare_dagster_home(settings)
+    return settings
+
+
+def dagster_home(settings: Settings) -> Path:
+    """Return the folder that is, or would be, DAGSTER_HOME."""
     # Dagster rejects a relative path.
+    return Path(os.environ.get("DAGSTER_HOME") or settings.home / "dagster").resolve()
+
+
+def prepare_dagster_home(settings: Settings) -> Path:
+    """Set DAGSTER_HOME unless it is set, and create the folder and its dagster.yaml.
+
+    Raises:
+        StorageError: the folder cannot be created.
+    """
+    home = dagster_home(settings)
     os.environ["DAGSTER_HOME"] = str(home)
-    home.mkdir(parents=True, exist_ok=True)
-    configuration = home / "dagster.yaml"
-    if not configuration.exists():
-        packaged = resources.files("nba_predictions").joinpath("dagster.yaml")
-        write_file(configuration, packaged.read_bytes())
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        configuration = home / "dagster.yaml"
+        if not configuration.exists():
+            packaged = resources.files("nba_predictions").joinpath("dagster.yaml")
+            write_file(configuration, packaged.read_bytes())
+    except OSError as error:
+        from nba_predictions.storage import cannot_open
+
+        raise cannot_open(home, error.strerror or str(error)) from error
     return home

@@ -10,7 +10,7 @@ from nba_predictions.settings import Settings
 
 def maintain_home(settings: Settings, retention: Retention, *, dry_run: bool) -> int:
     """Delete what has expired, or only count it, and print the counts."""
-    with Pipeline(settings) as pipeline:
+    with Pipeline(settings, reading=dry_run) as pipeline:
         stores = (pipeline.batches, pipeline.warehouse, pipeline.model_store)
         context = MaintenanceContext(pipeline.instance, settings, *stores)
         done = maintain(context, retention, run_id="maintain", dry_run=dry_run)

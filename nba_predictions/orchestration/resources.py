@@ -23,7 +23,7 @@ from nba_predictions.messaging.outbox import OutboxPublisher
 from nba_predictions.messaging.port import Publisher
 from nba_predictions.settings import Settings
 from nba_predictions.training.model_store import ModelStore
-from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
+from nba_predictions.warehouse.duckdb_warehouse import READ_WAIT_SECONDS, DuckDBWarehouse
 from nba_predictions.warehouse.port import Warehouse
 
 T = TypeVar("T")
@@ -117,18 +117,21 @@ class DuckDBWarehouseResource(AdapterResource[Warehouse]):
 
     path: str
     staging: str
+    #: How long a query waits for a process that writes to the file.
+    read_wait_seconds: float = READ_WAIT_SECONDS
 
     def open(self) -> Warehouse:
-        return DuckDBWarehouse(Path(self.path), Path(self.staging))
+        return DuckDBWarehouse(Path(self.path), Path(self.staging), self.read_wait_seconds)
 
 
 class SQLiteBatchStoreResource(AdapterResource[BatchStore]):
     """The embedded batch store: a SQLite file."""
 
     path: str
+    read_only: bool = False
 
     def open(self) -> BatchStore:
-        return SQLiteBatchStore(Path(self.path))
+        return SQLiteBatchStore(Path(self.path), read_only=self.read_only)
 
 
 class OutboxPublisherResource(AdapterResource[Publisher]):

@@ -6,7 +6,6 @@ https://duckdb.org/docs/stable/connect/concurrency
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Callable
@@ -21,7 +20,8 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from nba_predictions.domain.errors import StorageError, WarehouseLockedError
+from nba_predictions.domain.errors import WarehouseLockedError
+from nba_predictions.storage import cannot_open
 
 #: How long another process may take to write the header of a new file.
 _CREATION_SECONDS = 2.0
@@ -65,10 +65,7 @@ def open_file(path: Path, *, read_only: bool, wait_seconds: float) -> duckdb.Duc
     except duckdb.Error as error:
         if _is_held(error):
             raise locked(path, error) from error
-        raise StorageError(
-            f"{path} cannot be opened: {_reason(error)}{_access(path)}; restore it from a backup, "
-            f"or correct its permissions"
-        ) from error
+        raise cannot_open(path, _reason(error)) from error
     connection.execute("SET TimeZone = 'UTC'")
     return connection
 
@@ -107,14 +104,3 @@ def _may_be_new(path: Path) -> Callable[[BaseException], bool]:
 def _reason(error: duckdb.Error) -> str:
     """Return the first line of a message of DuckDB, without its class."""
     return re.sub(r"^[\w ]+ Error: ", "", str(error)).splitlines()[0].rstrip(".!")
-
-
-def _access(path: Path) -> str:
-    """Return who owns a file and with which permissions, if this process may not open it."""
-    try:
-        status = path.stat()
-    except OSError:
-        return ""
-    if os.access(path, os.R_OK | os.W_OK):
-        return ""
-    return f" (mode {status.st_mode & 0o777:o}, owner {status.st_uid}, this user {os.geteuid()})"

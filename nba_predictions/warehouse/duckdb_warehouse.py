@@ -97,7 +97,7 @@ class DuckDBWarehouse:
 
     path: Path
     staging_dir: Path
-    read_wait_seconds: float | None = None
+    read_wait_seconds: float = READ_WAIT_SECONDS
 
     @property
     def staging_concurrency(self) -> int:
@@ -348,8 +348,7 @@ class DuckDBWarehouse:
         """Return a connection that cannot write; an empty database if there is no file."""
         if not self.path.exists():
             return duckdb.connect(":memory:")
-        wait = READ_WAIT_SECONDS if self.read_wait_seconds is None else self.read_wait_seconds
-        return self._open(wait, read_only=True)
+        return self._open(self.read_wait_seconds, read_only=True)
 
     @contextmanager
     def _connect(self, wait_seconds: float | None = None) -> Iterator[duckdb.DuckDBPyConnection]:

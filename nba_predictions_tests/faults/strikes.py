@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import Enum
 from pathlib import Path
@@ -17,6 +17,7 @@ from unittest import mock
 
 from nba_predictions.nightly import leases
 from nba_predictions.warehouse import duckdb_warehouse
+from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
 from nba_predictions_tests.nights import Home, Parts, whole_night
 from nba_predictions_tests.waiting import CEILING_SECONDS
 
@@ -158,11 +159,13 @@ def in_another_process(home: Home, run_id: str, at: Boundary | None = None) -> i
 
 
 def _night(home: Home, run_id: str, at: Boundary | None) -> None:
-    parts, _, _ = watched(home.open(), at, lambda: os.kill(os.getpid(), signal.SIGKILL))
+    opened = home.open()
+    if isinstance(opened.warehouse, DuckDBWarehouse):
+        opened = replace(opened, warehouse=replace(opened.warehouse, read_wait_seconds=1.0))
+    parts, _, _ = watched(opened, at, lambda: os.kill(os.getpid(), signal.SIGKILL))
     with (
         mock.patch.object(leases, "LEASE_TTL", SHORT_LEASE),
         # Do not wait long for a paused process that has the warehouse file open.
-        mock.patch.object(duckdb_warehouse, "READ_WAIT_SECONDS", 1.0),
         mock.patch.object(duckdb_warehouse, "WRITE_WAIT_SECONDS", 1.0),
         # The output of the night does not matter.
         Path(os.devnull).open("w") as nowhere,

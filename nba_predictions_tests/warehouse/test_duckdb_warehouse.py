@@ -260,7 +260,7 @@ def test_a_path_that_contains_lock_is_not_a_lock(
     message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = _connect_fails(monkeypatch, message)
-    with pytest.raises(StorageError, match=r"w\.duckdb cannot be opened: .*(denied|checksum)"):
+    with pytest.raises(StorageError, match=r"w\.duckdb cannot be used: .*(denied|checksum)"):
         open_file(Path("w.duckdb"), read_only=True, wait_seconds=60.0)
     assert len(calls) == 1
 
@@ -270,5 +270,5 @@ def test_a_damaged_file_is_named(warehouse: DuckDBWarehouse, content: bytes) -> 
     warehouse.path.write_bytes(content)
     os.utime(warehouse.path, (0, 0))
     for use in (warehouse.prepare, lambda: warehouse.count(PREDICTIONS, GAME_DATE, "batch_1")):
-        with pytest.raises(StorageError, match=r"\.duckdb cannot be opened: .*not a valid"):
+        with pytest.raises(StorageError, match=r"\.duckdb cannot be used: .*not a valid"):
             use()
