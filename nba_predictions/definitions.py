@@ -9,7 +9,7 @@ import dagster as dg
 from nba_predictions.alerts.apprise_notifier import AppriseNotifier
 from nba_predictions.domain.errors import SettingsError
 from nba_predictions.inputs.port import LeagueSource
-from nba_predictions.orchestration import jobs, maintenance, schedules
+from nba_predictions.orchestration import jobs, maintenance, schedules, standing_audit
 from nba_predictions.orchestration.assets import (
     features,
     grading,
@@ -136,7 +136,7 @@ def build_definitions(resources: dict[str, Any]) -> dg.Definitions:
         asset_checks=starting_at(
             first_date, dg.load_asset_checks_from_modules([batch_checks, input_gates])
         ),
-        jobs=[*jobs.JOBS, maintenance.maintenance],
+        jobs=[*jobs.JOBS, maintenance.maintenance, standing_audit.standing_audit],
         schedules=schedules.SCHEDULES,
         sensors=[
             *batch_followup.FOLLOWUP_SENSORS,

@@ -9,6 +9,7 @@ Reading never changes a file.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -31,6 +32,7 @@ from nba_predictions.logs import milestone
 
 _SEAL: Final = b"\nsealed sha256 "
 _SEAL_BYTES: Final = len(_SEAL) + 64 + 1
+_NOT_SUPPORTED: Final = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
 _PARQUET: Final = b"PAR1"
 
 
@@ -60,6 +62,10 @@ def sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        # A bucket that is mounted as a file system cannot sync a folder, and need not.
+        if error.errno not in _NOT_SUPPORTED:
+            raise
     finally:
         os.close(descriptor)
 

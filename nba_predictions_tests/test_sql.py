@@ -28,6 +28,7 @@ NAMES = {
     "scopes": "1 AS one",
     "gathered": "g",
     "columns": "a",
+    "row_hash": "1",
     "values": "source.a",
     "first": "a",
     "last": "b",
@@ -47,7 +48,7 @@ def test_every_file_is_one_statement_in_the_bigquery_dialect(name: str) -> None:
 
 def test_a_missing_placeholder_value_is_an_error() -> None:
     with pytest.raises(KeyError, match="target"):
-        statement("count_target", key="a", partition="game_date")
+        statement("count_target", key="a", partition="game_date", row_hash="1")
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda t: t.name)

@@ -59,7 +59,12 @@ def print_status(settings: Settings) -> int:
                     print("NOTE schedules are watched only after the daemon has run once")
                 _, memory = read_cursor(cursor)
                 context = AlertContext(
-                    pipeline.instance, pipeline.repository, pipeline.batches, utc_now(), memory
+                    pipeline.instance,
+                    pipeline.repository,
+                    pipeline.batches,
+                    settings.home,
+                    utc_now(),
+                    memory,
                 )
                 conditions = find(context)
             except Exception as error:

@@ -100,9 +100,19 @@ def audit(
     game_date: Tonight = None,
     batch: AnyBatchId = None,
     json: Annotated[bool, typer.Option("--json", help="Print the whole audit as JSON.")] = False,
+    all_nights: Annotated[
+        bool,
+        typer.Option("--all", help="Compare the rows of all past nights with the ledger instead."),
+    ] = False,
 ) -> int:
     """Show the state of one game date and a verdict, computed from the stored data."""
+    if all_nights and (game_date or batch or json):
+        raise typer.BadParameter("omit the other options", param_hint="--all")
     settings = read_settings()
+    if all_nights:
+        from nba_predictions.cli.nights import print_audit_of_all_nights
+
+        return print_audit_of_all_nights(settings)
     from nba_predictions.cli.nights import print_audit
 
     return print_audit(settings, tonight(settings.source, game_date), batch, as_json=json)
@@ -367,7 +377,7 @@ def backup(
     ] = False,
 ) -> int:
     """Copy the home to a new folder, also while a night runs. Only for the profile embedded."""
-    settings = read_settings(restoring=True)
+    settings = read_settings()
     from nba_predictions.cli.backup import back_up_home
 
     return back_up_home(settings, folder, with_dagster=dagster)

@@ -19,9 +19,11 @@ from nba_predictions.cli.output import (
 from nba_predictions.cli.pipeline import Pipeline
 from nba_predictions.cli.startup import prepare_dagster_home
 from nba_predictions.domain.clock import utc_now
+from nba_predictions.domain.league.games import eastern_date
 from nba_predictions.domain.policies.input_gates import GATES_TAG
 from nba_predictions.domain.tables import PREDICTIONS, RESULTS
 from nba_predictions.nightly.refresh import refuse_the_past
+from nba_predictions.nightly.standing_audit import audit_past_nights
 from nba_predictions.orchestration.run_config import fan_out
 from nba_predictions.settings import Settings
 
@@ -90,6 +92,22 @@ def print_audit(settings: Settings, game_date: date, batch_id: str | None, *, as
     for hint in hint_of_other_homes(settings, game_date) if others else ():
         print(f"{'':>13}  {hint}")
     return print_verdict(game_date, audit)
+
+
+def print_audit_of_all_nights(settings: Settings) -> int:
+    """Print the past nights whose rows differ from the ledger; return 1 if any does."""
+    pipeline = Pipeline(settings, reading=True)
+    print_home(settings)
+    audit = audit_past_nights(
+        pipeline.batches, pipeline.warehouse, before=eastern_date(utc_now()), run_id="audit"
+    )
+    for difference in audit.differences:
+        print(f"{difference.game_date} {difference.batch_id}: {difference.problem}")
+    print(
+        f"NIGHTS compared={audit.nights} skipped={audit.skipped} "
+        f"without_checksum={audit.without_checksum} differing={len(audit.differences)}"
+    )
+    return 1 if audit.differences else 0
 
 
 def grade_night(settings: Settings, game_date: date) -> int:

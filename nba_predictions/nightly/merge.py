@@ -220,6 +220,7 @@ def _with_target(numbers: Reconciliation, target: TargetCounts, retired: int) ->
         numbers,
         batch_rows_in_target=target.batch_rows,
         duplicate_keys_in_target=target.duplicate_keys,
+        checksum=target.checksum,
         retired=retired,
     )
 

@@ -25,6 +25,7 @@ from nba_predictions.orchestration.jobs import (
 from nba_predictions.orchestration.maintenance import maintenance
 from nba_predictions.orchestration.run_config import fan_out
 from nba_predictions.orchestration.run_tags import PARTITION_TAG
+from nba_predictions.orchestration.standing_audit import standing_audit
 from nba_predictions.settings import Settings
 
 _eastern_schedule = partial(
@@ -76,6 +77,15 @@ def grade_yesterday_at_6_eastern(context: dg.ScheduleEvaluationContext) -> dg.Ru
 )
 def train_on_monday_at_5_30_eastern(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     return _run_for(_eastern_date(context))
+
+
+@_eastern_schedule(
+    job=standing_audit,
+    cron_schedule="0 5 * * *",
+    description="Compares the rows of all past nights with the ledger at 05:00.",
+)
+def audit_past_nights_at_5_eastern(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    return dg.RunRequest(run_key=_eastern_date(context).isoformat())
 
 
 @_eastern_schedule(
@@ -158,4 +168,5 @@ SCHEDULES = [
     refresh_when_inputs_changed,
     train_on_monday_at_5_30_eastern,
     maintain_on_sunday_at_4_eastern,
+    audit_past_nights_at_5_eastern,
 ]

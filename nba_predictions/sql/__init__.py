@@ -37,10 +37,42 @@ def query_statement(name: str, table: Table, target: str) -> str:
         target=target,
         key=", ".join(table.key),
         partition=table.partition_by,
+        row_hash=_row_hash(table),
         graded=", ".join(
             c.name for c in RESULTS.staged_columns if c.source == f"prediction.{c.name}"
         ),
     )
+
+
+#: The first digits of an MD5 in hexadecimal. The sum of half a million such numbers fits in INT64.
+_HASH_DIGITS = 11
+
+
+def _row_hash(table: Table) -> str:
+    """Return an expression for a hash of a row, without the times at which it was written.
+
+    Both engines return the same number. It does not change when a column is added to the table.
+    """
+    parts = ", ".join(_named_text(c) for c in table.staged_columns)
+    digits = f"SUBSTR(TO_HEX(MD5(CONCAT({parts}))), 1, {_HASH_DIGITS})"
+    return f"CAST(CONCAT('0x', {digits}) AS INT64)"
+
+
+def _named_text(column: Column) -> str:
+    """Return an expression for the name and value of a column; empty for a default value."""
+    value = column.name
+    if column.type == "FLOAT64":
+        # The engines format floats differently.
+        value = f"CAST(ROUND({value} * 1000000000) AS INT64)"
+    elif column.type.startswith("NUMERIC"):
+        value = f"CAST({value} * 100 AS INT64)"
+    elif column.type == "TIMESTAMP":
+        value = f"UNIX_MICROS({value})"
+    text = f"CONCAT('{column.name}=', CAST({value} AS STRING), '|')"
+    if column.backfill is None:
+        return f"IFNULL({text}, '')"
+    default = f"{column.name} = {backfill_literal(column)}"
+    return f"IF({column.name} IS NULL OR {default}, '', {text})"
 
 
 def select_with_nulls(missing: Collection[Column], existing: str | None) -> str:

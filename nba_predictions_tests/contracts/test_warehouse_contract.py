@@ -1,10 +1,11 @@
 """The contract of a warehouse, checked on every adapter: staging, merges, queries and cleanup."""
 
+import hashlib
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -775,3 +776,58 @@ def test_a_table_has_the_columns_of_its_definition(warehouse: Warehouse, table_r
     stage_and_merge(warehouse, *one_system(None))
     (row,) = table_rows(PREDICTIONS)
     assert list(row) == [c.name for c in PREDICTIONS.columns]
+
+
+# ---------------------------------------------------------------- checksums
+
+
+def checksum(rows: list[dict[str, Any]]) -> int:
+    """Return the checksum of rows, computed without SQL."""
+    total = 0
+    for row in rows:
+        text = ""
+        for column in PREDICTIONS.staged_columns:
+            value = row[column.name]
+            if value is None or (column.backfill is not None and value == column.backfill):
+                continue
+            if column.type == "FLOAT64":
+                value = math.floor(abs(value) * 1e9 + 0.5) * (1 if value >= 0 else -1)
+            elif column.type.startswith("NUMERIC"):
+                value = int(value * 100)
+            elif column.type == "TIMESTAMP":
+                value = (value - datetime(1970, 1, 1, tzinfo=timezone.utc)) // timedelta(
+                    microseconds=1
+                )
+            elif column.type == "BOOL":
+                value = str(value).lower()
+            text += f"{column.name}={value}|"
+        total += int(hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()[:11], 16)
+    return total
+
+
+def test_the_checksum_of_a_batch_is_the_same_on_every_engine(warehouse: Warehouse) -> None:
+    rows = [*rows_of(slate_player("a")), *rows_of(slate_player("jokić", None))]
+    stage_and_merge(warehouse, *rows)
+    expected = checksum(rows)
+    assert warehouse.count(PREDICTIONS, GAME_DATE, "batch_1").checksum == expected
+    assert warehouse.count(PREDICTIONS, GAME_DATE, "other").checksum == 0
+    stage_and_merge(warehouse, *reversed(rows), at=LATER)
+    assert warehouse.count(PREDICTIONS, GAME_DATE, "batch_1").checksum == expected
+    changed = [{**rows[0], "predicted_points": rows[0]["predicted_points"] + D("0.01")}, *rows[1:]]
+    stage_and_merge(warehouse, *changed, at=LATER)
+    found = warehouse.count(PREDICTIONS, GAME_DATE, "batch_1").checksum
+    assert found == checksum(changed) != expected
+
+
+def test_one_query_returns_the_rows_and_checksums_of_all_dates(warehouse: Warehouse) -> None:
+    today, other = one_system("24.5"), one_system(None)
+    for row in other:
+        row.update(game_date=TOMORROW, batch_id="batch_2")
+    stage_and_merge(warehouse, *today)
+    stage_and_merge(warehouse, *other, batch_id="batch_2")
+    days = {"first": GAME_DATE, "before": TOMORROW + timedelta(days=1)}
+    found = warehouse.query("batches_of_table", PREDICTIONS, **days).to_pylist()
+    assert {(r["game_date"], r["batch_id"]): (r["batch_rows"], r["checksum"]) for r in found} == {
+        (GAME_DATE, "batch_1"): (len(today), checksum(today)),
+        (TOMORROW, "batch_2"): (len(other), checksum(other)),
+    }

@@ -27,6 +27,7 @@ from nba_predictions.orchestration.maintenance import maintenance
 from nba_predictions.orchestration.partitions import game_dates
 from nba_predictions.orchestration.run_config import fan_out
 from nba_predictions.orchestration.schedules import (
+    audit_past_nights_at_5_eastern,
     frames_digest,
     grade_yesterday_at_6_eastern,
     maintain_on_sunday_at_4_eastern,
@@ -34,6 +35,7 @@ from nba_predictions.orchestration.schedules import (
     refresh_when_inputs_changed,
     train_on_monday_at_5_30_eastern,
 )
+from nba_predictions.orchestration.standing_audit import standing_audit
 from nba_predictions.settings import Settings
 from nba_predictions.training.cutoff import ROWS_FOR_WEEKLY, training_cutoff
 from nba_predictions_tests.conftest import GAME_DATE
@@ -117,6 +119,7 @@ def test_the_schedules_launch_the_right_jobs_and_are_switched_on() -> None:
     assert grade_yesterday_at_6_eastern.job_name == grade_predictions.name
     assert train_on_monday_at_5_30_eastern.job_name == train_models.name
     assert maintain_on_sunday_at_4_eastern.job_name == maintenance.name
+    assert audit_past_nights_at_5_eastern.job_name == standing_audit.name
     for schedule in defs.get_repository_def().schedule_defs:
         assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
         assert schedule.description
@@ -129,6 +132,7 @@ TIMES = {
     grade_yesterday_at_6_eastern: (None, [time(6)]),
     train_on_monday_at_5_30_eastern: (0, [time(5, 30)]),
     maintain_on_sunday_at_4_eastern: (6, [time(4)]),
+    audit_past_nights_at_5_eastern: (None, [time(5)]),
 }
 
 

@@ -39,13 +39,15 @@ NOTHING_MERGED = MergeCounts(0, 0, 0, 0, 0, 0)
 class TargetCounts:
     """What the target table holds: rows of one batch, and duplicate keys of its date.
 
-    `created` of the rows were inserted by the batch's merge; it updated the others.
+    `created` of the rows were inserted by the batch's merge; it updated the others. `checksum` is a
+    checksum of the values of the batch's rows, None without any rows of the date.
     """
 
     batch_rows: int
     duplicate_keys: int
     created: int = field(default=0, compare=False)
     last_updated_at: datetime | None = field(default=None, compare=False)
+    checksum: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class Reconciliation:
         batch_rows_in_target: rows with this batch_id in the target.
         duplicate_keys_in_target: keys of the date that occur more than once.
         retired: rows removed because the batch does not predict their players.
+        checksum: of the rows with this batch_id in the target; None in entries of earlier versions.
     """
 
     players_expected: int
@@ -81,6 +84,7 @@ class Reconciliation:
     batch_rows_in_target: int
     duplicate_keys_in_target: int
     retired: int = 0
+    checksum: int | None = field(default=None, compare=False)
 
     @property
     def duplicates_collapsed(self) -> int:
@@ -124,14 +128,18 @@ class Reconciliation:
 
     def numbers(self) -> dict[str, int]:
         """Return all numbers by name, for logs, ledger and metadata."""
-        return {**asdict(self), "duplicates_collapsed": self.duplicates_collapsed}
+        numbers = {k: v for k, v in asdict(self).items() if v is not None}
+        return {**numbers, "duplicates_collapsed": self.duplicates_collapsed}
 
     @staticmethod
     def from_numbers(numbers: Mapping[str, Any]) -> Reconciliation:
         """Restore what `numbers` returned, also in an earlier version that had fewer numbers."""
         names = Reconciliation.__dataclass_fields__
-        known = {name: int(numbers[name]) for name in names if name != "retired"}
-        return Reconciliation(**known, retired=int(numbers.get("retired", 0)))
+        added = ("retired", "checksum")
+        known = {name: int(numbers[name]) for name in names if name not in added}
+        return Reconciliation(
+            **known, retired=int(numbers.get("retired", 0)), checksum=numbers.get("checksum")
+        )
 
 
 def reconcile(
@@ -156,4 +164,5 @@ def reconcile(
         batch_rows_in_target=target.batch_rows,
         duplicate_keys_in_target=target.duplicate_keys,
         retired=retired,
+        checksum=target.checksum,
     )

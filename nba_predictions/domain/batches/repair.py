@@ -77,6 +77,9 @@ def _plan(evidence: Evidence, verdict: Verdict, players_without_rows: Collection
         players = tuple(sorted(players_without_rows))
         why = f"{len(players)} players have fewer rows in the table than were recorded"
         return Plan((Remedy.REPLAY, Remedy.PUBLISH), why, players)
+    if verdict is Verdict.ROWS_CHANGED and evidence.snapshot is not None:
+        players = tuple(sorted(c.player_lookup for c in evidence.snapshot.completions if c.rows))
+        return Plan((Remedy.REPLAY, Remedy.PUBLISH), "rows were changed after the merge", players)
     if verdict is Verdict.PARTIAL:
         return Plan((Remedy.REPLAY, Remedy.PUBLISH), "some players have no predictions")
     if verdict is Verdict.STAGED_NOT_MERGED:

@@ -26,6 +26,7 @@ class Verdict(str, Enum):
     PARTIAL = "PARTIAL"
     STAGED_NOT_MERGED = "STAGED_NOT_MERGED"
     ROWS_MISSING = "ROWS_MISSING"
+    ROWS_CHANGED = "ROWS_CHANGED"
     DUPLICATE_KEYS = "DUPLICATE_KEYS"
     NOT_STARTED = "NOT_STARTED"
 
@@ -93,6 +94,8 @@ def _verdict(evidence: Evidence, snapshot: BatchSnapshot) -> tuple[Verdict, list
     rows_missing = evidence.target.batch_rows < _recorded_rows(snapshot)
     if reconciliation and not unmerged and rows_missing and evidence.successor is None:
         return Verdict.ROWS_MISSING, []
+    if _rows_changed(evidence, snapshot):
+        return Verdict.ROWS_CHANGED, ["the rows in the target are not those that were merged"]
     skipped = [c for c in snapshot.changed_since_merge if not c.rows]
     if reconciliation and skipped and batch.state in CLEANED_UP:
         names = some_of([c.player_lookup for c in skipped])
@@ -116,6 +119,19 @@ def _verdict(evidence: Evidence, snapshot: BatchSnapshot) -> tuple[Verdict, list
     ):
         return Verdict.PARTIAL, [f"failed: {batch.reason}"]
     return Verdict.STAGED_NOT_MERGED, problems
+
+
+def _rows_changed(evidence: Evidence, snapshot: BatchSnapshot) -> bool:
+    """Return whether rows of a finished batch were changed or added after its last merge."""
+    reconciliation, target = snapshot.reconciliation, evidence.target
+    if reconciliation is None or reconciliation.checksum is None or target.checksum is None:
+        return False
+    if snapshot.batch.state not in CLEANED_UP or snapshot.changed_since_merge:
+        return False
+    # Removing duplicate keys changes the checksum. A later batch replaces rows.
+    if reconciliation.duplicate_keys_in_target or evidence.successor is not None:
+        return False
+    return target.checksum != reconciliation.checksum
 
 
 def _verdict_on_merged(snapshot: BatchSnapshot) -> tuple[Verdict, list[str]]:

@@ -34,6 +34,7 @@ class Kind(str, Enum):
     STALLED_BATCH = "stalled_batch"
     UNPUBLISHED_BATCH = "unpublished_batch"
     MISSED_TICK = "missed_tick"
+    CHANGED_ROWS = "changed_rows"
 
 
 class Severity(str, Enum):

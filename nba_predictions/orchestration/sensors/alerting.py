@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -27,10 +28,12 @@ from nba_predictions.domain.policies.alerting import (
 )
 from nba_predictions.logs import milestone
 from nba_predictions.nightly.batch_conditions import stalled_conditions, unpublished_conditions
+from nba_predictions.nightly.standing_audit import differing_conditions
 from nba_predictions.orchestration.assets.staging import Batches
 from nba_predictions.orchestration.conditions.checks import failed_checks
 from nba_predictions.orchestration.conditions.runs import failed_runs
 from nba_predictions.orchestration.conditions.ticks import missed_ticks
+from nba_predictions.orchestration.standing_audit import stored_audit
 from nba_predictions.settings import Settings
 
 
@@ -41,6 +44,7 @@ class AlertContext:
     instance: dg.DagsterInstance
     repository: dg.RepositoryDefinition
     batches: BatchStore
+    home: Path
     now: datetime
     memory: dict[str, Any] = field(default_factory=dict)
 
@@ -80,6 +84,11 @@ def _missed_ticks(context: AlertContext) -> list[Condition]:
     )
 
 
+def _changed_rows(context: AlertContext) -> list[Condition]:
+    audit = stored_audit(context.home)
+    return [] if audit is None else differing_conditions(audit)
+
+
 #: The function that finds the open conditions of a kind.
 CONDITION_FINDERS: dict[Kind, Callable[[AlertContext], list[Condition]]] = {
     Kind.FAILED_CHECK: _failed_checks,
@@ -87,6 +96,7 @@ CONDITION_FINDERS: dict[Kind, Callable[[AlertContext], list[Condition]]] = {
     Kind.STALLED_BATCH: _stalled_batches,
     Kind.UNPUBLISHED_BATCH: _unpublished_batches,
     Kind.MISSED_TICK: _missed_ticks,
+    Kind.CHANGED_ROWS: _changed_rows,
 }
 
 #: The sensor of a kind.
@@ -96,6 +106,7 @@ SENSOR_NAMES: dict[Kind, str] = {
     Kind.STALLED_BATCH: "alert_on_stalled_batches",
     Kind.UNPUBLISHED_BATCH: "alert_on_unpublished_batches",
     Kind.MISSED_TICK: "alert_on_missed_ticks",
+    Kind.CHANGED_ROWS: "alert_on_changed_rows",
 }
 _WATCHED_CONDITIONS: dict[Kind, str] = {
     Kind.FAILED_CHECK: "checks whose newest result is a failure",
@@ -103,6 +114,7 @@ _WATCHED_CONDITIONS: dict[Kind, str] = {
     Kind.STALLED_BATCH: "batches without progress",
     Kind.UNPUBLISHED_BATCH: "batches that are merged but not published",
     Kind.MISSED_TICK: "schedules that miss a tick and sensors that keep failing",
+    Kind.CHANGED_ROWS: "rows of past nights that are missing or changed",
 }
 
 
@@ -125,7 +137,9 @@ def _alert_sensor(kind: Kind) -> dg.SensorDefinition:
         book, memory = _read_cursor(name, context.cursor)
         repository = context.repository_def
         assert repository is not None
-        alert_context = AlertContext(context.instance, repository, batches, utc_now(), memory)
+        alert_context = AlertContext(
+            context.instance, repository, batches, settings.home, utc_now(), memory
+        )
         delivery = deliver(
             book,
             CONDITION_FINDERS[kind](alert_context),

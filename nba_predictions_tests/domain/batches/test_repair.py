@@ -22,7 +22,7 @@ def plan(state: BatchState | None, rows: int = 50, **changed: Any) -> tuple[Verd
     evidence = Evidence(
         snapshot=BatchSnapshot(subject, ALL, letters, ledger) if subject else None,
         existing_staging=existing,
-        target=TargetCounts(rows, changed.pop("duplicates", 0)),
+        target=TargetCounts(rows, changed.pop("duplicates", 0), checksum=7),
         now=NOON + changed.pop("after", 60) * SECOND,
     )
     verdict = conclude(evidence).verdict
@@ -47,6 +47,11 @@ CASES: dict[str, tuple[tuple[Verdict, Plan], tuple[Remedy, ...], tuple[str, ...]
     "published, but no message was sent": (plan(S.PUBLISHED, ledger=GOOD[:2]), (R.PUBLISH,), ()),
     "rows missing": (
         plan(S.PUBLISHED, 25, ledger=GOOD, players_without_rows=["b", "a"]),
+        (R.REPLAY, R.PUBLISH),
+        ("a", "b"),
+    ),
+    "rows changed": (
+        plan(S.PUBLISHED, ledger=(merged(checksum=8), CLEANED, PUBLISHED)),
         (R.REPLAY, R.PUBLISH),
         ("a", "b"),
     ),

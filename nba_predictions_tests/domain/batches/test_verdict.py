@@ -38,12 +38,18 @@ MERGED_AT, CLEANED_AT, PUBLISHED_AT = (NOON + n * SECOND for n in (10, 20, 30))
 
 
 def merged(
-    done: Sequence[Completion] = ALL, *, lost: int = 0, at: datetime = MERGED_AT, **changed: Any
+    done: Sequence[Completion] = ALL,
+    *,
+    lost: int = 0,
+    at: datetime = MERGED_AT,
+    checksum: int | None = None,
+    **changed: Any,
 ) -> LedgerEntry:
     rows = sum(c.rows for c in done)
     pending = [c for c in done if c.rows]
     counts = MergeCounts(len(pending), rows, rows, rows - lost, 0, 0)
-    numbers = reconcile(batch(**changed), done, pending, counts, TargetCounts(rows - lost, 0))
+    target = TargetCounts(rows - lost, 0, checksum=checksum)
+    numbers = reconcile(batch(**changed), done, pending, counts, target)
     return ledger_entry("merged", at, "run", numbers.numbers())
 
 
@@ -60,6 +66,7 @@ def verdict(
     rows: int = 0,
     now: datetime = NOON + 60 * SECOND,
     duplicates: int = 0,
+    checksum: int | None = 7,
     missing: Collection[str] = (),
     successor: str | None = None,
     lease: Lease | None = None,
@@ -67,7 +74,9 @@ def verdict(
 ) -> Conclusion:
     subject: Batch | None = None if state is None else batch(state=state, **changed)
     existing = {c.staging_table for c in done if c.staging_table and c.player_lookup not in missing}
-    target = TargetCounts(rows, duplicates, created=10, last_updated_at=MERGED_AT)
+    target = TargetCounts(
+        rows, duplicates, created=10, last_updated_at=MERGED_AT, checksum=checksum
+    )
     snapshot = BatchSnapshot(subject, done, letters, ledger) if subject else None
     evidence = Evidence(snapshot, existing, target, now, successor, lease)
     return conclude(evidence)
@@ -164,6 +173,27 @@ CASES: dict[str, tuple[Verdict, Conclusion]] = {
     "published, then all rows vanish": (
         V.ROWS_MISSING,
         verdict(S.PUBLISHED, done=ALL, ledger=[merged(), CLEANED, PUBLISHED], rows=0),
+    ),
+    "published, then a value is changed": (
+        V.ROWS_CHANGED,
+        verdict(S.PUBLISHED, done=ALL, ledger=[merged(checksum=8), CLEANED, PUBLISHED], rows=50),
+    ),
+    "published, and nothing is changed": (
+        V.COMPLETE,
+        verdict(S.PUBLISHED, done=ALL, ledger=[merged(checksum=7), CLEANED, PUBLISHED], rows=50),
+    ),
+    "published, then rows are added": (
+        V.ROWS_CHANGED,
+        verdict(S.PUBLISHED, done=ALL, ledger=[merged(checksum=8), CLEANED, PUBLISHED], rows=51),
+    ),
+    "a replay after the merge changed rows": (
+        V.STAGED_NOT_MERGED,
+        verdict(
+            S.CLEANED,
+            done=[*ALL, completion("d", at=CLEANED_AT + SECOND)],
+            ledger=[merged(checksum=8), CLEANED],
+            rows=75,
+        ),
     ),
     "cleaned, then rows vanish": (
         V.ROWS_MISSING,
