@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from nba_predictions.orchestration.ui_guard import PROBED
 from nba_predictions.settings import Settings
 from nba_predictions_tests.deploy.containers import (
     DEPLOY,
@@ -134,6 +135,7 @@ def test_commands_ports_and_probes_fit_each_other(name: str) -> None:
     for probe in probes:
         (asked,) = (probe[key] for key in ("httpGet", "grpc") if key in probe)
         assert asked["port"] == port
+        assert asked.get("path", PROBED) == PROBED
         assert probe["timeoutSeconds"] < probe["periodSeconds"]
     if "startupProbe" in container:
         startup = container["startupProbe"]

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from dagster_k8s.models import k8s_model_from_dict, k8s_snake_case_dict
 
+from nba_predictions.orchestration.ui_guard import PROBED
 from nba_predictions_tests.deploy.containers import (
     DEPLOY,
     OF_DAGSTER,
@@ -180,6 +181,8 @@ def test_commands_ports_and_probes_fit_each_other(name: str) -> None:
             assert probe["grpc"]["port"] in ports.values()
         else:
             assert probe["httpGet"]["port"] in ports
+            # Probes ask by the address of the pod, to which the guard answers only here.
+            assert probe["httpGet"]["path"] == PROBED
 
 
 def test_webserver_and_daemon_ask_the_code_server_at_its_service() -> None:
