@@ -334,8 +334,13 @@ def webserver(
 
 @app.command(rich_help_panel=_SET_UP)
 def init() -> int:
-    """Create DAGSTER_HOME with its configuration. Safe to repeat."""
+    """Create DAGSTER_HOME with its configuration and its tables. Safe to repeat."""
     load_settings()
+    import dagster as dg
+
+    # The web server and the daemon of `dagster dev` would create the tables at the same time. That
+    # can leave SQLite files that Dagster cannot open anymore.
+    dg.DagsterInstance.get().dispose()
     return 0
 
 

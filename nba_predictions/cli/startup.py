@@ -5,6 +5,7 @@ This module must be cheap to import. Commands call it before they import Dagster
 
 from __future__ import annotations
 
+import hashlib
 import os
 from importlib import resources
 from pathlib import Path
@@ -16,7 +17,15 @@ from nba_predictions.durable_files import write_file
 if TYPE_CHECKING:
     from nba_predictions.settings import Settings
 
-
+#: SHA-256 of each dagster.yaml that an earlier version created.
+_EARLIER = frozenset(
+    {
+        "a1a63f41d4f5d21dddae95887a5c0302151b4f4fee6699d93d048ae035ee07bd",
+        "0ec5d90ff6813f314d8f62cc669b747d0dce7c0b0285d8019f7a70187050d63c",
+        "553758f0d8626b2a16635b044856022a50c85e2b852167f674900d8661b41b59",
+        "ee55696a3f21cb698dfb52a40a913e357cde1129a230369af8d3062b86d2dd9f",
+    }
+)
 #: This file exists in a home while a backup is restored into it.
 RESTORING = "restoring.json"
 
@@ -60,6 +69,8 @@ def dagster_home(settings: Settings) -> Path:
 def prepare_dagster_home(settings: Settings) -> Path:
     """Set DAGSTER_HOME unless it is set, and create the folder and its dagster.yaml.
 
+    A dagster.yaml of an earlier version is replaced, unless someone changed it.
+
     Raises:
         StorageError: the folder cannot be created.
     """
@@ -68,7 +79,7 @@ def prepare_dagster_home(settings: Settings) -> Path:
     try:
         home.mkdir(parents=True, exist_ok=True)
         configuration = home / "dagster.yaml"
-        if not configuration.exists():
+        if not configuration.exists() or _digest(configuration) in _EARLIER:
             packaged = resources.files("nba_predictions").joinpath("dagster.yaml")
             write_file(configuration, packaged.read_bytes())
     except OSError as error:
@@ -76,3 +87,7 @@ def prepare_dagster_home(settings: Settings) -> Path:
 
         raise cannot_open(home, error.strerror or str(error)) from error
     return home
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import dagster as dg
@@ -16,6 +19,7 @@ from nba_predictions import cli
 from nba_predictions.cli.pipeline import print_failures
 from nba_predictions.domain.errors import SourceDataError
 from nba_predictions_tests.e2e.pipeline import GAME_DATE, QUIET
+from nba_predictions_tests.upgrades.stored_state import STATE
 
 NIGHT = GAME_DATE.isoformat()
 
@@ -24,9 +28,21 @@ def test_init_creates_a_dagster_home_and_can_be_repeated(home: Path) -> None:
     assert cli.main(["init"]) == 0
     configuration = home / "dagster" / "dagster.yaml"
     assert "telemetry" in configuration.read_text("utf-8")
+    tables = home / "dagster" / "schedules" / "schedules.db"
+    with closing(sqlite3.connect(tables)) as connection:
+        assert len(connection.execute("SELECT * FROM alembic_version").fetchall()) == 1
     configuration.write_text("telemetry:\n  enabled: false\n# mine\n", "utf-8")
     assert cli.main(["init"]) == 0
     assert configuration.read_text("utf-8").endswith("# mine\n")
+
+
+def test_init_replaces_a_dagster_configuration_of_an_earlier_version(home: Path) -> None:
+    assert cli.main(["init"]) == 0
+    configuration = home / "dagster" / "dagster.yaml"
+    current = configuration.read_text("utf-8")
+    shutil.copy(STATE / "dagster.yaml", configuration)
+    assert cli.main(["init"]) == 0
+    assert configuration.read_text("utf-8") == current
 
 
 def test_init_uses_the_dagster_home_of_the_environment(
