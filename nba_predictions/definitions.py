@@ -35,7 +35,7 @@ from nba_predictions.orchestration.resources import (
     SQLiteBatchStoreResource,
     open_adapters,
 )
-from nba_predictions.orchestration.sensors import alerting, batch_followup, gate_retry
+from nba_predictions.orchestration.sensors import alerting, batch_followup, dead_runs, gate_retry
 from nba_predictions.settings import Settings
 from nba_predictions.warehouse.duckdb_warehouse import READ_WAIT_SECONDS
 
@@ -141,6 +141,7 @@ def build_definitions(resources: dict[str, Any]) -> dg.Definitions:
         sensors=[
             *batch_followup.FOLLOWUP_SENSORS,
             gate_retry.predict_waiting_nights,
+            dead_runs.end_dead_runs,
             *alerting.ALERT_SENSORS,
         ],
         resources=resources,

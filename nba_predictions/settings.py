@@ -190,6 +190,12 @@ class Settings(BaseSettings):
         "be postponed.",
         valid=("a whole number of games from 0 to 100", "1"),
     )
+    max_run_seconds: Annotated[int, Field(ge=60, le=86400)] = _setting(
+        3600,
+        "The time after which a run is [ended and retried](operating.md#when-a-run-is-cut-off). A "
+        "night takes minutes.",
+        valid=("a whole number of seconds from 60 to 86400", "3600"),
+    )
     gcp_project: str | None = _setting(
         None,
         "The Google Cloud project. The profile `gcp` requires it.",

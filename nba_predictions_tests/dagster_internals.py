@@ -3,6 +3,7 @@ its clock."""
 
 from dagster._config import ConfigType
 from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.events import DagsterEvent, EngineEventData
 from dagster._core.remote_origin import (
     RegisteredCodeLocationOrigin,
     RemoteInstigatorOrigin,
@@ -20,9 +21,12 @@ from dagster._core.scheduler.instigation import (
     TickStatus,
 )
 from dagster._core.test_utils import freeze_time
+from dagster._utils.tags import TagConcurrencyLimitsCounter
 
 __all__ = [
     "ConfigType",
+    "DagsterEvent",
+    "EngineEventData",
     "InstigatorState",
     "InstigatorStatus",
     "InstigatorTick",
@@ -34,6 +38,7 @@ __all__ = [
     "RepositorySnap",
     "ScheduleInstigatorData",
     "SensorInstigatorData",
+    "TagConcurrencyLimitsCounter",
     "TickData",
     "TickStatus",
     "freeze_time",

@@ -23,7 +23,9 @@ from nba_predictions.nightly.audit import NightAudit, audit_night
 from nba_predictions.nightly.current_batch import newest_batch, set_announce
 from nba_predictions.orchestration.partitions import game_date_of
 from nba_predictions.orchestration.run_config import fan_out
-from nba_predictions.orchestration.run_tags import BATCH_TAG
+from nba_predictions.orchestration.run_launcher import Machine
+from nba_predictions.orchestration.run_queue import queue_tags
+from nba_predictions.orchestration.run_tags import BATCH_TAG, PARTITION_TAG
 from nba_predictions.orchestration.step_errors import raised
 from nba_predictions.settings import Settings
 from nba_predictions.training.model_store import ModelStore
@@ -46,6 +48,7 @@ class Pipeline:
     instance: dg.DagsterInstance
 
     def __init__(self, settings: Settings, *, reading: bool = False) -> None:
+        self._max_run_seconds = settings.max_run_seconds
         self._dagster_home = dagster_home(settings)
         self._reading = reading
         self._resources = build_resources(settings, reading=reading)
@@ -84,12 +87,18 @@ class Pipeline:
         Raises:
             SettingsError: the date is not a partition of the pipeline.
         """
+        definition = self._definitions.resolve_job_def(job)
+        partition = game_date.isoformat()
+        # As in the run queue, so that a daemon ends a run whose process was killed, and starts no
+        # second run of the date meanwhile.
+        given = {**definition.run_tags, **(tags or {}), PARTITION_TAG: partition}
+        queued = queue_tags(given, self._max_run_seconds)
         try:
-            result = self._definitions.resolve_job_def(job).execute_in_process(
-                partition_key=game_date.isoformat(),
+            result = definition.execute_in_process(
+                partition_key=partition,
                 instance=self.instance,
                 run_config={**_QUIET, **(config or {})},
-                tags=dict(tags or {}),
+                tags={**(tags or {}), **queued, **Machine.current().tags()},
                 raise_on_error=False,
             )
         except dg.DagsterUnknownPartitionError as error:

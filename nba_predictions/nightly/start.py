@@ -3,7 +3,7 @@
 There are four modes, with one function each: predict, refresh, replay and finish.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -42,6 +42,7 @@ class StartRequest:
         players: players to replay, by player_lookup; empty for those not yet done.
         batch_id: refuse to replay into any other batch.
         refresh_past: also refresh a date that is over, and ignore tip-offs.
+        retried_runs: the runs that were cut off and that this run repeats.
     """
 
     mode: Mode
@@ -49,6 +50,7 @@ class StartRequest:
     players: Sequence[str] = ()
     batch_id: str | None = None
     refresh_past: bool = False
+    retried_runs: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -102,9 +104,25 @@ def start(
 def _predict(
     request: StartRequest, slate: Slate, store: BatchStore, warehouse: Warehouse, run_id: str
 ) -> Work:
+    finished = _finished_by(request.retried_runs, slate, store)
+    if finished is not None:
+        return _work(finished, [], store.completions(finished.batch_id))
     batch = open_batch(store, slate, request.terms, run_id=run_id)
     players = players_to_stage(batch, slate, store, warehouse)
     return _work(batch, players, store.completions(batch.batch_id))
+
+
+def _finished_by(runs: Collection[str], slate: Slate, store: BatchStore) -> Batch | None:
+    """Return the batch of a slate that some runs finished before they were cut off.
+
+    A new batch would predict the same players and be published once more.
+    """
+    batch = finished_batch(store, slate.game_date) if runs else None
+    if batch is None or batch.slate_fingerprint != slate.fingerprint():
+        return None
+    snapshot = read_snapshot(store, batch.batch_id)
+    is_theirs = any(entry.run_id in runs for entry in snapshot.ledger)
+    return batch if is_theirs and not snapshot.changed_since_merge else None
 
 
 def _refresh(

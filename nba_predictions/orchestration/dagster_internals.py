@@ -4,6 +4,7 @@ Dagster may change a private module in any release, so only this module imports 
 calls every name of `__all__` against the installed version.
 """
 
+import json
 import sys
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
@@ -17,6 +18,8 @@ import yaml
 from dagster._cli.proxy_server_manager import ProxyServerManager
 from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.event_api import PartitionKeyFilter
+from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, WorkerStatus
+from dagster._core.run_coordinator import SubmitRunContext
 from dagster._core.scheduler.instigation import (
     InstigatorState,
     ScheduleInstigatorData,
@@ -29,28 +32,40 @@ from dagster._core.storage.asset_check_execution_record import (
 from dagster._core.storage.asset_check_execution_record import (
     AssetCheckExecutionRecordStatus as CheckRecordStatus,
 )
+from dagster._core.storage.tags import GRPC_INFO_TAG
 from dagster._core.workspace.context import IWorkspaceProcessContext, WorkspaceProcessContext
 from dagster._core.workspace.load_target import ModuleTarget, WorkspaceFileTarget
+from dagster._grpc.client import DagsterGrpcClient
+from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
+from dagster._serdes import deserialize_value
 from dagster._utils.schedules import schedule_execution_time_iterator
 from dagster_shared.error import SerializableErrorInfo as StepError
 
 __all__ = [
     "CheckRecord",
     "CheckRecordStatus",
+    "CheckRunHealthResult",
+    "CodeServer",
     "IWorkspaceProcessContext",
+    "LaunchRunContext",
     "StepError",
+    "SubmitRunContext",
     "Tick",
     "TickStatus",
     "TriggerState",
+    "WorkerProcess",
+    "WorkerStatus",
     "check_records",
     "check_records_of_partition",
     "code_server",
+    "code_server_of",
     "daemon_command",
     "due_times",
     "schedule_states",
     "sensor_states",
     "ticks",
     "webserver_context",
+    "worker_process",
 ]
 
 
@@ -209,3 +224,61 @@ def webserver_context(
     target = WorkspaceFileTarget([str(workspace)])
     with WorkspaceProcessContext(instance, target, dg.__version__, read_only) as context:
         yield context
+
+
+@dataclass(frozen=True)
+class WorkerProcess:
+    """The process of a run, and when it reported itself, in seconds since the epoch."""
+
+    pid: int
+    reported_at: float
+
+
+def worker_process(instance: dg.DagsterInstance, run_id: str) -> WorkerProcess | None:
+    """Return the process that a run reported when it started, None if it has not started."""
+    records = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT).records
+    for record in records:
+        event = record.event_log_entry.dagster_event
+        pid = event.engine_event_data.metadata.get("pid") if event else None
+        if pid is not None:
+            return WorkerProcess(int(str(pid.value)), record.event_log_entry.timestamp)
+    return None
+
+
+@dataclass(frozen=True)
+class CodeServer:
+    """The code server that a run was launched in.
+
+    `is_local` means that it listens on a socket of this machine, as the servers that Dagster starts
+    itself do.
+    """
+
+    is_local: bool
+    _client: DagsterGrpcClient
+
+    def has_run(self, run_id: str) -> bool | None:
+        """Return whether the server executes a run, None if it does not answer."""
+        request = CanCancelExecutionRequest(run_id=run_id)
+        try:
+            answer = self._client.can_cancel_execution(request, timeout=_ANSWER_SECONDS)
+        except dg.DagsterError:
+            return None
+        return deserialize_value(answer, CanCancelExecutionResult).can_cancel
+
+
+#: The time in seconds within which a code server answers.
+_ANSWER_SECONDS = 10
+
+
+def code_server_of(run: dg.DagsterRun) -> CodeServer | None:
+    """Return the code server that a run was launched in, None for a run of another process."""
+    if GRPC_INFO_TAG not in run.tags:
+        return None
+    address = json.loads(run.tags[GRPC_INFO_TAG])
+    client = DagsterGrpcClient(
+        host=address["host"],
+        port=address.get("port"),
+        socket=address.get("socket"),
+        use_ssl=bool(address.get("use_ssl", False)),
+    )
+    return CodeServer("socket" in address, client)

@@ -12,3 +12,20 @@ BATCH_TAG = "nba_predictions/batch_id"
 #: The configuration of a run replaces that of its job, and the launchpad starts with the default
 #: values. Without this tag, a replay from the launchpad would predict all players.
 MODE_TAG = "nba_predictions/mode"
+#: The partition whose only slot in the run queue a run occupies (run_queue.py).
+SLOT_TAG = "nba_predictions/slot"
+#: Set by jobs that complete the work of another run of their date. Their runs occupy no slot, so
+#: they never wait in the queue for that run.
+RESCUE_TAG = "nba_predictions/rescue"
+#: Set when a run is launched: the machine on which its process is.
+MACHINE_TAG = "nba_predictions/machine"
+#: Set by Dagster when it creates the Kubernetes job of a run: the image.
+IMAGE_TAG = "dagster/image"
+#: Read by Dagster: the seconds after which a run is ended.
+MAX_RUNTIME_TAG = "dagster/max_runtime"
+#: Read by Dagster: how often a run that was cut off is retried, and which of its steps.
+MAX_RETRIES_TAG = "dagster/max_retries"
+RETRY_STRATEGY_TAG = "dagster/retry_strategy"
+#: Set by Dagster on a run that it retries: the retry. The retry has the number of the attempt.
+AUTO_RETRY_TAG = "dagster/auto_retry_run_id"
+RETRY_NUMBER_TAG = "dagster/retry_number"

@@ -360,9 +360,9 @@ def test_the_files_are_on_a_volume_that_many_nodes_write() -> None:
 
 def test_the_instance_is_that_of_other_deployments_but_for_how_runs_are_launched() -> None:
     launcher = CONFIGURATION["run_launcher"]
-    assert launcher["class"] == "K8sRunLauncher"
-    rest = {key: value for key, value in CONFIGURATION.items() if key != "run_launcher"}
-    assert rest == configuration(DEPLOY / "dagster.yaml")
+    assert launcher["class"] == "KubernetesRunLauncher"
+    others = configuration(DEPLOY / "dagster.yaml")
+    assert {**others, "run_launcher": None} == {**CONFIGURATION, "run_launcher": None}
 
 
 def test_only_who_launches_runs_may_do_something_in_the_cluster() -> None:

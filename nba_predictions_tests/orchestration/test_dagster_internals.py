@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
+import time
 from datetime import datetime, timedelta, timezone
 from itertools import islice
 from pathlib import Path
@@ -14,20 +17,28 @@ from nba_predictions.orchestration import dagster_internals
 from nba_predictions.orchestration.dagster_internals import (
     CheckRecord,
     CheckRecordStatus,
+    CheckRunHealthResult,
+    CodeServer,
     IWorkspaceProcessContext,
+    LaunchRunContext,
     StepError,
+    SubmitRunContext,
     Tick,
     TickStatus,
     TriggerState,
+    WorkerProcess,
+    WorkerStatus,
     check_records,
     check_records_of_partition,
     code_server,
+    code_server_of,
     daemon_command,
     due_times,
     schedule_states,
     sensor_states,
     ticks,
     webserver_context,
+    worker_process,
 )
 from nba_predictions_tests.alerts.toys import DATE, REPOSITORY, Toy
 from nba_predictions_tests.dagster_internals import (
@@ -140,3 +151,29 @@ def test_the_webserver_and_the_daemon_find_the_code_server(
             assert location.name == module
         command = [*daemon_command(workspace), "--help"]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def test_the_process_that_a_run_reported_is_read(tmp_path: Path) -> None:
+    toy = Toy.in_folder(tmp_path)
+    run = toy.run().dagster_run
+    process = worker_process(toy.instance, run.run_id)
+    assert isinstance(process, WorkerProcess)
+    assert process.pid == os.getpid()
+    assert process.reported_at <= time.time()
+    assert worker_process(toy.instance, "no such run") is None
+
+
+def test_the_code_server_of_a_run_is_asked_for_it(tmp_path: Path) -> None:
+    assert code_server_of(dg.DagsterRun(job_name="job")) is None
+    address = json.dumps({"host": "localhost", "socket": str(tmp_path / "none")})
+    server = code_server_of(dg.DagsterRun(job_name="job", tags={".dagster/grpc_info": address}))
+    assert isinstance(server, CodeServer)
+    assert server.is_local
+    assert server.has_run("a run") is None
+
+
+def test_the_types_of_launchers_and_coordinators_have_these_fields() -> None:
+    run = dg.DagsterRun(job_name="job")
+    assert LaunchRunContext(run, workspace=None).dagster_run is run
+    assert SubmitRunContext(run, workspace=None).dagster_run is run  # type: ignore[arg-type]
+    assert CheckRunHealthResult(WorkerStatus.FAILED, "gone").msg == "gone"

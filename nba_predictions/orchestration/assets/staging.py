@@ -6,7 +6,7 @@ as predicting a hundred players, so each op processes a chunk of players (docs/d
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -37,7 +37,7 @@ from nba_predictions.orchestration.partitions import (
     player_partition_key,
 )
 from nba_predictions.orchestration.run_config import FanOutConfig, StageConfig
-from nba_predictions.orchestration.run_tags import BACKFILL_TAG, ROOT_RUN_TAG
+from nba_predictions.orchestration.run_tags import BACKFILL_TAG, RETRY_NUMBER_TAG, ROOT_RUN_TAG
 from nba_predictions.report.night import reasons_table
 from nba_predictions.settings import Settings
 from nba_predictions.training.model_store import ModelStore
@@ -96,6 +96,7 @@ def open_batch_and_fan_out(
         publishes = config.announces(_tags_with_backfill(context))
         terms = BatchTerms(league.name, settings.completion_threshold, publishes)
         request = config.request(context.run_tags, terms)
+        request = replace(request, retried_runs=_retried_runs(context))
         work = start(request, slate, fingerprints, batches, warehouse, run_id=context.run_id)
     _report_players(context, slate, work)
     for first in range(0, len(work.players), config.chunk_size):
@@ -125,6 +126,15 @@ def _tags_with_backfill(context: dg.OpExecutionContext) -> Mapping[str, str]:
     if root is None or BACKFILL_TAG not in root.tags:
         return tags
     return {**tags, BACKFILL_TAG: root.tags[BACKFILL_TAG]}
+
+
+def _retried_runs(context: dg.OpExecutionContext) -> set[str]:
+    """Return the runs that Dagster retries with this run, none for any other run."""
+    root_id = context.run_tags.get(ROOT_RUN_TAG)
+    if root_id is None or RETRY_NUMBER_TAG not in context.run_tags:
+        return set()
+    earlier = context.instance.get_runs(dg.RunsFilter(tags={ROOT_RUN_TAG: root_id}))
+    return {root_id, *(run.run_id for run in earlier)} - {context.run_id}
 
 
 def _report_players(context: dg.OpExecutionContext, slate: Slate, work: Work) -> None:

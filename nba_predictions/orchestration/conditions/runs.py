@@ -15,7 +15,7 @@ from nba_predictions.nightly.batch_conditions import published_after
 from nba_predictions.nightly.publication import unpublished_batches
 from nba_predictions.orchestration.jobs import publish_phase5_completion
 from nba_predictions.orchestration.partitions import date_in
-from nba_predictions.orchestration.run_tags import BATCH_TAG, PARTITION_TAG
+from nba_predictions.orchestration.run_tags import AUTO_RETRY_TAG, BATCH_TAG, PARTITION_TAG
 from nba_predictions.orchestration.step_errors import raised
 
 _R = dg.DagsterRunStatus
@@ -68,7 +68,8 @@ def failed_runs(
 
     A failure is resolved by a later success with all its assets, or if the date was published after
     it. Failures that have another alert are left out: a run that only a failed check stopped, and
-    an attempt to publish a batch that is still unpublished.
+    an attempt to publish a batch that is still unpublished. A run that was cut off is left out
+    while Dagster retries it.
     """
     unpublished_dates = {batch.game_date for batch in unpublished_batches(store)}
     conditions = []
@@ -84,6 +85,8 @@ def failed_runs(
         for attempt, record in newest.items():
             game_date = date_in(attempt.partition)
             if now - _ended(record) >= WATCH_PERIOD:
+                continue
+            if AUTO_RETRY_TAG in record.dagster_run.tags:
                 continue
             if job == publish_phase5_completion.name and game_date in unpublished_dates:
                 continue

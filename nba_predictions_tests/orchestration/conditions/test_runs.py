@@ -228,3 +228,12 @@ def test_a_failure_is_reported_for_eight_days(toy: Toy) -> None:
     (condition,) = toy.runs(days_later=7)
     assert condition.since < datetime.now(timezone.utc)
     assert toy.runs(days_later=9) == []
+
+
+def test_a_run_that_dagster_retries_is_not_reported_until_its_retry_fails(toy: Toy) -> None:
+    dead = run(toy, FAILURE)
+    assert [condition.run_id for condition in toy.runs()] == [dead]
+    toy.instance.add_run_tags(dead, {"dagster/auto_retry_run_id": "retry"})
+    assert toy.runs() == []
+    retry = run(toy, FAILURE)
+    assert [condition.run_id for condition in toy.runs()] == [retry]

@@ -1,0 +1,1 @@
+"""Tests under the real daemon, run queue and code server, whose processes are killed."""
