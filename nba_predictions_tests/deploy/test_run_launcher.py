@@ -24,6 +24,7 @@ from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
 from dagster_k8s import K8sRunLauncher
 
 from nba_predictions.definitions import defs
+from nba_predictions.settings import Settings
 from nba_predictions_tests.conftest import REPOSITORY
 from nba_predictions_tests.deploy.conftest import OpenInstance
 from nba_predictions_tests.deploy.containers import (
@@ -224,8 +225,21 @@ def test_a_run_is_a_pod_like_the_others_of_the_image_of_its_code(
     assert [m for m in alike["volumeMounts"] if m["name"] in names] == container["volumeMounts"]
     assert RUN_LABELS.items() <= job["spec"]["template"]["metadata"]["labels"].items()
     assert set(container["resources"]["requests"]) == {"cpu", "memory"}
+    annotations = job["spec"]["template"]["metadata"]["annotations"]
+    assert annotations == {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
     (home,) = (each["value"] for each in container["env"] if each["name"] == "DAGSTER_HOME")
     assert home == read_image().environment["DAGSTER_HOME"]
+
+
+def test_a_job_ends_without_a_daemon_but_not_before_its_maximum_runtime(
+    launching_home: Path, open_instance: OpenInstance, cluster: Cluster
+) -> None:
+    launch(open_instance())
+    (job,) = cluster.jobs.values()
+    (limit,) = (
+        each.le for each in Settings.model_fields["max_run_seconds"].metadata if hasattr(each, "le")
+    )
+    assert job["spec"]["activeDeadlineSeconds"] >= limit
 
 
 def test_what_the_job_runs_is_a_night(
