@@ -7,7 +7,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from nba_predictions.domain.batches.repair import plan_repair
 from nba_predictions.durable_files import quarantine_of
+from nba_predictions.orchestration.run_config import Mode, fan_out
 from nba_predictions.training.model_store import ModelStore
 from nba_predictions_tests.conftest import GAME_DATE
 from nba_predictions_tests.damage import DAMAGES, Damage
@@ -56,6 +58,25 @@ def test_damaged_staging_is_staged_again(
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_staging_is_staged_again_by_a_replay(
+    pipeline: Pipeline, undisturbed: pl.DataFrame, damage: Damage
+) -> None:
+    """`repair` replays the players whose staging is lost."""
+    assert pipeline.materialize_until_staged().success
+    damage(pipeline.home / "staging" / pipeline.staging_files()[0])
+    evidence = pipeline.audit().evidence
+    plan = plan_repair(evidence, pipeline.audit().verdict)
+    assert plan.players == tuple(evidence.lost_staging)
+    assert len(plan.players) == 1
+    replay = fan_out(Mode.replay, players=list(plan.players))
+    assert pipeline.run("replay_players", NIGHT, config=replay).success
+    for request in pipeline.tick():
+        assert pipeline.publish(request).success
+    assert pipeline.audit().complete
+    assert facts(pipeline.table()) == facts(undisturbed)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_values_between_steps_are_made_again(
     pipeline: Pipeline, undisturbed: pl.DataFrame, damage: Damage
 ) -> None:
@@ -91,7 +112,7 @@ def test_damaged_models_are_trained_again(
 ) -> None:
     models = tmp_path / "stored" / "models"
     models.mkdir(parents=True)
-    (trained,) = models_in.glob("*.zip")
+    (trained,) = models_in.glob(f"{NIGHT}-*.zip")
     store = ModelStore(models)
     content = trained.read_bytes()
     (models / trained.name).write_bytes(content)
@@ -104,12 +125,30 @@ def test_damaged_models_are_trained_again(
     assert len(list(quarantine_of(models).iterdir())) == 1
 
 
+@pytest.mark.usefixtures("undisturbed")
+def test_a_step_that_needs_damaged_models_names_the_file_and_the_command(
+    make_pipeline: MakePipeline, models_in: Path, tmp_path: Path
+) -> None:
+    models = tmp_path / "models"
+    models.mkdir()
+    (trained,) = models_in.glob(f"{NIGHT}-*.zip")
+    (models / trained.name).write_bytes(trained.read_bytes())
+    pipeline = make_pipeline(models_in=models)
+    assert pipeline.materialize_until_staged().success
+    (models / trained.name).write_bytes(b"")
+    lost = pipeline.home / "staging" / pipeline.staging_files()[0]
+    lost.unlink()
+    (error,) = {e.partition("\n")[0] for e in errors(pipeline.materialize("staged_predictions"))}
+    assert str(models / trained.name) in error
+    assert f"nba-predictions run --game-date {NIGHT}" in error
+
+
 def test_a_damaged_record_of_promotions_does_not_stop_the_nights(
     make_pipeline: MakePipeline, models_in: Path, tmp_path: Path, undisturbed: pl.DataFrame
 ) -> None:
     models = tmp_path / "models"
     models.mkdir()
-    (trained,) = models_in.glob("*.zip")
+    (trained,) = models_in.glob(f"{NIGHT}-*.zip")
     (models / trained.name).write_bytes(trained.read_bytes())
     (models / "promotions.json").write_bytes(b'[{"name": ')
     assert_complete(make_pipeline(models_in=models), undisturbed)

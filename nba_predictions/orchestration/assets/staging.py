@@ -17,7 +17,12 @@ from nba_predictions.batch_store.port import BatchStore
 from nba_predictions.domain.batches.batch import RESUMABLE, Batch
 from nba_predictions.domain.betting.slate import Slate, SlatePlayer
 from nba_predictions.domain.clock import utc_now
-from nba_predictions.domain.errors import PERMANENT, PublishError, WarehouseLockedError
+from nba_predictions.domain.errors import (
+    PERMANENT,
+    DamagedFileError,
+    PublishError,
+    WarehouseLockedError,
+)
 from nba_predictions.inputs.port import LeagueSource
 from nba_predictions.messaging.port import Publisher
 from nba_predictions.nightly.current_batch import batch_progress, current_batch
@@ -40,6 +45,7 @@ from nba_predictions.orchestration.run_config import FanOutConfig, StageConfig
 from nba_predictions.orchestration.run_tags import BACKFILL_TAG, RETRY_NUMBER_TAG, ROOT_RUN_TAG
 from nba_predictions.report.night import reasons_table
 from nba_predictions.settings import Settings
+from nba_predictions.systems.trained_models import TrainedModels
 from nba_predictions.training.model_store import ModelStore
 from nba_predictions.warehouse.port import Warehouse
 
@@ -279,12 +285,7 @@ def _stage_chunk(
     *,
     threads: int | None = None,
 ) -> Iterator[StagedPlayer]:
-    models = model_store.load(chunk.models)
-    if models is None:
-        raise FileNotFoundError(
-            f"the models {chunk.models} are missing from {model_store.folder}; materialize "
-            f"prediction_models of {chunk.batch.game_date} again"
-        )
+    models = _models(chunk, model_store)
     inputs = (chunk.features, chunk.models, chunk.features_as_of)
     predict = player_predictor(chunk.batch.batch_id, chunk.features, models, chunk.features_as_of)
     # Under the lease, no cleanup can drop replayed staging that it did not count.
@@ -301,6 +302,23 @@ def _stage_chunk(
             replay=chunk.replay,
             fingerprints=input_fingerprints(chunk.players, *inputs),
         )
+
+
+def _models(chunk: Chunk, store: ModelStore) -> TrainedModels:
+    game_date = chunk.batch.game_date
+    to_do = (
+        f"materialize prediction_models of {game_date} again, or run `nba-predictions run "
+        f"--game-date {game_date}`; the same models are then trained again"
+    )
+    try:
+        models = store.load(chunk.models)
+    except DamagedFileError as error:
+        raise DamagedFileError(f"{error}; {to_do}") from None
+    if models is None:
+        raise FileNotFoundError(
+            f"the models {chunk.models} are missing from {store.folder}; {to_do}"
+        )
+    return models
 
 
 def _materialization(batch: Batch, player_lookup: str, rows: int) -> dg.AssetMaterialization:
