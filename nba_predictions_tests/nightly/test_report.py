@@ -310,10 +310,10 @@ def test_a_date_without_a_batch_exits_with_1_and_names_the_command(
     assert cli.main(["report", "--game-date", "2026-01-02", "--html"]) == 1
     output = capsys.readouterr()
     assert output.out == ""
-    assert "2026-01-02 has no report, because it has no batch;" in output.err
+    assert "2026-01-02 has no report, because it has no batch in " in output.err
     assert "nba-predictions run --game-date 2026-01-02" in output.err
     assert cli.main(["report", "--game-date", DATE, "--batch", "batch_no_such"]) == 1
-    assert "it has no batch batch_no_such;" in capsys.readouterr().err
+    assert "it has no batch batch_no_such in " in capsys.readouterr().err
 
 
 def test_a_page_that_cannot_be_written_is_reported_and_leaves_no_file(
