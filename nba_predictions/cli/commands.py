@@ -198,12 +198,23 @@ def replay(
 def repair(
     game_date: Tonight = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            min=0.01,
+            max=1.0,
+            help="First set the completion threshold of the batch, for example 0.85.",
+            show_default="the threshold that the batch was created with",
+        ),
+    ] = None,
 ) -> int:
     """Do what the verdict on a game date requires, after a confirmation. Safe to repeat."""
     settings = read_settings()
     from nba_predictions.cli.repair import repair_night
 
-    return repair_night(settings, tonight(settings.source, game_date), confirmed=yes)
+    game_date = tonight(settings.source, game_date)
+    return repair_night(settings, game_date, confirmed=yes, threshold=threshold)
 
 
 @app.command(rich_help_panel=_STUDY)

@@ -8,11 +8,12 @@ from nba_predictions.cli.homes import describe_home, find_batch, hint_of_other_h
 from nba_predictions.cli.output import print_outcome, print_verdict
 from nba_predictions.cli.pipeline import Pipeline
 from nba_predictions.cli.startup import prepare_dagster_home
-from nba_predictions.domain.batches.batch import BatchState
+from nba_predictions.domain.batches.batch import BatchState, percent
 from nba_predictions.domain.batches.repair import Plan, Remedy, plan_repair, with_stored_inputs
 from nba_predictions.domain.batches.verdict import Evidence, some_of
-from nba_predictions.domain.errors import DamagedFileError
+from nba_predictions.domain.errors import BatchStateError, DamagedFileError
 from nba_predictions.domain.tables import PREDICTIONS
+from nba_predictions.nightly.current_batch import newest_batch, set_threshold
 from nba_predictions.nightly.leases import date_lease
 from nba_predictions.orchestration.io_managers import stored_models_name, unusable_value
 from nba_predictions.orchestration.run_config import fan_out
@@ -51,8 +52,19 @@ def replay_players(settings: Settings, batch_id: str, players: Sequence[str]) ->
         return print_outcome(pipeline, batch.game_date, succeeded)
 
 
-def repair_night(settings: Settings, game_date: date, *, confirmed: bool) -> int:
-    """Apply the remedies that the verdict requires, until it requires none that is untried."""
+def repair_night(
+    settings: Settings, game_date: date, *, confirmed: bool, threshold: float | None = None
+) -> int:
+    """Apply the remedies that the verdict requires, until it requires none that is untried.
+
+    `threshold` first becomes the completion threshold of the batch.
+
+    Raises:
+        BatchStateError: a threshold is given, but the date has no batch.
+    """
+    if threshold is not None and not _change_threshold(settings, game_date, threshold, confirmed):
+        print("nothing was changed")
+        return 1
     # Nothing is created before the confirmation, also not in the wrong folder.
     pipeline = Pipeline(settings, reading=True)
     tried: set[Plan] = set()
@@ -101,6 +113,32 @@ def _unusable_inputs(settings: Settings, pipeline: Pipeline, game_date: date) ->
     except (DamagedFileError, ValueError) as error:
         return str(error)
     return None
+
+
+def _change_threshold(
+    settings: Settings, game_date: date, threshold: float, confirmed: bool
+) -> bool:
+    """Change the completion threshold of the batch of a date; return False if it is declined."""
+    batch = newest_batch(Pipeline(settings, reading=True).batches, game_date)
+    if batch is None:
+        raise BatchStateError(
+            f"{game_date} has no batch in {describe_home(settings)}, so there is no threshold to "
+            f"change; a new batch gets NBA_PREDICTIONS_COMPLETION_THRESHOLD, which is "
+            f"{settings.completion_threshold}"
+        )
+    if batch.completion_threshold == threshold:
+        print(f"{batch.batch_id} has the completion threshold {percent(threshold)} already")
+        return True
+    before = percent(batch.completion_threshold)
+    print(
+        f"{batch.batch_id}: change the completion threshold from {before} "
+        f"to {percent(threshold)}. Below it, the batch is not published."
+    )
+    if not confirmed and not _confirm():
+        return False
+    prepare_dagster_home(settings)
+    set_threshold(Pipeline(settings).batches, batch.batch_id, threshold, run_id="repair")
+    return True
 
 
 def _confirm() -> bool:

@@ -114,8 +114,5 @@ def _objections(snapshot: BatchSnapshot, target: TargetCounts) -> list[str]:
     if target.duplicate_keys:
         objections.append(f"{target.duplicate_keys} keys are duplicated in the target")
     if not progress.may_be_published:
-        objections.append(
-            f"{progress.accounted} of {progress.expected} players are accounted for, below the "
-            f"threshold of {progress.threshold:.0%}"
-        )
+        objections.append(progress.below_threshold)
     return objections

@@ -6,10 +6,11 @@ from datetime import date
 from typing import Any
 
 from nba_predictions.batch_store.port import BatchStore
-from nba_predictions.domain.batches.batch import Batch, BatchState, Progress, progress
+from nba_predictions.domain.batches.batch import Batch, BatchState, Progress, percent, progress
 from nba_predictions.domain.batches.ledger import LedgerEntry, LedgerEvent
 from nba_predictions.domain.batches.snapshot import BatchSnapshot
 from nba_predictions.domain.errors import BatchStateError
+from nba_predictions.logs import milestone
 
 
 def current_batch(store: BatchStore, game_date: date) -> Batch:
@@ -87,6 +88,28 @@ def set_announce(store: BatchStore, batch_id: str, announce: bool, *, run_id: st
             details = {"announce": announce}
             entry = LedgerEntry(LedgerEvent.ANNOUNCE_CHANGED, store.now(), run_id, details)
             store.append(batch_id, entry)
+            return True
+
+
+def set_threshold(store: BatchStore, batch_id: str, threshold: float, *, run_id: str) -> bool:
+    """Change the completion threshold of a batch; return whether that is a change."""
+    while True:
+        batch = store.get(batch_id)
+        if batch.completion_threshold == threshold:
+            return False
+        # The revision fails if another worker changed the batch after it was read.
+        if store.revise(batch, replace(batch, completion_threshold=threshold)):
+            details = {"from": batch.completion_threshold, "to": threshold}
+            entry = LedgerEntry(LedgerEvent.THRESHOLD_CHANGED, store.now(), run_id, details)
+            store.append(batch_id, entry)
+            milestone(
+                "threshold_changed",
+                f"the completion threshold of {batch_id} is now {percent(threshold)}, before "
+                f"{percent(batch.completion_threshold)}",
+                before=batch.completion_threshold,
+                now=threshold,
+                **log_context(batch, run_id),
+            )
             return True
 
 

@@ -1,5 +1,6 @@
 """Create the batch of a slate, or resume the unfinished batch that an earlier run left."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ from nba_predictions.domain.batches.batch import (
     BatchState,
     Completion,
     make_batch_id,
+    percent,
 )
 from nba_predictions.domain.batches.ledger import LedgerEntry, LedgerEvent, entries_of
 from nba_predictions.domain.betting.slate import Slate
@@ -145,6 +147,8 @@ def _resume(batch: Batch, slate: Slate, store: BatchStore, terms: BatchTerms, ru
         f"resuming {batch.batch_id}, which run {batch.run_id} left {batch.state.value}",
         **log_context(batch, run_id),
     )
+    if batch.completion_threshold != terms.completion_threshold:
+        _log_kept_threshold(batch, terms.completion_threshold, run_id)
     done = {c.player_lookup for c in store.completions(batch.batch_id)}
     all_done = all(p.player_lookup in done for p in slate.players)
     merged = batch.state is BatchState.MERGED
@@ -153,6 +157,20 @@ def _resume(batch: Batch, slate: Slate, store: BatchStore, terms: BatchTerms, ru
     else:
         _start_staging(batch, slate, store, run_id)
     return store.get(batch.batch_id)
+
+
+def _log_kept_threshold(batch: Batch, setting: float, run_id: str) -> None:
+    kept = batch.completion_threshold
+    milestone(
+        "threshold_kept",
+        f"{batch.batch_id} keeps its completion threshold of {percent(kept)}, although the setting "
+        f"is {percent(setting)} now; to change it, run `nba-predictions repair "
+        f"--game-date {batch.game_date} --threshold {setting}`",
+        severity=logging.WARNING,
+        kept=kept,
+        setting=setting,
+        **log_context(batch, run_id),
+    )
 
 
 def _start_staging(batch: Batch, slate: Slate, store: BatchStore, run_id: str) -> None:

@@ -40,7 +40,7 @@ def completion_message(snapshot: BatchSnapshot) -> CompletionMessage:
     if changed and not problems:
         problems.append(f"{changed} players were staged or skipped after its merge")
     if not progress.may_be_published:
-        problems.append(f"only {progress.completion_pct}% of its players are accounted for")
+        problems.append(progress.below_threshold)
     if problems:
         raise BatchStateError(f"{batch.batch_id} must not be published: {'; '.join(problems)}")
     return CompletionMessage(
@@ -78,16 +78,21 @@ def _revision(snapshot: BatchSnapshot) -> int:
 def publish_dead_letters(
     batch: Batch, store: BatchStore, publisher: Publisher, *, run_id: str
 ) -> int:
-    """Publish the dead letters of a batch that are not published yet; return how many.
+    """Publish the dead letters of players who are not done and not published; return how many.
 
     Raises:
         PublishError: the broker did not accept a message. Those before it are recorded.
     """
+    letters = store.dead_letters(batch.batch_id)
+    if not letters:
+        return 0
     published = {
         entry.details()["dedup_id"]
         for entry in entries_of(store.ledger(batch.batch_id), LedgerEvent.DEAD_LETTER_PUBLISHED)
     }
-    messages = [DeadLetterMessage.of(batch, d) for d in store.dead_letters(batch.batch_id)]
+    # A player may have been predicted after the dead letter was written.
+    done = {completion.player_lookup for completion in store.completions(batch.batch_id)}
+    messages = [DeadLetterMessage.of(batch, d) for d in letters if d.player_lookup not in done]
     outstanding = [message for message in messages if message.dedup_id not in published]
     for message in outstanding:
         details = {"dedup_id": message.dedup_id, "message_id": publisher.publish(message)}

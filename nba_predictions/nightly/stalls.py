@@ -12,6 +12,7 @@ from nba_predictions.domain.batches.batch import (
     Batch,
     BatchState,
     Progress,
+    percent,
 )
 from nba_predictions.domain.batches.ledger import LedgerEntry, LedgerEvent, entries_of
 from nba_predictions.domain.batches.snapshot import BatchSnapshot
@@ -163,8 +164,8 @@ def _record(store: BatchStore, stall: Stall, run_id: str) -> None:
     milestone(
         "batch_stalled",
         f"{batch.batch_id} recorded nothing for {stall.idle_minutes} minutes while it was "
-        f"{batch.state.value}; {stall.progress.completion_pct}% of its players are accounted for; "
-        + next_step,
+        f"{batch.state.value}; {stall.progress.completion_pct}% of its players are accounted for "
+        f"(completion threshold {percent(stall.progress.threshold)}); " + next_step,
         severity=logging.ERROR,
         **log_context(batch, run_id),
         **details,

@@ -108,6 +108,7 @@ REVISED: dict[str, Any] = {
     "slate_fingerprint": "xyz",
     "announce": False,
     "markets": ("points", "rebounds"),
+    "completion_threshold": 0.75,
 }
 
 

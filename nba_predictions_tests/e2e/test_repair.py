@@ -321,3 +321,48 @@ def test_a_batch_is_audited_by_id_also_after_it_was_superseded(
     audit = json.loads("\n".join(printed))
     assert (code, audit["batch_id"], audit["verdict"]) == (0, first, "COMPLETE")
     assert f"its rows now belong to {second}" in audit["facts"]
+
+
+def test_a_threshold_is_changed_by_a_repair_and_recorded(
+    home: Path,
+    files: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A run resumes the batch with the threshold of its creation, and says so."""
+    night = Damaged(home, capsys)
+    player = sorted(small_league().prop_lines(GAME_DATE)["player_lookup"])[0]
+    with systems_raising({player}):
+        for setting, words in (("0.999", "of this batch"), ("0.5", "keeps its completion thresh")):
+            monkeypatch.setenv("NBA_PREDICTIONS_COMPLETION_THRESHOLD", setting)
+            assert cli.main(["run", "--game-date", NIGHT]) == 1
+            printed = capsys.readouterr()
+            assert words in printed.out + printed.err
+            assert "99.9%" in printed.out + printed.err
+        before = night.audit()
+        assert before["batch_id"] not in night.messages()
+        assert "below the threshold of 99.9% of this batch" in before["facts"][-1]
+
+        monkeypatch.setattr("builtins.input", lambda question: "n")
+        assert night.run("repair", "--game-date", NIGHT, "--threshold", "0.5")[0] == 1
+        assert night.audit()["facts"] == before["facts"]
+
+        night.run("repair", "--game-date", NIGHT, "--threshold", "0.5", "--yes")
+    after = night.audit()
+    assert after["batch_id"] == before["batch_id"]
+    assert (after["state"], after["status"]) == ("published", "partial")
+    assert after["batch_id"] in night.messages()
+    with closing(sqlite3.connect(home / "batches.sqlite")) as connection:
+        ((counts,),) = connection.execute(
+            "SELECT counts FROM ledger WHERE event = 'threshold_changed'"
+        ).fetchall()
+    assert json.loads(counts) == {"from": 0.999, "to": 0.5}
+    assert night.repair()[1][-2].startswith(f"BATCH {after['batch_id']} COMPLETE")
+
+
+def test_a_threshold_of_a_date_without_a_batch_is_refused(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["repair", "--game-date", NIGHT, "--threshold", "0.5"]) == 2
+    assert f"{NIGHT} has no batch in {home}" in capsys.readouterr().err
+    assert not home.exists()

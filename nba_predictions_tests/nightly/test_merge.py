@@ -620,7 +620,7 @@ def test_the_next_run_of_a_batch_below_the_threshold_predicts_only_the_failed_pl
     night.stage(batch, predict=failing(batch, "paulgeorge"))
     night.close(batch)
     night.merge_batch(batch)
-    with pytest.raises(CleanupRefusedError, match="below the threshold"):
+    with pytest.raises(CleanupRefusedError, match="no player is predicted"):
         night.clean(batch)
 
     again = night.open(run_id="run_2")

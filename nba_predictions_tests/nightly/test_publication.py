@@ -11,6 +11,7 @@ from nba_predictions.batch_store.sqlite_store import SQLiteBatchStore
 from nba_predictions.domain.batches.batch import BatchState, BatchStatus
 from nba_predictions.domain.batches.ledger import LedgerEvent, last_entry
 from nba_predictions.domain.batches.verdict import Verdict
+from nba_predictions.domain.betting.slate import SlatePlayer
 from nba_predictions.domain.errors import BatchStateError, PublishError
 from nba_predictions.domain.messages.completion import CompletionMessage
 from nba_predictions.nightly.current_batch import (
@@ -21,9 +22,10 @@ from nba_predictions.nightly.current_batch import (
 from nba_predictions.nightly.publication import (
     completion_message,
     publish_completion,
+    publish_dead_letters,
     unpublished_batches,
 )
-from nba_predictions_tests.examples import GAME_DATE
+from nba_predictions_tests.examples import GAME_DATE, rows_of
 from nba_predictions_tests.nightly.conftest import ROWS, SLATE, Night
 
 S = BatchState
@@ -171,7 +173,7 @@ def test_a_batch_below_its_threshold_has_no_message(night: Night) -> None:
     batch = night.cleaned()
     snapshot = read_snapshot(night.store, batch.batch_id)
     incomplete = replace(snapshot, completions=snapshot.completions[:2])
-    with pytest.raises(BatchStateError, match=r"only 50\.0% of its players"):
+    with pytest.raises(BatchStateError, match=r"2 of 4 players \(50\.0%\).*threshold of 90%"):
         completion_message(incomplete)
 
 
@@ -274,3 +276,29 @@ def test_a_normal_run_after_a_backfill_creates_a_batch_that_is_announced(night: 
     loud = night.published(run_id="run_2")
     assert loud.batch_id != quiet.batch_id
     assert [sent.message.execution_id for sent in night.publisher.read()] == [loud.batch_id]
+
+
+def test_only_dead_letters_of_players_who_are_not_done_are_published(night: Night) -> None:
+    """The players were dead-lettered while a folder was not writable, and predicted afterwards."""
+    batch = night.open()
+    failing = {"lukadoncic", "zachcollins"}
+
+    def predict(player: SlatePlayer) -> list[dict[str, Any]]:
+        if player.player_lookup in failing:
+            raise PermissionError("the folder is not writable")
+        return rows_of(player, batch.batch_id)
+
+    night.stage(batch, predict=predict)
+    failing.remove("lukadoncic")
+    night.stage(batch, [p for p in SLATE.players if p.player_lookup == "lukadoncic"], predict)
+    assert len(night.store.dead_letters(batch.batch_id)) == 2
+    sent: list[Any] = []
+
+    class Broker:
+        def publish(self, message: Any) -> str:
+            sent.append(message)
+            return str(len(sent))
+
+    broker: Any = Broker()
+    assert publish_dead_letters(batch, night.store, broker, run_id="run_1") == 1
+    assert [message.player_lookup for message in sent] == ["zachcollins"]

@@ -123,7 +123,15 @@ class Batch:
 
 
 #: The fields of a batch, other than its state, that may change after it is created.
-REVISABLE = ("expected_players", "games", "slate_fingerprint", "announce", "markets")
+REVISABLE = (
+    *("expected_players", "games", "slate_fingerprint"),
+    *("announce", "markets", "completion_threshold"),
+)
+
+
+def percent(share: float) -> str:
+    """Return a share in percent, without zeros at the end."""
+    return f"{100 * share:g}%"
 
 
 def make_batch_id(game_date: date, now: datetime) -> str:
@@ -225,6 +233,17 @@ class Progress:
     @property
     def may_be_published(self) -> bool:
         return self.status is not BatchStatus.FAILED
+
+    @property
+    def below_threshold(self) -> str:
+        """Why the batch may not be published, with the threshold that it was created with."""
+        if self._reaches_threshold:
+            return f"no player is predicted ({self.expected} expected, {self.skipped} skipped)"
+        return (
+            f"{self.accounted} of {self.expected} players ({self.completion_pct}%) are accounted "
+            f"for, below the threshold of {percent(self.threshold)} of this batch; "
+            f"`nba-predictions repair --threshold X` changes it"
+        )
 
     def counts(self) -> dict[str, int]:
         """Return the numbers of players by name, for logs, ledger and metadata."""

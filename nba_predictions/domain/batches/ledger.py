@@ -27,6 +27,7 @@ class LedgerEvent(str, Enum):
     PUBLISH_FAILED = "publish_failed"
     PUBLISHED = "published"
     ANNOUNCE_CHANGED = "announce_changed"
+    THRESHOLD_CHANGED = "threshold_changed"
     STALLED = "stalled"
     STAGING_EXPIRED = "staging_expired"
     #: An event of a later version, read after a rollback.

@@ -138,7 +138,7 @@ def _verdict_on_merged(snapshot: BatchSnapshot) -> tuple[Verdict, list[str]]:
     """Return the verdict on a reconciled batch that is not published."""
     batch, progress = snapshot.batch, snapshot.progress
     if not progress.may_be_published:
-        return Verdict.PARTIAL, [f"{progress.completion_pct}% is below the publication threshold"]
+        return Verdict.PARTIAL, [progress.below_threshold]
     if batch.state in (BatchState.CLEANED, BatchState.CLOSED) and not batch.announce:
         fact = (
             "not published on purpose: a backfill made it, or it was made after its date; "

@@ -361,7 +361,7 @@ def test_a_verdict_states_its_evidence() -> None:
             "it was made after its date; `nba-predictions publish --batch batch_1`",
         ),
         ("merged, but rows were lost", "the merge affected 40"),
-        ("merged below the threshold", "75.0% is below the publication threshold"),
+        ("merged below the threshold", "(75.0%) are accounted for, below the threshold of 90%"),
         ("failed before anything was staged", "failed: superseded: the slate changed"),
         (
             "a refresh was interrupted after it skipped a player",
