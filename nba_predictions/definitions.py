@@ -9,7 +9,13 @@ import dagster as dg
 from nba_predictions.alerts.apprise_notifier import AppriseNotifier
 from nba_predictions.domain.errors import SettingsError
 from nba_predictions.inputs.port import LeagueSource
-from nba_predictions.orchestration import jobs, maintenance, schedules, standing_audit
+from nba_predictions.orchestration import (
+    check_night,
+    jobs,
+    maintenance,
+    schedules,
+    standing_audit,
+)
 from nba_predictions.orchestration.assets import (
     features,
     grading,
@@ -35,7 +41,13 @@ from nba_predictions.orchestration.resources import (
     SQLiteBatchStoreResource,
     open_adapters,
 )
-from nba_predictions.orchestration.sensors import alerting, batch_followup, dead_runs, gate_retry
+from nba_predictions.orchestration.sensors import (
+    alerting,
+    batch_followup,
+    dead_runs,
+    gate_retry,
+    night_retry,
+)
 from nba_predictions.settings import Settings
 from nba_predictions.warehouse.duckdb_warehouse import READ_WAIT_SECONDS
 
@@ -48,7 +60,7 @@ def league_source(settings: Settings) -> AdapterResource[LeagueSource]:
 
 
 #: How long a command that only reads waits for a process that writes to the warehouse.
-_READER_WAIT_SECONDS = 5.0
+_READER_WAIT_SECONDS = 3.0
 
 
 def embedded(settings: Settings, *, reading: bool = False) -> dict[str, Any]:
@@ -136,12 +148,18 @@ def build_definitions(resources: dict[str, Any]) -> dg.Definitions:
         asset_checks=starting_at(
             first_date, dg.load_asset_checks_from_modules([batch_checks, input_gates])
         ),
-        jobs=[*jobs.JOBS, maintenance.maintenance, standing_audit.standing_audit],
+        jobs=[
+            *jobs.JOBS,
+            check_night.check_night,
+            maintenance.maintenance,
+            standing_audit.standing_audit,
+        ],
         schedules=schedules.SCHEDULES,
         sensors=[
             *batch_followup.FOLLOWUP_SENSORS,
             gate_retry.predict_waiting_nights,
             dead_runs.end_dead_runs,
+            night_retry.retry_unfinished_night,
             *alerting.ALERT_SENSORS,
         ],
         resources=resources,

@@ -8,6 +8,8 @@ BACKFILL_TAG = "dagster/backfill"
 ROOT_RUN_TAG = "dagster/root_run_id"
 #: The batch that a run publishes or finishes.
 BATCH_TAG = "nba_predictions/batch_id"
+#: The number of the retry, on a run that the sensor `retry_unfinished_night` launched.
+RETRY_TAG = "nba_predictions/retry"
 #: What the runs of a job do with the batch of their date, unless the run configuration has a mode.
 #: The configuration of a run replaces that of its job, and the launchpad starts with the default
 #: values. Without this tag, a replay from the launchpad would predict all players.

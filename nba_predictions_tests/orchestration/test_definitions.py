@@ -132,7 +132,7 @@ def test_the_cleanup_follows_the_predictions_and_the_message_follows_the_cleanup
 def test_every_job_sensor_and_schedule_has_a_description() -> None:
     repository = defs.get_repository_def()
     names = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
-    assert len(names) == 9
+    assert len(names) == 10
     for name in names:
         assert defs.resolve_job_def(name).description
     assert all(sensor.description for sensor in repository.sensor_defs)

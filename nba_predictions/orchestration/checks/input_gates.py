@@ -45,7 +45,7 @@ def _gate(asset: dg.AssetsDefinition, *names: str, also: dg.AssetsDefinition | N
         for name in names
     ]
     inputs = {a.key.to_user_string(): dg.AssetIn(a.key) for a in (asset, *others)}
-    return dg.multi_asset_check(specs=specs, ins=inputs)
+    return dg.multi_asset_check(specs=specs, ins=inputs, can_subset=len(specs) > 1)
 
 
 @_gate(ingestion.schedule, "schedule_is_known")
@@ -143,7 +143,8 @@ def gate_on_slate(
         input_gates.enough_players_have_lines(slate, settings.gate_thresholds),
         input_gates.lines_are_of_the_games(slate, len(prop_lines)),
     ):
-        yield _result(context, settings, finding)
+        if finding.gate in {key.name for key in context.selected_asset_check_keys}:
+            yield _result(context, settings, finding)
 
 
 def _games_before(game_date: date, league: LeagueSource) -> Iterator[Game]:

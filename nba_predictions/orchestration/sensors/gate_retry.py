@@ -166,7 +166,7 @@ def _blocked_night(
         attempts=len(records),
         ended_at=datetime.fromtimestamp(ended, timezone.utc),
         reasons=tuple(map(_reason, failures)),
-        deadline=deadline(game_date, _first_tipoff(instance, run_id)),
+        deadline=deadline(game_date, first_tipoff(instance, run_id)),
     )
 
 
@@ -176,7 +176,8 @@ def _reason(failure: dg.AssetCheckEvaluation) -> str:
     return f"{failure.check_name}: {reason.value if reason else failure.description}"
 
 
-def _first_tipoff(instance: dg.DagsterInstance, run_id: str) -> datetime | None:
+def first_tipoff(instance: dg.DagsterInstance, run_id: str) -> datetime | None:
+    """Return the first tip-off that the gate on the schedule of a run saw; None if it saw none."""
     for evaluation in _evaluations(instance, run_id):
         value = evaluation.metadata.get(FIRST_TIPOFF)
         if isinstance(value, dg.TimestampMetadataValue):

@@ -22,6 +22,7 @@ from nba_predictions.definitions import defs
 from nba_predictions.domain.batches.batch import Batch, BatchState
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.policies.alerting import WATCH_PERIOD
+from nba_predictions.inputs.simulated import SimulatedLeague
 from nba_predictions.settings import Settings
 from nba_predictions_tests.examples import batch, completion
 
@@ -133,6 +134,7 @@ class Sensors:
         self.instance = dg.DagsterInstance.local_temp(str(folder))
         self.resources: dict[str, Any] = {
             "batches": store,
+            "league": SimulatedLeague(),
             "notifier": AppriseNotifier([]),
             "settings": Settings(),
         }
