@@ -103,9 +103,9 @@ class Home:
             newest = next(iter(store.of_date(day)), None)
             if newest is None or newest.state is not BatchState.PUBLISHED:
                 return False
-        # Dagster retries a failed run a moment later.
+        # A moment after a run failed, Dagster decides whether to retry it, and then retries it.
         return not self.runs(*_UNFINISHED) and not any(
-            run.tags.get("dagster/will_retry") == "true" and AUTO_RETRY_TAG not in run.tags
+            run.tags.get("dagster/will_retry") != "false" and AUTO_RETRY_TAG not in run.tags
             for run in self.runs(dg.DagsterRunStatus.FAILURE)
         )
 
