@@ -18,6 +18,7 @@ from nba_predictions.domain.batches.batch import (
 from nba_predictions.domain.batches.ledger import LedgerEntry
 from nba_predictions.domain.betting.predictions import PlayerForecast, prediction_rows
 from nba_predictions.domain.betting.slate import Game, PlayerMarket, Skip, Slate, SlatePlayer
+from nba_predictions.domain.clock import microseconds
 from nba_predictions.domain.league.games import make_game_id
 from nba_predictions.domain.market import POINTS
 from nba_predictions.domain.messages.completion import CompletionMessage, CompletionMetadata
@@ -65,7 +66,7 @@ def ledger_entry(
     event: str, at: datetime = NOON, run_id: str = "run", payload: Mapping[str, Any] | None = None
 ) -> LedgerEntry:
     """An entry as a store returns it."""
-    return LedgerEntry.from_stored(event, at, run_id, payload or {})
+    return LedgerEntry.from_stored(event, at, run_id, payload or {}, microseconds(at))
 
 
 #: The payloads of ledger entries as stores hold them, also those of earlier versions.
@@ -85,6 +86,7 @@ STORED_PAYLOADS: dict[str, dict[str, Any]] = {
         "duplicate_keys_in_target": 0,
         "retired": 5,
         "duplicates_collapsed": 0,
+        "staging": ["batch_1/a.1"],
     },
     "cleaned": {"tables_dropped": 2, "rows_in_target": 50},
     "published": {"message_id": "m-1", "status": "success", "message": {"record_count": 50}},
@@ -138,15 +140,19 @@ def batch(batch_id: str = "batch_1", **changed: Any) -> Batch:
 def completion(
     lookup: str, rows: int = 25, at: datetime = NOON, run_id: str = "run_1"
 ) -> Completion:
-    return Completion(lookup, rows, at, run_id, staging_table=f"batch_1/{lookup}")
+    return Completion(
+        lookup, rows, at, run_id, staging_table=f"batch_1/{lookup}", sequence=microseconds(at)
+    )
 
 
 def skipped(lookup: str, reason: str = "injury_report: OUT", at: datetime = NOON) -> Completion:
-    return Completion(lookup, 0, at, "run_1", skip_reason=reason)
+    return Completion(lookup, 0, at, "run_1", skip_reason=reason, sequence=microseconds(at))
 
 
 def dead_letter(lookup: str, at: datetime = NOON, message: str = "no features") -> DeadLetter:
-    return DeadLetter(lookup, "KeyError", message, "Traceback ...", 3, at, "run_1")
+    return DeadLetter(
+        lookup, "KeyError", message, "Traceback ...", 3, at, "run_1", sequence=microseconds(at)
+    )
 
 
 def message(batch_id: str = "batch_1", **changed: Any) -> CompletionMessage:

@@ -90,7 +90,7 @@ class Scene:
 
     def table(self) -> list[dict[str, Any]]:
         """Return all rows, sorted by key, without the columns that differ between equal nights."""
-        frame = self.whole_table().drop("batch_id", "created_at", "updated_at")
+        frame = self.whole_table().drop("batch_id", "created_at", "updated_at", "write_sequence")
         return frame.to_dicts()
 
     def whole_table(self) -> pl.DataFrame:
@@ -123,8 +123,9 @@ def stage(parts: Parts, run_id: str, slate: Slate = SLATE) -> Batch:
     store, warehouse = parts.batches, parts.warehouse
     warehouse.prepare()
     batch = open_batch(store, slate, BatchTerms("test"), run_id=run_id)
-    todo = players_to_stage(batch, slate, store, warehouse)
     batch_id = batch.batch_id
+    done = {c.player_lookup for c in store.completions(batch_id)}
+    todo = players_to_stage(batch, slate, store, warehouse)
     staged = stage_players(
         batch,
         todo,
@@ -132,6 +133,7 @@ def stage(parts: Parts, run_id: str, slate: Slate = SLATE) -> Batch:
         store,
         warehouse,
         run_id=run_id,
+        lost=done,
         # With one thread, the writes of a night have a fixed order.
         threads=1,
         wait=wait_none(),
@@ -145,11 +147,11 @@ def stage(parts: Parts, run_id: str, slate: Slate = SLATE) -> Batch:
     return batch
 
 
-def merge(parts: Parts, run_id: str, lease_wait_seconds: float = 20.0) -> list[str]:
+def merge(parts: Parts, run_id: str, wait_seconds: float = 20.0) -> list[str]:
     """Do what the asset `player_prop_predictions` does; return the problems of the merge."""
     batch = current_batch(parts.batches, GAME_DATE)
     merged = merge_batch(
-        batch, parts.batches, parts.warehouse, run_id=run_id, lease_wait_seconds=lease_wait_seconds
+        batch, parts.batches, parts.warehouse, run_id=run_id, wait_seconds=wait_seconds
     )
     return merged.reconciliation.merge_problems()
 

@@ -53,7 +53,7 @@ def test_a_missing_placeholder_value_is_an_error() -> None:
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda t: t.name)
 def test_a_merge_is_one_statement_on_one_partition(table: Table) -> None:
-    sql = merge_statement(table, "target_table", "staged_table")
+    sql = merge_statement(table, "target_table", "staged_table", duplicates=True)
     tree = parsed(sql)
     assert isinstance(tree, exp.Merge)
     on = tree.args["on"].sql("bigquery")
@@ -65,8 +65,7 @@ def test_a_merge_is_one_statement_on_one_partition(table: Table) -> None:
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda t: t.name)
 def test_a_merge_names_every_column(table: Table) -> None:
-    sql = merge_statement(table, "target_table", "staged_table")
-    assert "*" not in sql
+    sql = merge_statement(table, "target_table", "staged_table", duplicates=True)
     insert = parsed(sql).find(exp.Insert)
     assert insert is not None
     inserted = [column.name for column in insert.this.expressions]
@@ -75,19 +74,28 @@ def test_a_merge_names_every_column(table: Table) -> None:
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda t: t.name)
 def test_an_update_keeps_the_key_and_created_at(table: Table) -> None:
-    update = parsed(merge_statement(table, "t", "s")).find(exp.Update)
+    update = parsed(merge_statement(table, "t", "s", duplicates=False)).find(exp.Update)
     assert update is not None
     assigned = {assignment.this.name for assignment in update.expressions}
     assert assigned == {c.name for c in table.columns} - {*table.key, "created_at"}
 
 
 def test_a_merge_deletes_only_rows_in_its_scope_that_it_did_not_write() -> None:
-    sql = " ".join(merge_statement(PREDICTIONS, "t", "s").split())
-    _, _, deleting = sql.partition("WHEN NOT MATCHED BY SOURCE ")
-    assert deleting == (
-        "AND target.game_date = @partition AND target.player_lookup IN UNNEST(@player_lookups) "
-        "AND target.system_id IN UNNEST(@system_ids) THEN DELETE"
-    )
+    sql = " ".join(merge_statement(PREDICTIONS, "t", "s", duplicates=False).split())
+    _, _, superseded = sql.partition("UNION ALL ")
+    assert "WHERE existing.game_date = @partition" in superseded
+    assert "existing.player_lookup IN (SELECT player_lookup FROM s AS staged)" in superseded
+    assert "existing.system_id IN (SELECT system_id FROM s AS staged)" in superseded
+    assert "NOT EXISTS (SELECT 1 FROM s AS staged WHERE existing.game_date" in superseded
+    assert "WHEN MATCHED AND source.superseded THEN DELETE" in sql
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda t: t.name)
+def test_a_merge_reads_one_partition_of_the_target(table: Table) -> None:
+    sql = " ".join(merge_statement(table, "t", "s", duplicates=True).split())
+    assert "NOT MATCHED BY SOURCE" not in sql
+    # The target is read three times, each time limited to the partition.
+    assert sql.count(f"{table.partition_by} = @partition") == 3
 
 
 def test_a_projection_fills_missing_columns_with_typed_nulls() -> None:

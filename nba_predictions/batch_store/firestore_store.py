@@ -5,9 +5,13 @@ creates the next *version* document under it. Of several workers that try, one c
 and the others read again. Creation is the only precondition that is used. A version has the mark of
 its writer, so that a commit whose response was lost is not mistaken for that of another worker.
 
+Sequence numbers are the commit times of the service in microseconds. Its clock, unlike those of the
+workers, never goes back. A replay creates another completion; the one of the latest attempt counts.
+
     nba_predictions/{namespace}/batches/{batch_id}                 state, version, counts, times
                                     .../versions/{n}               one for each change of state
                                     .../completions/{digest}       one for each player who is done
+                                    .../completions/{digest}.{n}   one for each replay of attempt n
                                     .../dead_letters/{digest}
                                     .../ledger/{id}                appended, never changed
                                /unfinished/{game_date}             which batch of a date is
@@ -17,8 +21,10 @@ its writer, so that a commit whose response was lost is not mistaken for that of
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import threading
+import time
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -40,11 +46,18 @@ from nba_predictions.domain.batches.batch import (
     DeadLetter,
     Tally,
     second_unfinished,
+    tally,
     transition_refused,
 )
-from nba_predictions.domain.batches.lease import Lease, lease_held, lease_lost
+from nba_predictions.domain.batches.lease import (
+    BELIEVED_TTLS,
+    Lease,
+    entry_not_written,
+    lease_held,
+    lease_lost,
+)
 from nba_predictions.domain.batches.ledger import LedgerEntry
-from nba_predictions.domain.clock import utc_now
+from nba_predictions.domain.clock import microseconds, utc_now
 from nba_predictions.domain.errors import BatchStateError
 from nba_predictions.google_cloud import ONCE, connect, persist
 
@@ -72,6 +85,14 @@ class FirestoreBatchStore:
     def now(self) -> datetime:
         return _utc(self._read(self._leases.document("clock")).read_time)
 
+    def next_sequence(self, game_date: date) -> int:
+        sequence = microseconds(self.now())
+        # Whatever is committed after this call must have a later time, also if the clock of an
+        # emulator is coarse.
+        while microseconds(self.now()) <= sequence:
+            time.sleep(0.001)
+        return sequence
+
     # Batches
 
     def create(self, batch: Batch) -> bool:
@@ -88,13 +109,13 @@ class FirestoreBatchStore:
 
     def of_date(self, game_date: date) -> list[Batch]:
         found = self._find(FieldFilter("game_date", "==", game_date.isoformat()))
-        return sorted(found, key=lambda b: b.created_at, reverse=True)
+        return sorted(found, key=lambda b: b.sequence, reverse=True)
 
     def in_states(self, states: Collection[BatchState]) -> list[Batch]:
         if not states:
             return []
         found = self._find(FieldFilter("state", "in", sorted(state.value for state in states)))
-        return sorted(found, key=lambda b: b.created_at)
+        return sorted(found, key=lambda b: b.sequence)
 
     def failed_since(self, moment: datetime) -> list[Batch]:
         # One field is enough for the query, so no composite index is needed.
@@ -149,7 +170,8 @@ class FirestoreBatchStore:
     # Players
 
     def complete(self, batch_id: str, completion: Completion, *, replace: bool = False) -> bool:
-        document = self._of_batch(batch_id, "completions").document(_digest(completion))
+        replay = f".{completion.attempt:016}" if replace else ""
+        document = self._of_batch(batch_id, "completions").document(_digest(completion) + replay)
         fields = {
             "player_lookup": completion.player_lookup,
             "rows": completion.rows,
@@ -158,9 +180,11 @@ class FirestoreBatchStore:
             "staging_table": completion.staging_table,
             "skip_reason": completion.skip_reason,
             "fingerprint": completion.fingerprint,
+            "attempt": completion.attempt,
         }
         if replace:
-            persist(lambda: document.set(fields, **ONCE))
+            # Only one worker has this attempt, so nothing of another worker is overwritten.
+            persist(lambda: document.set({**fields, "replay": True}, **ONCE))
             return True
         try:
             persist(lambda: document.create(fields, **ONCE))
@@ -170,20 +194,11 @@ class FirestoreBatchStore:
         return True
 
     def completions(self, batch_id: str) -> list[Completion]:
-        found = [
-            Completion(
-                player_lookup=document.get("player_lookup"),
-                rows=document.get("rows"),
-                recorded_at=_utc(document.update_time),
-                run_id=document.get("run_id"),
-                staging_table=document.get("staging_table"),
-                skip_reason=document.get("skip_reason"),
-                # Earlier versions did not record it.
-                fingerprint=_fields(document).get("fingerprint"),
-            )
-            for document in self._stream(self._of_batch(batch_id, "completions"))
-        ]
-        return sorted(found, key=lambda c: c.player_lookup)
+        found = map(_completion, self._stream(self._of_batch(batch_id, "completions")))
+        latest: dict[str, Completion] = {}
+        for completion in sorted(found, key=lambda c: (c.attempt, c.sequence)):
+            latest[completion.player_lookup] = completion
+        return sorted(latest.values(), key=lambda c: c.player_lookup)
 
     def add_dead_letter(self, batch_id: str, letter: DeadLetter) -> None:
         document = self._of_batch(batch_id, "dead_letters").document(_digest(letter))
@@ -200,7 +215,7 @@ class FirestoreBatchStore:
 
     def dead_letters(self, batch_id: str) -> list[DeadLetter]:
         found = [
-            DeadLetter(**_fields(document))
+            DeadLetter(**_fields(document), sequence=microseconds(_utc(document.update_time)))
             for document in self._stream(self._of_batch(batch_id, "dead_letters"))
         ]
         return sorted(found, key=lambda d: d.player_lookup)
@@ -208,6 +223,10 @@ class FirestoreBatchStore:
     def tally(self, batch_id: str) -> Tally:
         completions = self._of_batch(batch_id, "completions")
         letters = self._stream(self._of_batch(batch_id, "dead_letters").select(["player_lookup"]))
+        replayed = self._stream(completions.where(filter=FieldFilter("replay", "==", True)))
+        if replayed:
+            # A player counts once, and few batches have replays.
+            return tally(self.completions(batch_id), self.dead_letters(batch_id))
         references = [completions.document(letter.id) for letter in letters]
         done_later = 0
         if references:
@@ -225,12 +244,25 @@ class FirestoreBatchStore:
         mark = uuid.uuid4().hex
         while True:
             stored = self._lease(game_date)
-            if stored.holder is not None and stored.expires_at > stored.read_at:
+            now, expires = stored.read_at, stored.read_at + ttl
+            believed = now < stored.expires_at <= now + BELIEVED_TTLS * ttl
+            if stored.holder is not None and believed:
                 raise lease_held(game_date, stored.holder, stored.expires_at)
-            lease = Lease(game_date, holder, stored.token + 1, stored.read_at + ttl)
+            token = max(stored.token + 1, microseconds(now))
+            lease = Lease(game_date, holder, token, expires)
             changed = {"holder": holder, "token": lease.token, "expires_at": lease.expires_at}
             if self._change_lease(stored, changed, mark):
                 return lease
+
+    def renew_lease(self, lease: Lease, ttl: timedelta) -> Lease:
+        mark = uuid.uuid4().hex
+        while True:
+            stored = self._lease(lease.game_date)
+            if stored.token != lease.token or stored.holder is None:
+                raise lease_lost(lease, stored.token, "it was not renewed")
+            renewed = dataclasses.replace(lease, expires_at=stored.read_at + ttl)
+            if self._change_lease(stored, {"expires_at": renewed.expires_at}, mark):
+                return renewed
 
     def lease(self, game_date: date) -> Lease | None:
         stored = self._lease(game_date)
@@ -255,6 +287,8 @@ class FirestoreBatchStore:
             "at": entry.at,
             "run_id": entry.run_id,
             "counts": entry.stored_payload(),
+            # None is the time of the commit.
+            "sequence": entry.sequence or None,
         }
         if lease is None:
             try:
@@ -266,7 +300,7 @@ class FirestoreBatchStore:
         while True:
             stored = self._lease(lease.game_date)
             if stored.token != lease.token:
-                raise lease_lost(lease, stored.token, entry)
+                raise lease_lost(lease, stored.token, entry_not_written(entry))
             # The entry and the next version of the lease are one commit. It fails as a whole if
             # another worker acquired the lease after it was read.
             if self._change_lease(stored, {}, mark, [(document, fields)]):
@@ -280,8 +314,9 @@ class FirestoreBatchStore:
                 _utc(document.get("at")),
                 document.get("run_id"),
                 document.get("counts"),
+                _entry_sequence(document),
             )
-            for document in sorted(found, key=lambda d: d.create_time)
+            for document in sorted(found, key=lambda d: (d.create_time, d.get("at")))
         ]
 
     def _lease(self, game_date: date) -> _StoredLease:
@@ -441,8 +476,32 @@ def _batch(snapshot: firestore.DocumentSnapshot) -> Batch:
             "state": BatchState(fields["state"]),
             "markets": tuple(fields.get("markets", Batch.markets)),
             "times": {state: _utc(at) for state, at in fields["times"].items()},
+            "sequence": microseconds(_utc(snapshot.create_time)),
         }
     )
+
+
+def _completion(document: firestore.DocumentSnapshot) -> Completion:
+    fields = _fields(document)
+    return Completion(
+        player_lookup=fields["player_lookup"],
+        rows=fields["rows"],
+        recorded_at=_utc(document.update_time),
+        run_id=fields["run_id"],
+        staging_table=fields["staging_table"],
+        skip_reason=fields["skip_reason"],
+        # Earlier versions recorded neither of these.
+        fingerprint=fields.get("fingerprint"),
+        attempt=fields.get("attempt", 0),
+        sequence=microseconds(_utc(document.update_time)),
+    )
+
+
+def _entry_sequence(document: firestore.DocumentSnapshot) -> int:
+    fields = _fields(document)
+    # Entries of an earlier version cover what was recorded before their own time.
+    at = _utc(document.create_time) if "sequence" in fields else fields["at"]
+    return fields.get("sequence") or microseconds(at)
 
 
 def _fields(snapshot: firestore.DocumentSnapshot) -> dict[str, Any]:

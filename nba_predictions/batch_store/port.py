@@ -27,8 +27,16 @@ class BatchStore(Protocol):
     def now(self) -> datetime:
         """Return the time of the store's clock, in UTC.
 
-        Nothing recorded afterwards has an earlier time. The clocks of several machines differ, so
-        the order of records is decided by this clock.
+        Times are for people. Sequence numbers decide the order of records.
+        """
+        ...
+
+    def next_sequence(self, game_date: date) -> int:
+        """Return a sequence number of a date.
+
+        What was recorded before has lower numbers, what is recorded later has higher ones, whatever
+        the clocks of the workers show. Numbers grow from the microseconds since 1970, so that a
+        store that replaces a lost one continues above it.
         """
         ...
 
@@ -83,8 +91,8 @@ class BatchStore(Protocol):
     def complete(self, batch_id: str, completion: Completion, *, replace: bool = False) -> bool:
         """Record a completion; return False if the player has one already.
 
-        With `replace`, which a replay uses, the new completion replaces an earlier one. A store
-        with its own clock sets `recorded_at`.
+        With `replace`, which a replay uses, the new completion replaces one of an earlier or the
+        same attempt. The store sets `sequence`. A store with its own clock sets `recorded_at`.
         """
         ...
 
@@ -107,8 +115,19 @@ class BatchStore(Protocol):
     def acquire_lease(self, game_date: date, holder: str, ttl: timedelta) -> Lease:
         """Acquire the lease of a game_date, if it is free or expired.
 
+        A lease that ends much later than a new one would is not believed: a clock that was ahead
+        wrote it.
+
         Raises:
             LeaseLostError: another worker holds it; the message names the holder and the expiry.
+        """
+        ...
+
+    def renew_lease(self, lease: Lease, ttl: timedelta) -> Lease:
+        """Extend a lease by `ttl` from now, and return it.
+
+        Raises:
+            LeaseLostError: another worker acquired it, or it was released.
         """
         ...
 
@@ -122,6 +141,8 @@ class BatchStore(Protocol):
 
     def append(self, batch_id: str, entry: LedgerEntry, lease: Lease | None = None) -> None:
         """Append an entry to the ledger of a batch; with a lease, only while it is held.
+
+        The store sets a `sequence` of 0.
 
         Raises:
             LeaseLostError: the lease expired and another worker acquired it. Nothing was written.

@@ -5,6 +5,7 @@ With `synchronous=FULL` neither a killed process nor a power failure loses a com
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sqlite3
 import threading
@@ -30,9 +31,15 @@ from nba_predictions.domain.batches.batch import (
     states_before,
     transition_refused,
 )
-from nba_predictions.domain.batches.lease import Lease, lease_held, lease_lost
+from nba_predictions.domain.batches.lease import (
+    BELIEVED_TTLS,
+    Lease,
+    entry_not_written,
+    lease_held,
+    lease_lost,
+)
 from nba_predictions.domain.batches.ledger import LedgerEntry
-from nba_predictions.domain.clock import utc_now
+from nba_predictions.domain.clock import microseconds, utc_now
 from nba_predictions.domain.errors import BatchStateError
 from nba_predictions.durable_files import naming_damaged_sqlite
 from nba_predictions.storage import cannot_open
@@ -46,7 +53,7 @@ CREATE TABLE IF NOT EXISTS batches (
   expected_players INTEGER NOT NULL, games INTEGER NOT NULL, slate_fingerprint TEXT NOT NULL,
   created_at TEXT NOT NULL, run_id TEXT NOT NULL, source TEXT NOT NULL,
   completion_threshold REAL NOT NULL, reason TEXT, announce INTEGER NOT NULL DEFAULT 1,
-  markets TEXT NOT NULL DEFAULT 'points'
+  markets TEXT NOT NULL DEFAULT 'points', sequence INTEGER
 );
 CREATE INDEX IF NOT EXISTS batches_by_date ON batches (game_date, created_at);
 CREATE INDEX IF NOT EXISTS batches_by_state ON batches (state);
@@ -60,21 +67,24 @@ CREATE INDEX IF NOT EXISTS times_by_state ON batch_times (state, at);
 CREATE TABLE IF NOT EXISTS completions (
   batch_id TEXT NOT NULL, player_lookup TEXT NOT NULL, row_count INTEGER NOT NULL,
   recorded_at TEXT NOT NULL, run_id TEXT NOT NULL, staging_table TEXT, skip_reason TEXT,
-  fingerprint TEXT,
+  fingerprint TEXT, attempt INTEGER NOT NULL DEFAULT 0, sequence INTEGER,
   PRIMARY KEY (batch_id, player_lookup)
 );
 CREATE TABLE IF NOT EXISTS dead_letters (
   batch_id TEXT NOT NULL, player_lookup TEXT NOT NULL, error_class TEXT NOT NULL,
   message TEXT NOT NULL, traceback TEXT NOT NULL, attempts INTEGER NOT NULL,
-  recorded_at TEXT NOT NULL, run_id TEXT NOT NULL, PRIMARY KEY (batch_id, player_lookup)
+  recorded_at TEXT NOT NULL, run_id TEXT NOT NULL, sequence INTEGER,
+  PRIMARY KEY (batch_id, player_lookup)
 );
 CREATE TABLE IF NOT EXISTS leases (
   game_date TEXT PRIMARY KEY, holder TEXT, token INTEGER NOT NULL, expires_at TEXT NOT NULL
 );
 CREATE TABLE IF NOT EXISTS ledger (
   entry INTEGER PRIMARY KEY AUTOINCREMENT, batch_id TEXT NOT NULL, event TEXT NOT NULL,
-  at TEXT NOT NULL, run_id TEXT NOT NULL, counts TEXT NOT NULL
+  at TEXT NOT NULL, run_id TEXT NOT NULL, counts TEXT NOT NULL, sequence INTEGER
 );
+-- The last sequence number. All dates share one row, because SQLite has one writer at a time.
+CREATE TABLE IF NOT EXISTS sequences (name TEXT PRIMARY KEY, last INTEGER NOT NULL);
 CREATE INDEX IF NOT EXISTS ledger_by_batch ON ledger (batch_id, entry);
 """
 
@@ -83,8 +93,15 @@ _ADDED = {
     "batches": {
         "announce": "INTEGER NOT NULL DEFAULT 1",
         "markets": "TEXT NOT NULL DEFAULT 'points'",
+        "sequence": "INTEGER",
     },
-    "completions": {"fingerprint": "TEXT"},
+    "completions": {
+        "fingerprint": "TEXT",
+        "attempt": "INTEGER NOT NULL DEFAULT 0",
+        "sequence": "INTEGER",
+    },
+    "dead_letters": {"sequence": "INTEGER"},
+    "ledger": {"sequence": "INTEGER"},
 }
 
 
@@ -109,13 +126,18 @@ class SQLiteBatchStore:
     def now(self) -> datetime:
         return utc_now()
 
+    def next_sequence(self, game_date: date) -> int:
+        with self._transaction() as connection:
+            return _next_sequence(connection)
+
     def create(self, batch: Batch) -> bool:
         try:
             with self._transaction() as connection:
                 connection.execute(
                     "INSERT INTO batches (batch_id, game_date, state, expected_players, games, "
                     "slate_fingerprint, created_at, run_id, source, completion_threshold, reason, "
-                    "announce, markets) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    "announce, markets, sequence) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         batch.batch_id,
                         batch.game_date.isoformat(),
@@ -130,6 +152,7 @@ class SQLiteBatchStore:
                         batch.reason,
                         batch.announce,
                         ",".join(batch.markets),
+                        _next_sequence(connection),
                     ),
                 )
                 self._stamp(connection, batch.batch_id, batch.state)
@@ -144,13 +167,13 @@ class SQLiteBatchStore:
         return batches[0]
 
     def of_date(self, game_date: date) -> list[Batch]:
-        return self._batches("game_date = ? ORDER BY created_at DESC", (game_date.isoformat(),))
+        found = self._batches("game_date = ?", (game_date.isoformat(),))
+        return sorted(found, key=lambda b: b.sequence, reverse=True)
 
     def in_states(self, states: Collection[BatchState]) -> list[Batch]:
         placeholders = ", ".join("?" for _ in states)
-        return self._batches(
-            f"state IN ({placeholders}) ORDER BY created_at", tuple(s.value for s in states)
-        )
+        found = self._batches(f"state IN ({placeholders})", tuple(s.value for s in states))
+        return sorted(found, key=lambda b: b.sequence)
 
     def failed_since(self, moment: datetime) -> list[Batch]:
         failed = BatchState.FAILED.value
@@ -199,13 +222,23 @@ class SQLiteBatchStore:
             )
 
     def complete(self, batch_id: str, completion: Completion, *, replace: bool = False) -> bool:
-        verb = "INSERT OR REPLACE" if replace else "INSERT OR IGNORE"
+        # A worker that lost its lease has an earlier attempt, and replaces nothing.
+        conflict = (
+            "UPDATE SET row_count = excluded.row_count, recorded_at = excluded.recorded_at, "
+            "run_id = excluded.run_id, staging_table = excluded.staging_table, "
+            "skip_reason = excluded.skip_reason, fingerprint = excluded.fingerprint, "
+            "attempt = excluded.attempt, sequence = excluded.sequence "
+            "WHERE excluded.attempt >= completions.attempt"
+            if replace
+            else "NOTHING"
+        )
         with self._transaction() as connection:
             return bool(
                 connection.execute(
-                    f"{verb} INTO completions (batch_id, player_lookup, row_count, recorded_at, "
-                    "run_id, staging_table, skip_reason, fingerprint) "
-                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO completions (batch_id, player_lookup, row_count, recorded_at, "
+                    "run_id, staging_table, skip_reason, fingerprint, attempt, sequence) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+                    f"ON CONFLICT (batch_id, player_lookup) DO {conflict}",
                     (
                         batch_id,
                         completion.player_lookup,
@@ -215,6 +248,8 @@ class SQLiteBatchStore:
                         completion.staging_table,
                         completion.skip_reason,
                         completion.fingerprint,
+                        completion.attempt,
+                        _next_sequence(connection),
                     ),
                 ).rowcount
             )
@@ -229,6 +264,8 @@ class SQLiteBatchStore:
                 staging_table=row["staging_table"],
                 skip_reason=row["skip_reason"],
                 fingerprint=row["fingerprint"],
+                attempt=row["attempt"],
+                sequence=_sequence(row, "recorded_at"),
             )
             for row in self._select(
                 "SELECT * FROM completions WHERE batch_id = ? ORDER BY player_lookup", (batch_id,)
@@ -238,7 +275,9 @@ class SQLiteBatchStore:
     def add_dead_letter(self, batch_id: str, letter: DeadLetter) -> None:
         with self._transaction() as connection:
             connection.execute(
-                "INSERT OR REPLACE INTO dead_letters VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO dead_letters (batch_id, player_lookup, error_class, "
+                "message, traceback, attempts, recorded_at, run_id, sequence) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     batch_id,
                     letter.player_lookup,
@@ -248,6 +287,7 @@ class SQLiteBatchStore:
                     letter.attempts,
                     _text(letter.recorded_at),
                     letter.run_id,
+                    _next_sequence(connection),
                 ),
             )
 
@@ -261,6 +301,7 @@ class SQLiteBatchStore:
                 attempts=row["attempts"],
                 recorded_at=_time(row["recorded_at"]),
                 run_id=row["run_id"],
+                sequence=_sequence(row, "recorded_at"),
             )
             for row in self._select(
                 "SELECT * FROM dead_letters WHERE batch_id = ? ORDER BY player_lookup", (batch_id,)
@@ -280,15 +321,26 @@ class SQLiteBatchStore:
         return Tally(row["completed"], row["skipped"], row["failed"])
 
     def acquire_lease(self, game_date: date, holder: str, ttl: timedelta) -> Lease:
-        now = utc_now()
-        expires = now + ttl
         with self._transaction() as connection:
+            # The time is read under the write lock, after the last renewal of another worker.
+            now = utc_now()
+            expires = now + ttl
             row = connection.execute(
-                # A released lease keeps its token, so that the next token is higher.
-                "INSERT INTO leases VALUES (?, ?, 1, ?) ON CONFLICT (game_date) DO UPDATE SET "
-                "holder = excluded.holder, token = token + 1, expires_at = excluded.expires_at "
-                "WHERE leases.holder IS NULL OR leases.expires_at <= ? RETURNING token",
-                (game_date.isoformat(), holder, _text(expires), _text(now)),
+                # A lease that ends so late was written by a clock that was ahead.
+                "INSERT INTO leases (game_date, holder, token, expires_at) "
+                "VALUES (:game_date, :holder, :token, :expires) "
+                "ON CONFLICT (game_date) DO UPDATE SET holder = excluded.holder, "
+                "token = MAX(leases.token + 1, excluded.token), expires_at = excluded.expires_at "
+                "WHERE leases.holder IS NULL OR leases.expires_at <= :now "
+                "OR leases.expires_at > :incredible RETURNING token",
+                {
+                    "game_date": game_date.isoformat(),
+                    "holder": holder,
+                    "token": _next_sequence(connection),
+                    "expires": _text(expires),
+                    "now": _text(now),
+                    "incredible": _text(now + BELIEVED_TTLS * ttl),
+                },
             ).fetchone()
             if row is not None:
                 return Lease(game_date, holder, row["token"], expires)
@@ -297,6 +349,19 @@ class SQLiteBatchStore:
                 (game_date.isoformat(),),
             ).fetchone()
         raise lease_held(game_date, held["holder"], _time(held["expires_at"]))
+
+    def renew_lease(self, lease: Lease, ttl: timedelta) -> Lease:
+        with self._transaction() as connection:
+            expires = utc_now() + ttl
+            renewed = connection.execute(
+                "UPDATE leases SET expires_at = ? "
+                "WHERE game_date = ? AND token = ? AND holder IS NOT NULL",
+                (_text(expires), lease.game_date.isoformat(), lease.token),
+            ).rowcount
+            if not renewed:
+                current = self._token(connection, lease.game_date)
+                raise lease_lost(lease, current, "it was not renewed")
+        return dataclasses.replace(lease, expires_at=expires)
 
     def lease(self, game_date: date) -> Lease | None:
         for row in self._select(
@@ -316,31 +381,42 @@ class SQLiteBatchStore:
     def append(self, batch_id: str, entry: LedgerEntry, lease: Lease | None = None) -> None:
         with self._transaction() as connection:
             if lease is not None:
-                row = connection.execute(
-                    "SELECT token FROM leases WHERE game_date = ?", (lease.game_date.isoformat(),)
-                ).fetchone()
-                if row is None or row["token"] != lease.token:
-                    raise lease_lost(lease, row and row["token"], entry)
+                current = self._token(connection, lease.game_date)
+                if current != lease.token:
+                    raise lease_lost(lease, current, entry_not_written(entry))
             connection.execute(
-                "INSERT INTO ledger (batch_id, event, at, run_id, counts) VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO ledger (batch_id, event, at, run_id, counts, sequence) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
                 (
                     batch_id,
                     entry.event.value,
                     _text(entry.at),
                     entry.run_id,
                     json.dumps(entry.stored_payload()),
+                    entry.sequence or _next_sequence(connection),
                 ),
             )
 
     def ledger(self, batch_id: str) -> list[LedgerEntry]:
         return [
             LedgerEntry.from_stored(
-                row["event"], _time(row["at"]), row["run_id"], json.loads(row["counts"])
+                row["event"],
+                _time(row["at"]),
+                row["run_id"],
+                json.loads(row["counts"]),
+                _sequence(row, "at"),
             )
             for row in self._select(
                 "SELECT * FROM ledger WHERE batch_id = ? ORDER BY entry", (batch_id,)
             )
         ]
+
+    @staticmethod
+    def _token(connection: sqlite3.Connection, game_date: date) -> int | None:
+        row = connection.execute(
+            "SELECT token FROM leases WHERE game_date = ?", (game_date.isoformat(),)
+        ).fetchone()
+        return row and int(row["token"])
 
     @cached_property
     def _connection(self) -> sqlite3.Connection:
@@ -387,6 +463,7 @@ class SQLiteBatchStore:
                 reason=row["reason"],
                 announce=bool(row["announce"]),
                 markets=tuple(row["markets"].split(",")),
+                sequence=_sequence(row, "created_at"),
                 times={
                     at["state"]: _time(at["at"])
                     for at in self._select(
@@ -400,7 +477,7 @@ class SQLiteBatchStore:
     @staticmethod
     def _stamp(connection: sqlite3.Connection, batch_id: str, state: BatchState) -> None:
         connection.execute(
-            "INSERT OR REPLACE INTO batch_times VALUES (?, ?, ?)",
+            "INSERT OR REPLACE INTO batch_times (batch_id, state, at) VALUES (?, ?, ?)",
             (batch_id, state.value, _text(utc_now())),
         )
 
@@ -461,6 +538,33 @@ def _add_columns(connection: sqlite3.Connection) -> None:
                 # Another process may have added the column first.
                 if "duplicate column" not in str(error):
                     raise
+
+
+def _next_sequence(connection: sqlite3.Connection) -> int:
+    """Take the next sequence number, in a transaction.
+
+    It is at least the microseconds since 1970: rows of an earlier version are ordered by their
+    times, and a new store that replaces a lost one must not begin at 1. A clock that is behind does
+    not matter, because every number is higher than the last one.
+    """
+    now = microseconds(utc_now())
+    row = connection.execute(
+        "UPDATE sequences SET last = MAX(last + 1, ?) WHERE name = 'store' RETURNING last", (now,)
+    ).fetchone()
+    if row is None:
+        (newest,) = connection.execute(
+            "SELECT MAX(at) FROM (SELECT MAX(created_at) AS at FROM batches UNION ALL "
+            "SELECT MAX(recorded_at) FROM completions UNION ALL SELECT MAX(at) FROM ledger)"
+        ).fetchone()
+        first = max(now, microseconds(_time(newest)) + 1 if newest else 0)
+        connection.execute("INSERT INTO sequences (name, last) VALUES ('store', ?)", (first,))
+        return first
+    return int(row["last"])
+
+
+def _sequence(row: sqlite3.Row, time: str) -> int:
+    """Return the sequence number of a row; the time of a row of an earlier version, in order."""
+    return microseconds(_time(row[time])) if row["sequence"] is None else int(row["sequence"])
 
 
 def _text(moment: datetime) -> str:

@@ -157,7 +157,7 @@ def _apply(
         return pipeline.publish(game_date)
     if remedy is Remedy.REMOVE_DUPLICATES and evidence.batch is not None:
         # The lease keeps a merge of the date from writing at the same time.
-        with date_lease(evidence.batch, pipeline.batches, run_id="repair"):
+        with date_lease(game_date, pipeline.batches, run_id="repair"):
             removed = pipeline.warehouse.remove_duplicates(PREDICTIONS, game_date)
         print(f"{removed} rows removed")
         return True

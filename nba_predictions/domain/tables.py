@@ -57,7 +57,8 @@ class Table:
         cluster_by: the columns by which a partition is sorted.
         scope: the MERGE deletes rows that have the same values here as rows of this merge, but a
             key that was not written again.
-        stamps: the columns that the MERGE sets itself: first insert and last merge.
+        stamps: the columns that the MERGE sets itself: first insert, last merge, and the fencing
+            token of the worker that merged.
     """
 
     name: str
@@ -67,7 +68,7 @@ class Table:
     partition_by: str
     cluster_by: tuple[str, ...]
     scope: tuple[str, ...]
-    stamps: tuple[str, str] = ("created_at", "updated_at")
+    stamps: tuple[str, ...] = ("created_at", "updated_at", "write_sequence")
 
     @property
     def staged_columns(self) -> tuple[Column, ...]:
@@ -178,6 +179,13 @@ class Table:
                 ) from error
         return row
 
+
+#: The newest row of a date has the highest number. A MERGE with a lower one changes nothing.
+WRITE_SEQUENCE = Column(
+    "write_sequence",
+    "INT64",
+    "fencing token of the lease under which the row was last written; higher is later",
+)
 
 #: In staging only. Of two rows with the same key, the one that was staged later is merged.
 STAGED_AT = Column("staged_at", "TIMESTAMP", "when the row was staged", required=True)
@@ -334,6 +342,7 @@ PREDICTIONS = Table(
         ),
         Column("created_at", "TIMESTAMP", "first insert, never changed", required=True),
         Column("updated_at", "TIMESTAMP", "last merge", required=True),
+        WRITE_SEQUENCE,
     ),
     key=_KEY,
     partition_by="game_date",
@@ -376,6 +385,7 @@ RESULTS = Table(
         Column("is_correct", "BOOL", "NULL on PASS, PUSH, VOID and NO_LINE"),
         Column("created_at", "TIMESTAMP", "first graded", required=True),
         Column("updated_at", "TIMESTAMP", "last graded", required=True),
+        WRITE_SEQUENCE,
     ),
     key=_KEY,
     partition_by="game_date",

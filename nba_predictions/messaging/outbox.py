@@ -48,7 +48,11 @@ class OutboxMessage:
 
 @dataclass(frozen=True)
 class OutboxPublisher:
-    """Publishes to the SQLite file `path`. A message with an existing dedup_id is ignored."""
+    """Publishes to the SQLite file `path`. A message with an existing dedup_id is ignored.
+
+    A message with a lower sequence than a stored one of its date is refused. A worker that was
+    paused while a later message was published sends such a message.
+    """
 
     path: Path
     topic: str = TOPIC
@@ -63,6 +67,7 @@ class OutboxPublisher:
         topic = topic_of(type(message), self.topic)
         try:
             with self._transaction() as connection:
+                self._refuse_outdated(connection, topic, message)
                 connection.execute(
                     "INSERT OR IGNORE INTO outbox "
                     "(topic, dedup_id, ordering_key, attributes, data, published_at) "
@@ -85,6 +90,24 @@ class OutboxPublisher:
                 f"the outbox {self.path} did not store {message.dedup_id}: {error}"
             ) from error
         return f"outbox-{position}"
+
+    @staticmethod
+    def _refuse_outdated(connection: sqlite3.Connection, topic: str, message: Message) -> None:
+        sequence = message.attributes.get("sequence")
+        if sequence is None:
+            return
+        # The write lock comes first, so that no later message is stored between the two statements.
+        connection.execute("BEGIN IMMEDIATE")
+        newer = connection.execute(
+            "SELECT dedup_id FROM outbox WHERE topic = ? AND ordering_key = ? "
+            "AND CAST(json_extract(attributes, '$.sequence') AS INTEGER) > ?",
+            (topic, message.ordering_key, int(sequence)),
+        ).fetchone()
+        if newer:
+            raise PublishError(
+                f"{message.dedup_id} is outdated: {newer[0]} was published after it for "
+                f"{message.ordering_key}"
+            )
 
     def read(self, after: int = 0) -> list[OutboxMessage]:
         """Return the messages after a position, oldest first. A subscriber stores the last one."""

@@ -72,11 +72,14 @@ def unpublished_conditions(store: BatchStore, now: datetime) -> list[Condition]:
         if snapshot.unmerged_staging:
             # Players were replayed into the batch and not merged: that is a stalled batch.
             continue
+        cleaned = snapshot.last(LedgerEvent.CLEANED)
         failures = entries_of(snapshot.ledger, LedgerEvent.PUBLISH_FAILED)
         last_failure = snapshot.last(LedgerEvent.PUBLISH_FAILED)
         title = f"the predictions of {batch.game_date} are merged but not published"
         facts = {
-            "failed_attempts": sum(entry.at >= since for entry in failures),
+            "failed_attempts": sum(
+                cleaned is None or entry.sequence > cleaned.sequence for entry in failures
+            ),
             "last_error": last_failure.details().get("error")
             if last_failure
             else "never attempted",

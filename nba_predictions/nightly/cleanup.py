@@ -14,6 +14,7 @@ from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.logs import milestone
 from nba_predictions.nightly.current_batch import close, log_context, read_snapshot
 from nba_predictions.nightly.leases import date_lease
+from nba_predictions.nightly.staging import earlier_attempts
 from nba_predictions.warehouse.port import Warehouse
 
 
@@ -32,7 +33,7 @@ def clean_up(
     warehouse: Warehouse,
     *,
     run_id: str,
-    lease_wait_seconds: float | None = None,
+    wait_seconds: float | None = None,
 ) -> CleanupReport:
     """Drop the staging of a batch, once its rows are counted in the target.
 
@@ -43,7 +44,7 @@ def clean_up(
         CleanupRefusedError: something does not agree, and nothing was dropped.
         LeaseLostError: another worker of the date did not finish in time.
     """
-    with date_lease(batch, store, run_id=run_id, wait_seconds=lease_wait_seconds) as lease:
+    with date_lease(batch.game_date, store, run_id=run_id, wait_seconds=wait_seconds) as lease:
         return _clean_up(batch.batch_id, store, warehouse, run_id, lease)
 
 
@@ -51,17 +52,20 @@ def _clean_up(
     batch_id: str, store: BatchStore, warehouse: Warehouse, run_id: str, lease: Lease
 ) -> CleanupReport:
     # As in a merge: whatever is recorded from now on is later than the ledger entry.
-    began = store.now()
+    began = store.next_sequence(lease.game_date)
     snapshot = read_snapshot(store, batch_id)
     batch = snapshot.batch
     target = warehouse.count(PREDICTIONS, batch.game_date, batch_id)
     objections = _objections(snapshot, target)
     if objections:
         _refuse(batch, objections, store, run_id)
-    dropped = warehouse.drop_staging(snapshot.staging_tables)
+    unrecorded = _unrecorded_staging(snapshot, warehouse, lease)
+    dropped = warehouse.drop_staging(snapshot.merged_staging)
+    warehouse.drop_staging(unrecorded)
     if batch.state is BatchState.MERGED:
         counts = Cleaned(tables_dropped=dropped, rows_in_target=target.batch_rows)
-        store.append(batch_id, LedgerEntry(LedgerEvent.CLEANED, began, run_id, counts), lease)
+        entry = LedgerEntry(LedgerEvent.CLEANED, store.now(), run_id, counts, began)
+        store.append(batch_id, entry, lease)
         store.move(batch_id, BatchState.CLEANED)
         if not batch.announce:
             close(store, batch_id)
@@ -73,6 +77,17 @@ def _clean_up(
         **log_context(batch, run_id),
     )
     return CleanupReport(batch_id, dropped, target.batch_rows)
+
+
+def _unrecorded_staging(snapshot: BatchSnapshot, warehouse: Warehouse, lease: Lease) -> list[str]:
+    """Return the staging of earlier attempts that no completion names.
+
+    A worker that was killed after it staged a player leaves it. A later attempt recorded the
+    player, so no completion can name it any more.
+    """
+    batch_id = snapshot.batch.batch_id
+    leftover = warehouse.leftover_staging([batch_id]).get(batch_id, set())
+    return earlier_attempts(leftover, snapshot.staging_tables, before=lease.token)
 
 
 def _refuse(batch: Batch, objections: list[str], store: BatchStore, run_id: str) -> None:
@@ -103,7 +118,7 @@ def _objections(snapshot: BatchSnapshot, target: TargetCounts) -> list[str]:
         objections.append("the ledger has no merge of this batch")
     else:
         objections += snapshot.reconciliation.merge_problems()
-        later = sum(c.recorded_at > merged.at for c in snapshot.completions)
+        later = sum(c.sequence > merged.sequence for c in snapshot.completions)
         if later:
             objections.append(f"{later} players were staged after the merge")
     recorded = sum(c.rows for c in snapshot.completions)

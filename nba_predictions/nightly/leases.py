@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import date, timedelta
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from nba_predictions.batch_store.port import BatchStore
-from nba_predictions.domain.batches.batch import Batch
 from nba_predictions.domain.batches.lease import Lease
 from nba_predictions.domain.errors import LeaseLostError
+from nba_predictions.logs import milestone
 
-#: Much longer than a merge takes. After this, another worker succeeds a holder that died.
-LEASE_TTL = timedelta(minutes=3)
-#: Long enough for the lease of a holder that died to expire.
-LEASE_WAIT_SECONDS = LEASE_TTL.total_seconds() + 30
+#: How long a holder that died keeps others waiting. A live holder renews its lease.
+LEASE_TTL = timedelta(seconds=30)
+#: How long a worker waits for a live holder, whose merge may take minutes.
+LEASE_WAIT_SECONDS = 210.0
+#: A holder renews its lease this many times within its time to live.
+_RENEWALS = 3
 
 
 @contextmanager
 def date_lease(
-    batch: Batch, store: BatchStore, *, run_id: str, wait_seconds: float | None = None
+    game_date: date, store: BatchStore, *, run_id: str, wait_seconds: float | None = None
 ) -> Iterator[Lease]:
-    """Acquire the lease of a batch's date, waiting for another holder, and release it at the end.
+    """Acquire the lease of a date, waiting for another holder, and release it at the end.
+
+    The lease is renewed until then. Rows and ledger entries carry its token, so a worker that was
+    paused longer than its lease changes nothing that its successor wrote.
 
     Raises:
         LeaseLostError: another worker still holds the lease after `wait_seconds`.
@@ -34,9 +40,28 @@ def date_lease(
         stop=stop_after_delay(LEASE_WAIT_SECONDS if wait_seconds is None else wait_seconds),
         reraise=True,
     )
-    holder = f"{run_id}:{batch.batch_id}"
-    lease = attempts(store.acquire_lease, batch.game_date, holder, LEASE_TTL)
+    lease = attempts(store.acquire_lease, game_date, run_id, LEASE_TTL)
+    done = threading.Event()
+    renewing = threading.Thread(
+        target=_renew, args=(lease, store, LEASE_TTL, done), name="renew-lease", daemon=True
+    )
+    renewing.start()
     try:
         yield lease
     finally:
+        done.set()
+        renewing.join()
         store.release_lease(lease)
+
+
+def _renew(lease: Lease, store: BatchStore, ttl: timedelta, done: threading.Event) -> None:
+    while not done.wait(ttl.total_seconds() / _RENEWALS):
+        try:
+            store.renew_lease(lease, ttl)
+        except LeaseLostError as error:
+            # The next write of this worker is refused, and its error is the one to raise.
+            milestone("lease_lost", str(error), game_date=lease.game_date, token=lease.token)
+            return
+        except Exception as error:
+            # The store may answer again before the lease expires.
+            milestone("lease_not_renewed", str(error), game_date=lease.game_date)

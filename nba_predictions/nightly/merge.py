@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from typing import Any
 
 from nba_predictions.batch_store.port import BatchStore
 from nba_predictions.domain.batches.batch import (
@@ -16,7 +17,7 @@ from nba_predictions.domain.batches.batch import (
     BatchStatus,
 )
 from nba_predictions.domain.batches.lease import Lease
-from nba_predictions.domain.batches.ledger import LedgerEntry, LedgerEvent
+from nba_predictions.domain.batches.ledger import LedgerEntry, LedgerEvent, Merged
 from nba_predictions.domain.batches.reconciliation import (
     NOTHING_MERGED,
     MergeCounts,
@@ -30,7 +31,7 @@ from nba_predictions.domain.errors import BatchStateError
 from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.logs import milestone
 from nba_predictions.nightly.current_batch import current_batch, log_context, read_snapshot
-from nba_predictions.nightly.leases import date_lease
+from nba_predictions.nightly.leases import LEASE_TTL, date_lease
 from nba_predictions.warehouse.port import Warehouse
 
 
@@ -49,7 +50,7 @@ def merge_batch(
     warehouse: Warehouse,
     *,
     run_id: str,
-    lease_wait_seconds: float | None = None,
+    wait_seconds: float | None = None,
 ) -> MergeReport:
     """Merge all staging of a batch under the lease of its date, and reconcile.
 
@@ -65,10 +66,10 @@ def merge_batch(
     if batch.state not in ROWS_IN_TARGET:
         # A worker that cannot write must not acquire the lease of one that can.
         warehouse.check_writable()
-    with date_lease(batch, store, run_id=run_id, wait_seconds=lease_wait_seconds) as lease:
-        # The ledger entry gets the time before anything is read: whatever a replay records while
-        # the merge runs is later than the entry, so the next merge reads it.
-        began = store.now()
+    with date_lease(batch.game_date, store, run_id=run_id, wait_seconds=wait_seconds) as lease:
+        # The ledger entry gets a number from before anything is read: whatever a replay records
+        # while the merge runs is later than the entry, so the next merge reads it.
+        work = _Merge(store, warehouse, lease, run_id, store.next_sequence(batch.game_date))
         snapshot = read_snapshot(store, batch.batch_id)
         done_before = _merged_before(snapshot)
         if done_before is not None:
@@ -78,14 +79,33 @@ def merge_batch(
                 **log_context(batch, run_id),
             )
             return MergeReport(batch.batch_id, done_before, 0.0)
-        snapshot = _reopen_if_finished(snapshot, store, lease, run_id)
+        snapshot = _ensure_mergeable(snapshot, work)
         milestone(
             "consolidation_started",
             f"lease token {lease.token}",
             token=lease.token,
             **log_context(batch, run_id),
         )
-        return _merge_and_reconcile(snapshot, store, warehouse, lease, run_id, began)
+        return _merge_and_reconcile(snapshot, work)
+
+
+@dataclass(frozen=True)
+class _Merge:
+    """What the steps of one merge share.
+
+    `began` is the sequence number with which the merge began. What has a higher one may not have
+    been read.
+    """
+
+    store: BatchStore
+    warehouse: Warehouse
+    lease: Lease
+    run_id: str
+    began: int
+
+    def append(self, batch: Batch, event: LedgerEvent, **content: Any) -> None:
+        entry = LedgerEntry(event, self.store.now(), self.run_id, **content)
+        self.store.append(batch.batch_id, entry, self.lease)
 
 
 def _merged_before(snapshot: BatchSnapshot) -> Reconciliation | None:
@@ -93,20 +113,18 @@ def _merged_before(snapshot: BatchSnapshot) -> Reconciliation | None:
     merged = snapshot.last(LedgerEvent.MERGED)
     if merged is None or snapshot.batch.state not in ROWS_IN_TARGET:
         return None
-    if any(c.recorded_at >= merged.at for c in snapshot.completions):
+    if any(c.sequence > merged.sequence for c in snapshot.completions):
         return None
     return snapshot.reconciliation
 
 
-def _reopen_if_finished(
-    snapshot: BatchSnapshot, store: BatchStore, lease: Lease, run_id: str
-) -> BatchSnapshot:
+def _ensure_mergeable(snapshot: BatchSnapshot, work: _Merge) -> BatchSnapshot:
     """Reopen a cleaned-up batch into which players were replayed; refuse one not fully staged."""
-    batch = snapshot.batch
+    batch, store = snapshot.batch, work.store
     if batch.state in CLEANED_UP:
         for state in (BatchState.STAGING, BatchState.STAGED):
             store.move(batch.batch_id, state, "players were replayed")
-        store.append(batch.batch_id, LedgerEntry(LedgerEvent.REOPENED, store.now(), run_id), lease)
+        work.append(batch, LedgerEvent.REOPENED)
         batch = store.get(batch.batch_id)
     if batch.state not in (BatchState.STAGED, BatchState.MERGED):
         raise BatchStateError(
@@ -117,20 +135,16 @@ def _reopen_if_finished(
     return replace(snapshot, batch=batch)
 
 
-def _merge_and_reconcile(
-    snapshot: BatchSnapshot,
-    store: BatchStore,
-    warehouse: Warehouse,
-    lease: Lease,
-    run_id: str,
-    began: datetime,
-) -> MergeReport:
-    batch = snapshot.batch
-    merged_at = utc_now()
-    counts, seconds = _execute_merge(snapshot, warehouse, run_id, merged_at)
-    target = warehouse.count(PREDICTIONS, batch.game_date, batch.batch_id)
+def _merge_and_reconcile(snapshot: BatchSnapshot, work: _Merge) -> MergeReport:
+    batch, run_id = snapshot.batch, work.run_id
+    tables = [c.staging_table for c in snapshot.pending_staging if c.staging_table]
+    counts, seconds = _execute_merge(batch, tables, work)
+    if counts.distinct_keys and not counts.affected:
+        # The MERGE changes nothing if a worker with a later lease has written the date.
+        work.store.renew_lease(work.lease, LEASE_TTL)
+    target = work.warehouse.count(PREDICTIONS, batch.game_date, batch.batch_id)
     numbers = reconcile(batch, snapshot.completions, snapshot.pending_staging, counts, target)
-    numbers = _retire_missing_players(snapshot, store, warehouse, numbers, run_id, merged_at)
+    numbers = _retire_unpredicted_players(snapshot, work, numbers)
     problems = numbers.merge_problems()
     milestone(
         "reconciliation",
@@ -140,18 +154,16 @@ def _merge_and_reconcile(
         **numbers.numbers(),
         **log_context(batch, run_id),
     )
-    store.append(batch.batch_id, LedgerEntry(LedgerEvent.MERGED, began, run_id, numbers), lease)
+    payload = Merged(numbers, tuple(sorted(tables)))
+    work.append(batch, LedgerEvent.MERGED, payload=payload, sequence=work.began)
     if not problems:
-        store.move(batch.batch_id, BatchState.MERGED)
+        work.store.move(batch.batch_id, BatchState.MERGED)
     return MergeReport(batch.batch_id, numbers, seconds)
 
 
-def _execute_merge(
-    snapshot: BatchSnapshot, warehouse: Warehouse, run_id: str, merged_at: datetime
-) -> tuple[MergeCounts, float]:
-    """Run the MERGE over the pending staging that exists; return its counts and seconds."""
-    batch = snapshot.batch
-    tables = [c.staging_table for c in snapshot.pending_staging if c.staging_table]
+def _execute_merge(batch: Batch, tables: Sequence[str], work: _Merge) -> tuple[MergeCounts, float]:
+    """Run the MERGE over the staging tables that exist; return its counts and seconds."""
+    warehouse, run_id = work.warehouse, work.run_id
     existing = warehouse.existing_staging(tables)
     milestone(
         "staging_found",
@@ -165,7 +177,7 @@ def _execute_merge(
     started = time.perf_counter()
     counts = NOTHING_MERGED
     if existing:
-        counts = warehouse.merge(PREDICTIONS, batch.game_date, tables, merged_at)
+        counts = warehouse.merge(PREDICTIONS, batch.game_date, tables, utc_now(), work.lease.token)
     seconds = time.perf_counter() - started
     milestone(
         "merge_executed",
@@ -180,28 +192,23 @@ def _execute_merge(
     return counts, seconds
 
 
-def _retire_missing_players(
-    snapshot: BatchSnapshot,
-    store: BatchStore,
-    warehouse: Warehouse,
-    numbers: Reconciliation,
-    run_id: str,
-    merged_at: datetime,
+def _retire_unpredicted_players(
+    snapshot: BatchSnapshot, work: _Merge, numbers: Reconciliation
 ) -> Reconciliation:
     """Remove rows of players that the batch does not predict; return the numbers afterwards.
 
     Nothing is removed if the merge has problems other than rows of skipped players.
     """
-    batch = snapshot.batch
+    batch, store, warehouse = snapshot.batch, work.store, work.warehouse
     # Read again: a straggler may have dead-lettered a player during the MERGE. Failed players keep
     # the rows of an earlier batch.
     snapshot = replace(snapshot, dead_letters=store.dead_letters(batch.batch_id))
     removable = _rows_of_skipped_players(snapshot, warehouse, numbers)
     without = replace(numbers, batch_rows_in_target=numbers.batch_rows_in_target - removable)
-    if without.merge_problems() or not _may_retire_missing_players(snapshot, store):
+    if without.merge_problems() or not _may_retire_players(snapshot, store):
         return numbers
     retired = warehouse.retire(
-        PREDICTIONS, batch.game_date, sorted(snapshot.predicted_players), merged_at
+        PREDICTIONS, batch.game_date, sorted(snapshot.predicted_players), work.lease.token
     )
     if not retired:
         return numbers
@@ -209,7 +216,7 @@ def _retire_missing_players(
         "rows_retired",
         f"{retired} rows of players that this batch does not predict were removed",
         rows=retired,
-        **log_context(batch, run_id),
+        **log_context(batch, work.run_id),
     )
     target = warehouse.count(PREDICTIONS, batch.game_date, batch.batch_id)
     return _with_target(numbers, target, retired)
@@ -241,7 +248,7 @@ def _rows_of_skipped_players(
     )
 
 
-def _may_retire_missing_players(snapshot: BatchSnapshot, store: BatchStore) -> bool:
+def _may_retire_players(snapshot: BatchSnapshot, store: BatchStore) -> bool:
     """Return whether the batch knows enough to remove rows of players that it does not predict.
 
     Below its threshold it knows too few of its players. A date without games may be one whose

@@ -18,6 +18,7 @@ from nba_predictions.domain.batches.batch import (
 from nba_predictions.domain.batches.ledger import LedgerEntry, LedgerEvent, entries_of
 from nba_predictions.domain.betting.slate import Slate
 from nba_predictions.domain.clock import utc_now
+from nba_predictions.domain.errors import BatchStateError
 from nba_predictions.domain.market import market_names
 from nba_predictions.logs import milestone
 from nba_predictions.nightly.current_batch import log_context, read_snapshot, set_announce
@@ -45,11 +46,16 @@ def open_batch(store: BatchStore, slate: Slate, terms: BatchTerms, *, run_id: st
     the reason, and its staging is kept for inspection. The run that resumes a batch decides whether
     it is published. A batch that was published before is published again in any case, because its
     readers need the changes.
+
+    Raises:
+        BatchStateError: the date has a batch of another slate that was read after this one.
     """
     id_time = store.now()
     while True:
         now = store.now()
         batches = store.of_date(slate.game_date)
+        for other in batches[:1]:
+            refuse_outdated_slate(slate, other, other.sequence)
         unfinished = _unfinished_batch(batches, slate, store)
         if unfinished and unfinished.slate_fingerprint == slate.fingerprint():
             return _resume(unfinished, slate, store, terms, run_id)
@@ -58,12 +64,27 @@ def open_batch(store: BatchStore, slate: Slate, terms: BatchTerms, *, run_id: st
             store.move(unfinished.batch_id, BatchState.FAILED, reason)
             entry = LedgerEntry(LedgerEvent.SUPERSEDED, now, run_id)
             store.append(unfinished.batch_id, entry)
-        batch = _create(slate, id_time, now, batches, store, terms, run_id)
-        if batch is not None:
+        batch = _new_batch(slate, id_time, now, terms, run_id)
+        if store.create(batch):
             return _start_new(batch, slate, store, run_id)
         # A batch of the same second has this id, or another run was faster: look again. Only the id
         # uses the later time; a batch created in the future would end before it began.
         id_time += timedelta(seconds=1)
+
+
+def refuse_outdated_slate(slate: Slate, batch: Batch, sequence: int) -> None:
+    """Refuse a slate that was read before `batch` got another slate, at the given sequence number.
+
+    A run that was paused after it read its slate has such a slate.
+
+    Raises:
+        BatchStateError: names the batch and says what to do.
+    """
+    if 0 < slate.sequence < sequence and batch.slate_fingerprint != slate.fingerprint():
+        raise BatchStateError(
+            f"the slate of this run is outdated: {batch.batch_id} has a slate of "
+            f"{batch.game_date} that was read later; run the night of {batch.game_date} again"
+        )
 
 
 def _unfinished_batch(batches: Sequence[Batch], slate: Slate, store: BatchStore) -> Batch | None:
@@ -88,17 +109,10 @@ def _has_work_left(batch: Batch, store: BatchStore) -> bool:
     return bool(read_snapshot(store, batch.batch_id).changed_since_merge)
 
 
-def _create(
-    slate: Slate,
-    id_time: datetime,
-    now: datetime,
-    batches: Sequence[Batch],
-    store: BatchStore,
-    terms: BatchTerms,
-    run_id: str,
-) -> Batch | None:
-    """Create a batch; return None if its id is taken or another run created a batch meanwhile."""
-    batch = Batch(
+def _new_batch(
+    slate: Slate, id_time: datetime, now: datetime, terms: BatchTerms, run_id: str
+) -> Batch:
+    return Batch(
         batch_id=make_batch_id(slate.game_date, id_time),
         game_date=slate.game_date,
         state=BatchState.CREATED,
@@ -112,16 +126,6 @@ def _create(
         announce=terms.announce,
         markets=market_names(),
     )
-    if not store.create(batch):
-        return None
-    others = {b.batch_id for b in store.of_date(slate.game_date)} - {batch.batch_id}
-    if others <= {b.batch_id for b in batches}:
-        return batch
-    # While this run was paused, another run created and finished a batch. The newest batch is the
-    # current one of a date, and this batch has the earlier time.
-    reason = f"another run created a batch before run {run_id} did"
-    store.move(batch.batch_id, BatchState.FAILED, reason)
-    return None
 
 
 def _start_new(batch: Batch, slate: Slate, store: BatchStore, run_id: str) -> Batch:

@@ -13,6 +13,7 @@ from nba_predictions.domain.messages.dead_letter import DeadLetterMessage
 from nba_predictions.logs import milestone
 from nba_predictions.messaging.port import Publisher
 from nba_predictions.nightly.current_batch import current_batch, log_context, read_snapshot
+from nba_predictions.nightly.leases import date_lease
 
 
 def unpublished_batches(store: BatchStore) -> list[Batch]:
@@ -24,8 +25,8 @@ def unpublished_batches(store: BatchStore) -> list[Batch]:
     return [b for b in cleaned if current_batch(store, b.game_date).batch_id == b.batch_id]
 
 
-def completion_message(snapshot: BatchSnapshot) -> CompletionMessage:
-    """Return the message of a cleaned-up batch.
+def completion_message(snapshot: BatchSnapshot, sequence: int) -> CompletionMessage:
+    """Return the message of a cleaned-up batch. `sequence` orders the messages of its date.
 
     Raises:
         BatchStateError: the batch has no reconciled merge, players were staged after it, or too
@@ -55,6 +56,7 @@ def completion_message(snapshot: BatchSnapshot) -> CompletionMessage:
         # The clocks of two machines may disagree; a message with a negative duration is invalid.
         duration_seconds=max(0.0, (merged.at - batch.created_at).total_seconds()),
         revision=_revision(snapshot),
+        sequence=sequence,
         metadata=CompletionMetadata(
             batch_id=batch.batch_id,
             expected_players=progress.expected,
@@ -70,9 +72,9 @@ def completion_message(snapshot: BatchSnapshot) -> CompletionMessage:
 
 def _revision(snapshot: BatchSnapshot) -> int:
     """Count the earlier publications that a replay or refresh has made outdated."""
-    newest = max((c.recorded_at for c in snapshot.completions), default=None)
+    newest = max((c.sequence for c in snapshot.completions), default=0)
     published = entries_of(snapshot.ledger, LedgerEvent.PUBLISHED)
-    return sum(newest is not None and entry.at < newest for entry in published)
+    return sum(entry.sequence < newest for entry in published)
 
 
 def publish_dead_letters(
@@ -102,43 +104,54 @@ def publish_dead_letters(
 
 
 def publish_completion(
-    batch: Batch, store: BatchStore, publisher: Publisher, *, run_id: str
+    batch: Batch,
+    store: BatchStore,
+    publisher: Publisher,
+    *,
+    run_id: str,
+    wait_seconds: float | None = None,
 ) -> Published:
     """Publish the completion message of a batch, and record the broker's acknowledgement.
 
-    A published batch is not published again. After a crash between the acknowledgement and its
-    record, the next attempt sends the message again with the same dedup_id.
+    It holds the lease of the date. A message carries the token of its lease, so that a reader can
+    ignore the message of a worker that was paused while a later one was published. A published
+    batch is not published again. If the record of an acknowledgement is lost in a crash, the next
+    attempt sends the message again with the same dedup_id.
 
     Raises:
         PublishError: the broker did not accept the message. The batch stays cleaned up.
-        BatchStateError: the batch is not cleaned up, is not to be published, or must not be.
+        BatchStateError: the batch is not cleaned up, it is not announced, or its numbers disagree.
+        LeaseLostError: another worker of the date did not finish in time.
     """
-    snapshot = read_snapshot(store, batch.batch_id)
-    if snapshot.publication and snapshot.batch.state is BatchState.PUBLISHED:
-        return snapshot.publication
-    _refuse_unless_publishable(snapshot.batch)
-    message = completion_message(snapshot)
-    try:
-        publish_dead_letters(batch, store, publisher, run_id=run_id)
-        message_id = publisher.publish(message)
-    except Exception as error:
-        # Whatever failed, the merge stays valid. The failed attempt is recorded.
-        reason = f"{type(error).__name__}: {error}"
-        details = {"error": reason}
-        entry = LedgerEntry(LedgerEvent.PUBLISH_FAILED, store.now(), run_id, details)
-        store.append(batch.batch_id, entry)
-        milestone("publish_failed", reason, severity=logging.ERROR, **log_context(batch, run_id))
-        raise
-    # The whole message is kept, because brokers delete messages.
-    sent = Published(message_id, message.status.value, message.model_dump(mode="json"))
-    store.append(batch.batch_id, LedgerEntry(LedgerEvent.PUBLISHED, store.now(), run_id, sent))
-    store.move(batch.batch_id, BatchState.PUBLISHED)
+    with date_lease(batch.game_date, store, run_id=run_id, wait_seconds=wait_seconds) as lease:
+        snapshot = read_snapshot(store, batch.batch_id)
+        if snapshot.publication and snapshot.batch.state is BatchState.PUBLISHED:
+            return snapshot.publication
+        _refuse_unless_publishable(snapshot.batch)
+        message = completion_message(snapshot, lease.token)
+        try:
+            publish_dead_letters(batch, store, publisher, run_id=run_id)
+            message_id = publisher.publish(message)
+        except Exception as error:
+            # Whatever failed, the merge stays valid. The failed attempt is recorded.
+            reason = f"{type(error).__name__}: {error}"
+            details = {"error": reason}
+            entry = LedgerEntry(LedgerEvent.PUBLISH_FAILED, store.now(), run_id, details)
+            store.append(batch.batch_id, entry)
+            context = log_context(batch, run_id)
+            milestone("publish_failed", reason, severity=logging.ERROR, **context)
+            raise
+        # The whole message is kept, because brokers delete messages.
+        sent = Published(message_id, message.status.value, message.model_dump(mode="json"))
+        entry = LedgerEntry(LedgerEvent.PUBLISHED, store.now(), run_id, sent)
+        store.append(batch.batch_id, entry, lease)
+        store.move(batch.batch_id, BatchState.PUBLISHED)
     _log_publication(batch, message, message_id, run_id)
     return sent
 
 
 def _refuse_unless_publishable(batch: Batch) -> None:
-    # A batch may be `published` without a ledger entry of it, after a crash. It is published again.
+    # After a crash, a batch may be `published` without the ledger entry. It is published again.
     if batch.state not in CLEANED_UP:
         raise BatchStateError(
             f"{batch.batch_id} is {batch.state.value}; only a cleaned-up batch is published"

@@ -24,6 +24,7 @@ from nba_predictions.nightly.current_batch import (
     reopen,
 )
 from nba_predictions.nightly.leases import date_lease
+from nba_predictions.nightly.open_batch import refuse_outdated_slate
 from nba_predictions.nightly.staging import lost_players
 from nba_predictions.warehouse.port import Warehouse
 
@@ -58,7 +59,7 @@ def refresh_batch(
     *,
     run_id: str,
     now: datetime | None,
-    lease_wait_seconds: float | None = None,
+    wait_seconds: float | None = None,
 ) -> list[SlatePlayer]:
     """Apply the current slate to a finished batch; return the players to predict again.
 
@@ -71,16 +72,18 @@ def refresh_batch(
     `now` are left unchanged; None ignores tip-offs.
 
     Raises:
-        BatchStateError: another run has reopened the batch.
+        BatchStateError: another run has reopened the batch, or refreshed it with a later slate.
         LeaseLostError: another worker of the date did not finish in time.
     """
-    with date_lease(batch, store, run_id=run_id, wait_seconds=lease_wait_seconds) as lease:
+    with date_lease(batch.game_date, store, run_id=run_id, wait_seconds=wait_seconds) as lease:
         snapshot = read_snapshot(store, batch.batch_id)
         if snapshot.batch.state not in CLEANED_UP:
             raise BatchStateError(
                 f"{batch.batch_id} is {snapshot.batch.state.value}; another run is working on it. "
                 f"Refresh when that run is done"
             )
+        refreshed = snapshot.last(LedgerEvent.REFRESHED)
+        refuse_outdated_slate(slate, snapshot.batch, refreshed.sequence if refreshed else 0)
         begun = games_begun(slate, now)
         plan = plan_refresh(
             slate,
@@ -119,7 +122,14 @@ def _apply(
     entry = LedgerEntry(LedgerEvent.REFRESHED, store.now(), run_id, counts)
     store.append(batch.batch_id, entry, lease)
     for skip in plan.skip:
-        completion = Completion(skip.player_lookup, 0, utc_now(), run_id, skip_reason=skip.reason)
+        completion = Completion(
+            skip.player_lookup,
+            0,
+            utc_now(),
+            run_id,
+            skip_reason=skip.reason,
+            attempt=lease.token,
+        )
         store.complete(batch.batch_id, completion, replace=True)
     milestone(
         "refresh_started",

@@ -1,8 +1,9 @@
 """Stage the players of a batch: predict each player, write a staging table, record a completion."""
 
 import logging
+import re
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +20,7 @@ from nba_predictions.domain.batches.batch import (
     DeadLetter,
     Progress,
 )
+from nba_predictions.domain.batches.lease import Lease
 from nba_predictions.domain.batches.ledger import LedgerEntry, LedgerEvent
 from nba_predictions.domain.batches.snapshot import BatchSnapshot
 from nba_predictions.domain.betting.slate import SlatePlayer
@@ -31,6 +33,8 @@ from nba_predictions.warehouse.port import Warehouse
 
 #: A player is dead-lettered after this many attempts.
 MAX_ATTEMPTS = 3
+#: The end of the name of a staging table. A warehouse may write another separator.
+_ATTEMPT = re.compile(r"[._](\d+)$")
 #: Returns the rows of one player. An error it raises is the failure of that player only.
 PredictPlayer = Callable[[SlatePlayer], list[dict[str, Any]]]
 
@@ -53,6 +57,29 @@ def lost_players(snapshot: BatchSnapshot, store: BatchStore, warehouse: Warehous
     return {c.player_lookup for c in after.unmerged_staging if c.staging_table not in existing}
 
 
+def staging_name(player_lookup: str, attempt: int) -> str:
+    """Return the name of a player's staging table of one attempt.
+
+    Each attempt has its own table, so a worker that was paused cannot overwrite or drop what a
+    later attempt staged.
+    """
+    return f"{player_lookup}.{attempt}"
+
+
+def earlier_attempts(names: Iterable[str], recorded: Collection[str], before: int) -> list[str]:
+    """Return the staging tables that no completion names, of players with another recorded table.
+
+    Only attempts before the sequence number `before` are returned.
+    """
+    players = {_ATTEMPT.sub("", name) for name in recorded}
+    found = []
+    for name in sorted(set(names) - set(recorded)):
+        attempt = _ATTEMPT.search(name)
+        if attempt and int(attempt[1]) < before and _ATTEMPT.sub("", name) in players:
+            found.append(name)
+    return found
+
+
 def stage_players(
     batch: Batch,
     players: Sequence[SlatePlayer],
@@ -62,7 +89,8 @@ def stage_players(
     *,
     run_id: str,
     threads: int = 2,
-    replay: bool = False,
+    replay_lease: Lease | None = None,
+    lost: Collection[str] = (),
     fingerprints: Mapping[str, str] | None = None,
     wait: wait_base | None = None,
 ) -> Iterator[StagedPlayer]:
@@ -80,7 +108,9 @@ def stage_players(
         warehouse: where rows are staged.
         run_id: the run that stages.
         threads: players staged concurrently.
-        replay: whether a new completion replaces an earlier one.
+        replay_lease: the lease under which players are replayed. A new completion then replaces
+            one of an earlier attempt.
+        lost: players whose recorded staging is missing. Their new completion replaces the earlier.
         fingerprints: hashes of the inputs of each player's rows, recorded with the completion.
         wait: the pause between two attempts.
     """
@@ -90,7 +120,8 @@ def stage_players(
         store,
         warehouse,
         run_id,
-        replay,
+        replay_lease.token if replay_lease else store.next_sequence(batch.game_date),
+        {p.player_lookup for p in players} if replay_lease else set(lost),
         fingerprints or {},
         wait or wait_random_exponential(0.1, max=5),
     )
@@ -107,7 +138,8 @@ class _Staging:
     store: BatchStore
     warehouse: Warehouse
     run_id: str
-    replay: bool
+    attempt: int
+    replaced: Collection[str]
     fingerprints: Mapping[str, str]
     wait: wait_base
 
@@ -129,7 +161,8 @@ class _Staging:
     def _attempt(self, player: SlatePlayer) -> StagedPlayer:
         lookup = player.player_lookup
         rows = self.predict(player)
-        staged = self.warehouse.stage(PREDICTIONS, self.batch.batch_id, lookup, rows)
+        name = staging_name(lookup, self.attempt)
+        staged = self.warehouse.stage(PREDICTIONS, self.batch.batch_id, name, rows)
         self._milestone("player_staged", f"{staged.rows} rows staged", lookup, rows=staged.rows)
         # Recorded only after staging. A merge would report a completion without rows as a problem.
         completion = Completion(
@@ -139,8 +172,11 @@ class _Staging:
             self.run_id,
             staging_table=staged.name,
             fingerprint=self.fingerprints.get(lookup),
+            attempt=self.attempt,
         )
-        first = self.store.complete(self.batch.batch_id, completion, replace=self.replay)
+        first = self.store.complete(
+            self.batch.batch_id, completion, replace=lookup in self.replaced
+        )
         self._milestone(
             "completion_recorded",
             "completion recorded" if first else "completion already recorded",

@@ -74,7 +74,7 @@ def _expire_batch(
     if dry_run:
         return droppable.report(dropped=len(warehouse.existing_staging(droppable.names)))
     try:
-        with date_lease(batch, store, run_id=run_id, wait_seconds=0) as lease:
+        with date_lease(batch.game_date, store, run_id=run_id, wait_seconds=0) as lease:
             # A run may have resumed the batch between the first look and the lease.
             droppable = _droppable(batch, unrecorded, store, now)
             if droppable is None:

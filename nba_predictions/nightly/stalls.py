@@ -14,7 +14,7 @@ from nba_predictions.domain.batches.batch import (
     Progress,
     percent,
 )
-from nba_predictions.domain.batches.ledger import LedgerEntry, LedgerEvent, entries_of
+from nba_predictions.domain.batches.ledger import LedgerEntry, LedgerEvent
 from nba_predictions.domain.batches.snapshot import BatchSnapshot
 from nba_predictions.domain.batches.verdict import STALL_WINDOW
 from nba_predictions.domain.errors import BatchStateError
@@ -114,7 +114,8 @@ def _stall(batch: Batch, snapshot: BatchSnapshot, now: datetime) -> Stall | None
     since = snapshot.last_progress()
     if now - since <= STALL_WINDOW:
         return None
-    recorded = any(e.at > since for e in entries_of(snapshot.ledger, LedgerEvent.STALLED))
+    last = snapshot.last(LedgerEvent.STALLED)
+    recorded = last is not None and last.sequence > snapshot.last_sequence()
     return Stall(batch, since, now - since, snapshot.progress, recorded)
 
 

@@ -63,12 +63,14 @@ class Work:
         already_staged: completions of players that this run does not predict. The run that staged
             them may have died before it reported them.
         replaces: whether new completions replace earlier ones, because the batch was staged before.
+        lost: the players among them whose recorded staging is missing.
     """
 
     batch: Batch
     players: list[SlatePlayer]
     already_staged: list[Completion]
     replaces: bool = False
+    lost: frozenset[str] = frozenset()
 
 
 def start(
@@ -108,8 +110,12 @@ def _predict(
     if finished is not None:
         return _work(finished, [], store.completions(finished.batch_id))
     batch = open_batch(store, slate, request.terms, run_id=run_id)
+    # A player who was done before this run looked at the staging, and is to be staged again, has
+    # lost their staging. Another run may complete others in the meantime.
+    done = {c.player_lookup for c in store.completions(batch.batch_id)}
     players = players_to_stage(batch, slate, store, warehouse)
-    return _work(batch, players, store.completions(batch.batch_id))
+    lost = frozenset(p.player_lookup for p in players if p.player_lookup in done)
+    return _work(batch, players, store.completions(batch.batch_id), lost=lost)
 
 
 def _finished_by(runs: Collection[str], slate: Slate, store: BatchStore) -> Batch | None:
@@ -168,10 +174,11 @@ def _work(
     completions: Sequence[Completion],
     *,
     replaces: bool = False,
+    lost: frozenset[str] = frozenset(),
 ) -> Work:
     to_predict = {p.player_lookup for p in players}
     staged = [c for c in completions if c.rows and c.player_lookup not in to_predict]
-    return Work(batch, players, staged, replaces)
+    return Work(batch, players, staged, replaces, lost)
 
 
 def players_to_stage(

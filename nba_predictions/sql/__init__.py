@@ -86,28 +86,41 @@ def select_with_nulls(missing: Collection[Column], existing: str | None) -> str:
     return f"(SELECT {', '.join(['*', *nulls])} FROM {existing})"
 
 
-def merge_statement(table: Table, target: str, staged: str) -> str:
-    """Return the MERGE of `staged` (a table, view or parenthesised query) into `target`."""
+def merge_statement(table: Table, target: str, staged: str, *, duplicates: bool) -> str:
+    """Return the MERGE of `staged` (a table, view or parenthesised query) into `target`.
+
+    With `duplicates`, of several staged rows with one key the one that was staged last is merged.
+    The other columns break a tie, so that the result does not depend on the order of reading.
+    Without duplicates, the rows keep the order of staging. DuckDB updates rows that are stored in
+    the order of the source many times faster.
+    """
     columns = [c.name for c in table.staged_columns]
-    required = {c.name for c in table.columns if c.required}
-    match = " AND ".join(
-        f"target.{k} = source.{k}"
-        if k in required
-        else f"target.{k} IS NOT DISTINCT FROM source.{k}"
-        for k in table.key
-    )
+    key, names = ", ".join(table.key), ", ".join(columns)
+    latest = f"QUALIFY ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY staged_at DESC, {names}) = 1"
     return statement(
         "merge",
         target=target,
         staged=staged,
-        columns=", ".join(columns),
-        key=", ".join(table.key),
+        columns=names,
+        existing=", ".join(f"existing.{c}" for c in columns),
+        distinct=latest if duplicates else "",
         partition=table.partition_by,
-        match=match,
+        match=_same_key(table, "target", "source"),
+        staged_match=_same_key(table, "existing", "staged"),
+        scope=" AND ".join(
+            f"existing.{s} IN (SELECT {s} FROM {staged} AS staged)" for s in table.scope
+        ),
         assignments=", ".join(f"{c} = source.{c}" for c in columns if c not in table.key),
         values=", ".join(f"source.{c}" for c in columns),
-        superseded=" AND ".join(f"target.{s} IN UNNEST(@{s}s)" for s in table.scope),
     )
+
+
+def _same_key(table: Table, one: str, other: str) -> str:
+    def same(name: str) -> str:
+        equal = "IS NOT DISTINCT FROM" if name in table.nullable_key else "="
+        return f"{one}.{name} {equal} {other}.{name}"
+
+    return " AND ".join(same(name) for name in table.key)
 
 
 def remove_duplicates_statement(table: Table, target: str) -> str:
@@ -124,13 +137,9 @@ def remove_duplicates_statement(table: Table, target: str) -> str:
 
 
 def count_staged_statement(table: Table, staged: str) -> str:
-    """Return the statement that counts `staged` and lists the values of the scope for the MERGE."""
+    """Return the statement that counts the rows of `staged`."""
     return statement(
-        "count_staged",
-        staged=staged,
-        key=", ".join(table.key),
-        partition=table.partition_by,
-        scopes=",\n  ".join(f"ARRAY_AGG(DISTINCT {s}) AS {s}s" for s in table.scope),
+        "count_staged", staged=staged, key=", ".join(table.key), partition=table.partition_by
     )
 
 

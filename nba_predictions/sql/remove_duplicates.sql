@@ -4,7 +4,7 @@ USING (
   SELECT ${columns}
   FROM ${target}
   WHERE ${partition} = @partition
-  QUALIFY ROW_NUMBER() OVER (PARTITION BY ${key} ORDER BY updated_at DESC, created_at) = 1
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY ${key} ORDER BY write_sequence DESC, updated_at DESC, created_at) = 1
 ) AS source
 ON FALSE
 WHEN NOT MATCHED BY SOURCE AND target.${partition} = @partition THEN DELETE

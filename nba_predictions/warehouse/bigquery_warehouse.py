@@ -179,7 +179,12 @@ class BigQueryWarehouse:
         return {row["table_name"] for row in found.rows.to_pylist()}
 
     def merge(
-        self, table: Table, partition: date, staging: Sequence[str], merged_at: datetime
+        self,
+        table: Table,
+        partition: date,
+        staging: Sequence[str],
+        merged_at: datetime,
+        write_sequence: int,
     ) -> MergeCounts:
         existing = self.existing_staging(staging)
         if not existing:
@@ -194,12 +199,13 @@ class BigQueryWarehouse:
             ).rows.to_pylist()
             table.check_partition(partition, staged["rows_of_other_dates"])
             # One statement is one transaction: all rows are written, or none.
+            duplicates = staged["rows_staged"] != staged["distinct_keys"]
             affected = self._run(
-                merge_statement(table, f"`{self._target(table)}`", source),
+                merge_statement(table, f"`{self._target(table)}`", source, duplicates=duplicates),
                 {
                     "partition": partition,
                     "merged_at": merged_at,
-                    **{f"{name}s": staged[f"{name}s"] for name in table.scope},
+                    "write_sequence": write_sequence,
                 },
             ).affected_rows
         finally:
@@ -218,11 +224,15 @@ class BigQueryWarehouse:
         )
 
     def retire(
-        self, table: Table, partition: date, players: Sequence[str], before: datetime
+        self, table: Table, partition: date, players: Sequence[str], write_sequence: int
     ) -> int:
         return self._run(
             query_statement("retire_rows", table, f"`{self._target(table)}`"),
-            {"partition": partition, "players": list(players), "before": before},
+            {
+                "partition": partition,
+                "players": list(players),
+                "write_sequence": write_sequence,
+            },
         ).affected_rows
 
     def count(self, table: Table, partition: date, batch_id: str) -> TargetCounts:
@@ -246,8 +256,17 @@ class BigQueryWarehouse:
         return int(counted["row_count"])
 
     def leftover_staging(self, batch_ids: Collection[str]) -> dict[str, set[str]]:
-        # The staging dataset gives every table an expiration, so nothing stays forever.
-        return {}
+        prefixes = {f"{_word(batch_id)}__": batch_id for batch_id in batch_ids}
+        found = self._run(
+            f"SELECT table_name FROM `{self._staging}`.INFORMATION_SCHEMA.TABLES "
+            "WHERE CONCAT(SPLIT(table_name, '__')[OFFSET(0)], '__') IN UNNEST(@prefixes)",
+            {"prefixes": list(prefixes)},
+        )
+        leftover: dict[str, set[str]] = defaultdict(set)
+        for row in found.rows.to_pylist():
+            prefix = row["table_name"].partition("__")[0] + "__"
+            leftover[prefixes[prefix]].add(row["table_name"])
+        return dict(leftover)
 
     def drop_staging(self, names: Sequence[str]) -> int:
         existing = sorted(self.existing_staging(names))
@@ -409,6 +428,7 @@ class _Result:
 _PARAMETER_TYPES: Mapping[type, str] = {
     str: "STRING",
     date: "DATE",
+    int: "INT64",
     datetime: "TIMESTAMP",
 }
 

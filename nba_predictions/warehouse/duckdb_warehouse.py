@@ -190,7 +190,12 @@ class DuckDBWarehouse:
         return {name for name in set(names) if self._is_intact(name)}
 
     def merge(
-        self, table: Table, partition: date, staging: Sequence[str], merged_at: datetime
+        self,
+        table: Table,
+        partition: date,
+        staging: Sequence[str],
+        merged_at: datetime,
+        write_sequence: int,
     ) -> MergeCounts:
         found = (self._staged(name) for name in dict.fromkeys(staging))
         staged = [rows for rows in found if rows is not None]
@@ -213,13 +218,14 @@ class DuckDBWarehouse:
             (counts,) = counted.to_pylist()
             table.check_partition(partition, counts["rows_of_other_dates"])
             # One statement is one transaction: all rows are written, or none.
-            sql = _duckdb_sql(merge_statement(table, table.name, "staged"))
+            duplicates = counts["rows_staged"] != counts["distinct_keys"]
+            sql = _duckdb_sql(merge_statement(table, table.name, "staged", duplicates=duplicates))
             actions = connection.execute(
                 f"{sql} RETURNING merge_action",
                 {
                     "partition": partition,
                     "merged_at": merged_at,
-                    **{f"{name}s": counts[f"{name}s"] for name in table.scope},
+                    "write_sequence": write_sequence,
                 },
             ).fetchall()
         by_action = Counter(action for (action,) in actions)
@@ -233,13 +239,17 @@ class DuckDBWarehouse:
         )
 
     def retire(
-        self, table: Table, partition: date, players: Sequence[str], before: datetime
+        self, table: Table, partition: date, players: Sequence[str], write_sequence: int
     ) -> int:
         sql = _duckdb_sql(query_statement("retire_rows", table, table.name))
         with _merging, self._connect() as connection:
             deleted = connection.execute(
                 f"{sql} RETURNING 1",
-                {"partition": partition, "players": list(players), "before": before},
+                {
+                    "partition": partition,
+                    "players": list(players),
+                    "write_sequence": write_sequence,
+                },
             ).fetchall()
         return len(deleted)
 

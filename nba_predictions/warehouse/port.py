@@ -104,9 +104,17 @@ class Warehouse(Protocol):
         ...
 
     def merge(
-        self, table: Table, partition: date, staging: Sequence[str], merged_at: datetime
+        self,
+        table: Table,
+        partition: date,
+        staging: Sequence[str],
+        merged_at: datetime,
+        write_sequence: int,
     ) -> MergeCounts:
         """MERGE the named staging tables into the table in one statement, all or nothing.
+
+        The rows get `write_sequence`, the fencing token of the worker. If the date has a row with a
+        higher one, a worker with a later lease has written it, and the statement changes nothing.
 
         Staging tables that do not exist are omitted, and the counts show it. If none exists,
         nothing is merged.
@@ -119,12 +127,11 @@ class Warehouse(Protocol):
         ...
 
     def retire(
-        self, table: Table, partition: date, players: Sequence[str], before: datetime
+        self, table: Table, partition: date, players: Sequence[str], write_sequence: int
     ) -> int:
         """Delete a date's rows of all but the named players in one statement; return their number.
 
-        Rows that were merged at `before` or later stay. So a worker that was paused beyond its
-        lease deletes nothing that its successor wrote.
+        If the date has a row with a higher `write_sequence`, nothing is deleted.
         """
         ...
 
@@ -139,7 +146,7 @@ class Warehouse(Protocol):
     def leftover_staging(self, batch_ids: Collection[str]) -> dict[str, set[str]]:
         """Return by batch the names of all its staging tables, also of unfinished ones.
 
-        Batches without any are omitted. The result is empty if staging expires by itself.
+        Batches without any are omitted.
         """
         ...
 

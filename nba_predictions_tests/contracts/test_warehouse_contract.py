@@ -43,10 +43,14 @@ Read = Callable[[Table], list[dict[str, Any]]]
 
 
 def stage_and_merge(
-    warehouse: Warehouse, *rows: dict[str, Any], batch_id: str = "batch_1", at: Any = NOON
+    warehouse: Warehouse,
+    *rows: dict[str, Any],
+    batch_id: str = "batch_1",
+    at: Any = NOON,
+    sequence: int = 1,
 ) -> MergeCounts:
     staged = warehouse.stage(PREDICTIONS, batch_id, "someone", rows)
-    return warehouse.merge(PREDICTIONS, rows[0]["game_date"], [staged.name], at)
+    return warehouse.merge(PREDICTIONS, rows[0]["game_date"], [staged.name], at, sequence)
 
 
 def lines(rows: list[dict[str, Any]]) -> list[Decimal | None]:
@@ -85,7 +89,7 @@ def test_staging_a_player_again_replaces_the_table(warehouse: Warehouse, table_r
         PREDICTIONS, "batch_1", "paulgeorge", rows_of(slate_player(base=None), mean=9.0)
     )
     assert again == StagingTable(first.name, 5)
-    assert warehouse.merge(PREDICTIONS, GAME_DATE, [again.name], NOON).rows_staged == 5
+    assert warehouse.merge(PREDICTIONS, GAME_DATE, [again.name], NOON, 1).rows_staged == 5
     assert {row["predicted_points"] for row in table_rows(PREDICTIONS)} == {D("9.00")}
 
 
@@ -119,7 +123,7 @@ def test_an_invalid_row_keeps_the_earlier_staging_table(warehouse: Warehouse) ->
             "paulgeorge",
             [{**rows_of(slate_player())[0], "predicted_points": None}],
         )
-    assert warehouse.merge(PREDICTIONS, GAME_DATE, [good.name], NOON).rows_staged == 25
+    assert warehouse.merge(PREDICTIONS, GAME_DATE, [good.name], NOON, 1).rows_staged == 25
 
 
 def test_an_unknown_column_is_refused_by_name(warehouse: Warehouse) -> None:
@@ -136,7 +140,7 @@ def test_the_merge_refuses_an_unknown_column_of_a_newer_version(
     staged = warehouse.stage(newer, "batch_1", "paulgeorge", rows)
     other = warehouse.stage(PREDICTIONS, "batch_1", "other", one_system("9.5", "other"))
     with pytest.raises(SchemaMismatchError, match="shot_zone"):
-        warehouse.merge(PREDICTIONS, GAME_DATE, [other.name, staged.name], NOON)
+        warehouse.merge(PREDICTIONS, GAME_DATE, [other.name, staged.name], NOON, 1)
     assert table_rows(PREDICTIONS) == []
     assert warehouse.existing_staging([staged.name, other.name]) == {staged.name, other.name}
 
@@ -154,7 +158,7 @@ def test_an_optional_column_that_an_older_version_lacks_merges_as_null(
     newest = warehouse.stage(PREDICTIONS, "batch_1", "other", one_system(None, "other"))
 
     for names in ([staged.name], [staged.name, newest.name]):
-        counts = warehouse.merge(PREDICTIONS, GAME_DATE, names, NOON)
+        counts = warehouse.merge(PREDICTIONS, GAME_DATE, names, NOON, 1)
         assert counts.affected == len(names)
     found = {row["player_lookup"]: row for row in table_rows(PREDICTIONS)}
     assert found["paulgeorge"]["confidence"] is None
@@ -185,9 +189,9 @@ def test_decimals_are_stored_exactly(warehouse: Warehouse, table_rows: Read) -> 
 
 def test_a_repeated_merge_changes_only_updated_at(warehouse: Warehouse, table_rows: Read) -> None:
     staged = warehouse.stage(PREDICTIONS, "batch_1", "paulgeorge", rows_of(slate_player()))
-    first = warehouse.merge(PREDICTIONS, GAME_DATE, [staged.name], NOON)
+    first = warehouse.merge(PREDICTIONS, GAME_DATE, [staged.name], NOON, 1)
     before = table_rows(PREDICTIONS)
-    second = warehouse.merge(PREDICTIONS, GAME_DATE, [staged.name], LATER)
+    second = warehouse.merge(PREDICTIONS, GAME_DATE, [staged.name], LATER, 1)
     after = table_rows(PREDICTIONS)
     assert first == MergeCounts(1, 25, 25, 25, 0, 0)
     assert second == MergeCounts(1, 25, 25, 0, 25, 0)
@@ -284,7 +288,7 @@ def test_staged_rows_of_another_date_are_refused(warehouse: Warehouse, table_row
     good = warehouse.stage(PREDICTIONS, "batch_1", "paulgeorge", rows_of(slate_player()))
     stray = warehouse.stage(PREDICTIONS, "batch_1", "stray", rows_of(slate_player(on=TOMORROW)))
     with pytest.raises(SchemaMismatchError, match=f"25 staged rows .*game_date than {GAME_DATE}"):
-        warehouse.merge(PREDICTIONS, GAME_DATE, [good.name, stray.name], NOON)
+        warehouse.merge(PREDICTIONS, GAME_DATE, [good.name, stray.name], NOON, 1)
     assert table_rows(PREDICTIONS) == []
     assert warehouse.existing_staging([good.name, stray.name]) == {good.name, stray.name}
 
@@ -303,7 +307,7 @@ def test_duplicate_staged_keys_are_counted_and_the_latest_row_is_merged(
         warehouse.stage(PREDICTIONS, "batch_1", name, rows).name
         for name, rows in (("b", late), ("a", early))
     ]
-    assert warehouse.merge(PREDICTIONS, GAME_DATE, names, NOON) == MergeCounts(2, 2, 1, 1, 0, 0)
+    assert warehouse.merge(PREDICTIONS, GAME_DATE, names, NOON, 1) == MergeCounts(2, 2, 1, 1, 0, 0)
     assert [r["predicted_points"] for r in table_rows(PREDICTIONS)] == [D("20.00")]
     assert stage_and_merge(warehouse, *early, *late, *late).rows_staged == 3
 
@@ -322,7 +326,7 @@ def test_a_merge_without_staging_tables_changes_nothing(
 ) -> None:
     stage_and_merge(warehouse, *rows_of(slate_player()))
     before = table_rows(PREDICTIONS)
-    assert warehouse.merge(PREDICTIONS, GAME_DATE, names, LATER) == NOTHING
+    assert warehouse.merge(PREDICTIONS, GAME_DATE, names, LATER, 1) == NOTHING
     assert table_rows(PREDICTIONS) == before
 
 
@@ -334,32 +338,60 @@ def test_rows_of_players_not_in_the_slate_are_retired_once(
     elsewhere = rows_of(slate_player("scratched", on=TOMORROW), "batch_2")
     stage_and_merge(warehouse, *elsewhere, batch_id="batch_2")
     kept = ["newcomer", "paulgeorge"]
-    assert warehouse.retire(PREDICTIONS, GAME_DATE, kept, LATER) == 50
+    assert warehouse.retire(PREDICTIONS, GAME_DATE, kept, 1) == 50
     left = {(row["game_date"], row["player_lookup"]) for row in table_rows(PREDICTIONS)}
     assert left == {(GAME_DATE, "paulgeorge"), (TOMORROW, "scratched")}
-    assert warehouse.retire(PREDICTIONS, GAME_DATE, kept, LATER) == 0
+    assert warehouse.retire(PREDICTIONS, GAME_DATE, kept, 1) == 0
     assert len(table_rows(PREDICTIONS)) == 50
 
 
-def test_rows_of_a_later_merge_are_not_retired(warehouse: Warehouse, table_rows: Read) -> None:
-    stage_and_merge(warehouse, *rows_of(slate_player()), at=LATER)
+def test_a_worker_with_an_earlier_lease_retires_nothing(
+    warehouse: Warehouse, table_rows: Read
+) -> None:
+    stage_and_merge(warehouse, *rows_of(slate_player("stays")), sequence=3)
+    stage_and_merge(warehouse, *rows_of(slate_player()), sequence=5)
     before = table_rows(PREDICTIONS)
-    for moment in (NOON, LATER):
-        assert warehouse.retire(PREDICTIONS, GAME_DATE, ["someone"], moment) == 0
+    assert warehouse.retire(PREDICTIONS, GAME_DATE, ["paulgeorge"], 4) == 0
     assert table_rows(PREDICTIONS) == before
+    assert warehouse.retire(PREDICTIONS, GAME_DATE, ["paulgeorge"], 5) == 25
+
+
+def test_a_merge_of_a_worker_with_an_earlier_lease_changes_nothing(
+    warehouse: Warehouse, table_rows: Read
+) -> None:
+    stage_and_merge(warehouse, *rows_of(slate_player(base="22.5")), sequence=5)
+    stage_and_merge(warehouse, *rows_of(slate_player(on=TOMORROW)), sequence=9)
+    before = table_rows(PREDICTIONS)
+    # New keys, existing keys, and keys to supersede.
+    late = [*rows_of(slate_player(base="23.5")), *rows_of(slate_player("other"))]
+    counts = stage_and_merge(warehouse, *late, batch_id="late", at=LATER, sequence=4)
+    assert (counts.inserted, counts.updated, counts.superseded) == (0, 0, 0)
+    assert counts.distinct_keys == 50
+    assert table_rows(PREDICTIONS) == before
+
+
+def test_rows_carry_the_sequence_of_the_merge_that_wrote_them(
+    warehouse: Warehouse, table_rows: Read
+) -> None:
+    stage_and_merge(warehouse, *rows_of(slate_player()), sequence=5)
+    stage_and_merge(warehouse, *rows_of(slate_player("other")), sequence=7)
+    found = {(r["player_lookup"], r["write_sequence"]) for r in table_rows(PREDICTIONS)}
+    assert found == {("paulgeorge", 5), ("other", 7)}
+    stage_and_merge(warehouse, *rows_of(slate_player()), at=LATER, sequence=7)
+    assert {r["write_sequence"] for r in table_rows(PREDICTIONS)} == {7}
 
 
 def test_a_missing_staging_table_is_visible_in_the_counts(warehouse: Warehouse) -> None:
     staged = warehouse.stage(PREDICTIONS, "batch_1", "paulgeorge", rows_of(slate_player()))
     lost = warehouse.stage(PREDICTIONS, "batch_1", "lost", rows_of(slate_player("lost")))
     warehouse.drop_staging([lost.name])
-    counts = warehouse.merge(PREDICTIONS, GAME_DATE, [staged.name, lost.name], NOON)
+    counts = warehouse.merge(PREDICTIONS, GAME_DATE, [staged.name, lost.name], NOON, 1)
     assert counts == MergeCounts(1, 25, 25, 25, 0, 0)
 
 
 def test_a_merge_keeps_the_staging_tables(warehouse: Warehouse) -> None:
     staged = warehouse.stage(PREDICTIONS, "batch_1", "paulgeorge", rows_of(slate_player()))
-    warehouse.merge(PREDICTIONS, GAME_DATE, [staged.name], NOON)
+    warehouse.merge(PREDICTIONS, GAME_DATE, [staged.name], NOON, 1)
     assert warehouse.existing_staging([staged.name]) == {staged.name}
 
 
@@ -372,7 +404,7 @@ def test_one_merge_reads_1200_staging_tables(warehouse: Warehouse) -> None:
         names = list(pool.map(stage, range(1200)))
     assert len(set(names)) == 1200
     assert warehouse.existing_staging(names) == set(names)
-    counts = warehouse.merge(PREDICTIONS, GAME_DATE, names, NOON)
+    counts = warehouse.merge(PREDICTIONS, GAME_DATE, names, NOON, 1)
     assert counts == MergeCounts(1200, 1200, 1200, 1200, 0, 0)
     assert warehouse.count(PREDICTIONS, GAME_DATE, "batch_1") == TargetCounts(1200, 0)
     assert warehouse.drop_staging(names) == 1200
@@ -385,7 +417,7 @@ def test_concurrent_merges_of_one_date_leave_one_row_per_key(warehouse: Warehous
         counts = list(
             pool.map(
                 lambda n: warehouse.merge(
-                    PREDICTIONS, GAME_DATE, [staged.name], NOON + timedelta(seconds=n)
+                    PREDICTIONS, GAME_DATE, [staged.name], NOON + timedelta(seconds=n), n
                 ),
                 range(4),
             )
@@ -543,7 +575,7 @@ def test_a_graded_night_counts_each_player_game_once_and_has_the_error_of_the_li
             "lineless": BoxScore({"points": 14}, 20.0),
         }
         staged = warehouse.stage(RESULTS, f"grading_{on}", "run", grade(predictions, boxes, NOON))
-        warehouse.merge(RESULTS, on, [staged.name], NOON)
+        warehouse.merge(RESULTS, on, [staged.name], NOON, 1)
 
     (board,) = warehouse.query("graded_night", RESULTS, partition=GAME_DATE).to_pylist()
     assert (board["player_games"], board["did_not_play"], board["with_line"]) == (2, 1, 1)
@@ -606,7 +638,7 @@ def graded(warehouse: Warehouse, *rows: dict[str, Any]) -> None:
     for on in {row["game_date"] for row in rows}:
         own = [row for row in rows if row["game_date"] == on]
         staged = warehouse.stage(RESULTS, "grading", f"run_{on}", own)
-        assert warehouse.merge(RESULTS, on, [staged.name], NOON).inserted == len(own)
+        assert warehouse.merge(RESULTS, on, [staged.name], NOON, 1).inserted == len(own)
 
 
 def test_the_leaderboard_omits_players_who_did_not_play(warehouse: Warehouse) -> None:
@@ -705,7 +737,7 @@ def test_a_grading_replaces_all_results_of_a_system_on_the_date(
         result("20.5", "OVER", True, game_date=TOMORROW),
     )
     staged = warehouse.stage(RESULTS, "grading", "again", [result("21.5", "OVER", True)])
-    counts = warehouse.merge(RESULTS, GAME_DATE, [staged.name], LATER)
+    counts = warehouse.merge(RESULTS, GAME_DATE, [staged.name], LATER, 1)
     assert (counts.inserted, counts.updated, counts.superseded) == (0, 1, 1)
     left = {(row["game_date"], row["player_lookup"]) for row in table_rows(RESULTS)}
     assert left == {(GAME_DATE, "paulgeorge"), (GAME_DATE, "kept"), (TOMORROW, "paulgeorge")}

@@ -24,7 +24,7 @@ def test_an_unknown_column_is_refused_by_name() -> None:
         PREDICTIONS.check_columns([*row(), "shot_zone"])
 
 
-@pytest.mark.parametrize("stamp", ["created_at", "updated_at"])
+@pytest.mark.parametrize("stamp", ["created_at", "updated_at", "write_sequence"])
 def test_stamps_are_the_merges_own_and_never_staged(stamp: str) -> None:
     with pytest.raises(SchemaMismatchError, match=stamp):
         PREDICTIONS.check_columns([*row(), stamp])

@@ -2,8 +2,8 @@
 
     python -m nba_predictions_tests.e2e.compare_profiles --game-date 2026-01-15 EMBEDDED_HOME
 
-The environment variables configure the profile gcp. The columns batch_id, created_at and updated_at
-are not compared, because they differ between any two nights.
+The environment variables configure the profile gcp. The columns batch_id, created_at, updated_at
+and write_sequence are not compared, because they differ between any two nights.
 """
 
 from __future__ import annotations
@@ -23,9 +23,8 @@ from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.settings import Settings
 from nba_predictions.warehouse.bigquery_warehouse import BigQueryWarehouse, exact
 
-COLUMNS = [
-    c.name for c in PREDICTIONS.columns if c.name not in ("batch_id", "created_at", "updated_at")
-]
+_NOT_COMPARED = ("batch_id", "created_at", "updated_at", "write_sequence")
+COLUMNS = [c.name for c in PREDICTIONS.columns if c.name not in _NOT_COMPARED]
 
 
 def embedded_rows(home: Path, game_date: date) -> pl.DataFrame:

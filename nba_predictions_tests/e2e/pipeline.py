@@ -43,7 +43,7 @@ from nba_predictions_tests.leagues import small_league
 NO_GAMES_DATE = date(2025, 11, 27)
 SYSTEMS = tuple(sorted(system.system_id for system in registered_systems()))
 #: The columns that differ between two nights with the same inputs.
-BOOKKEEPING = ("batch_id", "created_at", "updated_at")
+BOOKKEEPING = ("batch_id", "created_at", "updated_at", "write_sequence")
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -70,12 +70,10 @@ def test_a_range_is_predicted_resumed_and_published_on_request(
 
     real_merge = DuckDBWarehouse.merge
 
-    def merge(
-        self: DuckDBWarehouse, table: Table, partition: date, names: Sequence[str], at: datetime
-    ) -> MergeCounts:
+    def merge(self: DuckDBWarehouse, table: Table, partition: date, *rest: Any) -> MergeCounts:
         if partition == SECOND:
             raise SchemaMismatchError("column(s) shot_zone are not in the table")
-        return real_merge(self, table, partition, names, at)
+        return real_merge(self, table, partition, *rest)
 
     # One date fails, the others do not.
     with monkeypatch.context() as broken:

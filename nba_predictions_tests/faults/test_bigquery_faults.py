@@ -38,7 +38,7 @@ def stage(
 
 
 def merge(bigquery: BigQuery, *staged: StagingTable) -> MergeCounts:
-    return bigquery.warehouse.merge(PREDICTIONS, GAME_DATE, [s.name for s in staged], NOON)
+    return bigquery.warehouse.merge(PREDICTIONS, GAME_DATE, [s.name for s in staged], NOON, 1)
 
 
 def table(bigquery: BigQuery) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ Hypothesis chooses what happens next, on both profiles; the invariants are check
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -31,6 +31,7 @@ from nba_predictions.domain.batches.batch import (
     BatchState,
     Completion,
 )
+from nba_predictions.domain.batches.lease import Lease
 from nba_predictions.domain.batches.verdict import STALL_WINDOW, Verdict
 from nba_predictions.domain.betting.slate import SlatePlayer
 from nba_predictions.domain.clock import utc_now
@@ -128,8 +129,10 @@ class Nights(RuleBasedStateMachine):
         parts, batch = self._at(actor)
         if batch is None or batch.state is not BatchState.STAGING:
             return
+        done = {c.player_lookup for c in parts.batches.completions(batch.batch_id)}
         players = players_to_stage(batch, SLATE, parts.batches, parts.warehouse)
-        self._stage(parts, batch, [p for p in players if p.player_lookup in names], fails)
+        chosen = [p for p in players if p.player_lookup in names]
+        self._stage(parts, batch, chosen, fails, lost=done)
 
     @rule(actor=st.sampled_from(ACTORS), name=st.sampled_from(NAMES))
     def redeliver_a_completion(self, actor: str, name: str) -> None:
@@ -171,8 +174,8 @@ class Nights(RuleBasedStateMachine):
         with suppress(NbaPredictionsError):
             batch = batch_to_replay(parts.batches, SLATE)
             players = players_to_replay(batch, SLATE, parts.batches, [name])
-            with date_lease(batch, parts.batches, run_id=actor):
-                self._stage(parts, batch, players, fails, replay=True)
+            with date_lease(batch.game_date, parts.batches, run_id=actor) as lease:
+                self._stage(parts, batch, players, fails, lease)
 
     @rule(actor=st.sampled_from(ACTORS))
     def notice_stalls(self, actor: str) -> None:
@@ -283,7 +286,12 @@ class Nights(RuleBasedStateMachine):
 
     @staticmethod
     def _stage(
-        parts: Parts, batch: Batch, players: list[SlatePlayer], fails: bool, replay: bool = False
+        parts: Parts,
+        batch: Batch,
+        players: list[SlatePlayer],
+        fails: bool,
+        replay_lease: Lease | None = None,
+        lost: Collection[str] = (),
     ) -> None:
         def predict(player: SlatePlayer) -> list[dict[str, Any]]:
             if fails:
@@ -299,7 +307,8 @@ class Nights(RuleBasedStateMachine):
             run_id="actor",
             threads=1,
             wait=wait_none(),
-            replay=replay,
+            replay_lease=replay_lease,
+            lost=lost,
         ):
             """Each player is done by being asked for."""
 

@@ -37,7 +37,7 @@ def test_consolidations_at_once_leave_the_table_of_one(
 
     def merging(parts: Parts) -> list[str]:
         start.wait()
-        return merge(parts, "racing", lease_wait_seconds=60)
+        return merge(parts, "racing", wait_seconds=60)
 
     batch = stage(workers[0], "run_1")
     with ThreadPoolExecutor(len(workers)) as pool:

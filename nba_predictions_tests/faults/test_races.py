@@ -91,7 +91,7 @@ def replay(parts: Parts, mean: float) -> None:
     """Do what the job `replay_players` does up to the merge."""
     batch = batch_to_replay(parts.batches, SLATE)
     players = players_to_replay(batch, SLATE, parts.batches, [REPLAYED])
-    with date_lease(batch, parts.batches, run_id="replay"):
+    with date_lease(batch.game_date, parts.batches, run_id="replay") as lease:
         staged = stage_players(
             batch,
             players,
@@ -100,7 +100,7 @@ def replay(parts: Parts, mean: float) -> None:
             parts.warehouse,
             run_id="replay",
             wait=wait_none(),
-            replay=True,
+            replay_lease=lease,
         )
         assert [player.error for player in staged] == [None]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from tenacity import wait_none
 
 from nba_predictions.batch_store.sqlite_store import SQLiteBatchStore
 from nba_predictions.domain.batches.batch import Batch, BatchState, Progress
+from nba_predictions.domain.batches.lease import Lease
 from nba_predictions.domain.betting.slate import Slate, SlatePlayer
+from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.messaging.outbox import OutboxPublisher
 from nba_predictions.nightly.audit import NightAudit, audit_night
@@ -65,6 +68,8 @@ class Night:
         **changed: Any,
     ) -> list[StagedPlayer]:
         options: dict[str, Any] = {"run_id": "run_1", "wait": wait_none(), **changed}
+        if options.pop("replay", False):
+            options["replay_lease"] = self.a_lease()
         return list(
             stage_players(
                 batch,
@@ -75,6 +80,11 @@ class Night:
                 **options,
             )
         )
+
+    def a_lease(self) -> Lease:
+        """Return a lease that is newer than everything recorded. It is not acquired."""
+        token = self.store.next_sequence(GAME_DATE)
+        return Lease(GAME_DATE, "replay", token, utc_now() + timedelta(minutes=1))
 
     def close(self, batch: Batch) -> Progress:
         return close_staging(batch, self.store, run_id="run_1")
@@ -89,13 +99,14 @@ class Night:
     ) -> Batch:
         """Return a batch whose players are all staged and whose staging is closed."""
         batch = self.open(slate, run_id, threshold, announce)
+        done = {c.player_lookup for c in self.store.completions(batch.batch_id)}
         todo = players_to_stage(batch, slate, self.store, self.warehouse)
-        self.stage(batch, todo, predict)
+        self.stage(batch, todo, predict, lost=done)
         self.close(batch)
         return batch
 
     def merge_batch(self, batch: Batch, **changed: Any) -> MergeReport:
-        options: dict[str, Any] = {"run_id": "run_1", "lease_wait_seconds": 20.0, **changed}
+        options: dict[str, Any] = {"run_id": "run_1", "wait_seconds": 20.0, **changed}
         warehouse = options.pop("warehouse", self.warehouse)
         return merge_batch(batch, options.pop("store", self.store), warehouse, **options)
 
@@ -128,6 +139,9 @@ class Night:
 
     def verdict(self) -> NightAudit:
         return audit_night(GAME_DATE, self.store, self.warehouse)
+
+    def staged_players(self, batch: Batch) -> list[str]:
+        return [file.stem.partition(".")[0] for file in self.staging(batch)]
 
     def rows(self) -> list[dict[str, Any]]:
         with duckdb.connect(str(self.warehouse.path)) as connection:

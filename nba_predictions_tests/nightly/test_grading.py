@@ -20,7 +20,7 @@ def box_scores(**points: int) -> pl.DataFrame:
 
 
 def grade(night: Night, boxes: pl.DataFrame, run_id: str = "grader") -> Grading:
-    report = grade_date(GAME_DATE, boxes, night.warehouse, run_id=run_id)
+    report = grade_date(GAME_DATE, boxes, night.store, night.warehouse, run_id=run_id)
     assert report is not None
     return report
 
@@ -64,7 +64,8 @@ def test_grading_twice_writes_the_same_rows(night: Night) -> None:
     again = grade(night, BOXES, "grader_2")
     assert (again.merge.inserted, again.merge.updated) == (0, ROWS)
     after = results(night)
-    assert [{**r, "updated_at": None} for r in after] == [{**r, "updated_at": None} for r in before]
+    stamps = {"updated_at": None, "write_sequence": None}
+    assert [{**r, **stamps} for r in after] == [{**r, **stamps} for r in before]
 
 
 def test_a_corrected_box_score_corrects_the_grade(night: Night) -> None:
@@ -86,7 +87,9 @@ def test_concurrent_grading_writes_one_row_per_prediction(night: Night) -> None:
 
 def test_without_box_scores_nothing_is_graded(night: Night) -> None:
     night.published()
-    assert grade_date(GAME_DATE, box_scores(), night.warehouse, run_id="grader") is None
+    assert (
+        grade_date(GAME_DATE, box_scores(), night.store, night.warehouse, run_id="grader") is None
+    )
     assert results(night) == []
 
 
@@ -170,7 +173,9 @@ def test_a_game_without_box_scores_is_reported(night: Night) -> None:
 
 def test_a_date_without_games_needs_no_box_scores(night: Night) -> None:
     def graded(games: int) -> Grading | None:
-        return grade_date(GAME_DATE, box_scores(), night.warehouse, run_id="grader", games=games)
+        return grade_date(
+            GAME_DATE, box_scores(), night.store, night.warehouse, run_id="grader", games=games
+        )
 
     report = graded(games=0)
     assert report is not None

@@ -58,7 +58,9 @@ class OnePlayed:
 def test_a_game_without_box_scores_fails_the_check_with_a_warning(night: Night) -> None:
     night.published()
     (game,) = {row["game_id"] for row in night.rows()}
-    check = materialize(prediction_results, league=OnePlayed(), warehouse=night.warehouse)
+    check = materialize(
+        prediction_results, league=OnePlayed(), warehouse=night.warehouse, batches=night.store
+    )
     assert check.check_name == "every_game_has_box_scores"
     assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert check.description == f"no box score of {game}"

@@ -18,6 +18,7 @@ from nba_predictions.domain.batches.verdict import Verdict
 from nba_predictions.domain.betting.slate import Skip, Slate
 from nba_predictions.domain.errors import BatchStateError, CleanupRefusedError, LeaseLostError
 from nba_predictions.domain.tables import PREDICTIONS, Table
+from nba_predictions.nightly import leases
 from nba_predictions.nightly.audit import audit_night
 from nba_predictions.nightly.start import players_to_stage
 from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
@@ -35,9 +36,15 @@ class WrappedWarehouse(DuckDBWarehouse):
         raise NotImplementedError
 
     def merge(
-        self, table: Table, partition: date, staging: Sequence[str], merged_at: datetime
+        self,
+        table: Table,
+        partition: date,
+        staging: Sequence[str],
+        merged_at: datetime,
+        write_sequence: int,
     ) -> MergeCounts:
-        return self.after_merge(super().merge(table, partition, staging, merged_at))
+        counts = super().merge(table, partition, staging, merged_at, write_sequence)
+        return self.after_merge(counts)
 
 
 class LosingRows(WrappedWarehouse):
@@ -179,9 +186,9 @@ def test_concurrent_merges_create_no_duplicates_and_lose_no_rows(night: Night) -
 
 def test_a_merge_that_waits_too_long_names_the_holder_of_the_lease(night: Night) -> None:
     batch = night.staged()
-    lease = night.store.acquire_lease(GAME_DATE, "run_9:merge", timedelta(minutes=10))
+    lease = night.store.acquire_lease(GAME_DATE, "run_9:merge", leases.LEASE_TTL)
     with pytest.raises(LeaseLostError, match="run_9:merge"):
-        night.merge_batch(batch, lease_wait_seconds=0.2)
+        night.merge_batch(batch, wait_seconds=0.2)
     assert night.rows() == []
     night.store.release_lease(lease)
     assert night.merge_batch(batch).reconciliation.merge_problems() == []
@@ -210,7 +217,7 @@ def test_a_failed_merge_releases_its_lease(night: Night) -> None:
     batch = night.open()
     with pytest.raises(BatchStateError, match="is staging; only a staged batch"):
         night.merge_batch(batch)
-    assert night.store.acquire_lease(GAME_DATE, "next", timedelta(0)).token == 2
+    assert night.store.lease(GAME_DATE) is None
 
 
 def test_a_failed_batch_is_not_merged(night: Night) -> None:
@@ -394,10 +401,10 @@ class DyingInRetire(DuckDBWarehouse):
     after: bool
 
     def retire(
-        self, table: Table, partition: date, players: Sequence[str], before: datetime
+        self, table: Table, partition: date, players: Sequence[str], write_sequence: int
     ) -> int:
         if self.after:
-            super().retire(table, partition, players, before)
+            super().retire(table, partition, players, write_sequence)
         raise KeyboardInterrupt
 
 
@@ -482,9 +489,10 @@ def test_a_player_replayed_during_the_merge_does_not_count_as_merged(night: Nigh
     )
     with pytest.raises(CleanupRefusedError, match="1 players were staged after the merge"):
         night.clean(batch)
-    assert len(night.staging(batch)) == 3
+    assert len(night.staging(batch)) == 4
     night.merge_batch(batch)
     night.clean(batch)
+    assert night.staging(batch) == []
     replayed = {r["predicted_points"] for r in night.rows() if r["player_lookup"] == "lukadoncic"}
     assert list(map(str, replayed)) == ["30.00"]
 
@@ -730,7 +738,8 @@ def test_a_merge_that_does_not_reconcile_logs_errors(
     night.merge_batch(batch)
     by_event = {line["event"]: line for line in milestones()}
     assert by_event["staging_found"]["severity"] == "ERROR"
-    assert by_event["staging_found"]["missing"] == [f"{batch.batch_id}/lukadoncic"]
+    (missing,) = by_event["staging_found"]["missing"]
+    assert missing.startswith(f"{batch.batch_id}/lukadoncic.")
     assert by_event["reconciliation"]["severity"] == "ERROR"
     assert by_event["reconciliation"]["agrees"] is False
     assert "2 exist" in by_event["reconciliation"]["message"]

@@ -81,7 +81,13 @@ def test_without_graded_rows_calibration_and_drift_are_empty(night: Night) -> No
 def test_calibration_and_errors_are_read_from_graded_rows(night: Night) -> None:
     night.published()
     boxes = [{"player_lookup": "lukadoncic", "points": 33, "minutes": 30.5}]
-    grade_date(GAME_DATE, pl.DataFrame(boxes, schema=GAME_LOGS), night.warehouse, run_id="grader")
+    grade_date(
+        GAME_DATE,
+        pl.DataFrame(boxes, schema=GAME_LOGS),
+        night.store,
+        night.warehouse,
+        run_id="grader",
+    )
     found = calibration_of(GAME_DATE, night.warehouse)
     # The other players have no box score and are void. None of Luka's five lines can be a push.
     assert dict(found.group_by("system").agg(pl.col("n").sum()).iter_rows()) == dict.fromkeys(

@@ -174,7 +174,7 @@ def test_a_batch_below_its_threshold_has_no_message(night: Night) -> None:
     snapshot = read_snapshot(night.store, batch.batch_id)
     incomplete = replace(snapshot, completions=snapshot.completions[:2])
     with pytest.raises(BatchStateError, match=r"2 of 4 players \(50\.0%\).*threshold of 90%"):
-        completion_message(incomplete)
+        completion_message(incomplete, 1)
 
 
 def test_an_earlier_batch_is_not_published_if_a_newer_one_is_current(
@@ -218,7 +218,7 @@ def test_clocks_that_disagree_do_not_prevent_publication(night: Night) -> None:
     batch = night.cleaned()
     snapshot = read_snapshot(night.store, batch.batch_id)
     ahead = replace(batch, created_at=batch.created_at + timedelta(seconds=5))
-    message = completion_message(replace(snapshot, batch=ahead))
+    message = completion_message(replace(snapshot, batch=ahead), 1)
     assert message.duration_seconds == 0
 
 
@@ -227,7 +227,7 @@ def test_the_duration_is_measured_from_creation_to_merge(night: Night) -> None:
     snapshot = read_snapshot(night.store, batch.batch_id)
     merged = snapshot.last(LedgerEvent.MERGED)
     assert merged is not None
-    message = completion_message(snapshot)
+    message = completion_message(snapshot, 1)
     expected = (merged.at - batch.created_at).total_seconds()
     assert message.duration_seconds == expected
     assert SLATE.expected == message.metadata.expected_players

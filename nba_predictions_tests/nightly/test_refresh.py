@@ -114,7 +114,7 @@ def night_in(folder: Path) -> Night:
 
 def table(night: Night) -> list[str]:
     """Return all rows without the columns that differ between equal nights."""
-    differing = {"batch_id", "created_at", "updated_at"}
+    differing = {"batch_id", "created_at", "updated_at", "write_sequence"}
     return sorted(str({k: v for k, v in row.items() if k not in differing}) for row in night.rows())
 
 

@@ -55,7 +55,7 @@ def grade(night: Night) -> None:
     names = ("player_lookup", "points", "minutes")
     rows = [dict(zip(names, box, strict=True)) for box in boxes]
     frame = pl.DataFrame(rows, schema=GAME_LOGS)
-    assert grade_date(GAME_DATE, frame, night.warehouse, run_id="grader") is not None
+    assert grade_date(GAME_DATE, frame, night.store, night.warehouse, run_id="grader") is not None
 
 
 class Reading(HTMLParser):
@@ -340,7 +340,7 @@ def test_rows_of_another_batch_are_not_in_the_report(night: Night) -> None:
     only = slate_player("lukadoncic", "31.5")
     other = rows_of(only, "batch_other", mean=30.0)
     staged = night.warehouse.stage(PREDICTIONS, "batch_other", "lukadoncic", other)
-    night.warehouse.merge(PREDICTIONS, GAME_DATE, [staged.name], NOON)
+    night.warehouse.merge(PREDICTIONS, GAME_DATE, [staged.name], NOON, first.sequence * 2)
     report = gathered(night)
     assert report.batch.batch_id == first.batch_id
     assert report.by_line["row_count"].sum() == ROWS - 25

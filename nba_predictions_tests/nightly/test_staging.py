@@ -6,14 +6,13 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 
 from nba_predictions.batch_store.sqlite_store import SQLiteBatchStore
 from nba_predictions.domain.batches.batch import (
-    Batch,
     BatchState,
     BatchStatus,
     Completion,
@@ -125,30 +124,15 @@ def test_batches_of_the_same_second_have_different_ids_and_true_times(night: Nig
     assert all(b.created_at <= datetime.now(timezone.utc) for b in batches)
 
 
-def test_a_batch_with_an_earlier_time_than_a_finished_one_is_abandoned_for_a_newer_one(
-    night: Night,
-) -> None:
-    class LateStore:
-        """Another run publishes a batch while this run is paused before creating its own."""
-
-        other: Batch | None = None
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(night.store, name)
-
-        def now(self) -> datetime:
-            return night.store.now() - (timedelta() if self.other else timedelta(seconds=5))
-
-        def create(self, batch: Batch) -> bool:
-            self.other = self.other or night.published(run_id="run_2")
-            return night.store.create(batch)
-
-    store: Any = LateStore()
-    batch = open_batch(store, SLATE, BatchTerms("test"), run_id="run_1")
-    mine, other, empty = night.store.of_date(GAME_DATE)
-    assert mine.batch_id == batch.batch_id
-    assert (mine.state, other.state, empty.state) == (S.STAGING, S.PUBLISHED, S.FAILED)
-    assert empty.reason == "another run created a batch before run run_1 did"
+def test_a_run_that_was_paused_with_an_older_slate_creates_no_batch(night: Night) -> None:
+    paused = replace(SLATE, sequence=night.store.next_sequence(GAME_DATE))
+    moved = slate_of([with_line(SLATE.players[0], "33.5"), *SLATE.players[1:]], SLATE.skips)
+    newer = replace(moved, sequence=night.store.next_sequence(GAME_DATE))
+    published = night.published(slate=newer, run_id="run_2")
+    with pytest.raises(BatchStateError, match=f"outdated: {published.batch_id} has a slate"):
+        night.open(paused)
+    assert len(night.store.of_date(GAME_DATE)) == 1
+    assert night.open(replace(paused, sequence=night.store.next_sequence(GAME_DATE)))
 
 
 def test_the_next_run_resumes_a_replay_that_died_before_its_merge(night: Night) -> None:
@@ -207,7 +191,7 @@ def test_every_player_is_staged_and_recorded_in_the_given_order(night: Night) ->
     for one in staged:
         assert done[one.player_lookup].staging_table == one.staging_table
         assert done[one.player_lookup].rows == one.rows
-    assert [f.stem for f in night.staging(batch)] == ["lukadoncic", "paulgeorge", "zachcollins"]
+    assert night.staged_players(batch) == ["lukadoncic", "paulgeorge", "zachcollins"]
     assert players_to_stage(batch, SLATE, night.store, night.warehouse) == []
 
 
@@ -268,7 +252,7 @@ def test_rows_that_do_not_match_the_schema_are_not_retried(night: Night) -> None
     (letter,) = night.store.dead_letters(batch.batch_id)
     assert (letter.error_class, letter.attempts) == ("SchemaMismatchError", 1)
     assert "over_probability" in letter.message
-    assert [f.stem for f in night.staging(batch)] == ["lukadoncic", "zachcollins"]
+    assert night.staged_players(batch) == ["lukadoncic", "zachcollins"]
 
 
 def test_a_prediction_without_rows_fails(night: Night) -> None:
@@ -312,13 +296,18 @@ def test_the_step_fails_if_the_dead_letter_cannot_be_recorded(night: Night) -> N
         night.stage(batch)
 
 
-def test_a_player_staged_twice_has_one_staging_table_and_one_completion(night: Night) -> None:
+def test_a_player_staged_twice_has_one_completion_and_is_cleaned_up(night: Night) -> None:
     batch = night.open()
     night.stage(batch)
     first = night.store.completions(batch.batch_id)
     assert [s.error for s in night.stage(batch, run_id="run_2")] == [None] * 3
     assert night.store.completions(batch.batch_id) == first
-    assert len(night.staging(batch)) == 3
+    # Each attempt has its own tables, so none is overwritten.
+    assert len(night.staging(batch)) == 6
+    night.close(batch)
+    assert night.merge_batch(batch).reconciliation.tables_found == 3
+    assert night.clean(batch).tables_dropped == 3
+    assert night.staging(batch) == []
 
 
 def test_a_replay_replaces_the_completion_and_clears_the_dead_letter(night: Night) -> None:
@@ -338,7 +327,7 @@ def test_lost_staging_is_predicted_again(night: Night) -> None:
     assert again.batch_id == batch.batch_id
     todo = players_to_stage(again, SLATE, night.store, night.warehouse)
     assert [p.player_lookup for p in todo] == ["paulgeorge"]
-    night.stage(again, todo)
+    night.stage(again, todo, lost={"paulgeorge"})
     night.close(again)
     assert night.merge_batch(again).reconciliation.merge_problems() == []
 

@@ -58,7 +58,7 @@ def test_tables_are_refused_before_they_are_migrated(
     with pytest.raises(SchemaMismatchError, match="column market; run `nba-predictions migrate`"):
         warehouse.prepare()
     with pytest.raises(SchemaMismatchError, match="column market; run `nba-predictions migrate`"):
-        warehouse.merge(PREDICTIONS, PUBLISHED, [name], NOON)
+        warehouse.merge(PREDICTIONS, PUBLISHED, [name], NOON, 1)
     assert table_rows(PREDICTIONS) == before
     assert "market" not in before[0]
 
@@ -87,7 +87,7 @@ def test_a_merge_after_the_migration_updates_the_rows(
 ) -> None:
     warehouse.migrate()
     before = table_rows(PREDICTIONS)
-    counts = warehouse.merge(PREDICTIONS, PUBLISHED, [stage_again(warehouse, before)], NOON)
+    counts = warehouse.merge(PREDICTIONS, PUBLISHED, [stage_again(warehouse, before)], NOON, 1)
     assert (counts.inserted, counts.updated, counts.superseded) == (0, ROWS, 0)
     assert warehouse.count(PREDICTIONS, PUBLISHED, "batch_2").duplicate_keys == 0
     changed = {"batch_id": "batch_2", "updated_at": NOON}
@@ -104,7 +104,7 @@ def test_rows_that_version_0_1_0_staged_are_merged_as_points(
     old = Table(PREDICTIONS.name, "", columns, key, "game_date", (), PREDICTIONS.scope)
     staged = {c.name: row[c.name] for c in old.staged_columns} | {"staged_at": NOON}
     name = warehouse.stage(old, "batch_2", "one", [staged]).name
-    counts = warehouse.merge(PREDICTIONS, PUBLISHED, [name], NOON)
+    counts = warehouse.merge(PREDICTIONS, PUBLISHED, [name], NOON, 1)
     assert (counts.inserted, counts.updated) == (0, 1)
 
 

@@ -33,7 +33,9 @@ def warehouse(tmp_path: Path) -> DuckDBWarehouse:
 
 def _merge(path: str, staging: str, name: str) -> int:
     """Merge, as one of several processes that share the file."""
-    counts = DuckDBWarehouse(Path(path), Path(staging)).merge(PREDICTIONS, GAME_DATE, [name], NOON)
+    counts = DuckDBWarehouse(Path(path), Path(staging)).merge(
+        PREDICTIONS, GAME_DATE, [name], NOON, 1
+    )
     return counts.inserted
 
 
@@ -45,7 +47,7 @@ def test_prepare_adds_the_columns_that_an_older_table_lacks(tmp_path: Path) -> N
         connection.execute(f"ALTER TABLE {PREDICTIONS.name} DROP COLUMN confidence")
     warehouse.prepare()
     staged = warehouse.stage(PREDICTIONS, "batch_1", "p", rows_of(slate_player()))
-    assert warehouse.merge(PREDICTIONS, GAME_DATE, [staged.name], NOON).inserted == 25
+    assert warehouse.merge(PREDICTIONS, GAME_DATE, [staged.name], NOON, 1).inserted == 25
     with duckdb.connect(str(warehouse.path)) as connection:
         found = connection.sql(f"SELECT DISTINCT confidence FROM {PREDICTIONS.name}").fetchall()
     assert found == [(0.8,)]
@@ -67,14 +69,14 @@ def test_a_damaged_staging_table_is_missing_until_it_is_staged_again(
     )
     damage(warehouse.staging_dir / f"{bad}.parquet")
     assert warehouse.existing_staging([good, bad]) == {good}
-    counts = warehouse.merge(PREDICTIONS, GAME_DATE, [good, bad], NOON)
+    counts = warehouse.merge(PREDICTIONS, GAME_DATE, [good, bad], NOON, 1)
     assert (counts.tables_found, counts.inserted) == (1, 25)
     (logged,) = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert (logged["event"], logged["staging_table"]) == ("staging_damaged", bad)
 
     warehouse.stage(PREDICTIONS, "batch_1", "bad", rows_of(slate_player("bad")))
     assert warehouse.existing_staging([good, bad]) == {good, bad}
-    counts = warehouse.merge(PREDICTIONS, GAME_DATE, [good, bad], NOON)
+    counts = warehouse.merge(PREDICTIONS, GAME_DATE, [good, bad], NOON, 1)
     assert (counts.tables_found, counts.inserted, counts.updated) == (2, 25, 25)
 
 
@@ -90,7 +92,7 @@ def test_staging_of_an_earlier_version_is_merged_unless_it_is_of_another_batch(
     shutil.copy(path, other)
     names = [staged.name, "batch_2/p"]
     assert warehouse.existing_staging(names) == {staged.name}
-    assert warehouse.merge(PREDICTIONS, GAME_DATE, names, NOON).tables_found == 1
+    assert warehouse.merge(PREDICTIONS, GAME_DATE, names, NOON, 1).tables_found == 1
 
 
 def test_the_folder_of_a_batch_is_removed_with_its_last_file(warehouse: DuckDBWarehouse) -> None:
@@ -106,14 +108,16 @@ def test_the_folder_of_a_batch_is_removed_with_its_last_file(warehouse: DuckDBWa
 
 def test_a_failed_merge_leaves_the_table_unchanged(warehouse: DuckDBWarehouse) -> None:
     staged = warehouse.stage(PREDICTIONS, "batch_1", "p", rows_of(slate_player()))
-    warehouse.merge(PREDICTIONS, GAME_DATE, [staged.name], NOON)
+    warehouse.merge(PREDICTIONS, GAME_DATE, [staged.name], NOON, 1)
     bad = warehouse.stage(PREDICTIONS, "batch_1", "other", rows_of(slate_player("other"))[:1])
     # A file without a required column, for example from another writer.
     path = warehouse.staging_dir / f"{bad.name}.parquet"
     table = pq.read_table(path)
     pq.write_table(table.drop_columns(["system_version"]), path)
     with pytest.raises(duckdb.ConstraintException, match="system_version"):
-        warehouse.merge(PREDICTIONS, GAME_DATE, [staged.name, bad.name], NOON + timedelta(hours=1))
+        warehouse.merge(
+            PREDICTIONS, GAME_DATE, [staged.name, bad.name], NOON + timedelta(hours=1), 1
+        )
     assert warehouse.count(PREDICTIONS, GAME_DATE, "batch_1") == TargetCounts(25, 0)
 
 
@@ -146,7 +150,7 @@ def test_a_thread_that_merges_and_threads_that_query_wait_for_each_other(
     def use(number: int) -> int:
         if number % 4:
             return warehouse.count(PREDICTIONS, GAME_DATE, "batch_1").batch_rows
-        return warehouse.merge(PREDICTIONS, GAME_DATE, [staged.name], NOON).affected
+        return warehouse.merge(PREDICTIONS, GAME_DATE, [staged.name], NOON, 1).affected
 
     with ThreadPoolExecutor(4) as pool:
         assert set(pool.map(use, range(40))) <= {0, 25}
@@ -170,11 +174,11 @@ def test_a_locked_file_does_not_keep_a_run_from_staging(
         assert warehouse.prepare() == []
         staged = warehouse.stage(PREDICTIONS, "batch_1", "p", rows_of(slate_player()))
         with pytest.raises(WarehouseLockedError, match=rf"\(PID {process.pid}\).* holds /"):
-            warehouse.merge(PREDICTIONS, GAME_DATE, [staged.name], NOON)
+            warehouse.merge(PREDICTIONS, GAME_DATE, [staged.name], NOON, 1)
         with pytest.raises(WarehouseLockedError, match=rf"\(PID {process.pid}\)"):
             warehouse.check_writable()
     warehouse.check_writable()
-    assert warehouse.merge(PREDICTIONS, GAME_DATE, [staged.name], NOON).inserted == 25
+    assert warehouse.merge(PREDICTIONS, GAME_DATE, [staged.name], NOON, 1).inserted == 25
 
 
 def test_a_query_names_the_process_that_writes(warehouse: DuckDBWarehouse) -> None:
@@ -193,7 +197,7 @@ def test_the_merge_creates_the_table_that_a_locked_file_lacked(tmp_path: Path) -
     with held(warehouse.path, "reads"):
         assert warehouse.prepare() == []
         staged = warehouse.stage(PREDICTIONS, "batch_1", "p", rows_of(slate_player()))
-    assert warehouse.merge(PREDICTIONS, GAME_DATE, [staged.name], NOON).inserted == 25
+    assert warehouse.merge(PREDICTIONS, GAME_DATE, [staged.name], NOON, 1).inserted == 25
 
 
 def test_a_query_creates_nothing(tmp_path: Path) -> None:
@@ -204,7 +208,7 @@ def test_a_query_creates_nothing(tmp_path: Path) -> None:
 
 def test_a_query_reads_an_older_table_without_changing_it(warehouse: DuckDBWarehouse) -> None:
     staged = warehouse.stage(PREDICTIONS, "batch_1", "p", rows_of(slate_player()))
-    warehouse.merge(PREDICTIONS, GAME_DATE, [staged.name], NOON)
+    warehouse.merge(PREDICTIONS, GAME_DATE, [staged.name], NOON, 1)
     with duckdb.connect(str(warehouse.path)) as connection:
         connection.execute(f"ALTER TABLE {PREDICTIONS.name} DROP COLUMN push_probability")
         connection.execute(f"DROP TABLE {RESULTS.name}")

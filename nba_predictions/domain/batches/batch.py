@@ -103,7 +103,7 @@ class Batch:
 
     `times` has when each state was last entered (UTC), by the state's stored value. Backfills turn
     `announce` off: the completion message is then not published. `markets` names the markets that
-    the batch predicts.
+    the batch predicts. `sequence` orders the batches of a date.
     """
 
     batch_id: str
@@ -120,6 +120,8 @@ class Batch:
     times: Mapping[str, datetime] = field(default_factory=dict)
     announce: bool = True
     markets: tuple[str, ...] = (POINTS.name,)
+    #: Set by the store.
+    sequence: int = field(default=0, compare=False)
 
 
 #: The fields of a batch, other than its state, that may change after it is created.
@@ -143,8 +145,10 @@ def make_batch_id(game_date: date, now: datetime) -> str:
 class Completion:
     """A player is done: their rows are staged, or they are skipped for a reason and have no rows.
 
-    Read back from a store, `recorded_at` is a time of the store's own clock. `fingerprint` is a
-    hash of all inputs of the rows; None if an earlier version recorded the completion.
+    `recorded_at` is for people. `sequence`, which the store sets, orders completions and ledger
+    entries. `attempt` is the sequence number with which the work on the player began; a completion
+    of a later attempt replaces that of an earlier one. `fingerprint` is a hash of all inputs of the
+    rows; None if an earlier version recorded the completion.
     """
 
     player_lookup: str
@@ -154,6 +158,8 @@ class Completion:
     staging_table: str | None = None
     skip_reason: str | None = None
     fingerprint: str | None = None
+    attempt: int = field(default=0, compare=False)
+    sequence: int = field(default=0, compare=False)
 
     def __post_init__(self) -> None:
         if (self.rows > 0) == (self.staging_table is None):
@@ -179,6 +185,8 @@ class DeadLetter:
     attempts: int
     recorded_at: datetime
     run_id: str
+    #: Set by the store.
+    sequence: int = field(default=0, compare=False)
 
     @property
     def error(self) -> str:

@@ -8,12 +8,17 @@ from datetime import date, datetime
 from nba_predictions.domain.batches.ledger import LedgerEntry
 from nba_predictions.domain.errors import LeaseLostError
 
+#: A lease that ends later than this many times its time to live from now is not believed. A clock
+#: that was ahead wrote it. One more than 1, because clocks differ a little.
+BELIEVED_TTLS = 2
+
 
 @dataclass(frozen=True)
 class Lease:
-    """The exclusive right to work on a game date until `expires_at` (UTC).
+    """The exclusive right to work on a game date until `expires_at` (UTC), unless it is renewed.
 
-    `token` is the fencing token: each lease of a date has a higher token than the one before.
+    `token` is the fencing token: each lease of a date has a higher token than the one before. The
+    rows that its holder writes carry it, so a worker that lost its lease changes none of them.
     """
 
     game_date: date
@@ -34,10 +39,16 @@ def lease_held(game_date: date, holder: str, until: datetime) -> LeaseLostError:
     )
 
 
-def lease_lost(lease: Lease, current_token: int | None, entry: LedgerEntry) -> LeaseLostError:
-    """Return the error for a ledger write by a holder that lost its lease to another worker."""
+def lease_lost(lease: Lease, current_token: int | None, what: str) -> LeaseLostError:
+    """Return the error for a holder that lost its lease to another worker.
+
+    `what` says what was not done.
+    """
     return LeaseLostError(
         f"{lease.holder} lost the lease of game_date {lease.game_date}: its token is "
-        f"{lease.token}, the current token is {current_token}; the ledger entry "
-        f"{entry.event.value!r} was not written"
+        f"{lease.token}, the current token is {current_token}; {what}"
     )
+
+
+def entry_not_written(entry: LedgerEntry) -> str:
+    return f"the ledger entry {entry.event.value!r} was not written"

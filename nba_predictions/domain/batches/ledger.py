@@ -39,6 +39,17 @@ class LedgerEvent(str, Enum):
 
 
 @dataclass(frozen=True)
+class Merged:
+    """The numbers of a merge, and the names of the staging tables that it read.
+
+    `staging` is None if an earlier version wrote the entry.
+    """
+
+    numbers: Reconciliation
+    staging: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
 class Cleaned:
     """How many staging tables a cleanup dropped, and the rows that it counted in the target."""
 
@@ -61,43 +72,51 @@ _PAYLOADS: Mapping[LedgerEvent, type[Cleaned | Published]] = {
     LedgerEvent.PUBLISHED: Published,
 }
 
-Payload = Reconciliation | Cleaned | Published | Mapping[str, Any]
+Payload = Merged | Cleaned | Published | Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class LedgerEntry:
     """One event in the life of a batch. Entries are appended and never changed.
 
-    `payload` is a `Reconciliation` for `MERGED`, a `Cleaned` or `Published` for those events, and
-    a mapping of plain values for all others.
+    `payload` is a `Merged`, `Cleaned` or `Published` for those events, and a mapping of plain
+    values for all others. `at` is for people. `sequence` orders entries and completions: the
+    entry covers everything with a lower number. The store sets it if it is 0.
     """
 
     event: LedgerEvent
     at: datetime
     run_id: str
     payload: Payload = field(default_factory=dict)
+    sequence: int = field(default=0, compare=False)
 
     def stored_payload(self) -> dict[str, Any]:
         """Return the payload as plain values, for a store."""
-        if isinstance(self.payload, Reconciliation):
-            return self.payload.numbers()
+        if isinstance(self.payload, Merged):
+            numbers: dict[str, Any] = self.payload.numbers.numbers()
+            staging = self.payload.staging
+            return numbers if staging is None else {**numbers, "staging": list(staging)}
         if isinstance(self.payload, (Cleaned, Published)):
             return asdict(self.payload)
         return dict(self.payload)
 
     @staticmethod
     def from_stored(
-        event: str, at: datetime, run_id: str, payload: Mapping[str, Any]
+        event: str, at: datetime, run_id: str, payload: Mapping[str, Any], sequence: int
     ) -> LedgerEntry:
         """Return an entry from what a store holds, also if an earlier version wrote it."""
         kind = LedgerEvent(event)
         if kind is LedgerEvent.MERGED:
-            return LedgerEntry(kind, at, run_id, Reconciliation.from_numbers(payload))
+            staging = payload.get("staging")
+            merged = Merged(
+                Reconciliation.from_numbers(payload), None if staging is None else tuple(staging)
+            )
+            return LedgerEntry(kind, at, run_id, merged, sequence)
         if kind in _PAYLOADS:
             shape = _PAYLOADS[kind]
             known = {k: v for k, v in payload.items() if k in shape.__dataclass_fields__}
-            return LedgerEntry(kind, at, run_id, shape(**known))
-        return LedgerEntry(kind, at, run_id, payload)
+            return LedgerEntry(kind, at, run_id, shape(**known), sequence)
+        return LedgerEntry(kind, at, run_id, payload, sequence)
 
     def details(self) -> Mapping[str, Any]:
         """Return the payload of an event that has no typed payload."""
@@ -111,4 +130,4 @@ def entries_of(ledger: Iterable[LedgerEntry], event: LedgerEvent) -> list[Ledger
 
 def last_entry(ledger: Iterable[LedgerEntry], event: LedgerEvent) -> LedgerEntry | None:
     """Return the newest entry of one event."""
-    return max(entries_of(ledger, event), key=lambda entry: entry.at, default=None)
+    return next(iter(reversed(entries_of(ledger, event))), None)

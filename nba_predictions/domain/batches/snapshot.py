@@ -18,6 +18,7 @@ from nba_predictions.domain.batches.ledger import (
     Cleaned,
     LedgerEntry,
     LedgerEvent,
+    Merged,
     Published,
     entries_of,
     last_entry,
@@ -48,7 +49,7 @@ class BatchSnapshot:
     def reconciliation(self) -> Reconciliation | None:
         """The numbers of the last merge; None if there was none."""
         merged = self.last(LedgerEvent.MERGED)
-        return merged.payload if merged and isinstance(merged.payload, Reconciliation) else None
+        return merged.payload.numbers if merged and isinstance(merged.payload, Merged) else None
 
     @property
     def publication(self) -> Published | None:
@@ -70,6 +71,13 @@ class BatchSnapshot:
         recorded += [e.at for e in self.ledger if e.event not in ignoring]
         entered = [at for state, at in batch.times.items() if state not in ("stalled", "failed")]
         return max([*recorded, batch.created_at, *entered])
+
+    def last_sequence(self) -> int:
+        """Return the highest sequence number that is not of an entry about silence."""
+        numbers = [c.sequence for c in self.completions]
+        numbers += [d.sequence for d in self.dead_letters]
+        numbers += [e.sequence for e in self.ledger if e.event is not LedgerEvent.STALLED]
+        return max(numbers, default=0)
 
     # Players
 
@@ -109,8 +117,26 @@ class BatchSnapshot:
         """Completions whose staging no cleanup has dropped: what a merge must find."""
         cleaned = self.last(LedgerEvent.CLEANED)
         return [
-            c for c in self.completions if c.rows and (not cleaned or c.recorded_at > cleaned.at)
+            c
+            for c in self.completions
+            if c.rows and (cleaned is None or c.sequence > cleaned.sequence)
         ]
+
+    @property
+    def merged_staging(self) -> list[str]:
+        """Staging tables that a reconciled merge has read and no cleanup has dropped."""
+        cleaned = self.last(LedgerEvent.CLEANED)
+        tables: set[str] = set()
+        for entry, merged in self._reconciled_merges():
+            if cleaned is not None and entry.sequence < cleaned.sequence:
+                continue
+            if merged.staging is not None:
+                tables.update(merged.staging)
+            else:
+                # An earlier version did not record the names.
+                read = (c for c in self.pending_staging if c.sequence <= entry.sequence)
+                tables.update(c.staging_table for c in read if c.staging_table)
+        return sorted(tables)
 
     @property
     def changed_since_merge(self) -> list[Completion]:
@@ -118,15 +144,15 @@ class BatchSnapshot:
 
         These are staged rows, and skips of players whose rows the next merge removes.
         """
-        merged_at = max(
-            (
-                entry.at
-                for entry in entries_of(self.ledger, LedgerEvent.MERGED)
-                if isinstance(entry.payload, Reconciliation) and not entry.payload.merge_problems()
-            ),
-            default=None,
-        )
-        return [c for c in self.completions if merged_at is None or c.recorded_at > merged_at]
+        merged = max((entry.sequence for entry, _ in self._reconciled_merges()), default=None)
+        return [c for c in self.completions if merged is None or c.sequence > merged]
+
+    def _reconciled_merges(self) -> list[tuple[LedgerEntry, Merged]]:
+        return [
+            (entry, entry.payload)
+            for entry in entries_of(self.ledger, LedgerEvent.MERGED)
+            if isinstance(entry.payload, Merged) and not entry.payload.numbers.merge_problems()
+        ]
 
     @property
     def unmerged_staging(self) -> list[Completion]:

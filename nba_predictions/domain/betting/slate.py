@@ -181,7 +181,8 @@ class Slate:
 
     `quotes_off_slate` counts quotes for games that are not on the schedule. A few are normal
     (postponements), many are not. `features_as_of` is when the newest box score behind the slate
-    and its features was complete, in UTC.
+    and its features was complete, in UTC. `sequence` is the sequence number at which the inputs
+    were read; 0 is unknown.
     """
 
     game_date: date
@@ -190,6 +191,7 @@ class Slate:
     skips: tuple[Skip, ...]
     quotes_off_slate: int = 0
     features_as_of: datetime | None = None
+    sequence: int = 0
 
     @property
     def expected(self) -> int:
@@ -209,9 +211,10 @@ class Slate:
     def fingerprint(self) -> str:
         """Return a hash of the slate, by which a batch recognizes its own work.
 
-        Tip-off times are not part of the hash, because no row depends on them.
+        Tip-off times and `sequence` are not part of the hash, because no row depends on them.
         """
         values = asdict(replace(self, players=()))
+        del values["sequence"]
         values["players"] = [player.hashed_values() for player in self.players]
         for game in values["games"]:
             del game["tipoff"]

@@ -45,6 +45,8 @@ class CompletionMessage(PhaseMessage):
     metadata: CompletionMetadata
     #: How often the batch went out before. It makes the dedup_id, and is no part of the JSON.
     revision: NonNegativeInt = Field(0, exclude=True)
+    #: Orders the messages of a date. It is an attribute, and not part of the JSON.
+    sequence: NonNegativeInt = Field(0, exclude=True)
 
     @model_validator(mode="after")
     def _is_coherent(self) -> CompletionMessage:
@@ -59,6 +61,10 @@ class CompletionMessage(PhaseMessage):
         if self.status is BatchStatus.SUCCESS and self.records_failed:
             raise ValueError(f"{self.records_failed} failed players cannot be a success")
         return self
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        return {**super().attributes, "sequence": str(self.sequence)}
 
     @property
     def dedup_id(self) -> str:

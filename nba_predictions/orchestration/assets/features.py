@@ -1,5 +1,7 @@
 """Assets `slate` and `player_features`: the expected players, their lines and their features."""
 
+from dataclasses import replace
+
 import dagster as dg
 import polars as pl
 
@@ -7,6 +9,7 @@ from nba_predictions.domain.betting.slate import Slate
 from nba_predictions.features.build import FEATURES, build_features, market_features
 from nba_predictions.nightly.slate import load_slate, slate_frame
 from nba_predictions.orchestration import display
+from nba_predictions.orchestration.assets.staging import Batches
 from nba_predictions.orchestration.partitions import asset_of_date, game_date_of
 from nba_predictions.report.night import reasons_table
 
@@ -18,6 +21,7 @@ def slate(
     schedule: pl.DataFrame,
     prop_lines: pl.DataFrame,
     injuries: pl.DataFrame,
+    batches: Batches,
 ) -> Slate:
     """The players who are expected to play, with their lines, and the skipped players.
 
@@ -25,7 +29,11 @@ def slate(
     looks too short, see its metadata: games, players by game, lines and skips.
     """
     game_date = game_date_of(context.partition_key)
-    tonight = load_slate(game_date, game_logs, schedule, prop_lines, injuries)
+    tonight = replace(
+        load_slate(game_date, game_logs, schedule, prop_lines, injuries),
+        # A run that was paused with this slate must not replace a batch of a newer one.
+        sequence=batches.next_sequence(game_date),
+    )
     context.add_output_metadata(
         {
             "games": len(tonight.games),

@@ -13,7 +13,7 @@ from nba_predictions.nightly.model_monitoring import calibration_of, drift_of
 from nba_predictions.orchestration import display
 from nba_predictions.orchestration.assets.ingestion import League
 from nba_predictions.orchestration.assets.merge import player_prop_predictions
-from nba_predictions.orchestration.assets.staging import TheWarehouse
+from nba_predictions.orchestration.assets.staging import Batches, TheWarehouse
 from nba_predictions.orchestration.partitions import (
     asset_of_date,
     game_date_of,
@@ -46,7 +46,10 @@ _IN_BAND_SPEC = partitioned_check_spec(
     check_specs=[_GRADED_SPEC],
 )
 def prediction_results(
-    context: dg.AssetExecutionContext, league: League, warehouse: TheWarehouse
+    context: dg.AssetExecutionContext,
+    league: League,
+    batches: Batches,
+    warehouse: TheWarehouse,
 ) -> dg.MaterializeResult:
     """Each prediction of the date with the result; void if the player did not play.
 
@@ -57,7 +60,9 @@ def prediction_results(
     game_date = game_date_of(context.partition_key)
     box_scores = league.box_scores(game_date)
     games = league.schedule(game_date).height
-    graded = grade_date(game_date, box_scores, warehouse, run_id=context.run.run_id, games=games)
+    graded = grade_date(
+        game_date, box_scores, batches, warehouse, run_id=context.run.run_id, games=games
+    )
     if graded is None:
         raise dg.Failure(
             f"no box score of {game_date} yet; grade when the games are over", allow_retries=False

@@ -77,6 +77,7 @@ class Chunk:
     models: str
     features_as_of: datetime | None
     replay: bool = False
+    lost: frozenset[str] = frozenset()
 
 
 @dg.op(out=dg.DynamicOut(Chunk), retry_policy=RETRY)
@@ -116,6 +117,7 @@ def open_batch_and_fan_out(
                 prediction_models,
                 slate.features_as_of,
                 replay=work.replaces,
+                lost=work.lost,
             ),
             mapping_key=f"players_{first + 1}_to_{first + len(players)}",
         )
@@ -289,8 +291,8 @@ def _stage_chunk(
     inputs = (chunk.features, chunk.models, chunk.features_as_of)
     predict = player_predictor(chunk.batch.batch_id, chunk.features, models, chunk.features_as_of)
     # Under the lease, no cleanup can drop replayed staging that it did not count.
-    lease = date_lease(chunk.batch, batches, run_id=run_id) if chunk.replay else nullcontext()
-    with lease:
+    replays = date_lease(chunk.batch.game_date, batches, run_id=run_id)
+    with replays if chunk.replay else nullcontext() as lease:
         yield from stage_players(
             chunk.batch,
             chunk.players,
@@ -299,7 +301,8 @@ def _stage_chunk(
             warehouse,
             run_id=run_id,
             threads=threads or warehouse.staging_concurrency,
-            replay=chunk.replay,
+            replay_lease=lease,
+            lost=chunk.lost,
             fingerprints=input_fingerprints(chunk.players, *inputs),
         )
 

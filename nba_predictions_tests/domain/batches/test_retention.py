@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 
 import pytest
@@ -103,7 +102,7 @@ def test_unrecorded_staging_expires_after_all_recorded_staging_is_cleaned_up(
     finished = batch(state=state)
     expires = state in (*CLEANED_UP, BatchState.FAILED)
     assert staging_may_expire(BatchSnapshot(finished, DONE, (), [CLEANED]), LATE) == expires
-    replayed = replace(completion("a"), recorded_at=NOON + 60 * SECOND)
+    replayed = completion("a", at=NOON + 60 * SECOND)
     kept = state is not BatchState.FAILED
     assert (
         staging_may_expire(BatchSnapshot(finished, [replayed, *DONE[1:]], (), [CLEANED]), LATE)

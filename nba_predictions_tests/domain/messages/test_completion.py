@@ -68,12 +68,14 @@ def test_the_markets_are_those_of_the_batch() -> None:
 
 
 def test_attributes_let_a_reader_filter_and_drop_duplicates() -> None:
-    sent = message()
+    sent = message(sequence=7)
     assert sent.attributes == {
         "dedup_id": "batch_1",
         "game_date": "2026-01-01",
         "phase": "phase_5_predictions",
+        "sequence": "7",
     }
+    assert "sequence" not in json.loads(sent.model_dump_json())
     assert (sent.dedup_id, sent.ordering_key) == ("batch_1", "2026-01-01")
 
 
