@@ -6,7 +6,7 @@ import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,14 @@ from nba_predictions.orchestration.resources import open_adapters
 from nba_predictions.settings import Settings
 from nba_predictions.warehouse.bigquery_warehouse import exact
 from nba_predictions.warehouse.port import Warehouse
-from nba_predictions_tests.examples import GAME_DATE, Skip, rows_of, slate_of, slate_player
+from nba_predictions_tests.examples import (
+    GAME_DATE,
+    Skip,
+    rows_of,
+    slate_of,
+    slate_player,
+    with_line,
+)
 from nba_predictions_tests.standins import StandIn
 from nba_predictions_tests.subscription import Subscription
 
@@ -54,6 +61,8 @@ SLATE = slate_of(
     [slate_player("lukadoncic", "31.5"), slate_player("zachcollins", None)],
     [Skip("joelembiid", "injury_report: OUT")],
 )
+#: The same night after a line has moved.
+MOVED = slate_of([with_line(SLATE.players[0], "33.5"), SLATE.players[1]], SLATE.skips)
 ROWS = 30
 
 
@@ -110,9 +119,9 @@ class Scene:
         return audit_night(GAME_DATE, parts.batches, parts.warehouse)
 
 
-def predict(parts: Parts, run_id: str) -> Batch:
+def predict(parts: Parts, run_id: str, slate: Slate = SLATE) -> Batch:
     """Do what the job `nightly_predictions` does after the slate; return the batch."""
-    batch = stage(parts, run_id)
+    batch = stage(parts, run_id, slate)
     merge(parts, run_id)
     clean(parts, run_id)
     return parts.batches.get(batch.batch_id)
@@ -122,6 +131,7 @@ def stage(parts: Parts, run_id: str, slate: Slate = SLATE) -> Batch:
     """Do what the asset `staged_predictions` does; return the batch."""
     store, warehouse = parts.batches, parts.warehouse
     warehouse.prepare()
+    slate = replace(slate, sequence=store.next_sequence(GAME_DATE))
     batch = open_batch(store, slate, BatchTerms("test"), run_id=run_id)
     batch_id = batch.batch_id
     done = {c.player_lookup for c in store.completions(batch_id)}
@@ -170,8 +180,8 @@ def publish(parts: Parts, run_id: str) -> list[str]:
     ]
 
 
-def whole_night(parts: Parts, run_id: str) -> None:
-    predict(parts, run_id)
+def whole_night(parts: Parts, run_id: str, slate: Slate = SLATE) -> None:
+    predict(parts, run_id, slate)
     publish(parts, run_id)
 
 

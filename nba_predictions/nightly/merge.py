@@ -59,7 +59,8 @@ def merge_batch(
     replayed after the batch was finished, the merge reopens it first.
 
     Raises:
-        BatchStateError: the batch is still being staged, or was abandoned.
+        BatchStateError: the batch is still being staged, was abandoned, or a later batch of the
+            date was merged.
         LeaseLostError: another worker of the date did not finish in time.
         WarehouseLockedError: another process holds the warehouse.
     """
@@ -79,6 +80,7 @@ def merge_batch(
                 **log_context(batch, run_id),
             )
             return MergeReport(batch.batch_id, done_before, 0.0)
+        _refuse_superseded(batch, store)
         snapshot = _ensure_mergeable(snapshot, work)
         milestone(
             "consolidation_started",
@@ -116,6 +118,16 @@ def _merged_before(snapshot: BatchSnapshot) -> Reconciliation | None:
     if any(c.sequence > merged.sequence for c in snapshot.completions):
         return None
     return snapshot.reconciliation
+
+
+def _refuse_superseded(batch: Batch, store: BatchStore) -> None:
+    """Refuse a batch if a later batch of its date was merged, whose rows it would replace."""
+    for other in store.of_date(batch.game_date):
+        if other.sequence > batch.sequence and other.state in ROWS_IN_TARGET:
+            raise BatchStateError(
+                f"{batch.batch_id} was superseded by {other.batch_id}, which is "
+                f"{other.state.value}; nothing was merged"
+            )
 
 
 def _ensure_mergeable(snapshot: BatchSnapshot, work: _Merge) -> BatchSnapshot:

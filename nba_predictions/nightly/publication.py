@@ -144,7 +144,8 @@ def publish_completion(
         # The whole message is kept, because brokers delete messages.
         sent = Published(message_id, message.status.value, message.model_dump(mode="json"))
         entry = LedgerEntry(LedgerEvent.PUBLISHED, store.now(), run_id, sent)
-        store.append(batch.batch_id, entry, lease)
+        # The message was sent, also if this worker has lost its lease since.
+        store.append(batch.batch_id, entry)
         store.move(batch.batch_id, BatchState.PUBLISHED)
     _log_publication(batch, message, message_id, run_id)
     return sent

@@ -121,6 +121,9 @@ class BigQueryWarehouse:
             target = f"`{self._target(table)}`"
             columns = columns_to_backfill(table, [c.name for c in missing])
             filled = 0
+            for column in missing:
+                if not column.required:
+                    self._run(_add_described_column(column, target))
             for column in columns:
                 name, value = column.name, backfill_literal(column)
                 self._run(_add_described_column(column, target))

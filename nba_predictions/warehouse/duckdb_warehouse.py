@@ -172,6 +172,9 @@ class DuckDBWarehouse:
                     )
                     connection.execute(f"{alter} DROP DEFAULT")
                     connection.execute(f"{alter} SET NOT NULL")
+                for column in missing:
+                    if not column.required:
+                        connection.execute(_duckdb_sql(add_column_statement(column, table.name)))
                 connection.commit()
                 names = tuple(c.name for c in columns)
                 migrated.append(

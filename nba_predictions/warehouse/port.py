@@ -80,7 +80,7 @@ class Warehouse(Protocol):
         ...
 
     def migrate(self) -> list[MigratedTable]:
-        """Add required columns to tables of an earlier version, and fill them in.
+        """Add the missing columns to tables of an earlier version, and fill in the required ones.
 
         Safe to interrupt and to repeat. Tables that do not exist are omitted.
 

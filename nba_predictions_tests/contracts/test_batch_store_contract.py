@@ -184,32 +184,94 @@ def test_a_finished_batch_is_not_reopened_while_another_is_unfinished(store: Bat
     assert store.get("batch_1").state is S.PUBLISHED
 
 
-def test_batches_of_a_date_are_sorted_newest_first(store: BatchStore) -> None:
-    for number in (2, 1, 3):
-        created = batch(f"batch_{number}", created_at=NOON + number * SECOND)
-        create(store, S.FAILED, created)
+#: The clock of a worker that goes backward: later batches have earlier times.
+BACKWARD = [NOON - number * timedelta(hours=2) for number in (1, 2, 3)]
+
+
+def test_batches_of_a_date_are_sorted_newest_first_whatever_their_times_are(
+    store: BatchStore,
+) -> None:
+    for number, at in enumerate(BACKWARD, start=1):
+        create(store, S.FAILED, batch(f"batch_{number}", created_at=at))
     create(store, subject=batch("elsewhere", game_date=TOMORROW))
     assert [b.batch_id for b in store.of_date(GAME_DATE)] == ["batch_3", "batch_2", "batch_1"]
     assert store.of_date(GAME_DATE - timedelta(days=1)) == []
 
 
-def test_times_in_other_time_zones_are_sorted_as_times(store: BatchStore) -> None:
-    east = timezone(timedelta(hours=-5))
-    create(store, S.FAILED, batch("early", created_at=datetime(2026, 1, 1, 23, 30, tzinfo=east)))
-    late = datetime(2026, 1, 2, 4, 30, 0, 1, tzinfo=timezone.utc)
-    create(store, S.FAILED, batch("late", created_at=late))
-    assert [b.batch_id for b in store.of_date(GAME_DATE)] == ["late", "early"]
-
-
-def test_batches_in_a_state_are_sorted_oldest_first(store: BatchStore) -> None:
-    for number, state in ((2, S.CLEANED), (1, S.CLEANED), (3, S.PUBLISHED)):
+def test_batches_in_a_state_are_sorted_oldest_first_whatever_their_times_are(
+    store: BatchStore,
+) -> None:
+    states = (S.CLEANED, S.CLEANED, S.PUBLISHED)
+    for number, (state, at) in enumerate(zip(states, BACKWARD, strict=True), start=1):
         on = GAME_DATE + timedelta(days=number)
-        subject = batch(f"batch_{number}", game_date=on, created_at=NOON + number * SECOND)
-        create(store, state, subject)
+        create(store, state, batch(f"batch_{number}", game_date=on, created_at=at))
     assert [b.batch_id for b in store.in_states({S.CLEANED})] == ["batch_1", "batch_2"]
     assert len(store.in_states({S.CLEANED, S.PUBLISHED})) == 3
     assert store.in_states(set()) == []
     assert store.in_states({S.STALLED}) == []
+
+
+def test_everything_that_is_recorded_has_a_higher_sequence_number_than_what_was_recorded_before(
+    open_store: Open,
+) -> None:
+    one, other = open_store(), open_store()
+    numbers = [one.next_sequence(GAME_DATE)]
+    create(other)
+    numbers.append(one.get("batch_1").sequence)
+    for lookup, store in (("a", one), ("b", other)):
+        numbers.append(other.next_sequence(GAME_DATE))
+        # The time of the worker does not matter.
+        store.complete("batch_1", completion(lookup, at=NOON - timedelta(days=9)))
+        numbers.append({c.player_lookup: c for c in one.completions("batch_1")}[lookup].sequence)
+        numbers.append(one.next_sequence(GAME_DATE))
+        store.append("batch_1", entry("staged", at=NOON - timedelta(days=9)))
+        numbers.append(one.ledger("batch_1")[-1].sequence)
+        store.add_dead_letter("batch_1", dead_letter(lookup))
+        (letter,) = (d for d in one.dead_letters("batch_1") if d.player_lookup == lookup)
+        numbers.append(letter.sequence)
+    assert numbers == sorted(set(numbers))
+
+
+def test_a_given_sequence_number_is_stored_with_a_ledger_entry(store: BatchStore) -> None:
+    create(store)
+    store.append("batch_1", replace(entry("merged", **STORED_PAYLOADS["merged"]), sequence=7))
+    assert [e.sequence for e in store.ledger("batch_1")] == [7]
+
+
+def test_a_replay_of_an_earlier_attempt_replaces_nothing(open_store: Open) -> None:
+    one, other = open_store(), open_store()
+    create(one)
+    one.complete("batch_1", replace(completion("a"), attempt=1))
+    one.complete("batch_1", replace(completion("a", rows=5), attempt=5), replace=True)
+    other.complete("batch_1", replace(completion("a", rows=10), attempt=4), replace=True)
+    (kept,) = one.completions("batch_1")
+    assert (kept.rows, kept.attempt) == (5, 5)
+    assert one.tally("batch_1") == Tally(completed=1, skipped=0, failed=0)
+    one.complete("batch_1", replace(skipped("a"), attempt=6), replace=True)
+    assert one.tally("batch_1") == Tally(completed=0, skipped=1, failed=0)
+
+
+def test_a_lease_is_renewed_until_another_worker_acquires_it(open_store: Open) -> None:
+    one, other = open_store(), open_store()
+    lease = one.acquire_lease(GAME_DATE, "run_1", timedelta(0))
+    renewed = one.renew_lease(lease, timedelta(minutes=10))
+    assert renewed.token == lease.token
+    assert renewed.expires_at > lease.expires_at
+    with pytest.raises(LeaseLostError, match="run_1"):
+        other.acquire_lease(GAME_DATE, "run_2", timedelta(minutes=10))
+    one.renew_lease(lease, timedelta(0))
+    newer = other.acquire_lease(GAME_DATE, "run_2", timedelta(minutes=10))
+    with pytest.raises(LeaseLostError, match=r"run_1 lost the lease.*it was not renewed"):
+        one.renew_lease(lease, timedelta(minutes=10))
+    other.release_lease(newer)
+    with pytest.raises(LeaseLostError, match=r"run_2 lost the lease.*it was not renewed"):
+        other.renew_lease(newer, timedelta(minutes=10))
+
+
+def test_a_lease_of_a_clock_that_was_ahead_is_not_believed(open_store: Open) -> None:
+    ahead = open_store().acquire_lease(GAME_DATE, "ahead", timedelta(hours=2))
+    lease = open_store().acquire_lease(GAME_DATE, "run_2", timedelta(seconds=30))
+    assert lease.token > ahead.token
 
 
 def test_an_unknown_batch_is_an_error_that_names_it(store: BatchStore) -> None:

@@ -175,7 +175,8 @@ def test_a_merge_inserts_every_row_with_exact_values(
     (row,) = one_system(None)
     assert stage_and_merge(warehouse, row) == MergeCounts(1, 1, 1, 1, 0, 0)
     del row["staged_at"]
-    assert table_rows(PREDICTIONS) == [{**row, "created_at": NOON, "updated_at": NOON}]
+    stamps = {"created_at": NOON, "updated_at": NOON, "write_sequence": 1}
+    assert table_rows(PREDICTIONS) == [{**row, **stamps}]
 
 
 def test_decimals_are_stored_exactly(warehouse: Warehouse, table_rows: Read) -> None:

@@ -19,7 +19,7 @@ from nba_predictions_tests.faults.grpc_proxy import GrpcProxy
 from nba_predictions_tests.faults.http_proxy import HttpProxy
 from nba_predictions_tests.faults.script import Script
 from nba_predictions_tests.faults.strikes import SHORT_LEASE
-from nba_predictions_tests.nights import embedded_scene, whole_night
+from nba_predictions_tests.nights import MOVED, embedded_scene, whole_night
 from nba_predictions_tests.standins import StandIn
 from nba_predictions_tests.standins.fixtures import temporary_warehouse
 from nba_predictions_tests.subscription import Subscription
@@ -95,6 +95,14 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]
     """Return the table of a night without faults."""
     scene = embedded_scene(tmp_path_factory.mktemp("undisturbed"))
     whole_night(scene.home.open(), "run_0")
+    return scene.table()
+
+
+@pytest.fixture(scope="session")
+def undisturbed_after_a_move(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """Return the table of a night without faults whose line has moved."""
+    scene = embedded_scene(tmp_path_factory.mktemp("moved"))
+    whole_night(scene.home.open(), "run_0", MOVED)
     return scene.table()
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import io
 import signal
 import sys
-from contextlib import redirect_stdout
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -29,8 +29,17 @@ from nba_predictions_tests.faults.strikes import (
     Kind,
     in_another_process,
     watched,
+    without_renewals,
 )
-from nba_predictions_tests.nights import ROWS, Scene, embedded_scene, publish, whole_night
+from nba_predictions_tests.nights import (
+    MOVED,
+    ROWS,
+    SLATE,
+    Scene,
+    embedded_scene,
+    publish,
+    whole_night,
+)
 
 #: The writes of a night with two players and a skip, in order.
 CALLS = (
@@ -63,6 +72,9 @@ CALLS = (
 #: merged, or one of two staging tables is dropped.
 WITH_AN_INSIDE = ("stage lukadoncic", "MERGE", "drop staging")
 
+#: What the other run predicts while a run is paused at a boundary.
+SLATES = {Kind.AGAIN: SLATE, Kind.ZOMBIE: MOVED}
+
 BOUNDARIES = [
     Boundary(call, moment)
     for call in CALLS
@@ -76,10 +88,10 @@ def disturbed(scene: Scene, boundary: Boundary, kind: Kind) -> None:
     if kind is Kind.KILL:
         assert in_another_process(scene.home, "run_1", boundary) == -signal.SIGKILL
         return
-    if kind is Kind.AGAIN:
+    if kind in SLATES:
 
         def strike() -> None:
-            in_another_process(scene.home, "run_2")
+            in_another_process(scene.home, "run_2", slate=SLATES[kind])
     else:
 
         def strike() -> None:
@@ -87,14 +99,15 @@ def disturbed(scene: Scene, boundary: Boundary, kind: Kind) -> None:
 
     parts, _, struck = watched(scene.home.open(), boundary, strike)
     try:
-        whole_night(parts, "run_1")
+        with without_renewals() if kind in SLATES else nullcontext():
+            whole_night(parts, "run_1")
     except Exception as error:
         # Any error is acceptable: the test examines the state that it left.
         assert struck, f"the night failed without the fault: {error!r}"
     assert struck == [boundary]
 
 
-def recovery(scene: Scene) -> str:
+def recovery(scene: Scene, kind: Kind | None = None) -> str:
     """Do what the daemon does until the night is complete. Return the actions."""
     parts = scene.home.open()
     actions = []
@@ -104,25 +117,35 @@ def recovery(scene: Scene) -> str:
         if publish(parts, f"sensor_{turn}"):
             actions.append("sensor")
         else:
-            whole_night(parts, f"next_{turn}")
+            whole_night(parts, f"next_{turn}", MOVED if kind is Kind.ZOMBIE else SLATE)
             actions.append("next run")
     return ", ".join(actions) or "none"
 
 
-def check(scene: Scene, undisturbed: list[dict[str, Any]]) -> None:
+def check(scene: Scene, undisturbed: list[dict[str, Any]], kind: Kind | None = None) -> None:
     assert scene.audit().verdict is Verdict.COMPLETE
     assert scene.table() == undisturbed
     assert len(undisturbed) == ROWS
-    assert scene.staging_left() == []
+    if kind is Kind.ZOMBIE:
+        # The staging of a superseded batch is kept for inspection.
+        assert scene.audit().count("staging left") == 0
+    else:
+        assert scene.staging_left() == []
     newest, *earlier = scene.home.open().batches.of_date(GAME_DATE)
     assert {row["batch_id"] for row in scene.whole_table().to_dicts()} == {newest.batch_id}
     # A run that starts after another has cleaned up creates its own batch, which replaces that one.
     # A run that finds a concurrent batch abandons its own, which is empty.
     ended = {BatchState.CLEANED, BatchState.PUBLISHED, BatchState.FAILED}
+    messages = [message.execution_id for message in scene.messages()]
+    if kind is Kind.ZOMBIE:
+        # The paused run may have published its batch before. The last message is the newest one.
+        assert messages[-1] == newest.batch_id
+        assert len(messages) == len(set(messages))
+        return
     assert {batch.state for batch in earlier} <= ended
     published = [b.batch_id for b in (newest, *earlier) if b.state is BatchState.PUBLISHED]
     assert newest.batch_id in published
-    assert sorted(m.execution_id for m in scene.messages()) == sorted(published)
+    assert sorted(messages) == sorted(published)
 
 
 Row = tuple[str, ...]
@@ -146,16 +169,19 @@ def documented(text: str) -> dict[tuple[Boundary, Kind], str]:
 _DOCUMENT = """# Fault matrix
 
 This page shows what completes a night after a fault at each of its writes. The night has two
-players and a skip. There are three kinds of faults:
+players and a skip. There are four kinds of faults:
 
 - an exception that the pipeline does not know;
 - `kill -9` of the process;
 - a concurrent run: a second process runs the whole night while the first one is paused at the
-  write.
+  write, longer than its lease;
+- a run with newer lines: the same, and a line has moved in the meantime. The paused run then
+  continues. It must change nothing that the second one wrote.
 
 Nobody fixes anything by hand afterwards. The sensor ticks, and the schedule runs the night again
-if it is incomplete. In every case the table ends in the state of an undisturbed night, row by
-row. The batch with the rows is published once, and no staging table is left. Each cell names the
+if it is incomplete. In every case the table ends in the state of an undisturbed night (with the
+newer lines, where there are any), row by row. The batch with the rows is published once. No
+staging table is left, except of a batch that the newer lines superseded. Each cell names the
 action that completed the night. `none` means that the night was complete already.
 
 `python -m nba_predictions_tests.faults.matrix` prints this page from {cells} nights. The test
@@ -182,13 +208,16 @@ def main() -> int:
         # The logs of the nights would hide the document.
         with redirect_stdout(io.StringIO()):
             whole_night(whole.home.open(), "run_0")
+            moved = embedded_scene(Path(folder) / "moved")
+            whole_night(moved.home.open(), "run_0", MOVED)
+            tables = {Kind.ZOMBIE: moved.table()}
             for number, boundary in enumerate(BOUNDARIES):
                 outcomes = {}
                 for kind in Kind:
                     scene = embedded_scene(Path(folder) / f"{number}-{kind.name}")
                     disturbed(scene, boundary, kind)
-                    outcomes[kind] = recovery(scene)
-                    check(scene, whole.table())
+                    outcomes[kind] = recovery(scene, kind)
+                    check(scene, tables.get(kind, whole.table()), kind)
                 rows.append(row_of(boundary, outcomes))
     sys.stdout.write(render(rows))
     return 0

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from nba_predictions.domain.betting.slate import Slate
 from nba_predictions.nightly import leases
 from nba_predictions.warehouse import duckdb_warehouse
 from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
-from nba_predictions_tests.nights import Home, Parts, whole_night
+from nba_predictions_tests.nights import SLATE, Home, Parts, whole_night
 from nba_predictions_tests.waiting import CEILING_SECONDS
 
 #: The lease duration in these tests, so that the lease of a dead worker expires soon.
@@ -30,8 +31,10 @@ class Kind(Enum):
 
     EXCEPTION = "exception"
     KILL = "kill -9"
-    #: Another process runs the whole night while this one is paused.
+    #: Another process runs the whole night while this one is paused, longer than its lease.
     AGAIN = "concurrent run"
+    #: The same, and the other process has newer lines.
+    ZOMBIE = "run with newer lines"
 
 
 class InjectedError(Exception):
@@ -59,7 +62,7 @@ _NAMES: dict[str, Callable[..., str]] = {
     "append": lambda batch_id, entry, lease=None: f"append '{entry.event.value}' to the ledger",
     "acquire_lease": lambda *arguments: "acquire the lease",
     "release_lease": lambda *arguments: "release the lease",
-    "stage": lambda table, batch_id, name, rows: f"stage {name}",
+    "stage": lambda table, batch_id, name, rows: f"stage {name.partition('.')[0]}",
     "merge": lambda *arguments: "MERGE",
     "retire": lambda *arguments: "retire rows",
     "drop_staging": lambda *arguments: "drop staging",
@@ -131,6 +134,13 @@ class Struck:
             yield
 
 
+@contextmanager
+def without_renewals() -> Iterator[None]:
+    """Let the leases of this process expire, as those of a paused process do."""
+    with mock.patch.object(leases, "_renew", lambda *arguments: None):
+        yield
+
+
 def watched(
     parts: Parts, at: Boundary | None = None, strike: Callable[[], None] = lambda: None
 ) -> tuple[Parts, list[str], list[Boundary]]:
@@ -149,16 +159,18 @@ _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["nba_predictions_tests.faults.strikes"])
 
 
-def in_another_process(home: Home, run_id: str, at: Boundary | None = None) -> int:
+def in_another_process(
+    home: Home, run_id: str, at: Boundary | None = None, slate: Slate = SLATE
+) -> int:
     """Run a whole night in a new process, killed at a boundary; return its exit code."""
-    process = _processes.Process(target=_night, args=(home, run_id, at))
+    process = _processes.Process(target=_night, args=(home, run_id, at, slate))
     process.start()
     process.join(timeout=CEILING_SECONDS)
     assert process.exitcode is not None, f"{run_id} did not end"
     return process.exitcode
 
 
-def _night(home: Home, run_id: str, at: Boundary | None) -> None:
+def _night(home: Home, run_id: str, at: Boundary | None, slate: Slate) -> None:
     opened = home.open()
     if isinstance(opened.warehouse, DuckDBWarehouse):
         opened = replace(opened, warehouse=replace(opened.warehouse, read_wait_seconds=1.0))
@@ -173,6 +185,6 @@ def _night(home: Home, run_id: str, at: Boundary | None) -> None:
         redirect_stderr(nowhere),
     ):
         try:
-            whole_night(parts, run_id)
+            whole_night(parts, run_id, slate)
         except Exception:
             sys.exit(1)

@@ -30,13 +30,17 @@ OUTCOMES = documented((REPOSITORY / "docs" / "fault-matrix.md").read_text("utf-8
     ("call", "kind"),
     [
         *((call, Kind.KILL) for call in CALLS),
-        *((call, kind) for call in DECISIVE for kind in (Kind.EXCEPTION, Kind.AGAIN)),
+        *((call, kind) for call in DECISIVE for kind in (Kind.EXCEPTION, Kind.AGAIN, Kind.ZOMBIE)),
     ],
 )
 def test_a_struck_night_ends_like_any_other(
-    gcp_scene: Scene, undisturbed: list[dict[str, Any]], call: str, kind: Kind
+    gcp_scene: Scene,
+    undisturbed: list[dict[str, Any]],
+    undisturbed_after_a_move: list[dict[str, Any]],
+    call: str,
+    kind: Kind,
 ) -> None:
     boundary = Boundary(call, "after")
     disturbed(gcp_scene, boundary, kind)
-    assert recovery(gcp_scene) == OUTCOMES[boundary, kind]
-    check(gcp_scene, undisturbed)
+    assert recovery(gcp_scene, kind) == OUTCOMES[boundary, kind]
+    check(gcp_scene, undisturbed_after_a_move if kind is Kind.ZOMBIE else undisturbed, kind)

@@ -42,6 +42,8 @@ def stored(home: Path) -> dict[str, Any]:
             found[table.name] = connection.sql(
                 f"SELECT * FROM {table.name} ORDER BY ALL"
             ).fetchall()
+    # A sequence number may be taken and not used.
+    found["batches"] = [line for line in found["batches"] if 'INTO "sequences"' not in line]
     return found
 
 
@@ -49,8 +51,8 @@ def predictions(home: Path) -> dict[str, dict[str, Any]]:
     """Return the predictions of the published night by prediction_id, without bookkeeping."""
     with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as connection:
         rows = connection.sql(
-            f"SELECT * EXCLUDE (batch_id, created_at, updated_at) FROM {PREDICTIONS.name} "
-            f"WHERE game_date = '{PUBLISHED}'"
+            "SELECT * EXCLUDE (batch_id, created_at, updated_at, write_sequence) "
+            f"FROM {PREDICTIONS.name} WHERE game_date = '{PUBLISHED}'"
         ).to_arrow_table()
     return {row["prediction_id"]: row for row in rows.to_pylist()}
 
@@ -112,8 +114,8 @@ def test_migrate_prints_what_it_filled_in(
 def test_a_migrated_home_continues_its_nights(
     old_home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = predictions(old_home)
     assert last_line(capsys, "migrate") == "MIGRATED"
+    before = predictions(old_home)
     unfinished = last_line(capsys, "run", "--game-date", UNFINISHED)
     # The batch of the earlier version is resumed: the players it staged are not predicted again.
     assert unfinished.startswith("BATCH batch_2025-10-29_1795601804 COMPLETE players=32 ")
@@ -121,9 +123,7 @@ def test_a_migrated_home_continues_its_nights(
     assert cli.main(["repair", "--yes", "--game-date", str(PUBLISHED)]) == 0
     assert "BATCH batch_2025-10-28_1795601772 COMPLETE players=32 " in capsys.readouterr().out
     after = predictions(old_home)
-    assert {key: after[key] for key in before} == {
-        key: {**row, "market": "points"} for key, row in before.items()
-    }
+    assert {key: after[key] for key in before} == before
     added = [row for key, row in after.items() if key not in before]
     assert {row["player_lookup"] for row in added} == {FAILED_PLAYER}
 
@@ -158,7 +158,7 @@ def test_one_player_is_predicted_again_from_the_values_between_the_steps(
     pipeline.instance.add_dynamic_partitions("player_nights", [key])
     staged = pipeline.materialize("player_staging", partition=key)
     assert staged.success, errors(staged)
-    assert pipeline.staging_files()[0].endswith(f"/{FAILED_PLAYER}.parquet")
+    assert f"/{FAILED_PLAYER}." in pipeline.staging_files()[0]
 
 
 def test_a_damaged_slate_is_refused_with_its_file_and_the_fix(

@@ -38,7 +38,7 @@ def table_rows(warehouse_backend: WarehouseBackend) -> Read:
 
 
 def with_points(rows: Rows) -> Rows:
-    return [{**row, "market": "points"} for row in rows]
+    return [{**row, "market": "points", "write_sequence": None} for row in rows]
 
 
 def stage_again(warehouse: Warehouse, rows: Rows) -> str:
@@ -90,7 +90,7 @@ def test_a_merge_after_the_migration_updates_the_rows(
     counts = warehouse.merge(PREDICTIONS, PUBLISHED, [stage_again(warehouse, before)], NOON, 1)
     assert (counts.inserted, counts.updated, counts.superseded) == (0, ROWS, 0)
     assert warehouse.count(PREDICTIONS, PUBLISHED, "batch_2").duplicate_keys == 0
-    changed = {"batch_id": "batch_2", "updated_at": NOON}
+    changed = {"batch_id": "batch_2", "updated_at": NOON, "write_sequence": 1}
     assert table_rows(PREDICTIONS) == [{**row, **changed} for row in before]
 
 
@@ -161,7 +161,8 @@ def test_an_interrupted_migration_of_bigquery_is_completed_by_a_second_one(
     assert {m.filled for m in warehouse.migrate()} == {0}
     for table in TABLES:
         after = {r["prediction_id"]: r for r in google_cloud_warehouse.rows(table)}
-        assert after == {key: {**row, "market": "points"} for key, row in before[table].items()}
+        added = {"market": "points", "write_sequence": None}
+        assert after == {key: {**row, **added} for key, row in before[table].items()}
 
 
 def test_a_worker_of_version_0_1_0_cannot_leave_the_market_open(

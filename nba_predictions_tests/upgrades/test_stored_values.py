@@ -14,8 +14,7 @@ from pydantic import TypeAdapter
 
 from nba_predictions.batch_store.sqlite_store import SQLiteBatchStore
 from nba_predictions.domain.batches.batch import BatchState
-from nba_predictions.domain.batches.ledger import Cleaned, LedgerEvent, Published
-from nba_predictions.domain.batches.reconciliation import Reconciliation
+from nba_predictions.domain.batches.ledger import Cleaned, LedgerEvent, Merged, Published
 from nba_predictions.domain.betting.slate import Slate
 from nba_predictions.domain.market import POINTS
 from nba_predictions.domain.messages.dead_letter import DeadLetterMessage
@@ -90,8 +89,10 @@ def test_batches_and_their_ledgers_are_read_with_typed_payloads(store: SQLiteBat
     assert (published.state, unfinished.state) == (BatchState.PUBLISHED, BatchState.STAGING)
     payloads = {e.event: e.payload for e in store.ledger(published.batch_id)}
     merged = payloads[LedgerEvent.MERGED]
-    assert isinstance(merged, Reconciliation)
-    assert (merged.tables_found, merged.rows_staged, merged.inserted) == (31, 570, 570)
+    assert isinstance(merged, Merged)
+    numbers = merged.numbers
+    assert (numbers.tables_found, numbers.rows_staged, numbers.inserted) == (31, 570, 570)
+    assert merged.staging is None
     assert payloads[LedgerEvent.CLEANED] == Cleaned(tables_dropped=31, rows_in_target=570)
     sent = payloads[LedgerEvent.PUBLISHED]
     assert isinstance(sent, Published)
