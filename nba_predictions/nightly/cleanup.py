@@ -61,7 +61,8 @@ def _clean_up(
         _refuse(batch, objections, store, run_id)
     unrecorded = _unrecorded_staging(snapshot, warehouse, lease)
     dropped = warehouse.drop_staging(snapshot.merged_staging)
-    warehouse.drop_staging(unrecorded)
+    if unrecorded:
+        warehouse.drop_staging(unrecorded)
     if batch.state is BatchState.MERGED:
         counts = Cleaned(tables_dropped=dropped, rows_in_target=target.batch_rows)
         entry = LedgerEntry(LedgerEvent.CLEANED, store.now(), run_id, counts, began)

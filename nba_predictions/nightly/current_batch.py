@@ -6,7 +6,14 @@ from datetime import date
 from typing import Any
 
 from nba_predictions.batch_store.port import BatchStore
-from nba_predictions.domain.batches.batch import Batch, BatchState, Progress, percent, progress
+from nba_predictions.domain.batches.batch import (
+    ROWS_IN_TARGET,
+    Batch,
+    BatchState,
+    Progress,
+    percent,
+    progress,
+)
 from nba_predictions.domain.batches.ledger import LedgerEntry, LedgerEvent
 from nba_predictions.domain.batches.snapshot import BatchSnapshot
 from nba_predictions.domain.errors import BatchStateError
@@ -111,6 +118,22 @@ def set_threshold(store: BatchStore, batch_id: str, threshold: float, *, run_id:
                 **log_context(batch, run_id),
             )
             return True
+
+
+def refuse_superseded(batch: Batch, store: BatchStore) -> None:
+    """Refuse a batch whose rows belong to a later batch of its date.
+
+    A run that was paused while another one merged newer predictions has such a batch.
+
+    Raises:
+        BatchStateError: names the later batch. Nothing was written.
+    """
+    for other in store.of_date(batch.game_date):
+        if other.sequence > batch.sequence and other.state in ROWS_IN_TARGET:
+            raise BatchStateError(
+                f"{batch.batch_id} was superseded by {other.batch_id}, which is "
+                f"{other.state.value}; nothing was written"
+            )
 
 
 def log_context(batch: Batch, run_id: str) -> dict[str, Any]:

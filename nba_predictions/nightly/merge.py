@@ -30,7 +30,12 @@ from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.errors import BatchStateError
 from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.logs import milestone
-from nba_predictions.nightly.current_batch import current_batch, log_context, read_snapshot
+from nba_predictions.nightly.current_batch import (
+    current_batch,
+    log_context,
+    read_snapshot,
+    refuse_superseded,
+)
 from nba_predictions.nightly.leases import LEASE_TTL, date_lease
 from nba_predictions.warehouse.port import Warehouse
 
@@ -80,7 +85,7 @@ def merge_batch(
                 **log_context(batch, run_id),
             )
             return MergeReport(batch.batch_id, done_before, 0.0)
-        _refuse_superseded(batch, store)
+        refuse_superseded(batch, store)
         snapshot = _ensure_mergeable(snapshot, work)
         milestone(
             "consolidation_started",
@@ -118,16 +123,6 @@ def _merged_before(snapshot: BatchSnapshot) -> Reconciliation | None:
     if any(c.sequence > merged.sequence for c in snapshot.completions):
         return None
     return snapshot.reconciliation
-
-
-def _refuse_superseded(batch: Batch, store: BatchStore) -> None:
-    """Refuse a batch if a later batch of its date was merged, whose rows it would replace."""
-    for other in store.of_date(batch.game_date):
-        if other.sequence > batch.sequence and other.state in ROWS_IN_TARGET:
-            raise BatchStateError(
-                f"{batch.batch_id} was superseded by {other.batch_id}, which is "
-                f"{other.state.value}; nothing was merged"
-            )
 
 
 def _ensure_mergeable(snapshot: BatchSnapshot, work: _Merge) -> BatchSnapshot:

@@ -12,7 +12,12 @@ from nba_predictions.domain.messages.completion import CompletionMessage, Comple
 from nba_predictions.domain.messages.dead_letter import DeadLetterMessage
 from nba_predictions.logs import milestone
 from nba_predictions.messaging.port import Publisher
-from nba_predictions.nightly.current_batch import current_batch, log_context, read_snapshot
+from nba_predictions.nightly.current_batch import (
+    current_batch,
+    log_context,
+    read_snapshot,
+    refuse_superseded,
+)
 from nba_predictions.nightly.leases import date_lease
 
 
@@ -128,6 +133,7 @@ def publish_completion(
         if snapshot.publication and snapshot.batch.state is BatchState.PUBLISHED:
             return snapshot.publication
         _refuse_unless_publishable(snapshot.batch)
+        refuse_superseded(batch, store)
         message = completion_message(snapshot, lease.token)
         try:
             publish_dead_letters(batch, store, publisher, run_id=run_id)
