@@ -60,7 +60,7 @@ _merging = threading.Lock()
 
 
 @cache
-def _duckdb_sql(bigquery_sql: str) -> str:
+def translate(bigquery_sql: str) -> str:
     # Ignore the warnings that DuckDB has no partitions and clusters.
     (translated,) = sqlglot.transpile(
         bigquery_sql, read="bigquery", write="duckdb", unsupported_level=sqlglot.ErrorLevel.IGNORE
@@ -146,10 +146,10 @@ class DuckDBWarehouse:
             table.check_migrated(self.full_name(table), [c.name for c in columns or ()])
         for table, columns in missing.items():
             if columns is None:
-                connection.execute(_duckdb_sql(create_table_statement(table, table.name)))
+                connection.execute(translate(create_table_statement(table, table.name)))
                 created.append(f"table {table.name}")
             for column in columns or ():
-                connection.execute(_duckdb_sql(add_column_statement(column, table.name)))
+                connection.execute(translate(add_column_statement(column, table.name)))
                 created.append(f"column {table.name}.{column.name}")
         return created
 
@@ -168,13 +168,13 @@ class DuckDBWarehouse:
                     alter = f"ALTER TABLE {table.name} ALTER COLUMN {column.name}"
                     default = f" DEFAULT {backfill_literal(column)}"
                     connection.execute(
-                        _duckdb_sql(add_column_statement(column, table.name)) + default
+                        translate(add_column_statement(column, table.name)) + default
                     )
                     connection.execute(f"{alter} DROP DEFAULT")
                     connection.execute(f"{alter} SET NOT NULL")
                 for column in missing:
                     if not column.required:
-                        connection.execute(_duckdb_sql(add_column_statement(column, table.name)))
+                        connection.execute(translate(add_column_statement(column, table.name)))
                 connection.commit()
                 names = tuple(c.name for c in columns)
                 migrated.append(
@@ -212,17 +212,17 @@ class DuckDBWarehouse:
             connection.register("files", files)
             projection = staged_projection(table, files.column_names)
             connection.execute(
-                _duckdb_sql(f"CREATE TEMP TABLE staged AS SELECT {projection} FROM files")
+                translate(f"CREATE TEMP TABLE staged AS SELECT {projection} FROM files")
             )
             counted = connection.sql(
-                _duckdb_sql(count_staged_statement(table, "staged")),
+                translate(count_staged_statement(table, "staged")),
                 params={"partition": partition},
             ).to_arrow_table()
             (counts,) = counted.to_pylist()
             table.check_partition(partition, counts["rows_of_other_dates"])
             # One statement is one transaction: all rows are written, or none.
             duplicates = counts["rows_staged"] != counts["distinct_keys"]
-            sql = _duckdb_sql(merge_statement(table, table.name, "staged", duplicates=duplicates))
+            sql = translate(merge_statement(table, table.name, "staged", duplicates=duplicates))
             actions = connection.execute(
                 f"{sql} RETURNING merge_action",
                 {
@@ -244,7 +244,7 @@ class DuckDBWarehouse:
     def retire(
         self, table: Table, partition: date, players: Sequence[str], write_sequence: int
     ) -> int:
-        sql = _duckdb_sql(query_statement("retire_rows", table, table.name))
+        sql = translate(query_statement("retire_rows", table, table.name))
         with _merging, self._connect() as connection:
             deleted = connection.execute(
                 f"{sql} RETURNING 1",
@@ -263,7 +263,7 @@ class DuckDBWarehouse:
         return TargetCounts(**counts)
 
     def remove_duplicates(self, table: Table, partition: date) -> int:
-        sql = _duckdb_sql(remove_duplicates_statement(table, table.name))
+        sql = translate(remove_duplicates_statement(table, table.name))
         with _merging, self._connect() as connection:
             actions = connection.execute(
                 f"{sql} RETURNING merge_action", {"partition": partition}
@@ -305,7 +305,7 @@ class DuckDBWarehouse:
             sql = query_statement(name, table, self._readable(connection, table))
             # DuckDB rejects a parameter that the statement does not use.
             used = {k: v for k, v in parameters.items() if f"@{k}" in sql}
-            return connection.sql(_duckdb_sql(sql), params=used).to_arrow_table()
+            return connection.sql(translate(sql), params=used).to_arrow_table()
 
     @property
     def _files(self) -> SealedFolder:

@@ -11,16 +11,19 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import Enum
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 from unittest import mock
+
+import psutil
 
 from nba_predictions.domain.betting.slate import Slate
 from nba_predictions.nightly import leases
 from nba_predictions.warehouse import duckdb_warehouse
 from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
 from nba_predictions_tests.nights import SLATE, Home, Parts, whole_night
-from nba_predictions_tests.waiting import CEILING_SECONDS
+from nba_predictions_tests.waiting import CEILING_SECONDS, wait_until
 
 #: The lease duration in these tests, so that the lease of a dead worker expires soon.
 SHORT_LEASE = timedelta(seconds=0.4)
@@ -163,18 +166,40 @@ def in_another_process(
     home: Home, run_id: str, at: Boundary | None = None, slate: Slate = SLATE
 ) -> int:
     """Run a whole night in a new process, killed at a boundary; return its exit code."""
-    process = _processes.Process(target=_night, args=(home, run_id, at, slate))
+    process = _processes.Process(target=_night, args=(home, run_id, at, slate, signal.SIGKILL))
     process.start()
+    return _exit_code(process)
+
+
+def frozen_in_another_process(
+    home: Home, run_id: str, at: Boundary, meanwhile: Callable[[], None]
+) -> int:
+    """Run a whole night in a new process, frozen at a boundary by SIGSTOP; return its exit code.
+
+    The process is thawed when `meanwhile` has returned.
+    """
+    process = _processes.Process(target=_night, args=(home, run_id, at, SLATE, signal.SIGSTOP))
+    process.start()
+    frozen = psutil.Process(process.pid)
+    assert wait_until(lambda: frozen.status() == psutil.STATUS_STOPPED)
+    meanwhile()
+    frozen.resume()
+    return _exit_code(process)
+
+
+def _exit_code(process: BaseProcess) -> int:
     process.join(timeout=CEILING_SECONDS)
-    assert process.exitcode is not None, f"{run_id} did not end"
+    assert process.exitcode is not None, f"{process.name} did not end"
     return process.exitcode
 
 
-def _night(home: Home, run_id: str, at: Boundary | None, slate: Slate) -> None:
+def _night(
+    home: Home, run_id: str, at: Boundary | None, slate: Slate, strike: signal.Signals
+) -> None:
     opened = home.open()
     if isinstance(opened.warehouse, DuckDBWarehouse):
         opened = replace(opened, warehouse=replace(opened.warehouse, read_wait_seconds=1.0))
-    parts, _, _ = watched(opened, at, lambda: os.kill(os.getpid(), signal.SIGKILL))
+    parts, _, _ = watched(opened, at, lambda: os.kill(os.getpid(), strike))
     with (
         mock.patch.object(leases, "LEASE_TTL", SHORT_LEASE),
         # Do not wait long for a paused process that has the warehouse file open.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 from nba_predictions.batch_store.sqlite_store import SQLiteBatchStore
+from nba_predictions.domain import clock
 from nba_predictions.domain.batches.batch import RESUMABLE, Batch, BatchState
 from nba_predictions.domain.batches.refresh import LEFT_SLATE
 from nba_predictions.domain.batches.verdict import STALL_WINDOW, Verdict
@@ -182,6 +183,28 @@ def test_a_refresh_equals_a_fresh_night_on_each_profile(scene: Scene, tmp_path: 
     assert scene.staging_left() == []
     # The second refresh had nothing to do and published nothing.
     assert [message.record_count for message in scene.messages()] == [105, ROWS]
+
+
+@pytest.mark.parametrize("hours", [-2, 2])
+def test_a_refresh_under_a_clock_that_has_stepped_writes_the_new_rows(
+    night: Night, fresh: list[str], monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    run(night, MORNING, refresh=False)
+
+    class Stepped(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Any:
+            return datetime.now(tz) + timedelta(hours=hours)
+
+    monkeypatch.setattr(clock, "datetime", Stepped)
+    batch = run(night, AFTERNOON, refresh=True)
+    assert table(night) == fresh
+    assert night.staging(batch) == []
+    assert dedup_ids(night) == [batch.batch_id, f"{batch.batch_id}.1"]
+    assert night.verdict().verdict is Verdict.COMPLETE
+    # Nothing is left for another refresh.
+    run(night, AFTERNOON, refresh=True)
+    assert night.events(batch).count("refreshed") == 1
 
 
 def test_a_refresh_without_changes_writes_and_publishes_nothing(
