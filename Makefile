@@ -89,8 +89,9 @@ docs: install ## Update the table of the settings and the data dictionary
 dev: install ## Serve the Dagster UI on http://localhost:PORT, by default 3000
 	@$(BIN)/nba-predictions dev --port $(PORT)
 
-bench: install ## Measure the speed of a night and of its completions
+bench: install ## Measure the speed of a night, its MERGE and its completions
 	$(BIN)/python -m bench.night
+	$(BIN)/python -m bench.merge
 	$(BIN)/python -m nba_predictions_tests.standins $(BIN)/python -m bench.completions
 
 clean: ## Delete the virtual environment and all local state in .nba_predictions

@@ -223,22 +223,20 @@ class DuckDBWarehouse:
             # One statement is one transaction: all rows are written, or none.
             duplicates = counts["rows_staged"] != counts["distinct_keys"]
             sql = translate(merge_statement(table, table.name, "staged", duplicates=duplicates))
-            actions = connection.execute(
-                f"{sql} RETURNING merge_action",
-                {
-                    "partition": partition,
-                    "merged_at": merged_at,
-                    "write_sequence": write_sequence,
-                },
+            stamps = {"partition": partition, "merged_at": merged_at}
+            ((affected,),) = connection.execute(
+                sql, {**stamps, "write_sequence": write_sequence}
             ).fetchall()
-        by_action = Counter(action for (action,) in actions)
+            # RETURNING merge_action would read all columns of the rows of the date.
+            count_merged = translate(query_statement("count_merged", table, table.name))
+            (written,) = connection.sql(count_merged, params=stamps).to_arrow_table().to_pylist()
         return MergeCounts(
             tables_found=len(staged),
             rows_staged=counts["rows_staged"],
             distinct_keys=counts["distinct_keys"],
-            inserted=by_action["INSERT"],
-            updated=by_action["UPDATE"],
-            superseded=by_action["DELETE"],
+            inserted=written["inserted"],
+            updated=written["updated"],
+            superseded=affected - written["inserted"] - written["updated"],
         )
 
     def retire(

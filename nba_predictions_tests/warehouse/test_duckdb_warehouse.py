@@ -76,7 +76,8 @@ def test_a_damaged_staging_table_is_missing_until_it_is_staged_again(
 
     warehouse.stage(PREDICTIONS, "batch_1", "bad", rows_of(slate_player("bad")))
     assert warehouse.existing_staging([good, bad]) == {good, bad}
-    counts = warehouse.merge(PREDICTIONS, GAME_DATE, [good, bad], NOON, 1)
+    later = NOON + timedelta(hours=1)
+    counts = warehouse.merge(PREDICTIONS, GAME_DATE, [good, bad], later, 1)
     assert (counts.tables_found, counts.inserted, counts.updated) == (2, 25, 25)
 
 
