@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from nba_predictions.domain.batches.reconciliation import TargetCounts
+from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.errors import StorageError, WarehouseLockedError
 from nba_predictions.domain.tables import PREDICTIONS, RESULTS
 from nba_predictions.warehouse import duckdb_connection, duckdb_warehouse
@@ -34,7 +35,7 @@ def warehouse(tmp_path: Path) -> DuckDBWarehouse:
 def _merge(path: str, staging: str, name: str) -> int:
     """Merge, as one of several processes that share the file."""
     counts = DuckDBWarehouse(Path(path), Path(staging)).merge(
-        PREDICTIONS, GAME_DATE, [name], NOON, 1
+        PREDICTIONS, GAME_DATE, [name], utc_now(), 1
     )
     return counts.inserted
 
