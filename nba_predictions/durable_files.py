@@ -148,6 +148,18 @@ class SealedFolder:
             )
         return StoredFile(content, sealed=True)
 
+    def remove(self, path: Path) -> bool:
+        """Delete a file, or move a damaged one to the quarantine; return whether it existed."""
+        try:
+            self.read(path)
+        except FileNotFoundError:
+            return False
+        except DamagedFileError as error:
+            self._quarantine(path, str(error))
+            return True
+        path.unlink(missing_ok=True)
+        return True
+
     def _quarantine(self, path: Path, problem: str) -> None:
         moved = quarantine_of(self.root) / (
             f"{utc_now():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}-"
@@ -161,7 +173,7 @@ class SealedFolder:
             return
         milestone(
             "file_quarantined",
-            f"{problem}; it was moved to {moved} and is written again",
+            f"{problem}; it was moved to {moved}",
             severity=logging.WARNING,
             file=str(path),
             moved_to=str(moved),

@@ -25,7 +25,7 @@ def print_dead_letters(settings: Settings, game_date: date | None) -> int:
     store = Pipeline(settings, reading=True).batches
     batches = store.of_date(game_date) if game_date else store.in_states(list(BatchState))
     outstanding = 0
-    for batch in sorted(batches, key=lambda b: b.created_at):
+    for batch in sorted(batches, key=lambda b: b.sequence):
         completed = {c.player_lookup for c in store.completions(batch.batch_id)}
         for letter in store.dead_letters(batch.batch_id):
             replayed = letter.player_lookup in completed

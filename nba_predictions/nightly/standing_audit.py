@@ -16,7 +16,7 @@ from pydantic import AwareDatetime, TypeAdapter
 
 from nba_predictions.batch_store.port import BatchStore
 from nba_predictions.domain.batches.batch import CLEANED_UP, Batch, BatchState
-from nba_predictions.domain.batches.ledger import LedgerEvent, last_entry
+from nba_predictions.domain.batches.ledger import LedgerEvent, Merged, last_entry
 from nba_predictions.domain.batches.reconciliation import Reconciliation
 from nba_predictions.domain.batches.verdict import some_of
 from nba_predictions.domain.policies.alerting import Condition, Kind, Severity
@@ -125,7 +125,7 @@ def audit_past_nights(
 def _newest_by_date(batches: Iterable[Batch]) -> dict[date, Batch]:
     """Return the newest batch of each date, as `newest_batch` does for one date."""
     newest: dict[date, Batch] = {}
-    for batch in sorted(batches, key=lambda b: b.created_at):
+    for batch in sorted(batches, key=lambda b: b.sequence):
         if batch.state is not BatchState.FAILED or batch.game_date not in newest:
             newest[batch.game_date] = batch
     return newest
@@ -133,7 +133,7 @@ def _newest_by_date(batches: Iterable[Batch]) -> dict[date, Batch]:
 
 def _last_merge(store: BatchStore, batch_id: str) -> Reconciliation | None:
     entry = last_entry(store.ledger(batch_id), LedgerEvent.MERGED)
-    return entry.payload if entry and isinstance(entry.payload, Reconciliation) else None
+    return entry.payload.numbers if entry and isinstance(entry.payload, Merged) else None
 
 
 def _found(table: pa.Table) -> dict[tuple[date, str], _Found]:

@@ -284,9 +284,9 @@ class DuckDBWarehouse:
         return leftover
 
     def drop_staging(self, names: Sequence[str]) -> int:
-        existing = [name for name in set(names) if self._file(name).exists()]
-        for name in names:
-            self._file(name).unlink(missing_ok=True)
+        dropped = 0
+        for name in dict.fromkeys(names):
+            dropped += self._files.remove(self._file(name))
             # A writer that was killed leaves an unfinished file.
             # Another cleanup may delete the folder while it is listed.
             with suppress(FileNotFoundError):
@@ -296,7 +296,7 @@ class DuckDBWarehouse:
             # A folder with other files stays. Another cleanup may have deleted it already.
             with suppress(OSError):
                 folder.rmdir()
-        return len(existing)
+        return dropped
 
     def query(self, name: str, table: Table, **parameters: object) -> pa.Table:
         with closing(self._open_to_read()) as connection:

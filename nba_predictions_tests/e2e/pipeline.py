@@ -261,6 +261,10 @@ class Pipeline:
         folder = self.home / "staging"
         return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
 
+    def staged_players(self) -> list[str]:
+        """Return the staging files without the attempt and the ending of their names."""
+        return [name.partition(".")[0] for name in self.staging_files()]
+
     def batch(self, game_date: date = GAME_DATE) -> Batch:
         return current_batch(self._store, game_date)
 

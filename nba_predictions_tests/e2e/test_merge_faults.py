@@ -30,29 +30,29 @@ KEYS = 31 * len(SYSTEMS)
 ROWS = KEYS + 15 * 4 * len(SYSTEMS)
 
 
-def loses_a_table(real: Any, table: Any, partition: Any, staging: Any, merged_at: Any) -> Any:
+def loses_a_table(real: Any, table: Any, partition: Any, staging: Any, *stamps: Any) -> Any:
     """Skip one staging table, in the counts as well."""
-    return real(table, partition, staging[1:], merged_at)
+    return real(table, partition, staging[1:], *stamps)
 
 
-def loses_rows_silently(real: Any, table: Any, partition: Any, staging: Any, merged_at: Any) -> Any:
+def loses_rows_silently(real: Any, table: Any, partition: Any, staging: Any, *stamps: Any) -> Any:
     """Lose rows, but return the counts of a correct merge."""
-    counts = real(table, partition, staging[1:], merged_at)
+    counts = real(table, partition, staging[1:], *stamps)
     return replace(
         counts, tables_found=31, rows_staged=ROWS, distinct_keys=ROWS, inserted=ROWS, updated=0
     )
 
 
-def affects_nothing(real: Any, table: Any, partition: Any, staging: Any, merged_at: Any) -> Any:
+def affects_nothing(real: Any, table: Any, partition: Any, staging: Any, *stamps: Any) -> Any:
     """Count all staged rows, but write none."""
     return MergeCounts(len(staging), ROWS, ROWS, 0, 0, 0)
 
 
 def keeps_one_line_of_five(
-    real: Any, table: Any, partition: Any, staging: Any, merged_at: Any
+    real: Any, table: Any, partition: Any, staging: Any, *stamps: Any
 ) -> Any:
     """Collapse the tested lines of a player into one key."""
-    counts = real(table, partition, staging, merged_at)
+    counts = real(table, partition, staging, *stamps)
     return replace(counts, distinct_keys=KEYS, inserted=KEYS)
 
 
@@ -111,15 +111,15 @@ def test_a_faulty_merge_blocks_the_night_and_can_be_repeated(
 
     batch = pipeline.batch()
     everything = sorted(
-        f"{batch.batch_id}/{player}.parquet" for player in undisturbed["player_lookup"].unique()
+        f"{batch.batch_id}/{player}" for player in undisturbed["player_lookup"].unique()
     )
-    assert pipeline.staging_files() == everything
+    assert pipeline.staged_players() == everything
     assert batch.state is BatchState.STAGED
     for with_checks in (True, False):
         by_hand = pipeline.materialize("staging_cleanup", with_checks=with_checks)
         assert not by_hand.success
         assert CleanupRefusedError.__name__ in errors(by_hand)[0]
-    assert pipeline.staging_files() == everything
+    assert pipeline.staged_players() == everything
     assert pipeline.tick() == []
     assert pipeline.messages() == []
     assert pipeline.audit().verdict is Verdict.STAGED_NOT_MERGED

@@ -111,7 +111,7 @@ def state_says_published_but_nothing_was(night: Damaged) -> None:
 
 def completion_without_staging(night: Damaged) -> None:
     night.store_sql(
-        "UPDATE completions SET recorded_at = '2099-01-01T00:00:00.000000+00:00' "
+        "UPDATE completions SET sequence = (SELECT last FROM sequences) + 1 "
         "WHERE player_lookup = (SELECT MIN(player_lookup) FROM completions WHERE row_count > 0)"
     )
 
