@@ -36,6 +36,7 @@ from google.api_core.exceptions import AlreadyExists
 from google.cloud import firestore
 from google.cloud.firestore_v1.base_query import FieldFilter
 
+from nba_predictions.batch_store.port import SCHEMA_VERSION, later_version
 from nba_predictions.domain.batches.batch import (
     RESUMABLE,
     REVISABLE,
@@ -78,8 +79,13 @@ class FirestoreBatchStore:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def prepare(self) -> list[str]:
-        # Firestore creates a collection with its first document. A read shows whether access works.
-        self.now()
+        # Firestore creates a collection with its first document.
+        version = int(_fields(self._read(self._root)).get("schema_version", 0))
+        if version > SCHEMA_VERSION:
+            raise later_version(f"the Firestore document {self._root.path}", version)
+        if version < SCHEMA_VERSION:
+            fields = {"schema_version": SCHEMA_VERSION}
+            persist(lambda: self._root.set(fields, merge=True, **ONCE))
         return []
 
     def now(self) -> datetime:

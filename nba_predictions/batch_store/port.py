@@ -15,13 +15,30 @@ from nba_predictions.domain.batches.batch import (
 )
 from nba_predictions.domain.batches.lease import Lease
 from nba_predictions.domain.batches.ledger import LedgerEntry
+from nba_predictions.domain.errors import SchemaMismatchError
+
+#: The version of what a batch store holds. A store of a higher version is refused.
+SCHEMA_VERSION = 2
+
+
+def later_version(where: str, version: int) -> SchemaMismatchError:
+    """Return the error for a batch store that a later version of the program has written."""
+    return SchemaMismatchError(
+        f"{where} was written by a later version: it has schema version {version}, this program "
+        f"knows {SCHEMA_VERSION}. Nothing was written. Install the later version, or restore a "
+        f"backup of before the upgrade"
+    )
 
 
 class BatchStore(Protocol):
     """Batches, completions, dead letters, leases, and the ledger of each batch."""
 
     def prepare(self) -> list[str]:
-        """Create whatever the store needs, and describe what was created. Safe to repeat."""
+        """Create whatever the store needs, and describe what was created. Safe to repeat.
+
+        Raises:
+            SchemaMismatchError: a later version of the program has written the store.
+        """
         ...
 
     def now(self) -> datetime:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_random_exponential
 
+from nba_predictions.batch_store.port import SCHEMA_VERSION, later_version
 from nba_predictions.batch_store.sqlite_copy import copy_into_memory
 from nba_predictions.domain.batches.batch import (
     RESUMABLE,
@@ -507,8 +508,11 @@ def _open(path: Path) -> sqlite3.Connection:
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        _check_version(connection, path)
         connection.executescript(_SCHEMA)
         _add_columns(connection)
+        if connection.execute("PRAGMA user_version").fetchone()[0] < SCHEMA_VERSION:
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     except BaseException:
         connection.close()
         raise
@@ -519,10 +523,18 @@ def _open_copy(path: Path) -> sqlite3.Connection:
     """Return a copy of a file with the current schema, also if an earlier version wrote it."""
     connection = copy_into_memory(path)
     connection.row_factory = sqlite3.Row
+    _check_version(connection, path)
     connection.executescript(_SCHEMA)
     _add_columns(connection)
     connection.execute("PRAGMA query_only = ON")
     return connection
+
+
+def _check_version(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse a file that a later version wrote. Earlier versions did not number their schema."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > SCHEMA_VERSION:
+        raise later_version(str(path), version)
 
 
 def _add_columns(connection: sqlite3.Connection) -> None:

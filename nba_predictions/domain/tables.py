@@ -45,6 +45,14 @@ class Column:
 
 
 @dataclass(frozen=True)
+class StoredColumn:
+    """A column of a stored table: its type in the warehouse's words, and whether it is required."""
+
+    type: str
+    required: bool
+
+
+@dataclass(frozen=True)
 class Table:
     """One table, with the business key by which a MERGE decides between update and insert.
 
@@ -114,6 +122,42 @@ class Table:
             raise SchemaMismatchError(
                 f"required column(s) {', '.join(missing)} of table {self.name} are missing. "
                 f"Nothing was written."
+            )
+
+    def check_stored(
+        self, where: str, expected: Mapping[str, StoredColumn], found: Mapping[str, StoredColumn]
+    ) -> None:
+        """Refuse to write to a table whose columns are not those of the definition.
+
+        A column of another type could round values silently. A column that the definition does not
+        have was renamed, or a later version added it. Missing columns are not checked here, because
+        `prepare` or `migrate` adds them.
+
+        Args:
+            where: the table, for people.
+            expected: the columns of the definition.
+            found: the columns of the stored table.
+
+        Raises:
+            SchemaMismatchError: names each column and what differs.
+        """
+        problems = []
+        for name, stored in found.items():
+            defined = expected.get(name)
+            if defined is None:
+                problems.append(
+                    f"column {name} is unknown: it was renamed, or a later version added it"
+                )
+                continue
+            if stored.type != defined.type:
+                problems.append(f"column {name} is {stored.type}, it must be {defined.type}")
+            if stored.required != defined.required:
+                must = "refuse" if defined.required else "allow"
+                problems.append(f"column {name} must {must} NULL")
+        if problems:
+            raise SchemaMismatchError(
+                f"{where} does not match its definition: {'; '.join(problems)}. Nothing was "
+                f"written. Restore the column, or install the version that wrote the table"
             )
 
     def check_migrated(self, where: str, missing: Sequence[str]) -> None:

@@ -88,11 +88,13 @@ def start(
 
     Raises:
         BatchStateError: the state of the batch does not allow the mode.
+        SchemaMismatchError: the tables or the batch store are not of this version.
         PermanentPredictionError: a player to replay is not on the slate.
         LeaseLostError: another worker of the date did not finish in time.
     """
     if request.mode is Mode.refresh and not request.refresh_past:
         refuse_the_past(slate.game_date, utc_now())
+    store.prepare()
     warehouse.prepare()
     if request.mode is Mode.refresh:
         return _refresh(request, slate, fingerprints, store, warehouse, run_id)

@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cache, cached_property, partial
 from typing import Any, cast
@@ -31,7 +31,7 @@ from nba_predictions import google_cloud
 from nba_predictions.domain.batches.reconciliation import MergeCounts, TargetCounts
 from nba_predictions.domain.batches.verdict import STAGING_KEPT
 from nba_predictions.domain.errors import SettingsError
-from nba_predictions.domain.tables import TABLES, Column, Table
+from nba_predictions.domain.tables import TABLES, Column, StoredColumn, Table
 from nba_predictions.google_cloud import persist
 from nba_predictions.sql import (
     add_column_statement,
@@ -334,6 +334,7 @@ class BigQueryWarehouse:
         found = self._table(self._target(table))
         if found is None:
             return None
+        self._check_columns(table, found)
         modes = {field.name: field.mode for field in found.schema}
 
         def is_complete(column: Column) -> bool:
@@ -342,6 +343,18 @@ class BigQueryWarehouse:
             return modes.get(column.name) == "REQUIRED" or _filled_label(column) in found.labels
 
         return [c for c in table.columns if not is_complete(c)]
+
+    def _check_columns(self, table: Table, found: bigquery.Table) -> None:
+        defined = {c.name: _stored_column(_schema_field(c)) for c in table.columns}
+        stored = {field.name: _stored_column(field) for field in found.schema}
+        for name in set(table.backfilled) & set(stored):
+            # BigQuery cannot make an existing column required. A label shows that it is filled in.
+            stored[name] = replace(stored[name], required=defined[name].required)
+        for name, column in stored.items():
+            # Without a precision, a column has nine decimals and holds every value of the others.
+            if column.type == "NUMERIC" and name in defined and "NUMERIC(" in defined[name].type:
+                stored[name] = replace(column, type=defined[name].type)
+        table.check_stored(self.full_name(table), defined, stored)
 
     def _label(self, table: Table, label: str) -> None:
         """Set a label of a table."""
@@ -454,6 +467,17 @@ def _schema_field(column: Column) -> bigquery.SchemaField:
     if limits:
         field["precision"], field["scale"] = limits.strip(")").split(",")
     return bigquery.SchemaField.from_api_repr(field)
+
+
+#: The names of types in the API. SQL has others for the same types.
+_API_TYPES = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "BOOL": "BOOLEAN"}
+
+
+def _stored_column(field: bigquery.SchemaField) -> StoredColumn:
+    kind = _API_TYPES.get(field.field_type, field.field_type)
+    if field.precision is not None:
+        kind += f"({field.precision}, {field.scale or 0})"
+    return StoredColumn(kind, field.mode == "REQUIRED")
 
 
 def _add_described_column(column: Column, target: str) -> str:

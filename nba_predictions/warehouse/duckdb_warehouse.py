@@ -26,7 +26,7 @@ import sqlglot
 
 from nba_predictions.domain.batches.reconciliation import MergeCounts, TargetCounts
 from nba_predictions.domain.errors import DamagedFileError, WarehouseLockedError
-from nba_predictions.domain.tables import TABLES, Column, Table
+from nba_predictions.domain.tables import TABLES, Column, StoredColumn, Table
 from nba_predictions.durable_files import SealedFolder
 from nba_predictions.logs import milestone
 from nba_predictions.sql import (
@@ -68,13 +68,27 @@ def translate(bigquery_sql: str) -> str:
     return str(translated)
 
 
-def _missing_columns(connection: duckdb.DuckDBPyConnection, table: Table) -> list[Column] | None:
-    """Return the columns that a table lacks; None if the table does not exist."""
+def _stored_columns(connection: duckdb.DuckDBPyConnection, table: Table) -> dict[str, StoredColumn]:
+    """Return the columns of a table; empty if it does not exist."""
     query = (
-        "SELECT column_name FROM duckdb_columns() "
+        "SELECT column_name, data_type, NOT is_nullable FROM duckdb_columns() "
         "WHERE database_name = current_database() AND table_name = ?"
     )
-    existing = {row[0] for row in connection.execute(query, [table.name]).fetchall()}
+    rows = connection.execute(query, [table.name]).fetchall()
+    return {name: StoredColumn(kind, bool(required)) for name, kind, required in rows}
+
+
+@cache
+def _defined_columns(table: Table) -> dict[str, StoredColumn]:
+    """Return the columns of a table as its DDL creates them."""
+    with duckdb.connect(":memory:") as connection:
+        connection.execute(translate(create_table_statement(table, table.name)))
+        return _stored_columns(connection, table)
+
+
+def _missing_columns(connection: duckdb.DuckDBPyConnection, table: Table) -> list[Column] | None:
+    """Return the columns that a table lacks; None if the table does not exist."""
+    existing = _stored_columns(connection, table)
     return [c for c in table.columns if c.name not in existing] if existing else None
 
 
@@ -133,14 +147,23 @@ class DuckDBWarehouse:
         if not self.path.exists():
             return False
         with closing(self._open(PREPARE_WAIT_SECONDS, read_only=True)) as connection:
+            self._check_columns(connection, TABLES)
             missing = {table: _missing_columns(connection, table) for table in TABLES}
         for table, columns in missing.items():
             table.check_migrated(self.full_name(table), [c.name for c in columns or ()])
         return all(columns == [] for columns in missing.values())
 
+    def _check_columns(
+        self, connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]
+    ) -> None:
+        for table in tables:
+            stored = _stored_columns(connection, table)
+            table.check_stored(self.full_name(table), _defined_columns(table), stored)
+
     def _create(self, connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> list[str]:
         """Create the tables, and add the columns that may be NULL; return what was created."""
         created = []
+        self._check_columns(connection, tables)
         missing = {table: _missing_columns(connection, table) for table in tables}
         for table, columns in missing.items():
             table.check_migrated(self.full_name(table), [c.name for c in columns or ()])
@@ -156,6 +179,7 @@ class DuckDBWarehouse:
     def migrate(self) -> list[MigratedTable]:
         migrated = []
         with _merging, self._connect() as connection:
+            self._check_columns(connection, TABLES)
             for table in TABLES:
                 missing = _missing_columns(connection, table)
                 if missing is None:

@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from nba_predictions.batch_store.firestore_store import FirestoreBatchStore
-from nba_predictions.batch_store.port import BatchStore
+from nba_predictions.batch_store.port import SCHEMA_VERSION, BatchStore
 from nba_predictions.batch_store.sqlite_store import SQLiteBatchStore
 from nba_predictions.domain.batches.batch import (
     RESUMABLE,
@@ -24,7 +25,7 @@ from nba_predictions.domain.batches.batch import (
 )
 from nba_predictions.domain.batches.lease import Lease
 from nba_predictions.domain.batches.ledger import LedgerEntry
-from nba_predictions.domain.errors import BatchStateError, LeaseLostError
+from nba_predictions.domain.errors import BatchStateError, LeaseLostError, SchemaMismatchError
 from nba_predictions_tests.examples import (
     GAME_DATE,
     NOON,
@@ -69,6 +70,20 @@ def recorded(store: BatchStore) -> list[Completion]:
 
 
 # ---------------------------------------------------------------------------------- batches
+
+
+def test_a_store_that_a_later_version_has_written_is_refused(open_store: Open) -> None:
+    store = open_store()
+    assert store.prepare() == [] or isinstance(store, SQLiteBatchStore)
+    assert store.prepare() == []
+    if isinstance(store, FirestoreBatchStore):
+        store._root.set({"schema_version": SCHEMA_VERSION + 1})
+    else:
+        assert isinstance(store, SQLiteBatchStore)
+        with closing(sqlite3.connect(store.path)) as connection:
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    with pytest.raises(SchemaMismatchError, match=r"a later version: it has schema version 3"):
+        open_store().prepare()
 
 
 def test_a_batch_is_read_back_as_it_was_created(store: BatchStore) -> None:

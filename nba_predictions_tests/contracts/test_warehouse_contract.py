@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from google.cloud import bigquery
 
 from nba_predictions.domain.batches.reconciliation import MergeCounts, TargetCounts
 from nba_predictions.domain.betting.grading import BoxScore, grade
@@ -164,6 +165,49 @@ def test_an_optional_column_that_an_older_version_lacks_merges_as_null(
     assert found["paulgeorge"]["confidence"] is None
     assert found["paulgeorge"]["features_as_of"] is None
     assert found["other"]["confidence"] == 0.8
+
+
+def test_tables_that_were_prepared_match_their_definitions(warehouse: Warehouse) -> None:
+    assert warehouse.prepare() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "mode", "problem"),
+    [
+        ("points_line", "FLOAT64", "NULLABLE", "points_line is FLOAT"),
+        ("books", "STRING", "REQUIRED", "books is STRING"),
+        ("team", "STRING", "REQUIRED", "team must allow NULL"),
+        ("system_id", "STRING", "NULLABLE", "system_id must refuse NULL"),
+        ("team_name", "STRING", "NULLABLE", "team_name is unknown"),
+    ],
+)
+def test_a_changed_column_in_bigquery_is_refused_by_name(
+    google_cloud_warehouse: WarehouseBackend, name: str, kind: str, mode: str, problem: str
+) -> None:
+    warehouse = google_cloud_warehouse.warehouse
+    assert isinstance(warehouse, BigQueryWarehouse)
+    target = warehouse.full_name(PREDICTIONS)
+    schema = {field.name: field for field in warehouse.client.get_table(target).schema}
+    warehouse.client.delete_table(target)
+    schema[name] = bigquery.SchemaField(name, kind, mode=mode)
+    warehouse.client.create_table(bigquery.Table(target, list(schema.values())))
+    with pytest.raises(SchemaMismatchError, match=f"column {problem}"):
+        warehouse.prepare()
+
+
+def test_a_bigquery_column_that_would_round_lines_is_refused(
+    google_cloud_warehouse: WarehouseBackend,
+) -> None:
+    warehouse = google_cloud_warehouse.warehouse
+    assert isinstance(warehouse, BigQueryWarehouse)
+    # The stand-in does not store the precision of a column.
+    stored = bigquery.Table(warehouse.full_name(PREDICTIONS))
+    line = {"name": "points_line", "type": "NUMERIC", "precision": "3", "scale": "0"}
+    stored.schema = [bigquery.SchemaField.from_api_repr(line)]
+    with pytest.raises(
+        SchemaMismatchError, match=r"points_line is NUMERIC\(3, 0\), it must be NUMERIC\(5, 1\)"
+    ):
+        warehouse._check_columns(PREDICTIONS, stored)
 
 
 # ---------------------------------------------------------------------------------- merging

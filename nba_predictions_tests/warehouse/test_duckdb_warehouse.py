@@ -14,7 +14,7 @@ import pytest
 
 from nba_predictions.domain.batches.reconciliation import TargetCounts
 from nba_predictions.domain.clock import utc_now
-from nba_predictions.domain.errors import StorageError, WarehouseLockedError
+from nba_predictions.domain.errors import SchemaMismatchError, StorageError, WarehouseLockedError
 from nba_predictions.domain.tables import PREDICTIONS, RESULTS
 from nba_predictions.warehouse import duckdb_connection, duckdb_warehouse
 from nba_predictions.warehouse.arrow import staging_schema
@@ -278,3 +278,37 @@ def test_a_damaged_file_is_named(warehouse: DuckDBWarehouse, content: bytes) -> 
     for use in (warehouse.prepare, lambda: warehouse.count(PREDICTIONS, GAME_DATE, "batch_1")):
         with pytest.raises(StorageError, match=r"\.duckdb cannot be used: .*not a valid"):
             use()
+
+
+#: What was done to a column by hand, or by another version, and what the error says about it.
+CHANGED_COLUMNS = {
+    "ALTER points_line TYPE DECIMAL(3, 0)": r"points_line is DECIMAL\(3,0\), it must be .*5,1\)",
+    "ALTER points_line TYPE DOUBLE": "points_line is DOUBLE",
+    "ALTER points_line TYPE VARCHAR": "points_line is VARCHAR",
+    "ALTER features_as_of TYPE TIMESTAMP": "features_as_of is TIMESTAMP, it must be TIMESTAMP WITH",
+    "ALTER books TYPE INTEGER": "books is INTEGER, it must be BIGINT",
+    "RENAME team TO team_name": "team_name is unknown: it was renamed",
+    "RENAME system_id TO system": "system is unknown: it was renamed",
+    "ADD COLUMN note VARCHAR": "note is unknown: .* a later version added it",
+    "ALTER system_id DROP NOT NULL": "system_id must refuse NULL",
+    "ALTER team SET NOT NULL": "team must allow NULL",
+}
+
+
+@pytest.mark.parametrize("change", CHANGED_COLUMNS)
+def test_a_table_with_a_changed_column_is_refused_by_name_before_anything_is_written(
+    warehouse: DuckDBWarehouse, change: str
+) -> None:
+    warehouse.prepare()
+    with duckdb.connect(str(warehouse.path)) as connection:
+        connection.execute(f"ALTER TABLE {PREDICTIONS.name} {change}")
+    staged = warehouse.stage(PREDICTIONS, "batch_1", "one", rows_of(slate_player()))
+    refused = pytest.raises(SchemaMismatchError, match=f"column {CHANGED_COLUMNS[change]}")
+    with refused:
+        warehouse.prepare()
+    with refused:
+        warehouse.merge(PREDICTIONS, GAME_DATE, [staged.name], NOON, 1)
+    with refused:
+        warehouse.migrate()
+    with duckdb.connect(str(warehouse.path), read_only=True) as connection:
+        assert connection.sql(f"SELECT COUNT(*) FROM {PREDICTIONS.name}").fetchall() == [(0,)]
