@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
@@ -20,6 +21,8 @@ LEASE_TTL = timedelta(seconds=30)
 LEASE_WAIT_SECONDS = 210.0
 #: A holder renews its lease this many times within its time to live.
 _RENEWALS = 3
+#: A holder that works longer than this hangs, and its lease is not renewed any more.
+_LONGEST = timedelta(minutes=30)
 
 
 @contextmanager
@@ -55,7 +58,8 @@ def date_lease(
 
 
 def _renew(lease: Lease, store: BatchStore, ttl: timedelta, done: threading.Event) -> None:
-    while not done.wait(ttl.total_seconds() / _RENEWALS):
+    end = time.monotonic() + _LONGEST.total_seconds()
+    while not done.wait(ttl.total_seconds() / _RENEWALS) and time.monotonic() < end:
         try:
             store.renew_lease(lease, ttl)
         except LeaseLostError as error:

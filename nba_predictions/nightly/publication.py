@@ -18,7 +18,6 @@ from nba_predictions.nightly.current_batch import (
     read_snapshot,
     refuse_superseded,
 )
-from nba_predictions.nightly.leases import date_lease
 
 
 def unpublished_batches(store: BatchStore) -> list[Batch]:
@@ -109,50 +108,43 @@ def publish_dead_letters(
 
 
 def publish_completion(
-    batch: Batch,
-    store: BatchStore,
-    publisher: Publisher,
-    *,
-    run_id: str,
-    wait_seconds: float | None = None,
+    batch: Batch, store: BatchStore, publisher: Publisher, *, run_id: str
 ) -> Published:
     """Publish the completion message of a batch, and record the broker's acknowledgement.
 
-    It holds the lease of the date. A message carries the token of its lease, so that a reader can
-    ignore the message of a worker that was paused while a later one was published. A published
-    batch is not published again. If the record of an acknowledgement is lost in a crash, the next
-    attempt sends the message again with the same dedup_id.
+    A message carries a sequence number, so that a reader can ignore the message of a worker that
+    was paused while a later one was published. Publication needs no lease, so it does not wait for
+    a worker that hangs. A published batch is not published again. If the record of an
+    acknowledgement is lost in a crash, the next attempt sends the message again with the same
+    dedup_id.
 
     Raises:
         PublishError: the broker did not accept the message. The batch stays cleaned up.
-        BatchStateError: the batch is not cleaned up, it is not announced, or its numbers disagree.
-        LeaseLostError: another worker of the date did not finish in time.
+        BatchStateError: the batch is not cleaned up, it is not announced, its numbers disagree, or
+            a later batch of the date was merged.
     """
-    with date_lease(batch.game_date, store, run_id=run_id, wait_seconds=wait_seconds) as lease:
-        snapshot = read_snapshot(store, batch.batch_id)
-        if snapshot.publication and snapshot.batch.state is BatchState.PUBLISHED:
-            return snapshot.publication
-        _refuse_unless_publishable(snapshot.batch)
-        refuse_superseded(batch, store)
-        message = completion_message(snapshot, lease.token)
-        try:
-            publish_dead_letters(batch, store, publisher, run_id=run_id)
-            message_id = publisher.publish(message)
-        except Exception as error:
-            # Whatever failed, the merge stays valid. The failed attempt is recorded.
-            reason = f"{type(error).__name__}: {error}"
-            details = {"error": reason}
-            entry = LedgerEntry(LedgerEvent.PUBLISH_FAILED, store.now(), run_id, details)
-            store.append(batch.batch_id, entry)
-            context = log_context(batch, run_id)
-            milestone("publish_failed", reason, severity=logging.ERROR, **context)
-            raise
-        # The whole message is kept, because brokers delete messages.
-        sent = Published(message_id, message.status.value, message.model_dump(mode="json"))
-        entry = LedgerEntry(LedgerEvent.PUBLISHED, store.now(), run_id, sent)
-        # The message was sent, also if this worker has lost its lease since.
+    sequence = store.next_sequence(batch.game_date)
+    snapshot = read_snapshot(store, batch.batch_id)
+    if snapshot.publication and snapshot.batch.state is BatchState.PUBLISHED:
+        return snapshot.publication
+    _refuse_unless_publishable(snapshot.batch)
+    refuse_superseded(batch, store)
+    message = completion_message(snapshot, sequence)
+    try:
+        publish_dead_letters(batch, store, publisher, run_id=run_id)
+        message_id = publisher.publish(message)
+    except Exception as error:
+        # Whatever failed, the merge stays valid. The failed attempt is recorded.
+        reason = f"{type(error).__name__}: {error}"
+        details = {"error": reason}
+        entry = LedgerEntry(LedgerEvent.PUBLISH_FAILED, store.now(), run_id, details)
         store.append(batch.batch_id, entry)
-        store.move(batch.batch_id, BatchState.PUBLISHED)
+        milestone("publish_failed", reason, severity=logging.ERROR, **log_context(batch, run_id))
+        raise
+    # The whole message is kept, because brokers delete messages.
+    sent = Published(message_id, message.status.value, message.model_dump(mode="json"))
+    store.append(batch.batch_id, LedgerEntry(LedgerEvent.PUBLISHED, store.now(), run_id, sent))
+    store.move(batch.batch_id, BatchState.PUBLISHED)
     _log_publication(batch, message, message_id, run_id)
     return sent
 

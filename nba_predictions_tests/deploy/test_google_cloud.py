@@ -60,6 +60,8 @@ def use_everything(store: BatchStore) -> None:
     """Write each kind of document, and send each kind of query."""
     assert store.create(batch())
     store.complete("batch_1", completion("a"))
+    # The tally of a batch with replays sends other queries.
+    store.tally("batch_1")
     store.complete("batch_1", completion("b"), replace=True)
     store.add_dead_letter("batch_1", dead_letter("c"))
     lease = store.acquire_lease(GAME_DATE, "me", timedelta(minutes=1))
@@ -103,8 +105,7 @@ def test_every_field_that_is_searched_has_an_index(
 
         monkeypatch.setattr(FirestoreClient, name, call)
     use_everything(store)
-    assert {("batches", "state"), ("completions", "rows")} <= searched
-    assert searched <= INDEXED
+    assert searched == INDEXED
 
 
 def test_no_collection_has_the_default_indexes(store: FirestoreBatchStore) -> None:

@@ -64,11 +64,9 @@ CALLS = (
     "append 'cleaned' to the ledger",
     "move the batch to cleaned",
     "release the lease (2)",
-    "acquire the lease (3)",
     "publish the message",
     "append 'published' to the ledger",
     "move the batch to published",
-    "release the lease (3)",
 )
 #: Writes that a fault can interrupt: the file has no name yet, the staging tables are read but not
 #: merged, or one of two staging tables is dropped.
