@@ -3,8 +3,8 @@
 A file is written under a temporary name, synced to the disk and renamed, and then its folder is
 synced. After a power failure it is complete or missing. A sealed file contains a checksum of its
 content and its name. A file that does not match its seal counts as missing, so the step that needs
-it makes it again. The writer first moves the damaged file to the quarantine.
-Reading never changes a file.
+it makes it again. Writing or removing a damaged file first moves it to the quarantine. Reading
+never changes a file.
 """
 
 from __future__ import annotations

@@ -127,7 +127,7 @@ class FirestoreBatchStore:
         # One field is enough for the query, so no composite index is needed.
         found = self._find(FieldFilter(f"times.{BatchState.FAILED.value}", ">=", moment))
         failed = (batch for batch in found if batch.state is BatchState.FAILED)
-        return sorted(failed, key=lambda b: b.created_at)
+        return sorted(failed, key=lambda b: b.sequence)
 
     def move(self, batch_id: str, to: BatchState, reason: str | None = None) -> bool:
         mark = uuid.uuid4().hex
@@ -221,7 +221,7 @@ class FirestoreBatchStore:
 
     def dead_letters(self, batch_id: str) -> list[DeadLetter]:
         found = [
-            DeadLetter(**_fields(document), sequence=microseconds(_utc(document.update_time)))
+            DeadLetter(**_fields(document), sequence=_sequence(document.update_time))
             for document in self._stream(self._of_batch(batch_id, "dead_letters"))
         ]
         return sorted(found, key=lambda d: d.player_lookup)
@@ -482,7 +482,7 @@ def _batch(snapshot: firestore.DocumentSnapshot) -> Batch:
             "state": BatchState(fields["state"]),
             "markets": tuple(fields.get("markets", Batch.markets)),
             "times": {state: _utc(at) for state, at in fields["times"].items()},
-            "sequence": microseconds(_utc(snapshot.create_time)),
+            "sequence": _sequence(snapshot.create_time),
         }
     )
 
@@ -499,15 +499,15 @@ def _completion(document: firestore.DocumentSnapshot) -> Completion:
         # Earlier versions recorded neither of these.
         fingerprint=fields.get("fingerprint"),
         attempt=fields.get("attempt", 0),
-        sequence=microseconds(_utc(document.update_time)),
+        sequence=_sequence(document.update_time),
     )
 
 
 def _entry_sequence(document: firestore.DocumentSnapshot) -> int:
     fields = _fields(document)
     # Entries of an earlier version cover what was recorded before their own time.
-    at = _utc(document.create_time) if "sequence" in fields else fields["at"]
-    return fields.get("sequence") or microseconds(at)
+    at = document.create_time if "sequence" in fields else fields["at"]
+    return fields.get("sequence") or _sequence(at)
 
 
 def _fields(snapshot: firestore.DocumentSnapshot) -> dict[str, Any]:
@@ -516,6 +516,11 @@ def _fields(snapshot: firestore.DocumentSnapshot) -> dict[str, Any]:
         name: _utc(value) if isinstance(value, datetime) else value
         for name, value in (snapshot.to_dict() or {}).items()
     }
+
+
+def _sequence(committed_at: datetime) -> int:
+    """Return the time of a commit as a sequence number."""
+    return microseconds(_utc(committed_at))
 
 
 def _utc(moment: datetime) -> datetime:

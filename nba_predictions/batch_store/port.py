@@ -26,7 +26,7 @@ def later_version(where: str, version: int) -> SchemaMismatchError:
     return SchemaMismatchError(
         f"{where} was written by a later version: it has schema version {version}, this program "
         f"knows {SCHEMA_VERSION}. Nothing was written. Install the later version, or restore a "
-        f"backup of before the upgrade"
+        f"backup from before the upgrade"
     )
 
 

@@ -178,12 +178,13 @@ class SQLiteBatchStore:
 
     def failed_since(self, moment: datetime) -> list[Batch]:
         failed = BatchState.FAILED.value
-        return self._batches(
+        found = self._batches(
             # The plus keeps SQLite from looking at every batch that was ever abandoned.
             "+state = ? AND batch_id IN "
-            "(SELECT batch_id FROM batch_times WHERE state = ? AND at >= ?) ORDER BY created_at",
+            "(SELECT batch_id FROM batch_times WHERE state = ? AND at >= ?)",
             (failed, failed, _text(moment)),
         )
+        return sorted(found, key=lambda b: b.sequence)
 
     def move(self, batch_id: str, to: BatchState, reason: str | None = None) -> bool:
         allowed = sorted(state.value for state in states_before(to))

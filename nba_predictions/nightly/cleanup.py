@@ -84,7 +84,7 @@ def _unrecorded_staging(snapshot: BatchSnapshot, warehouse: Warehouse, lease: Le
     """Return the staging of earlier attempts that no completion names.
 
     A worker that was killed after it staged a player leaves it. A later attempt recorded the
-    player, so no completion can name it any more.
+    player, so no completion can name it.
     """
     batch_id = snapshot.batch.batch_id
     leftover = warehouse.leftover_staging([batch_id]).get(batch_id, set())

@@ -21,7 +21,7 @@ LEASE_TTL = timedelta(seconds=30)
 LEASE_WAIT_SECONDS = 210.0
 #: A holder renews its lease this many times within its time to live.
 _RENEWALS = 3
-#: A holder that works longer than this hangs, and its lease is not renewed any more.
+#: A holder that works longer than this hangs. Its lease is no longer renewed.
 _LONGEST = timedelta(minutes=30)
 
 

@@ -59,9 +59,7 @@ class Stall:
 
 def silent_batches(store: BatchStore, now: datetime) -> Iterator[Stall]:
     """Yield the unfinished batches that recorded nothing for the stall window. Changes nothing."""
-    for batch in _left_behind(store):
-        snapshot = _current_snapshot(store, batch)
-        stall = _stall(batch, snapshot, now) if snapshot else None
+    for _, _, stall in _examined(store, now):
         if stall is not None:
             yield stall
 
@@ -75,9 +73,7 @@ def settle_stalls(store: BatchStore, *, run_id: str, now: datetime | None = None
     """
     now = now or store.now()
     stalls = []
-    for batch in _left_behind(store):
-        snapshot = _current_snapshot(store, batch)
-        stall = _stall(batch, snapshot, now) if snapshot else None
+    for batch, snapshot, stall in _examined(store, now):
         if stall is None:
             if _is_finished(batch, snapshot, now):
                 close(store, batch.batch_id)
@@ -88,6 +84,15 @@ def settle_stalls(store: BatchStore, *, run_id: str, now: datetime | None = None
             _record(store, stall, run_id)
         stalls.append(stall)
     return stalls
+
+
+def _examined(
+    store: BatchStore, now: datetime
+) -> Iterator[tuple[Batch, BatchSnapshot | None, Stall | None]]:
+    """Yield each batch that may be unfinished, with its snapshot and its stall, if any."""
+    for batch in _left_behind(store):
+        snapshot = _current_snapshot(store, batch)
+        yield batch, snapshot, _stall(batch, snapshot, now) if snapshot else None
 
 
 def _left_behind(store: BatchStore) -> list[Batch]:

@@ -12,7 +12,7 @@ import io
 import logging
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -86,10 +86,9 @@ def _defined_columns(table: Table) -> dict[str, StoredColumn]:
         return _stored_columns(connection, table)
 
 
-def _missing_columns(connection: duckdb.DuckDBPyConnection, table: Table) -> list[Column] | None:
-    """Return the columns that a table lacks; None if the table does not exist."""
-    existing = _stored_columns(connection, table)
-    return [c for c in table.columns if c.name not in existing] if existing else None
+def _lacking(table: Table, stored: Mapping[str, StoredColumn]) -> list[Column] | None:
+    """Return the columns that a stored table lacks; None if it does not exist."""
+    return [c for c in table.columns if c.name not in stored] if stored else None
 
 
 def _check_batch(path: Path, parquet: bytes) -> None:
@@ -147,24 +146,30 @@ class DuckDBWarehouse:
         if not self.path.exists():
             return False
         with closing(self._open(PREPARE_WAIT_SECONDS, read_only=True)) as connection:
-            self._check_columns(connection, TABLES)
-            missing = {table: _missing_columns(connection, table) for table in TABLES}
+            missing = self._missing(connection, TABLES)
         for table, columns in missing.items():
             table.check_migrated(self.full_name(table), [c.name for c in columns or ()])
         return all(columns == [] for columns in missing.values())
 
-    def _check_columns(
+    def _missing(
         self, connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]
-    ) -> None:
+    ) -> dict[Table, list[Column] | None]:
+        """Return the columns that each table lacks, None for a table that does not exist.
+
+        Raises:
+            SchemaMismatchError: an existing column differs from its definition.
+        """
+        missing = {}
         for table in tables:
             stored = _stored_columns(connection, table)
             table.check_stored(self.full_name(table), _defined_columns(table), stored)
+            missing[table] = _lacking(table, stored)
+        return missing
 
     def _create(self, connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> list[str]:
         """Create the tables, and add the columns that may be NULL; return what was created."""
         created = []
-        self._check_columns(connection, tables)
-        missing = {table: _missing_columns(connection, table) for table in tables}
+        missing = self._missing(connection, tables)
         for table, columns in missing.items():
             table.check_migrated(self.full_name(table), [c.name for c in columns or ()])
         for table, columns in missing.items():
@@ -179,9 +184,7 @@ class DuckDBWarehouse:
     def migrate(self) -> list[MigratedTable]:
         migrated = []
         with _merging, self._connect() as connection:
-            self._check_columns(connection, TABLES)
-            for table in TABLES:
-                missing = _missing_columns(connection, table)
+            for table, missing in self._missing(connection, TABLES).items():
                 if missing is None:
                     continue
                 columns = columns_to_backfill(table, [c.name for c in missing])
@@ -373,7 +376,7 @@ class DuckDBWarehouse:
 
     def _readable(self, connection: duckdb.DuckDBPyConnection, table: Table) -> str:
         """Return what a query reads: the table, or a query with what an older file lacks."""
-        missing = _missing_columns(connection, table)
+        missing = _lacking(table, _stored_columns(connection, table))
         if missing is None:
             return select_with_nulls(table.columns, None)
         table.check_migrated(self.full_name(table), [c.name for c in missing])

@@ -42,7 +42,7 @@ TRANSITIONS: Mapping[BatchState, frozenset[BatchState]] = {
     _S.MERGED: frozenset({_S.STAGING, _S.CLEANED}),
     _S.CLEANED: frozenset({_S.STAGING, _S.PUBLISHED, _S.CLOSED}),
     _S.PUBLISHED: frozenset({_S.STAGING}),
-    # It is cleaned up again when it shall be published, and before players are replayed into it.
+    # It becomes `cleaned` again before it is published and before players are replayed into it.
     _S.CLOSED: frozenset({_S.STAGING, _S.CLEANED}),
     _S.FAILED: frozenset({_S.STAGING}),
     _S.STALLED: frozenset({_S.STAGING, _S.STAGED, _S.FAILED}),
@@ -126,8 +126,12 @@ class Batch:
 
 #: The fields of a batch, other than its state, that may change after it is created.
 REVISABLE = (
-    *("expected_players", "games", "slate_fingerprint"),
-    *("announce", "markets", "completion_threshold"),
+    "expected_players",
+    "games",
+    "slate_fingerprint",
+    "announce",
+    "markets",
+    "completion_threshold",
 )
 
 

@@ -9,7 +9,7 @@ from nba_predictions.domain.batches.ledger import LedgerEntry
 from nba_predictions.domain.errors import LeaseLostError
 
 #: A lease that ends later than this many times its time to live from now is not believed. A clock
-#: that was ahead wrote it. One more than 1, because clocks differ a little.
+#: that was ahead wrote it. It is more than 1 because clocks differ a little.
 BELIEVED_TTLS = 2
 
 

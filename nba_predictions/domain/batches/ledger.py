@@ -130,4 +130,5 @@ def entries_of(ledger: Iterable[LedgerEntry], event: LedgerEvent) -> list[Ledger
 
 def last_entry(ledger: Iterable[LedgerEntry], event: LedgerEvent) -> LedgerEntry | None:
     """Return the newest entry of one event."""
-    return next(iter(reversed(entries_of(ledger, event))), None)
+    entries = entries_of(ledger, event)
+    return entries[-1] if entries else None
