@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from nba_predictions_tests.standins import install
+#: The program that ends its command when this process ends.
+_KEEPER = Path(__file__).parent / "standins" / "keeper.py"
 
 
 def free_port() -> int:
@@ -35,7 +36,7 @@ def start_kept(
     """
     with log.open("wb") as output:
         return subprocess.Popen(
-            [sys.executable, str(install.HERE / "keeper.py"), *command],
+            [sys.executable, str(_KEEPER), *command],
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,

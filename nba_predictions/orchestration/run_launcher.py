@@ -65,12 +65,38 @@ class LocalRunLauncher(dg.DefaultRunLauncher):
         super().launch_run(context)
 
     def terminate(self, run_id: str) -> bool:
-        """Interrupt a run and wait for its end; kill its process if a call keeps it from ending."""
-        is_interrupted = super().terminate(run_id)
-        run = wait_for_end(self._instance, run_id)
-        if run is not None and (process := _local_process(self._instance, run)) is not None:
-            process.kill()
-        return is_interrupted
+        """Interrupt a run and wait until its process is gone; kill a process that does not end.
+
+        A process that remained would hold the lease of its date and the warehouse file, and the
+        retry of the run would wait for both.
+        """
+        run = self._instance.get_run_by_id(run_id)
+        if run is None or run.is_finished:
+            return False
+        process = _local_process(self._instance, run)
+        if process is None:
+            is_interrupted = super().terminate(run_id)
+            wait_for_end(self._instance, run_id)
+            return is_interrupted
+        try:
+            super().terminate(run_id)
+        except Exception as error:
+            # The code server did not answer. The process is killed below.
+            self._instance.report_engine_event(f"The run was not interrupted: {error!r}", run)
+        self._end(process, run_id)
+        return True
+
+    def _end(self, process: psutil.Process, run_id: str) -> None:
+        with suppress(psutil.NoSuchProcess):
+            try:
+                process.wait(timeout=_END_SECONDS)
+            except psutil.TimeoutExpired:
+                run = self._instance.get_run_by_id(run_id)
+                if run is not None and not run.is_finished:
+                    # Reported first: the code server reports a killed process as a failure, and
+                    # Dagster would retry a run that a person terminated.
+                    self._instance.report_run_canceled(run, "The process was killed.")
+                process.kill()
 
     @property
     def supports_check_run_worker_health(self) -> bool:

@@ -19,13 +19,11 @@ import dagster as dg
 from nba_predictions.nightly import leases
 from nba_predictions.orchestration.run_tags import PARTITION_TAG
 from nba_predictions.settings import Settings
+from nba_predictions_tests.daemon.variables import SCHEDULED, SENSED, STRIKES
 from nba_predictions_tests.faults.strikes import SHORT_LEASE, Boundary, watched
 from nba_predictions_tests.nights import Parts
 
-#: The dates that the schedule and the sensor request, separated by spaces.
-SCHEDULED, SENSED = "NBA_PREDICTIONS_TEST_SCHEDULED", "NBA_PREDICTIONS_TEST_SENSED"
-#: A JSON object with [call, moment, strike] by date. Each strikes once.
-STRIKES = "NBA_PREDICTIONS_TEST_STRIKES"
+_R = dg.DagsterRunStatus
 
 leases.LEASE_TTL = SHORT_LEASE
 
@@ -43,13 +41,15 @@ _ports: dict[str, Any] = {}
 
 
 def _strike(kind: str, marker: Path) -> None:
-    """Kill all processes, or hang; but only once, whatever process comes here next."""
+    """Kill or hang, but only once, whatever process comes here next."""
     try:
         marker.touch(exist_ok=False)
     except FileExistsError:
         return
     if kind == "hang":
         time.sleep(86400)
+    elif kind == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
     os.killpg(0, signal.SIGKILL)
 
 
@@ -86,8 +86,11 @@ def _requests(variable: str) -> list[dg.RunRequest]:
     cron_schedule="* * * * *",
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
-def predict_each_minute() -> list[dg.RunRequest]:
-    return _requests(SCHEDULED)
+def predict_in_the_next_minute(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest]:
+    # Unlike a sensor, a schedule requests a run again although its run_key was launched before.
+    begun = dg.RunsFilter(statuses=[s for s in _R if s is not _R.NOT_STARTED])
+    begun_dates = {run.tags.get(PARTITION_TAG) for run in context.instance.get_runs(begun)}
+    return [request for request in _requests(SCHEDULED) if request.run_key not in begun_dates]
 
 
 @dg.sensor(
@@ -101,5 +104,5 @@ def predict_now() -> list[dg.RunRequest]:
 
 defs = dg.Definitions.merge(
     definitions.build_definitions({**_resources, **{name: _struck(name) for name in _STRUCK}}),
-    dg.Definitions(schedules=[predict_each_minute], sensors=[predict_now]),
+    dg.Definitions(schedules=[predict_in_the_next_minute], sensors=[predict_now]),
 )

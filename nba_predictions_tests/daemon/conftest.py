@@ -2,53 +2,33 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 
-from nba_predictions.inputs.files import FilesSource
-from nba_predictions_tests.daemon.tree import DATES, Home, write_inputs
-from nba_predictions_tests.e2e.pipeline import Pipeline, facts
+from nba_predictions_tests.daemon.tree import Home, new_home, rows_of, undisturbed_nights
+from nba_predictions_tests.e2e.pipeline import Pipeline
 
 MakeHome = Callable[..., Home]
 
 
 @pytest.fixture(scope="session")
-def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("daemon") / "files"
-    write_inputs(folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def nights(inputs: Path) -> Pipeline:
+def nights(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     """Return a pipeline that predicted each date without faults."""
-    pipeline = Pipeline.build(inputs.parent / "undisturbed", FilesSource(inputs))
-    for day in DATES:
-        assert pipeline.predict(day).success
-    return pipeline
+    return undisturbed_nights(tmp_path_factory.mktemp("daemon"))
 
 
 @pytest.fixture(scope="session")
 def undisturbed(nights: Pipeline) -> dict[date, Any]:
     """Return the rows of each date after nights without faults."""
-    table = nights.table()
-    return {day: facts(table.filter(pl.col("game_date") == day)) for day in DATES}
+    return rows_of(nights)
 
 
 @pytest.fixture
-def make_home(tmp_path: Path, inputs: Path, nights: Pipeline) -> MakeHome:
+def make_home(tmp_path: Path, nights: Pipeline) -> MakeHome:
     """Return a function that creates a home with trained models and variables of its daemon."""
-
-    def make(**variables: str) -> Home:
-        home = Home(tmp_path / "home", inputs, variables)
-        shutil.copytree(nights.home / "models", home.folder / "models")
-        home.prepare()
-        return home
-
-    return make
+    return partial(new_home, tmp_path / "home", nights)

@@ -9,9 +9,9 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from nba_predictions_tests.daemon.code_location import SENSED, STRIKES
 from nba_predictions_tests.daemon.conftest import MakeHome
 from nba_predictions_tests.daemon.tree import DATES
+from nba_predictions_tests.daemon.variables import SENSED, STRIKES
 from nba_predictions_tests.waiting import wait_until
 
 DAY = DATES[0]
@@ -31,7 +31,7 @@ def struck(call: str, moment: str, kind: str) -> dict[str, str]:
 def test_a_run_killed_with_its_daemon_is_retried_after_the_restart(
     make_home: MakeHome, undisturbed: dict[date, Any], call: str
 ) -> None:
-    home = make_home(**struck(call, "after", "kill"))
+    home = make_home(**struck(call, "after", "kill all"))
     home.finish([DAY])
     home.check([DAY], undisturbed)
     retry, dead = home.runs(job="nightly_predictions")
@@ -46,7 +46,7 @@ def test_a_run_killed_while_it_starts_is_retried_after_the_restart(
 ) -> None:
     home = make_home(**{SENSED: DAY.isoformat()})
     with home.daemon() as daemon:
-        assert wait_until(lambda: home.runs(_R.STARTING), daemon)
+        assert wait_until(lambda: home.runs(_R.STARTING), daemon), home.report()
     assert [run.status for run in home.runs()] == [_R.STARTING]
     home.finish([DAY])
     home.check([DAY], undisturbed)
@@ -61,10 +61,10 @@ def test_a_hanging_run_is_ended_and_publication_does_not_wait_for_it(
     )
     with home.daemon() as daemon:
         published = lambda: home.runs(_R.SUCCESS, job="publish_phase5_completion")  # noqa: E731
-        assert wait_until(published, daemon)
+        assert wait_until(published, daemon), home.report()
         (hanging,) = home.runs(job="nightly_predictions")
         assert hanging.status is _R.STARTED
-        assert wait_until(lambda: home.is_done([DAY]), daemon)
+        assert wait_until(lambda: home.is_done([DAY]), daemon), home.report()
     retry, ended = home.runs(job="nightly_predictions")
     assert (ended.status, retry.status) == (_R.FAILURE, _R.SUCCESS)
     home.check([DAY], undisturbed)

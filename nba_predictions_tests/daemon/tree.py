@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -30,7 +32,7 @@ _MODULE = "nba_predictions_tests.daemon.code_location"
 #: Dates of one week, which therefore share their models.
 DATES = tuple(GAME_DATE + timedelta(days=number) for number in range(6))
 _GAMES_PER_DATE = 2
-_UNFINISHED = [
+UNFINISHED = [
     status
     for status in dg.DagsterRunStatus
     if status not in (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE)
@@ -104,10 +106,17 @@ class Home:
             if newest is None or newest.state is not BatchState.PUBLISHED:
                 return False
         # A moment after a run failed, Dagster decides whether to retry it, and then retries it.
-        return not self.runs(*_UNFINISHED) and not any(
+        return not self.runs(*UNFINISHED) and not any(
             run.tags.get("dagster/will_retry") != "false" and AUTO_RETRY_TAG not in run.tags
             for run in self.runs(dg.DagsterRunStatus.FAILURE)
         )
+
+    def report(self) -> str:
+        """Return the runs, the states of the batches and the end of the log, for a failed wait."""
+        store = SQLiteBatchStore(self.folder / "batches.sqlite")
+        runs = [f"{run.job_name} {run.status.value} {run.tags}" for run in self.runs()]
+        states = [f"{day} {batch.state.value}" for day in DATES for batch in store.of_date(day)]
+        return "\n".join([*runs, *states, end_of_log(self.log, 100)])
 
     def finish(self, dates: Sequence[date]) -> None:
         """Let the daemon work until the dates are done, and start it again when it was killed."""
@@ -115,7 +124,7 @@ class Home:
         while not done:
             with self.daemon() as daemon:
                 done = wait_until(lambda: self.is_done(dates), daemon)
-                assert done or daemon.poll() is not None, end_of_log(self.log, 60)
+                assert done or daemon.poll() is not None, self.report()
 
     def check(self, dates: Sequence[date], undisturbed: Mapping[date, object]) -> None:
         """Require the rows of undisturbed nights, one batch and one message for each date."""
@@ -131,14 +140,47 @@ class Home:
             assert pipeline.staging_files() == []
 
 
+def new_home(folder: Path, nights: Pipeline, **variables: str) -> Home:
+    """Create a home with the input files and the models of other nights."""
+    source = nights.league
+    assert isinstance(source, FilesSource)
+    home = Home(folder, source.folder, variables)
+    shutil.copytree(nights.home / "models", home.folder / "models")
+    home.prepare()
+    return home
+
+
+def undisturbed_nights(folder: Path) -> Pipeline:
+    """Return a pipeline that predicted each date without faults, from input files in a folder."""
+    write_inputs(folder / "files")
+    pipeline = Pipeline.build(folder / "undisturbed", FilesSource(folder / "files"))
+    for day in DATES:
+        assert pipeline.predict(day).success
+    return pipeline
+
+
+def rows_of(nights: Pipeline) -> dict[date, Any]:
+    """Return the rows of each date after nights without faults."""
+    table = nights.table()
+    return {day: facts(table.filter(pl.col("game_date") == day)) for day in DATES}
+
+
 def write_inputs(folder: Path) -> None:
-    """Write the input files of the dates, with a few games for each."""
+    """Write the input files of the dates, with a few games and a player who is out for each."""
     league = small_league()
     write_files(league, folder, ["2025-26"], logs_before=GAME_DATE, dates=set(DATES))
     schedule = folder / "schedule_2025-26.parquet"
     games = pl.read_parquet(schedule).group_by("game_date", maintain_order=True)
     few = games.head(_GAMES_PER_DATE)
     few.write_parquet(schedule)
+    logs = pl.read_parquet(folder / "player_game_logs_2025-26.parquet")
+    names = logs.group_by(team="TEAM_ABBREVIATION").agg(player=pl.col("PLAYER_NAME").min())
+    absent = few.filter(pl.col("game_date").is_first_distinct()).join(
+        names, left_on="home_team", right_on="team"
+    )
+    absent.select(
+        "game_date", "player", team="home_team", status=pl.lit("OUT"), reason=pl.lit("Rest")
+    ).write_parquet(folder / "injuries_2025-26.parquet")
     lines = folder / "points_lines_2025-26.parquet"
     quotes = pl.read_parquet(lines)
     quotes.join(

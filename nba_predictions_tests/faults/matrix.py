@@ -1,4 +1,4 @@
-"""Inject three kinds of faults before, during and after every write of a night.
+"""Inject faults before, during and after every write of a night.
 
     python -m nba_predictions_tests.faults.matrix
 
@@ -71,6 +71,9 @@ CALLS = (
 #: Writes that a fault can interrupt: the file has no name yet, the staging tables are read but not
 #: merged, or one of two staging tables is dropped.
 WITH_AN_INSIDE = ("stage lukadoncic", "MERGE", "drop staging")
+
+#: The title of the column of runs that are killed under the real daemon and run queue.
+DAEMON = "kill -9 under the daemon"
 
 #: What the other run predicts while a run is paused at a boundary.
 SLATES = {Kind.AGAIN: SLATE, Kind.ZOMBIE: MOVED}
@@ -151,17 +154,17 @@ def check(scene: Scene, undisturbed: list[dict[str, Any]], kind: Kind | None = N
 Row = tuple[str, ...]
 
 
-def row_of(boundary: Boundary, outcomes: dict[Kind, str]) -> Row:
-    return (boundary.moment, boundary.call, *(outcomes[kind] for kind in Kind))
+def row_of(boundary: Boundary, outcomes: dict[Kind, str], under_daemon: str) -> Row:
+    return (boundary.moment, boundary.call, *(outcomes[kind] for kind in Kind), under_daemon)
 
 
-def documented(text: str) -> dict[tuple[Boundary, Kind], str]:
+def documented(text: str) -> dict[tuple[Boundary, Kind | str], str]:
     """Return the outcomes in the document."""
-    found = {}
+    found: dict[tuple[Boundary, Kind | str], str] = {}
     for line in text.splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if line.startswith("| ") and cells[0] in ("before", "during", "after"):
-            for kind, outcome in zip(Kind, cells[2:], strict=True):
+            for kind, outcome in zip((*Kind, DAEMON), cells[2:], strict=True):
                 found[Boundary(cells[1], cells[0]), kind] = outcome
     return found
 
@@ -178,6 +181,9 @@ players and a skip. There are four kinds of faults:
 - a run with newer lines: the same, and a line has moved in the meantime. The paused run then
   continues. It must change nothing that the second one wrote.
 
+The last column is `kill -9` of a run that a real daemon launched from its queue. There, the daemon
+predicts several dates at the same time, finds the dead run, and retries it.
+
 Nobody fixes anything by hand afterwards. The sensor ticks, and the schedule runs the night again
 if it is incomplete. In every case the table ends in the state of an undisturbed night (with the
 newer lines, where there are any), row by row. The batch with the rows is published once. No
@@ -185,7 +191,8 @@ staging table is left, except of a batch that the newer lines superseded. Each c
 action that completed the night. `none` means that the night was complete already.
 
 `python -m nba_predictions_tests.faults.matrix` prints this page from {cells} nights. The test
-suite runs all of them on the profile `embedded`. On the profile `gcp`, with stand-ins for
+suite runs all of them on the profile `embedded`, and six of those under the daemon, which take
+longer; `make kills` runs the others. On the profile `gcp`, with stand-ins for
 BigQuery, Firestore and Pub/Sub, it runs `kill -9` after each write and the other faults after the
 most important writes. The outcomes are the same.
 
@@ -195,13 +202,15 @@ most important writes. The outcomes are the same.
 
 def render(rows: list[Row]) -> str:
     """Return the document."""
-    lines = ["| when | write | " + " | ".join(kind.value for kind in Kind) + " |"]
-    lines.append("|---" * (2 + len(Kind)) + "|")
+    head = ("when", "write", *(kind.value for kind in Kind), DAEMON)
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     lines += ["| " + " | ".join(row) + " |" for row in rows]
-    return _DOCUMENT.format(cells=len(rows) * len(Kind), table="\n".join(lines))
+    return _DOCUMENT.format(cells=len(rows) * (len(Kind) + 1), table="\n".join(lines))
 
 
 def main() -> int:
+    from nba_predictions_tests.daemon.matrix import column
+
     rows = []
     with TemporaryDirectory() as folder, mock.patch.object(leases, "LEASE_TTL", SHORT_LEASE):
         whole = embedded_scene(Path(folder) / "undisturbed")
@@ -211,6 +220,7 @@ def main() -> int:
             moved = embedded_scene(Path(folder) / "moved")
             whole_night(moved.home.open(), "run_0", MOVED)
             tables = {Kind.ZOMBIE: moved.table()}
+            under_daemon = column(Path(folder) / "daemon", BOUNDARIES)
             for number, boundary in enumerate(BOUNDARIES):
                 outcomes = {}
                 for kind in Kind:
@@ -218,7 +228,7 @@ def main() -> int:
                     disturbed(scene, boundary, kind)
                     outcomes[kind] = recovery(scene, kind)
                     check(scene, tables.get(kind, whole.table()), kind)
-                rows.append(row_of(boundary, outcomes))
+                rows.append(row_of(boundary, outcomes, under_daemon[boundary]))
     sys.stdout.write(render(rows))
     return 0
 

@@ -9,6 +9,7 @@ from nba_predictions_tests.conftest import REPOSITORY
 from nba_predictions_tests.faults.matrix import (
     BOUNDARIES,
     CALLS,
+    DAEMON,
     check,
     disturbed,
     documented,
@@ -27,7 +28,8 @@ def test_the_matrix_has_every_write_of_a_night(scene: Scene) -> None:
 
 
 def test_the_document_has_every_cell() -> None:
-    assert set(OUTCOMES) == {(boundary, kind) for boundary in BOUNDARIES for kind in Kind}
+    columns = (*Kind, DAEMON)
+    assert set(OUTCOMES) == {(boundary, kind) for boundary in BOUNDARIES for kind in columns}
 
 
 @pytest.mark.usefixtures("short_leases")

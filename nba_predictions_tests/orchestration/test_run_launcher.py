@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import dagster as dg
 import psutil
@@ -157,6 +159,29 @@ def test_the_monitoring_of_dagster_asks_this_launcher(
     alive = launched(instance, on_socket(tmp_path), os.getpid())
     assert launcher.check_run_worker_health(dead).status is WorkerStatus.FAILED
     assert launcher.check_run_worker_health(alive).status is WorkerStatus.RUNNING
+
+
+@pytest.mark.parametrize("error", [None, ConnectionError("no answer")], ids=["silent", "raises"])
+def test_a_terminated_run_leaves_no_process_if_its_code_server_does_not_interrupt_it(
+    instance: dg.DagsterInstance,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception | None,
+) -> None:
+    monkeypatch.setattr("nba_predictions.orchestration.run_launcher._END_SECONDS", 0.2)
+    interrupt = Mock(side_effect=error, return_value=False)
+    monkeypatch.setattr(dg.DefaultRunLauncher, "terminate", interrupt)
+    launcher = LocalRunLauncher()
+    launcher.register_instance(instance)
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as process:
+        run = launched(instance, on_socket(tmp_path), process.pid)
+        assert launcher.terminate(run.run_id)
+    assert process.returncode == -signal.SIGKILL
+    interrupt.assert_called_once_with(run.run_id)
+    ended = instance.get_run_by_id(run.run_id)
+    assert ended is not None
+    assert ended.status is dg.DagsterRunStatus.CANCELED
+    assert not launcher.terminate(run.run_id)
 
 
 def test_a_run_has_its_machine_before_it_is_launched(instance: dg.DagsterInstance) -> None:
