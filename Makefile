@@ -1,6 +1,6 @@
 # The commands of a checkout. `make help` lists them. They need Python 3.10 or newer, and make.
 .DEFAULT_GOAL := help
-.PHONY: help install run run-gcp grade audit report backtest test races lint docs dev bench clean
+.PHONY: help install run run-gcp grade audit report backtest test races kills lint docs dev bench clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -74,6 +74,14 @@ test: install ## Run the tests
 
 races: install ## Run each race between two workers of one date 100 times; `make test` runs it 20 times
 	NBA_PREDICTIONS_TEST_RACES=100 $(BIN)/python -m pytest --numprocesses 2 nba_predictions_tests/faults/test_races.py
+
+KILLS ?= 20
+SEED ?= 1
+kills: install ## Kill the daemon KILLS times at moments that SEED decides, and a run at each of its writes
+	env -u NBA_PREDICTIONS_SOURCE -u NBA_PREDICTIONS_DATA -u NBA_PREDICTIONS_HOME -u DAGSTER_HOME \
+		NBA_PREDICTIONS_TEST_KILLS=$(KILLS) NBA_PREDICTIONS_TEST_SEED=$(SEED) \
+		NBA_PREDICTIONS_TEST_ALL_BOUNDARIES=1 $(BIN)/python -m pytest -rP --show-capture=stdout \
+		nba_predictions_tests/daemon/test_kill_loop.py nba_predictions_tests/daemon/test_matrix_daemon.py
 
 lint: install ## Check style, types, layers and words
 	$(BIN)/ruff check .

@@ -60,6 +60,11 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests of the daemon, which take minutes, so that no worker ends with them."""
+    items.sort(key=lambda item: "daemon" not in item.path.parts)
+
+
 _standin_limits_of_workers: list[str] = []
 
 

@@ -1,6 +1,7 @@
 """Private names of Dagster with which tests read what the UI shows, write stored states and move
 its clock."""
 
+import dagster as dg
 from dagster._config import ConfigType
 from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.events import DagsterEvent, EngineEventData
@@ -41,5 +42,13 @@ __all__ = [
     "TagConcurrencyLimitsCounter",
     "TickData",
     "TickStatus",
+    "forget_failures",
     "freeze_time",
 ]
+
+
+def forget_failures(instance: dg.DagsterInstance) -> None:
+    """Let the daemon, which retries runs, pass over all failures of runs until now."""
+    newest = instance.event_log_storage.get_maximum_record_id()
+    key = f"EVENT_LOG_CONSUMER_CURSOR-{dg.DagsterEventType.RUN_FAILURE.value}"
+    instance.daemon_cursor_storage.set_cursor_values({key: str(newest)})

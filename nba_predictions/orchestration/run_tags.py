@@ -31,3 +31,7 @@ RETRY_STRATEGY_TAG = "dagster/retry_strategy"
 #: Set by Dagster on a run that it retries: the retry. The retry has the number of the attempt.
 AUTO_RETRY_TAG = "dagster/auto_retry_run_id"
 RETRY_NUMBER_TAG = "dagster/retry_number"
+#: Set by Dagster on a failed run: `STEP_FAILURE`, if a step failed and the run was not cut off.
+FAILURE_REASON_TAG = "dagster/failure_reason"
+#: How often the failure of a run was reported again, because Dagster did not retry the run.
+REMINDERS_TAG = "nba_predictions/retry_reminders"

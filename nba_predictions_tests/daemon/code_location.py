@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -18,6 +19,7 @@ import dagster as dg
 
 from nba_predictions.nightly import leases
 from nba_predictions.orchestration.run_tags import PARTITION_TAG
+from nba_predictions.orchestration.sensors import dead_runs
 from nba_predictions.settings import Settings
 from nba_predictions_tests.daemon.variables import SCHEDULED, SENSED, STRIKES
 from nba_predictions_tests.faults.strikes import SHORT_LEASE, Boundary, watched
@@ -26,6 +28,7 @@ from nba_predictions_tests.nights import Parts
 _R = dg.DagsterRunStatus
 
 leases.LEASE_TTL = SHORT_LEASE
+dead_runs.RETRIED_WITHIN = timedelta(seconds=10)
 
 
 def _sensor(real: Any, **options: Any) -> Any:

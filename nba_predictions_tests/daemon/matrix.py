@@ -23,10 +23,6 @@ from nba_predictions_tests.faults.strikes import Boundary
 
 #: The players of the matrix, whose place players of a date take: two staged ones, a skipped one.
 _STAGED, _SKIPPED = ("lukadoncic", "zachcollins"), "joelembiid"
-_OUTCOMES = {
-    "nightly_predictions": "retried run",
-    "publish_phase5_completion": "retried publication",
-}
 
 
 def by_date(boundaries: Sequence[Boundary]) -> Iterator[dict[date, Boundary]]:
@@ -77,8 +73,9 @@ def _of_date(nights: Pipeline, day: date, call: str) -> str:
 
 
 def _outcome(home: Home, day: date) -> str:
+    """Return what completed the date: the retry of the dead run, or the next run of a sensor."""
     runs = [run for run in home.runs() if run.tags.get("dagster/partition") == day.isoformat()]
     (dead,) = (run for run in runs if run.status is dg.DagsterRunStatus.FAILURE)
-    (retry,) = (run for run in runs if run.parent_run_id == dead.run_id)
-    assert retry.status is dg.DagsterRunStatus.SUCCESS
-    return _OUTCOMES[retry.job_name]
+    after = next(run for run in runs if run.job_name == dead.job_name)
+    assert after.status is dg.DagsterRunStatus.SUCCESS
+    return "retry" if after.parent_run_id == dead.run_id else "sensor"

@@ -12,6 +12,7 @@ import pytest
 from nba_predictions_tests.daemon.conftest import MakeHome
 from nba_predictions_tests.daemon.tree import DATES
 from nba_predictions_tests.daemon.variables import SENSED, STRIKES
+from nba_predictions_tests.dagster_internals import forget_failures
 from nba_predictions_tests.waiting import wait_until
 
 DAY = DATES[0]
@@ -50,6 +51,23 @@ def test_a_run_killed_while_it_starts_is_retried_after_the_restart(
     assert [run.status for run in home.runs()] == [_R.STARTING]
     home.finish([DAY])
     home.check([DAY], undisturbed)
+
+
+def test_a_dead_run_that_dagster_forgets_to_retry_is_retried(
+    make_home: MakeHome, undisturbed: dict[date, Any]
+) -> None:
+    home = make_home(**struck("MERGE", "after", "kill all"))
+    with home.daemon() as daemon:
+        wait_until(lambda: False, daemon)
+    with home.instance() as instance:
+        (dead,) = instance.get_runs()
+        instance.report_run_failed(dead)
+        forget_failures(instance)
+    home.finish([DAY])
+    home.check([DAY], undisturbed)
+    retry, reported = home.runs(job="nightly_predictions")
+    assert retry.parent_run_id == reported.run_id
+    assert reported.tags["nba_predictions/retry_reminders"] == "1"
 
 
 def test_a_hanging_run_is_ended_and_publication_does_not_wait_for_it(
