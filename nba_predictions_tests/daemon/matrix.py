@@ -73,9 +73,14 @@ def _of_date(nights: Pipeline, day: date, call: str) -> str:
 
 
 def _outcome(home: Home, day: date) -> str:
-    """Return what completed the date: the retry of the dead run, or the next run of a sensor."""
+    """Return what completed the date: the retry of the dead run, the next run of a sensor, or none.
+
+    `none` means that the date was complete already.
+    """
     runs = [run for run in home.runs() if run.tags.get("dagster/partition") == day.isoformat()]
     (dead,) = (run for run in runs if run.status is dg.DagsterRunStatus.FAILURE)
-    after = next(run for run in runs if run.job_name == dead.job_name)
-    assert after.status is dg.DagsterRunStatus.SUCCESS
-    return "retry" if after.parent_run_id == dead.run_id else "sensor"
+    newest = next(run for run in runs if run.job_name == dead.job_name)
+    if newest.run_id == dead.run_id:
+        return "none"
+    assert newest.status is dg.DagsterRunStatus.SUCCESS
+    return "retry" if newest.parent_run_id == dead.run_id else "sensor"
