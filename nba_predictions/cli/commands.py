@@ -355,6 +355,36 @@ def init() -> int:
     return 0
 
 
+@app.command("import", rich_help_panel=_SET_UP)
+def import_command(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILES", help="Answers of services, exports and reports.", show_default=False
+        ),
+    ],
+    to: Annotated[
+        Path, typer.Option("--to", metavar="FOLDER", help="The folder of the input files.")
+    ],
+    kind: Annotated[
+        Literal["player_game_logs", "points_lines", "schedule", "injuries"] | None,
+        typer.Option(help="Refuse files of another kind.", show_default="any kind"),
+    ] = None,
+    observed_at: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="When the facts were known, for files that do not say it: a time with its time "
+            "zone, for example 2025-01-10T22:30:00Z.",
+        ),
+    ] = None,
+) -> int:
+    """Convert box scores, lines, schedules and injury reports into input files."""
+    from nba_predictions.cli.importing import import_into
+
+    return import_into(files, to, kind, observed_at)
+
+
 @app.command(rich_help_panel=_SET_UP)
 def maintain(
     dry_run: Annotated[

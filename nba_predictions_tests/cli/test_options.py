@@ -26,7 +26,7 @@ NOW = datetime(2026, 1, 16, 3, tzinfo=timezone.utc)
 COMMANDS = [
     *("run", "refresh", "audit", "report", "grade", "publish", "dead-letters", "replay"),
     *("repair", "backfill", "backtest", "models list", "models promote", "models rollback"),
-    *("init", "maintain", "alerts test", "alerts status", "gcp init"),
+    *("init", "import", "maintain", "alerts test", "alerts status", "gcp init"),
 ]
 
 
