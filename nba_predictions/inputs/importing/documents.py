@@ -189,7 +189,7 @@ def _csv_table(text: str) -> Table:
     except csv.Error as error:
         raise ConversionError(f"it is a damaged CSV file ({error}); export it again") from error
     lines = [line for line in lines if any(cell.strip() for cell in line)]
-    columns = [cell.strip() for cell in lines[0]]
+    columns = [cell.strip() for cell in lines[0]] if lines else []
     if len(columns) < 2:
         raise ConversionError("it is neither JSON, a table with several columns, nor a PDF")
     for number, line in enumerate(lines[1:], start=1):

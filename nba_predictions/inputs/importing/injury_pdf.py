@@ -73,7 +73,7 @@ def convert(document: Document, context: Context) -> Conversion:
     try:
         with pdfplumber.open(io.BytesIO(document.content)) as pdf:
             for page in pdf.pages:
-                _convert_page(page, report, conversion)
+                _convert_page(page, len(pdf.pages), report, conversion)
                 page.close()
     except ConversionError:
         raise
@@ -94,7 +94,7 @@ def convert(document: Document, context: Context) -> Conversion:
     return conversion
 
 
-def _convert_page(page: Page, report: _Report, conversion: Conversion) -> None:
+def _convert_page(page: Page, pages: int, report: _Report, conversion: Conversion) -> None:
     words = page.extract_words(**_WORDS)
     top = 0.0
     if report.observed_at is None:
@@ -102,7 +102,7 @@ def _convert_page(page: Page, report: _Report, conversion: Conversion) -> None:
         report.edges, top = _column_edges(page, words)
     masthead = [w for w in words if w["bottom"] - w["top"] > 15]
     top = max([top, *(w["bottom"] for w in masthead)])
-    footer = min((w["top"] for w in _footer(words)), default=float(page.height))
+    footer = _top_of_footer(words, page.page_number, pages)
     body = [w for w in words if top < _middle(w) < footer]
     for number, cells in enumerate(_bands(page, body, report.edges, top, footer)):
         where = f"page {page.page_number}, row {number + 1}"
@@ -152,12 +152,21 @@ def _column_edges(page: Page, words: list[_Word]) -> tuple[list[float], float]:
     )
 
 
-def _footer(words: list[_Word]) -> Iterator[_Word]:
-    """Yield the words of `Page 1 of 8` at the end of a page."""
+def _top_of_footer(words: list[_Word], number: int, pages: int) -> float:
+    """Return the top of `Page 1 of 8`.
+
+    Raises:
+        ConversionError: the footer is missing or has other numbers, because a damaged PDF lost a
+            page or its text.
+    """
+    expected = ["Page", str(number), "of", str(pages)]
     for at in range(len(words) - 3):
-        texts = [w["text"] for w in words[at : at + 4]]
-        if texts[0] == "Page" and texts[2] == "of" and texts[1].isdigit() and texts[3].isdigit():
-            yield from words[at : at + 4]
+        if [word["text"] for word in words[at : at + 4]] == expected:
+            return float(words[at]["top"])
+    raise ConversionError(
+        f"page {number} of {pages} has no footer {' '.join(expected)!r}, so text or pages are "
+        "missing; fetch the report again"
+    )
 
 
 def _middle(word: _Word) -> float:

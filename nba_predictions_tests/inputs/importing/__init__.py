@@ -1,0 +1,1 @@
+"""Tests of the import of other formats into input files."""
