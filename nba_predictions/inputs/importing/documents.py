@@ -215,10 +215,10 @@ def tables_of(value: Any) -> list[Table]:
     Raises:
         ConversionError: a result set is damaged.
     """
-    if isinstance(value, dict):
-        for key in ("resultSets", "resultSet"):
-            if key in value:
-                return _result_sets(Node(key, value[key]))
+    for key in ("resultSets", "resultSet"):
+        answers = value if isinstance(value, list) else [value]
+        if answers and all(isinstance(answer, dict) and key in answer for answer in answers):
+            return [table for answer in answers for table in _result_sets(Node(key, answer[key]))]
     for shape in (_records, _split, _normalized, _columns):
         tables = shape(value)
         if tables:
@@ -252,8 +252,6 @@ def _is_records(value: Any) -> bool:
 
 def _records(value: Any) -> list[Table]:
     """Return a list of objects as a table."""
-    if isinstance(value, dict) and "schema" in value:
-        value = value.get("data")
     if not value or not _is_records(value):
         return []
     columns = dict.fromkeys(str(key) for row in value for key in row)
@@ -272,8 +270,8 @@ def _split(value: Any) -> list[Table]:
 
 
 def _normalized(value: Any) -> list[Table]:
-    """Return an object of named lists of objects as tables."""
-    if not isinstance(value, dict) or not value or not all(map(_is_records, value.values())):
+    """Return the named lists of objects of an object as tables."""
+    if not isinstance(value, dict):
         return []
     return [Table(str(name), t.columns, t.rows) for name in value for t in _records(value[name])]
 

@@ -149,15 +149,15 @@ def known_formats() -> str:
 
 def _described(document: Document) -> str:
     """Return what an unknown document is."""
-    if document.root is None:
-        assert document.table is not None, "a PDF is recognized"
-        columns = ", ".join(document.table.columns[:12])
-        return f"it is a table with the columns {columns}, which is no known format"
-    value: Any = document.root.value
+    value: Any = None if document.root is None else document.root.value
     if isinstance(value, dict):
         for key in ("message", "Message", "error", "errors"):
             if key in value:
                 return f"it is an error of a service ({value[key]!s:.120}); fetch it again"
+    if document.tables:
+        columns = ", ".join(document.tables[0].columns[:12])
+        return f"it is a table with the columns {columns}, which is no known format"
+    if isinstance(value, dict):
         return f"it is a JSON object with {', '.join(list(map(str, value))[:12]) or 'nothing'}"
     if not value:
         return "it is an empty JSON list, so its kind is unknown; remove it"

@@ -19,7 +19,11 @@ from nba_predictions.inputs.importing.values import ConversionError, MissingCont
 TEAMS: Final = frozenset(TEAM_NAMES.values())
 #: Kinds of games by the third digit of GAME_ID that are not part of the season, and why.
 OTHER_GAMES: Final = {"1": "preseason", "3": "all_star"}
-_NAMES_BY_LOWER: Final = {name.lower(): team for name, team in TEAM_NAMES.items()}
+_NAMES_BY_LOWER: Final = {
+    **{name.lower().split()[-1]: team for name, team in TEAM_NAMES.items()},
+    "trail blazers": "POR",
+    **{name.lower(): team for name, team in TEAM_NAMES.items()},
+}
 
 
 def game_id(node: Node) -> str | None:
@@ -44,7 +48,9 @@ def season_id(game: str) -> int:
 
 
 def team(node: Node) -> str | None:
-    """Return the abbreviation of a team that is given by name or abbreviation, in any case."""
+    """Return the abbreviation of a team that is given by its full name, its name without the city
+    or its abbreviation, in any case.
+    """
     text = node.text()
     if text is None:
         return None

@@ -130,7 +130,7 @@ def _rows(
         "commence_time": start,
         # Without a tip-off, the source takes the game date from this day.
         "snap": day if start is None else None if snap else cells["snap"].day(),
-        "observed_at": snap or cells["observed_at"].moment() or context.observed_at,
+        "observed_at": snap or cells["observed_at"].moment_or_none() or context.observed_at,
     }
     if "side" in columns:
         return _one_side(cells["side"], cells["price"], shared, conversion)

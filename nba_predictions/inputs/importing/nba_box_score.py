@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from nba_predictions.inputs.importing.documents import Document
 from nba_predictions.inputs.importing.games import (
     COUNT_NAMES,
@@ -33,34 +35,53 @@ _COLUMNS = {name: _MEMBERS.get(member, member) for name, member in _COUNTS.items
 _FINAL = 3
 
 
-def _game(document: Document) -> Node | None:
-    """Return the game of a document, which may be the whole answer or only its game."""
+def _answers(document: Document) -> list[Node]:
+    """Return the answers of a document: itself, or the items of a list."""
     root = document.root
     if root is None:
-        return None
+        return []
+    return root.items() if isinstance(root.value, list) else [root]
+
+
+def _game(answer: Node) -> Node | None:
+    """Return the game of an answer, which may be the whole answer or only its game."""
     for key in ("boxScoreTraditional", "game"):
-        if key in root and isinstance(root[key].value, dict):
-            return root[key]
-    return root if "gameId" in root and "homeTeam" in root else None
+        if key in answer and isinstance(answer[key].value, dict):
+            return answer[key]
+    return answer if "gameId" in answer and "homeTeam" in answer else None
 
 
 def recognizes(document: Document) -> bool:
-    """Return whether the document is one game with the players of both teams."""
-    game = _game(document)
-    return game is not None and any(
-        side in game and "players" in game[side] for side in ("homeTeam", "awayTeam")
+    """Return whether the document has games with the players of their teams."""
+    games = [_game(answer) for answer in _answers(document)]
+    return any(
+        game is not None and side in game and "players" in game[side]
+        for game in games
+        for side in ("homeTeam", "awayTeam")
     )
 
 
 def convert(document: Document, context: Context) -> Conversion:
-    """Return the rows of both teams. A player who did not play has no minutes.
+    """Return the rows of both teams of each game. A player who did not play has no minutes.
 
     Raises:
-        MissingContextError: the date of the game is neither in the document nor in the context.
-        ConversionError: the game is not over.
+        MissingContextError: the date of a game is neither in the document nor in the context.
+        ConversionError: a game is not over.
     """
-    game = _game(document)
-    assert game is not None, "the document is recognized"
+    conversion = Conversion("player_game_logs")
+    for answer in _answers(document):
+        game = _game(answer)
+        if game is None:
+            raise answer.error("a box score")
+        observed_at = answer["meta"]["time"].moment_or_none() if "meta" in answer else None
+        _convert_game(game, observed_at or context.observed_at, conversion, context)
+    conversion.names.update((row["PLAYER_ID"], row["PLAYER_NAME"]) for row in conversion.rows)
+    return conversion
+
+
+def _convert_game(
+    game: Node, observed_at: datetime | None, conversion: Conversion, context: Context
+) -> None:
     status = game["gameStatus"].whole()
     if status is not None and status != _FINAL:
         raise ConversionError(
@@ -71,11 +92,7 @@ def convert(document: Document, context: Context) -> Conversion:
     if identifier is None:
         raise game["gameId"].error("the id of a game")
     known = context.games.get(identifier) or _game_of(game, identifier, context)
-    conversion = Conversion("player_game_logs", games={identifier: known})
-    root = document.root
-    observed_at = None
-    if root is not None and "meta" in root:
-        observed_at = root["meta"]["time"].moment_or_none()
+    conversion.games[identifier] = known
     for side in ("awayTeam", "homeTeam"):
         team = require_team(sides(game)[side == "homeTeam"], game[side]["teamTricode"])
         shared = {
@@ -84,12 +101,10 @@ def convert(document: Document, context: Context) -> Conversion:
             "GAME_DATE": known.day,
             "TEAM_ABBREVIATION": team,
             "MATCHUP": known.matchup(team),
-            "observed_at": observed_at or context.observed_at,
+            "observed_at": observed_at,
         }
         for player in game[side]["players"].items():
             conversion.add(_rows, player, shared)
-    conversion.names.update((row["PLAYER_ID"], row["PLAYER_NAME"]) for row in conversion.rows)
-    return conversion
 
 
 def _game_of(game: Node, identifier: str, context: Context) -> Game:

@@ -19,6 +19,7 @@ from nba_predictions.inputs.importing.values import (
     ConversionError,
     MissingContextError,
     Node,
+    slug,
 )
 
 #: The names of the other columns, reduced to letters and digits.
@@ -38,6 +39,8 @@ _NAMES: dict[str, tuple[str, ...]] = {
     **COUNT_NAMES,
 }
 _COUNTS_OF_ALL_FORMS = ("FGM", "FGA", "FG3M", "FTM", "PTS")
+#: The names of game logs as an answer or a data set has them, reduced to letters and digits.
+_LOGS = ("leaguegamelog", "playergamelogs", "playergamelog")
 _MATCHUP = re.compile(r"([A-Z0-9]{2,4}) (@|vs\.?) ([A-Z0-9]{2,4})")
 
 
@@ -47,15 +50,15 @@ def _has_box_scores(table: Table) -> bool:
 
 def recognizes(document: Document) -> bool:
     """Return whether a table of the document has the counts of box scores."""
-    return any(map(_has_box_scores, document.tables)) or _resource(document) in (
-        *("leaguegamelog", "playergamelogs", "playergamelog", "boxscoretraditional"),
-        *("boxscoretraditionalv2",),
-    )
+    return any(map(_has_box_scores, document.tables)) or _is_empty_log(document)
 
 
-def _resource(document: Document) -> str:
-    root = document.root
-    return "" if root is None or "resource" not in root else str(root["resource"].value).lower()
+def _is_empty_log(document: Document) -> bool:
+    """Return whether the document is an answer without rows, with the name of a game log."""
+    value = None if document.root is None else document.root.value
+    if not isinstance(value, dict) or any(table.rows for table in document.tables):
+        return False
+    return any(slug(str(name)) in _LOGS for name in (value.get("resource"), *value))
 
 
 def convert(document: Document, context: Context) -> Conversion:
@@ -69,13 +72,8 @@ def convert(document: Document, context: Context) -> Conversion:
     tables = [table for table in document.tables if _has_box_scores(table)]
     of_players = [table for table in tables if "PLAYER_ID" in table.named(_NAMES)]
     if not of_players:
-        empty = [t for t in document.tables if not t.rows] or not document.tables
-        if not tables and empty:
+        if _is_empty_log(document):
             return conversion
-        if not tables:
-            raise ConversionError(
-                "its tables lack counts of box scores, for example FGM; fetch it again"
-            )
         raise ConversionError(
             "it has the statistics of teams, and no PLAYER_ID; fetch the log of players: "
             "PlayerOrTeam=P, in nba_api player_or_team_abbreviation='P'"

@@ -61,6 +61,8 @@ FORMS: dict[str, Any] = {
     "box_score_v2": box_score_v2(),
     "box_score_v3": box_score_v3(),
     "live_box_score": live_box_score(),
+    "list_of_games": [box_score_v3()],
+    "list_of_answers": [league_game_log()],
     "live_game_only": live_box_score()["game"],
     "json_in_json": json.dumps(json.dumps(league_game_log())),
     "normalized": {"LeagueGameLog": log_rows()},
@@ -186,9 +188,24 @@ def test_a_game_that_is_not_over_is_refused(tmp_path: Path) -> None:
     assert "the game is not over (status Q3 4:10)" in imported(tmp_path, game=game)["game"].error
 
 
-def test_an_answer_without_rows_is_an_answer(tmp_path: Path) -> None:
+def test_a_row_for_a_team_that_does_not_play_is_set_aside(tmp_path: Path) -> None:
+    frame = [row | {"teamTricode": "NYK"} for row in nested_frame()[:1]] + nested_frame()[1:]
+    outcome = imported(tmp_path, game=frame, schedule=league_schedule())["game"]
+    assert outcome.rejected == ["NYK does not play in the game LAL - BOS"]
+
+
+def test_renamed_headers_are_named(tmp_path: Path) -> None:
+    rows = [{f"{k}_X": v for k, v in row.items()} for row in log_rows()]
+    error = imported(tmp_path, log=result_sets(rows))["log"].error
+    assert "it is a table with the columns SEASON_ID_X, PLAYER_ID_X, " in error
+
+
+@pytest.mark.parametrize("as_data_sets", [False, True])
+def test_an_answer_without_rows_is_an_answer(tmp_path: Path, as_data_sets: bool) -> None:
     empty = league_game_log()
     empty["resultSets"][0]["rowSet"] = []
+    if as_data_sets:
+        empty = {"LeagueGameLog": []}
     outcome = imported(tmp_path, empty=empty)["empty"]
     assert (outcome.error, outcome.rows, outcome.output) == ("", 0, None)
     assert outcome.notes == ["nothing to write"]
