@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -66,7 +67,7 @@ class Document:
     def is_pdf(self) -> bool:
         return self.content.startswith(_PDF)
 
-    @property
+    @cached_property
     def tables(self) -> list[Table]:
         """Return all tables.
 

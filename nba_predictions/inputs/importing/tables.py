@@ -30,7 +30,7 @@ SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
         "PLAYER_NAME": pl.String,
         "TEAM_ABBREVIATION": pl.String,
         "MATCHUP": pl.String,
-        "MIN": pl.Float64,
+        "MIN": pl.Int64,
         **dict.fromkeys(_COUNTS, pl.Int64),
         "observed_at": _MOMENT,
     },

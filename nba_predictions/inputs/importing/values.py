@@ -170,10 +170,12 @@ class Node:
         except ConversionError:
             return None
 
-    def minutes(self) -> float | None:
-        """Return a playing time in minutes, exact to the second, so that all forms are equal.
+    def minutes(self) -> int | None:
+        """Return a playing time in whole minutes.
 
-        It may be a number of minutes, `25:01`, `25.000000:01` or `PT25M01.00S`.
+        It may be a number of minutes, `25:01`, `25.000000:01` or `PT25M01.00S`. The league game log
+        has whole minutes, so the others are rounded in the same way: the rows of a game must not
+        depend on the document that they come from.
         """
         if self._missing:
             return None
@@ -190,7 +192,7 @@ class Node:
             seconds = number * 60
         if not 0 <= seconds <= _MOST_SECONDS:
             raise self.error("a playing time")
-        return round(seconds) / 60
+        return int(seconds / 60 + 0.5)
 
 
 @dataclass(frozen=True)

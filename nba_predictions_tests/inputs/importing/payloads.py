@@ -68,7 +68,7 @@ def _clock(player: Json, empty: Any = None) -> Any:
 
 
 def log_rows() -> list[Json]:
-    """Return the rows of a league game log. Its minutes are exact here."""
+    """Return the rows of a league game log, which has whole minutes."""
     return [
         {
             "SEASON_ID": "22024",
@@ -81,7 +81,7 @@ def log_rows() -> list[Json]:
             "GAME_DATE": DAY,
             "MATCHUP": "LAL @ BOS" if player["team"] == "LAL" else "BOS vs. LAL",
             "WL": None,
-            "MIN": _clock(player),
+            "MIN": None if player["seconds"] is None else round(player["seconds"] / 60),
             **{name: _count(player, name) for name in STATS},
             "FG_PCT": None,
             "PLUS_MINUS": 0,
@@ -125,7 +125,7 @@ def player_game_logs() -> Json:
         season = {"SEASON_YEAR": "2024-25", **row, "GAME_DATE": f"{DAY}T00:00:00"}
         season["MIN"] = None if player["seconds"] is None else player["seconds"] / 60
         del season["SEASON_ID"]
-        rows.append({**season, "MIN_SEC": row["MIN"]})
+        rows.append({**season, "MIN_SEC": _clock(player)})
     return result_sets(rows, "PlayerGameLogs")
 
 
@@ -139,10 +139,10 @@ def box_score_v2() -> Json:
             "PLAYER_NAME": row["PLAYER_NAME"],
             "NICKNAME": "",
             "COMMENT": "" if row["MIN"] else "DNP - Coach's Decision",
-            "MIN": row["MIN"] and row["MIN"].replace(":", ".000000:"),
+            "MIN": _clock(player, empty="").replace(":", ".000000:") or None,
             **{{"TOV": "TO"}.get(name, name): row[name] for name in STATS},
         }
-        for row in log_rows()
+        for row, player in zip(log_rows(), PLAYERS, strict=True)
     ]
     answer = result_sets(rows, "PlayerStats")
     teams = [{"GAME_ID": GAME_ID, "TEAM_ID": 1, "MIN": "240:00", **dict.fromkeys(STATS, 9)}]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from nba_predictions.inputs.files import FilesSource
+from nba_predictions.inputs.importing.values import ConversionError, Node
 from nba_predictions_tests.inputs.importing.payloads import (
     DAY,
     GAME_ID,
@@ -101,7 +102,7 @@ FORMS: dict[str, Any] = {
 def test_all_forms_of_one_game_give_equal_rows(tmp_path: Path) -> None:
     outcomes = imported(tmp_path, schedule=league_schedule(), **FORMS)
     expected = rows_of(outcomes["league_game_log"]).sort("PLAYER_ID")
-    assert expected["MIN"].to_list() == [2041 / 60, 1501 / 60, None]
+    assert expected["MIN"].to_list() == [34, 25, None]
     assert expected["SEASON_ID"].to_list() == [22024] * 3
     for form in FORMS:
         rows = rows_of(outcomes[form], MOMENT).sort("PLAYER_ID")
@@ -239,3 +240,30 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
 def test_the_example_has_a_player_who_did_not_play() -> None:
     assert [player["seconds"] is None for player in PLAYERS] == [False, False, True]
     assert DAY == "2025-01-10"
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"),
+    [
+        ("PT25M01.00S", 25),
+        ("PT25M30.00S", 26),
+        ("PT00M20.00S", 0),
+        ("PT12M", 12),
+        ("25:29", 25),
+        ("25.000000:30", 26),
+        (25.51, 26),
+        ("34", 34),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_minutes_are_rounded_as_in_the_league_game_log(
+    text: str | float | None, minutes: int | None
+) -> None:
+    assert Node("minutes", text).minutes() == minutes
+
+
+@pytest.mark.parametrize("text", ["25:60", "PT-1M", "101", "-1", "x"])
+def test_other_playing_times_are_refused(text: str) -> None:
+    with pytest.raises(ConversionError, match=r"^minutes: "):
+        Node("minutes", text).minutes()
