@@ -86,10 +86,8 @@ def convert(document: Document, context: Context) -> Conversion:
         raise ConversionError("the PDF has no pages; fetch it again")
     for row in conversion.rows:
         row["observed_at"] = report.observed_at
-    conversion.dropped["not_yet_submitted"] += len(report.not_submitted)
-    if not report.not_submitted:
-        del conversion.dropped["not_yet_submitted"]
-    else:
+    if report.not_submitted:
+        conversion.dropped["not_yet_submitted"] = len(report.not_submitted)
         conversion.notes.append(f"not yet submitted by {', '.join(report.not_submitted)}")
     return conversion
 

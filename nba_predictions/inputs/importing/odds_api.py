@@ -84,10 +84,13 @@ def convert(document: Document, context: Context) -> Conversion:
 def _convert_event(
     event: Node, taken_at: datetime | None, decimal: bool, conversion: Conversion
 ) -> None:
+    start = event["commence_time"].moment()
+    if start is None:
+        raise event["commence_time"].error("a time")
     game = {
         "home_team": event["home_team"].name(),
         "away_team": event["away_team"].name(),
-        "commence_time": event["commence_time"].moment(),
+        "commence_time": start,
     }
     for book in event["bookmakers"].items():
         for market in book["markets"].items():

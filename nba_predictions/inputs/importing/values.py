@@ -135,8 +135,8 @@ class Node:
         value = self.value
         if isinstance(value, datetime) and value.time() == datetime.min.time():
             value = value.date()
-        if isinstance(value, int) and not isinstance(value, bool) and value % 86_400_000 == 0:
-            value = (datetime(1970, 1, 1) + timedelta(milliseconds=min(value, 10**14))).date()  # noqa: DTZ001
+        if isinstance(value, int) and value % 86_400_000 == 0 and 10**10 < value < 10**13:
+            value = date(1970, 1, 1) + timedelta(milliseconds=value)
         if isinstance(value, str):
             value = _day_of_text(value.strip())
         if isinstance(value, date) and not isinstance(value, datetime) and value.year in _YEARS:

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from nba_predictions.inputs.files import FilesSource
+from nba_predictions.inputs.importing.formats import FORMATS
 from nba_predictions.inputs.importing.values import ConversionError, Node
+from nba_predictions_tests.conftest import REPOSITORY
 from nba_predictions_tests.inputs.importing.payloads import (
     DAY,
     GAME_ID,
@@ -193,6 +195,11 @@ def test_a_row_for_a_team_that_does_not_play_is_set_aside(tmp_path: Path) -> Non
     frame = [row | {"teamTricode": "NYK"} for row in nested_frame()[:1]] + nested_frame()[1:]
     outcome = imported(tmp_path, game=frame, schedule=league_schedule())["game"]
     assert outcome.rejected == ["NYK does not play in the game LAL - BOS"]
+
+
+def test_every_format_is_described() -> None:
+    page = (REPOSITORY / "docs" / "importing.md").read_text("utf-8")
+    assert {f.name for f in FORMATS if f"`{f.name}`" not in page} == set()
 
 
 def test_renamed_headers_are_named(tmp_path: Path) -> None:
