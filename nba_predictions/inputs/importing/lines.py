@@ -44,13 +44,15 @@ def market_name(label: str) -> str:
 
 
 def line_kind(label: str | None) -> str | None:
-    """Return the kind of a projection in lower case: `standard`, `demon`, `goblin` or another."""
-    return None if label is None else label.lower()
+    """Return the kind of a projection: `standard`, `demon`, `goblin`, or another in lower case."""
+    if label is None:
+        return None
+    return next((kind for kind in _OVER_ONLY if kind in label.lower()), label.lower())
 
 
 def is_over_only(kind: str | None) -> bool:
     """Return whether a projection of this kind can only be taken Over."""
-    return kind is not None and any(word in kind for word in _OVER_ONLY)
+    return kind in _OVER_ONLY
 
 
 def sides_of(kind: str | None) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
+from nba_predictions.domain.league.games import EASTERN
 from nba_predictions.inputs.parsing import shown
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}(\.0*)?")
@@ -208,6 +209,19 @@ class Cells:
         return Node(f"{self.row.path}, {name}", None)
 
 
+def _eastern_moment(text: str) -> datetime | None:
+    clock, _, zone = text.rpartition(" ")
+    if zone.upper() not in ("ET", "EST", "EDT"):
+        return None
+    for form in ("%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %I:%M %p"):
+        try:
+            local = datetime.strptime(clock, form).replace(tzinfo=EASTERN)
+            return local.astimezone(timezone.utc)
+        except (ValueError, OverflowError):
+            continue
+    return None
+
+
 def _day_of_text(text: str) -> date | None:
     try:
         if iso := _DAY.fullmatch(text):
@@ -223,10 +237,13 @@ def _day_of_text(text: str) -> date | None:
 
 
 def read_moment(text: str) -> datetime | None:
-    """Return a moment in UTC; None if the text is not one or has no time zone."""
+    """Return a moment in UTC; None if the text is not one or has no time zone.
+
+    The zone may be `Z`, an offset, or the name of US Eastern time as in `2025-01-10 7:30 PM ET`.
+    """
     found = _MOMENT.fullmatch(text.strip())
     if not found:
-        return None
+        return _eastern_moment(text.strip())
     day, clock, seconds, fraction, zone = found.groups()
     offset = "+0000" if zone == "Z" else zone.replace(":", "")
     micros = (fraction or "0")[:6].ljust(6, "0")

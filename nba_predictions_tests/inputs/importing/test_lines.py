@@ -216,6 +216,8 @@ def test_a_table_of_projections_names_its_operator_by_its_kinds(tmp_path: Path) 
         (29.5, "demon", "Over"),
         (19.5, "goblin", "Over"),
     ]
+    decorated = line_table().replace("demon", "Demon (x1.5)")
+    assert dicts_of(imported(tmp_path, board=decorated)["board"]) == rows
     assert {(r["bookmaker"], r["home_team"], r["away_team"]) for r in rows} == {
         ("PrizePicks", "BOS", "LAL")
     }
@@ -238,6 +240,19 @@ def test_a_table_may_have_sides_prices_and_only_a_date(tmp_path: Path) -> None:
         ("Over", -115, DAY, None),
         ("Under", 105, DAY, None),
     ]
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        *("2025-01-10T19:30:00-05:00", "2025-01-10 19:30 ET", "2025-01-10 7:30 PM EST"),
+        *("2025-01-11T00:30Z", "2025-01-11 00:30:00.000+0000"),
+    ],
+)
+def test_a_start_may_have_an_offset_or_be_in_us_eastern_time(tmp_path: Path, start: str) -> None:
+    table = line_table().replace("2025-01-11T00:30:00Z", start)
+    rows = dicts_of(imported(tmp_path, board=table)["board"])
+    assert {row["commence_time"] for row in rows} == {TIPOFF}
 
 
 def test_a_start_without_a_time_zone_is_ambiguous(tmp_path: Path) -> None:
