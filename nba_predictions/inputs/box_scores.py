@@ -6,35 +6,36 @@ The file source and the simulated league both use this module.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import polars as pl
 
-from nba_predictions.domain.errors import SourceDataError
 from nba_predictions.domain.league.games import TEAM_ALIASES, season_of
+from nba_predictions.inputs.account import Known, rows_by_file
 from nba_predictions.inputs.parsing import (
     FILE,
+    OBSERVED,
     ROW,
     Cell,
     Parsed,
     RawTable,
+    Rejected,
     calendar_date,
-    cell_error,
     conform,
-    first_true,
+    count_by_file,
     number,
+    observed,
     parse,
     reject,
     require_columns,
-    row_error,
     text,
     whole,
 )
 from nba_predictions.inputs.port import GAME_LOGS
 from nba_predictions.inputs.row_rules import (
-    collapse_duplicates,
-    reject_second_game,
+    newest,
+    one_game_per_team,
     with_game_id,
     with_lookup,
     with_mapped,
@@ -61,8 +62,16 @@ REQUIRED = (
     *("PLAYER_ID", "PLAYER_NAME", "TEAM_ABBREVIATION", "GAME_DATE", "MATCHUP", "MIN"),
     *STATS.values(),
 )
-OPTIONAL = ("season", "SEASON_ID")
+OPTIONAL = ("season", "SEASON_ID", "GAME_ID", "REB", OBSERVED)
 
+# The kind of a game is the third digit of GAME_ID and the first of SEASON_ID. These kinds are left
+# out: their teams and minutes say nothing about games that count.
+_LEFT_OUT = {1: "preseason", 3: "all_star"}
+_REGULAR, _CUP_FINAL, _LAST_KIND = 2, 6, 6
+# The teams of All-Star games, for logs that have neither GAME_ID nor SEASON_ID.
+_ALL_STARS = ("EST", "WST", "LBN", "GNS", "DRT", "STP")
+# No season had a game before July of its first year or after October of its second.
+_FIRST_MONTH, _LAST_MONTH = 7, 10
 # A higher value is an error, for example a shifted column. The record is 100 points.
 _MOST = 200
 # A higher value is an error, for example seconds. The longest game had 78 minutes.
@@ -73,6 +82,18 @@ _PARTS = (("FGM", "FGA"), ("FG3M", "FG3A"), ("FTM", "FTA"), ("FG3M", "FGM"), ("F
 DesignatedHomes = Callable[[], pl.DataFrame]
 
 _NAMES = {column: name for name, column in STATS.items()}
+# The columns of a row before its game is known. Their input columns name what a correction changed.
+_CONTENT = {
+    "team": "TEAM_ABBREVIATION",
+    "opponent": "MATCHUP",
+    "is_home": "MATCHUP",
+    "minutes": "MIN",
+    **STATS,
+    "player_name": "PLAYER_NAME",
+}
+_PARSED = (FILE, ROW, OBSERVED, "player_id", "game_date", "season", "player_lookup", *_CONTENT)
+# So many corrections of a file are shown in full.
+_SHOWN = 3
 
 
 def no_designated_homes() -> pl.DataFrame:
@@ -82,77 +103,70 @@ def no_designated_homes() -> pl.DataFrame:
     )
 
 
-def normalize_game_logs(
-    tables: Sequence[RawTable], designated_homes: DesignatedHomes = no_designated_homes
-) -> Parsed:
-    """Return all tables as one frame of GAME_LOGS, oldest first.
+def normalize_game_logs(tables: Sequence[RawTable]) -> Parsed:
+    """Return the valid rows of players who played in games that count.
 
-    Rows of players who did not play (MIN is empty or 0) are omitted, and identical rows are kept
-    once. The notes `did_not_play_rows` and `duplicate_rows_collapsed` count them.
-    `players_renamed` counts the PLAYER_IDs with more than one name.
-
-    Args:
-        tables: the input files.
-        designated_homes: returns game_date, away_team and home_team of games. It is called only
-            for games on a neutral court, to derive their game_id.
+    Dropped are `did_not_play` (MIN is empty or 0), `preseason` and `all_star`.
 
     Raises:
-        SourceDataError: a cell is invalid, or rows contradict each other.
+        SourceDataError: a table lacks a required column.
     """
-    rows = pl.concat([_typed(table) for table in tables], how="diagonal")
-    rows = rows.with_columns(pl.col("team", "opponent").replace(TEAM_ALIASES))
-    if rows.is_empty():
-        raise SourceDataError(
-            f"{', '.join(t.name for t in tables)}: no row (from row 1, column PLAYER_ID) is of a "
-            "player who played; fetch the logs again"
-        )
-    rows, collapsed = collapse_duplicates(rows, ("player_id", "game_date"), _contradiction_error)
-    rows = _with_games(rows, designated_homes)
-    rows = _with_season(with_lookup(rows, "PLAYER_NAME"))
-    _reject_shared_keys(rows)
-    names = rows.group_by("player_id").agg(pl.col("player_lookup").n_unique() > 1)
-    notes = {
-        "did_not_play_rows": sum(t.frame.height for t in tables) - rows.height - collapsed,
-        "duplicate_rows_collapsed": collapsed,
-        "players_renamed": int(names["player_lookup"].sum()),
-    }
-    ordered = rows.sort("game_date", "game_id", "team", "player_lookup")
-    return Parsed(conform(ordered, GAME_LOGS), notes)
+    return Parsed.of(tables, [_typed(table) for table in tables])
 
 
-def _typed(table: RawTable) -> pl.DataFrame:
-    """Return the rows of players who played, with parsed and checked columns."""
+def _typed(table: RawTable) -> Parsed:
     require_columns(table, REQUIRED)
-    raw = table.with_row_numbers()
+    raw, dropped = _games_that_count(table.with_row_numbers(OPTIONAL))
     raw = raw.with_columns(_minutes(raw).alias("__minutes"))
-    played = pl.col("MIN").is_not_null() & ~(pl.col("__minutes") == 0).fill_null(False)
-    _reject_points_without_minutes(raw, played)
-    # A row of a player who did not play must have a valid player, team and date all the same.
-    cells = {**_identity_cells(raw), **_statistics_cells(raw, played), **_season_cells(raw)}
     matchup = text(raw, "MATCHUP")
-    typed = parse(raw, cells).with_columns(
-        matchup_column=raw.select(matchup).to_series(),
-        opponent=raw.select(matchup.str.extract(_MATCHUP, 3)).to_series(),
-        is_home=raw.select(matchup.str.extract(_MATCHUP, 2) != "@").to_series(),
-        played=raw.select(played).to_series(),
+    raw = raw.with_columns(
+        played=pl.col("MIN").is_not_null() & ~(pl.col("__minutes") == 0).fill_null(False),
+        opponent=matchup.str.extract(_MATCHUP, 3),
+        is_home=matchup.str.extract(_MATCHUP, 2) != "@",
     )
-    reject(
-        typed,
-        (pl.col("team") != pl.col("team_column")) | (pl.col("team") == pl.col("opponent")),
-        "MATCHUP",
-        pl.format("{} does not fit a player of {}", "matchup_column", "team_column"),
-        "write the player's own team (TEAM_ABBREVIATION) first, then the opponent",
+    # A row of a player who did not play must have a valid player, team and date all the same.
+    cells = {**_identity_cells(raw), **_statistics_cells(raw), **_season_cells(raw)}
+    keep = ("opponent", "is_home", "played", "kind", "kind_by_game", "season_by_game")
+    rows, rejected = _reject_points_without_minutes(raw)
+    rows, invalid = parse(rows, cells, keep)
+    rejected += invalid
+    for rule in (_reject_matchup, _reject_kind, _with_season):
+        rows, invalid = rule(rows)
+        rejected += invalid
+    absent = rows.filter(~pl.col("played"))
+    dropped |= count_by_file(absent, "did_not_play")
+    rows = rows.filter("played")
+    for rule in (_reject_statistics, lambda rows: with_lookup(rows, "PLAYER_NAME")):
+        rows, invalid = rule(rows)
+        rejected += invalid
+    rows = rows.with_columns(pl.col("team", "opponent").replace(TEAM_ALIASES))
+    return Parsed(rows.select(_PARSED), tuple(rejected), dropped)
+
+
+def _games_that_count(raw: pl.DataFrame) -> tuple[pl.DataFrame, dict[tuple[str, str], int]]:
+    """Add the kind and season of each game by its ids, and leave out the kinds of _LEFT_OUT.
+
+    GAME_ID is 00KYYNNNNN, or the same without its leading zeros. Other ids say nothing.
+    """
+    season_id = whole(raw, "SEASON_ID", 10_000, 69_999)
+    game_id = whole(raw, "GAME_ID", 10_000_000, 69_999_999)
+    year = game_id // 100_000 % 100
+    raw = raw.with_columns(
+        kind=season_id // 10_000,
+        kind_by_game=game_id // 10_000_000,
+        season_by_game=pl.when(year < 46).then(2000 + year).otherwise(1900 + year),
     )
-    typed = typed.filter("played").drop("team_column", "matchup_column", "played")
-    for part, whole_column in _PARTS:
-        reject(
-            typed,
-            pl.col(_NAMES[part]) > pl.col(_NAMES[whole_column]),
-            part,
-            pl.format(f"{{}} is more than {whole_column} {{}}", _NAMES[part], _NAMES[whole_column]),
-            f"correct {part} or {whole_column} from the box score",
-        )
-    return typed
+    teams = text(raw, "MATCHUP")
+    all_star = pl.all_horizontal(teams.str.extract(_MATCHUP, i).is_in(_ALL_STARS) for i in (1, 3))
+    kind = pl.coalesce("kind", "kind_by_game", pl.when(all_star).then(3))
+    # A row whose ids contradict each other is rejected later.
+    agrees = (pl.col("kind") == pl.col("kind_by_game")).fill_null(True)
+    reason = pl.when(agrees).then(kind.replace_strict(_LEFT_OUT, default=None))
+    raw = raw.with_columns(reason.alias("__reason"))
+    dropped: dict[tuple[str, str], int] = {}
+    for name in _LEFT_OUT.values():
+        dropped |= count_by_file(raw.filter(pl.col("__reason") == name), name)
+    return raw.filter(pl.col("__reason").is_null()).drop("__reason"), dropped
 
 
 def _identity_cells(raw: pl.DataFrame) -> dict[str, Cell]:
@@ -186,7 +200,7 @@ def _identity_cells(raw: pl.DataFrame) -> dict[str, Cell]:
     }
 
 
-def _statistics_cells(raw: pl.DataFrame, played: pl.Expr) -> dict[str, Cell]:
+def _statistics_cells(raw: pl.DataFrame) -> dict[str, Cell]:
     """Return the cells of the minutes and counts, which rows of players who played need."""
     return {
         "minutes": Cell(
@@ -194,7 +208,7 @@ def _statistics_cells(raw: pl.DataFrame, played: pl.Expr) -> dict[str, Cell]:
             pl.col("__minutes"),
             f"a playing time from 0 to {_MOST_MINUTES:.0f} minutes",
             "write minutes, for example 24 or 24.5, or MM:SS, for example 24:30",
-            where=played,
+            where=pl.col("played"),
         ),
         **{
             name: Cell(
@@ -202,10 +216,18 @@ def _statistics_cells(raw: pl.DataFrame, played: pl.Expr) -> dict[str, Cell]:
                 whole(raw, column, 0, _MOST),
                 f"a whole number from 0 to {_MOST}",
                 "write the number from the box score",
-                where=played,
+                where=pl.col("played"),
             )
             for name, column in STATS.items()
         },
+        "reb": Cell(
+            "REB",
+            whole(raw, "REB", 0, _MOST),
+            f"a whole number from 0 to {_MOST}",
+            "write the number from the box score, or omit the column",
+            optional=True,
+            where=pl.col("played"),
+        ),
     }
 
 
@@ -221,10 +243,10 @@ def _minutes(raw: pl.DataFrame) -> pl.Expr:
     return pl.when(value.is_between(0, _MOST_MINUTES)).then(value)
 
 
-def _reject_points_without_minutes(raw: pl.DataFrame, played: pl.Expr) -> None:
+def _reject_points_without_minutes(raw: pl.DataFrame) -> tuple[pl.DataFrame, list[Rejected]]:
     # MIN 0 with a point is a rounded value. An empty MIN with a point is a missing value.
-    empty = ~played & pl.col("__minutes").is_null()
-    reject(
+    empty = ~pl.col("played") & pl.col("__minutes").is_null()
+    return reject(
         raw,
         empty & (whole(raw, "PTS", 1, _MOST) > 0),
         "MIN",
@@ -234,144 +256,271 @@ def _reject_points_without_minutes(raw: pl.DataFrame, played: pl.Expr) -> None:
 
 
 def _season_cells(raw: pl.DataFrame) -> dict[str, Cell]:
-    cells = {}
-    if "season" in raw.columns:
-        season = text(raw, "season")
-        start = season.str.extract(r"^([0-9]{4})-[0-9]{2}$").cast(pl.Int64)
-        end = season.str.extract(r"^[0-9]{4}-([0-9]{2})$").cast(pl.Int64)
-        cells["season_column"] = Cell(
+    season = text(raw, "season")
+    start = season.str.extract(r"^([0-9]{4})-[0-9]{2}$").cast(pl.Int64)
+    end = season.str.extract(r"^[0-9]{4}-([0-9]{2})$").cast(pl.Int64)
+    return {
+        "season_column": Cell(
             "season",
-            pl.when((start + 1) % 100 == end).then(season),
+            pl.when((start + 1) % 100 == end).then(start),
             "a season",
             "write for example 2024-25, or omit the column",
-        )
-    if "SEASON_ID" in raw.columns:
-        year = whole(raw, "SEASON_ID", 10_000, 99_999) % 10_000
-        ending = ((year + 1) % 100).cast(pl.String).str.zfill(2)
-        cells["season_id"] = Cell(
+            optional=True,
+        ),
+        "season_id": Cell(
             "SEASON_ID",
-            pl.format("{}-{}", year, ending),
+            whole(raw, "SEASON_ID", 10_000, 69_999) % 10_000,
             "a season's id",
             "write nba_api's SEASON_ID, for example 22024, or omit the column",
-        )
-    return cells
+            optional=True,
+        ),
+        OBSERVED: observed(raw),
+    }
 
 
-def _contradiction_error(first: dict[str, Any], second: dict[str, Any]) -> SourceDataError:
-    columns = {"team": "TEAM_ABBREVIATION", "opponent": "MATCHUP", "minutes": "MIN", **STATS}
-    differs = [columns[c] for c in columns if first[c] != second[c]] or ["PLAYER_NAME"]
-    return cell_error(
-        second[FILE],
-        second[ROW],
-        differs[0],
-        f"{second['player_name']} (PLAYER_ID {second['player_id']}) has another row for "
-        f"{second['game_date']} ({first[FILE]}, row {first[ROW]}), which differs in "
-        f"{', '.join(differs)}",
-        "keep the correct row",
+def _reject_matchup(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[Rejected]]:
+    return reject(
+        rows,
+        (pl.col("team") != pl.col("team_column")) | (pl.col("team") == pl.col("opponent")),
+        "MATCHUP",
+        pl.format("{} - {} does not fit a player of {}", "team", "opponent", "team_column"),
+        "write the player's own team (TEAM_ABBREVIATION) first, then the opponent",
     )
 
 
-def _with_games(rows: pl.DataFrame, designated_homes: DesignatedHomes) -> pl.DataFrame:
-    """Add `away_team`, `home_team` and `game_id`.
+def _reject_kind(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[Rejected]]:
+    """Reject rows whose SEASON_ID and GAME_ID name different kinds of games."""
+    # nba_api lists the final of the Cup under the regular season, too.
+    by_season, by_game = pl.col("kind"), pl.col("kind_by_game")
+    same = (by_season == by_game) | ((by_season == _REGULAR) & (by_game == _CUP_FINAL))
+    return reject(
+        rows,
+        ~same,
+        "GAME_ID",
+        pl.format("is of a game of kind {}, but SEASON_ID of kind {}", by_game, by_season),
+        "correct GAME_ID (00KYYNNNNN) or SEASON_ID (KYYYY)",
+    )
+
+
+def _with_season(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[Rejected]]:
+    """Add `season`, and reject rows with a season that contradicts another one or the date."""
+    # Seasons cannot be told from the date alone: 2019-20 ended in October.
+    stated = {"SEASON_ID": "season_id", "season": "season_column", "GAME_ID": "season_by_game"}
+    day = pl.col("game_date")
+    month = day.dt.year().cast(pl.Int64) * 12 + day.dt.month()
+    rejected: list[Rejected] = []
+    for column, year in stated.items():
+        rows, invalid = reject(
+            rows,
+            ~month.is_between(
+                pl.col(year) * 12 + _FIRST_MONTH, (pl.col(year) + 1) * 12 + _LAST_MONTH
+            ),
+            column,
+            pl.format("{} is not in the season {}", "game_date", _season_name(pl.col(year))),
+            "correct the season or GAME_DATE",
+        )
+        rejected += invalid
+    first = pl.coalesce(*stated.values())
+    rows, invalid = reject(
+        rows,
+        pl.any_horizontal(pl.col(year) != first for year in stated.values()),
+        "SEASON_ID",
+        pl.format("SEASON_ID, season and GAME_ID name different seasons; {}", first),
+        "correct the one that is wrong",
+    )
+    rejected += invalid
+    rows, invalid = with_mapped(
+        rows, ["game_date"], "own_season", season_of, ("GAME_DATE", "correct the date")
+    )
+    season = pl.coalesce(_season_name(first), "own_season")
+    return rows.with_columns(season.alias("season")), rejected + invalid
+
+
+def _season_name(year: pl.Expr) -> pl.Expr:
+    ending = ((year + 1) % 100).cast(pl.String).str.zfill(2)
+    return pl.format("{}-{}", year, ending)
+
+
+def _reject_statistics(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[Rejected]]:
+    """Reject rows whose numbers contradict each other."""
+    rejected: list[Rejected] = []
+    for part, whole_column in _PARTS:
+        rows, invalid = reject(
+            rows,
+            pl.col(_NAMES[part]) > pl.col(_NAMES[whole_column]),
+            part,
+            pl.format(f"{{}} is more than {whole_column} {{}}", _NAMES[part], _NAMES[whole_column]),
+            f"correct {part} or {whole_column} from the box score",
+        )
+        rejected += invalid
+    points = 2 * pl.col("fgm") + pl.col("fg3m") + pl.col("ftm")
+    rebounds = pl.col("oreb") + pl.col("dreb")
+    for column, name, total, meaning in (
+        ("PTS", "points", points, "2 FGM + FG3M + FTM"),
+        ("REB", "reb", rebounds, "OREB + DREB"),
+    ):
+        rows, invalid = reject(
+            rows,
+            pl.col(name) != total,
+            column,
+            pl.format(f"{{}} is not {meaning} = {{}}", name, total),
+            f"correct {column} or its parts from the box score",
+        )
+        rejected += invalid
+    return rows, rejected
+
+
+def known_logs(
+    rows: pl.DataFrame, designated_homes: DesignatedHomes = no_designated_homes
+) -> Known:
+    """Return the newest row of each player and date as GAME_LOGS with FILE and ROW, oldest first.
+
+    Of two games of a team on one date, the one with more rows counts; of as many, the newer one.
+    `player_lookup` is the key of the name in the row: see `PlayerKeys`.
+
+    Args:
+        rows: the rows of `normalize_game_logs` that are known.
+        designated_homes: returns game_date, away_team and home_team of games. It is called only
+            for games on a neutral court, to derive their game_id.
+    """
+    kept, older = newest(rows, ("player_id", "game_date"))
+    kept, rejected = _with_games(kept, designated_homes)
+    ordered = kept.sort("game_date", "game_id", "team", "player_lookup")
+    return Known(
+        conform(ordered, {**GAME_LOGS, FILE: pl.String, ROW: pl.Int64}),
+        rows_by_file(older),
+        tuple(rejected),
+        notes=_corrections(kept, older),
+    )
+
+
+def _corrections(kept: pl.DataFrame, older: pl.DataFrame) -> dict[str, str]:
+    """Return, by file of the newer row, what it corrected in the row that it replaced."""
+    if older.is_empty():
+        return {}
+    key = ["player_id", "game_date"]
+    pairs = older.select(*key, *_CONTENT).join(
+        kept.select(FILE, ROW, *key, *_CONTENT), on=key, suffix="_new", maintain_order="left"
+    )
+    changes = [
+        pl.when(pl.col(c).ne_missing(pl.col(f"{c}_new"))).then(
+            pl.format(f"{column} {{}} -> {{}}", c, f"{c}_new")
+        )
+        for c, column in _CONTENT.items()
+    ]
+    change = pl.concat_str(changes, separator=", ", ignore_nulls=True)
+    sentence = pl.format("PLAYER_ID {}, {}, {}", "player_id", "game_date", change)
+    changed = pairs.filter(change != "").unique([FILE, ROW], keep="first", maintain_order=True)
+    notes = {}
+    for (file,), part in changed.group_by(FILE, maintain_order=True):
+        count = f"{part.height} row{'s' if part.height > 1 else ''} corrected"
+        shown = part.head(_SHOWN).select(sentence).to_series().to_list()
+        more = "; ..." if part.height > _SHOWN else ""
+        notes[str(file)] = f"{count}: {'; '.join(shown)}{more}"
+    return notes
+
+
+def _with_games(
+    rows: pl.DataFrame, designated_homes: DesignatedHomes
+) -> tuple[pl.DataFrame, list[Rejected]]:
+    """Add `away_team`, `home_team` and `game_id`, for one game and one venue per team and date.
 
     On a neutral court, nba_api writes `@` for both teams. Then no team is at home, and the home
     team of the game_id is the designated one, or otherwise the last one in alphabetical order.
-
-    Raises:
-        SourceDataError: a team has two games on a date, or is both at home and away.
     """
     rows = rows.with_columns(
         pl.min_horizontal("team", "opponent").alias("one"),
         pl.max_horizontal("team", "opponent").alias("two"),
-        pl.when("is_home").then("team").otherwise("opponent").alias("home"),
     )
-    venues = rows.unique(["game_date", "team", "opponent", "is_home"], maintain_order=True)
-    reject(
-        venues,
-        ~pl.struct("game_date", "team").is_first_distinct(),
+    rows, rejected = one_game_per_team(rows, ("one", "two"), "MATCHUP")
+    # The rows of a team agree on the venue, except for damaged ones.
+    at_home = pl.col("is_home").mean().over("game_date", "team")
+    rows, invalid = reject(
+        rows,
+        pl.col("is_home") != (at_home > 0.5),
         "MATCHUP",
-        pl.format("{} plays two games on {}, or one at two venues", "team", "game_date"),
-        "correct the date or the teams: a team plays one game per day",
+        pl.format("other rows have another venue for {} on {}", "team", "game_date"),
+        "write `@` for the team that plays away and `vs.` for the team at home",
     )
     pair = ["game_date", "one", "two"]
-    games = venues.group_by(pair, maintain_order=True).agg(
-        pl.col(FILE, ROW).first(),
-        pl.col("home").first(),
-        (pl.col("home").n_unique() > 1).alias("neutral"),
+    home = pl.when("is_home").then("team").otherwise("opponent")
+    games = rows.group_by(pair).agg(
+        home.first().alias("home"), (home.n_unique() > 1).alias("neutral")
     )
-    pairs = games.select(FILE, ROW, "game_date", away_team="one", home_team="two")
-    reject_second_game(pairs, "MATCHUP")
     if games["neutral"].any():
-        hints = designated_homes().with_columns(
-            pl.min_horizontal("away_team", "home_team").alias("one"),
-            pl.max_horizontal("away_team", "home_team").alias("two"),
-        )
-        hints = hints.unique(pair, keep="first", maintain_order=True)
-        games = games.join(hints.select(*pair, "home_team"), on=pair, how="left").with_columns(
-            pl.when("neutral").then(pl.coalesce("home_team", "two")).otherwise("home").alias("home")
-        )
-    games = games.select(*pair, "neutral", home_team="home").with_columns(
-        pl.when(pl.col("home_team") == pl.col("one"))
-        .then("two")
-        .otherwise("one")
-        .alias("away_team")
+        games = _with_designated_homes(games, designated_homes())
+    home_is_one = pl.col("home") == pl.col("one")
+    games = games.select(
+        *pair,
+        "neutral",
+        home_team="home",
+        away_team=pl.when(home_is_one).then("two").otherwise("one"),
     )
     rows = rows.join(games, on=pair, how="left", maintain_order="left")
     rows = rows.with_columns(pl.col("is_home") & ~pl.col("neutral"))
-    return with_game_id(rows, "MATCHUP")
+    rows, no_game = with_game_id(rows, "MATCHUP")
+    return rows, rejected + invalid + no_game
 
 
-def _with_season(rows: pl.DataFrame) -> pl.DataFrame:
-    rows = with_mapped(
-        rows, ["game_date"], "own_season", season_of, ("GAME_DATE", "correct the date")
+def _with_designated_homes(games: pl.DataFrame, designated: pl.DataFrame) -> pl.DataFrame:
+    """Replace the home team of neutral games by the first designated one."""
+    hints = designated.with_columns(
+        pl.min_horizontal("away_team", "home_team").alias("one"),
+        pl.max_horizontal("away_team", "home_team").alias("two"),
     )
-    # Each table has both columns, one of them or none.
-    stated = [c for c in ("season_column", "season_id") if c in rows.columns]
-    rows = rows.with_columns(pl.coalesce(*stated, "own_season").alias("season"))
-    # A stated season has priority over that of the date: 2019-20 ended in October.
-    start = pl.col("season").str.head(4).cast(pl.Int32)
-    reject(
-        rows,
-        ~(pl.col("game_date").dt.year() - start).is_between(0, 1),
-        "GAME_DATE",
-        pl.format("{} is not in the season {}", "game_date", "season"),
-        "correct the date or the season",
+    pair = ["game_date", "one", "two"]
+    hints = hints.unique(pair, keep="first", maintain_order=True)
+    return games.join(hints.select(*pair, "home_team"), on=pair, how="left").with_columns(
+        pl.when("neutral").then(pl.coalesce("home_team", "two")).otherwise("home").alias("home")
     )
-    return rows
 
 
-def _reject_shared_keys(rows: pl.DataFrame) -> None:
-    """Raise SourceDataError if two players of the same period have the same `player_lookup`."""
-    shared = rows.filter(pl.col("player_id").n_unique().over("player_lookup") > 1)
-    if shared.is_empty():
-        return
-    spans = (
-        shared.group_by("player_lookup", "player_id")
-        .agg(
-            pl.col("game_date").min().alias("first"),
-            pl.col("game_date").max().alias("last"),
-            pl.col("player_name", FILE, ROW).sort_by("game_date").first(),
+@dataclass(frozen=True)
+class PlayerKeys:
+    """The names of each player_id over time, from which `player_lookup` is made.
+
+    `names` has player_id, player_lookup and `since`, the first date of that name, oldest first.
+    """
+
+    names: pl.DataFrame
+
+    @classmethod
+    def of(cls, logs: pl.DataFrame) -> PlayerKeys:
+        """Return the names in GAME_LOGS whose rows have the key of the name in the row."""
+        names = logs.select("player_id", "player_lookup", since="game_date")
+        before = pl.col("player_lookup").shift().over("player_id")
+        return cls(names.filter(pl.col("player_lookup").ne_missing(before)).sort("since"))
+
+    def at(self, game_date: date) -> pl.DataFrame:
+        """Return player_id and player_lookup for `game_date`: one key for each player.
+
+        The key is made of the newest name before the date or, without one, of the first name. If
+        two players have the same key, the one who appeared first keeps it, and the id of the other
+        is added to it.
+        """
+        past = pl.col("since") < game_date
+        keys = self.names.group_by("player_id").agg(
+            pl.coalesce(
+                pl.col("player_lookup").filter(past).last(), pl.col("player_lookup").first()
+            ),
+            pl.col("since").min(),
         )
-        .sort("player_lookup", "first", "player_id")
-        .with_columns(pl.all().shift().over("player_lookup").name.prefix("other_"))
-    )
-    at = first_true(spans, pl.col("first") <= pl.col("other_last"))
-    if at is None:
-        return
-    later = spans.row(at, named=True)
-    earlier = {k.removeprefix("other_"): v for k, v in later.items() if k.startswith("other_")}
-    raise row_error(
-        spans,
-        at,
-        "PLAYER_ID",
-        f"{_with_span(later)} and {_with_span(earlier)} both have the key "
-        f"{later['player_lookup']!r}",
-        "make PLAYER_NAME of one of them unique (Jr., II, a middle name)",
-    )
+        key = pl.col("player_lookup")
+        own = pl.when(key.is_first_distinct()).then(key)
+        return keys.sort("since", "player_id").select(
+            "player_id",
+            pl.coalesce(own, pl.format("{}{}", key, "player_id")).alias("player_lookup"),
+        )
 
-
-def _with_span(player: dict[str, Any]) -> str:
-    return "{player_name} (PLAYER_ID {player_id}, {first} to {last})".format_map(player)
+    def applied(self, logs: pl.DataFrame, game_date: date) -> pl.DataFrame:
+        """Return GAME_LOGS with the keys for `game_date`."""
+        ids, keys = self.names["player_id"], self.names["player_lookup"]
+        if not (ids.is_duplicated().any() or keys.is_duplicated().any()):
+            return logs
+        keyed = logs.drop("player_lookup").join(
+            self.at(game_date), on="player_id", how="left", maintain_order="left"
+        )
+        return keyed.select(logs.columns)
 
 
 def games_of(logs: pl.DataFrame, game_date: date) -> pl.DataFrame:

@@ -1,13 +1,16 @@
-"""Parse the cells of raw input tables, and report invalid cells by file, row and column.
+"""Parse the cells of raw input tables, and set aside invalid rows by file, row and column.
 
-A cell is parsed with an expression that returns null for an invalid value. The error names the
-first such cell. Rows are counted from 1, without the header, in CSV and Parquet files.
+A cell is parsed with an expression that returns null for an invalid value. A row with such a cell
+is rejected, and the others continue. Rows are counted from 1, without the header, in CSV and
+Parquet files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import polars as pl
 
@@ -15,13 +18,21 @@ from nba_predictions.domain.errors import SourceDataError
 
 #: Columns with the file and the row number of each row.
 FILE, ROW = "__file", "__row"
+#: The column of all inputs with the moment from which a row was known; null if that is unknown.
+OBSERVED = "observed_at"
+MOMENT = pl.Datetime("us", "UTC")
+#: So many invalid rows of one kind of input are always tolerated.
+FEW_REJECTED = 5
+#: The default of the setting that limits the share of invalid rows.
+MAX_REJECTED_SHARE = 0.02
 
 # Only plain decimal numbers: no `inf`, no digit groups, no digits of other scripts.
 _NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
 _OFFSET = r"(?:Z|[+-][0-9]{2}:?[0-9]{2})"
 _DATE = rf"^([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})(?:[T ]00:00(?::00(?:\.0+)?)?{_OFFSET}?)?$"
 _MOMENT = (
-    r"^([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2})(?::([0-9]{2})(?:\.[0-9]+)?)?"
+    r"^([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2})"
+    r"(?::([0-9]{2}(?:\.[0-9]{1,6})?)[0-9]*)?"
     rf" ?({_OFFSET})$"
 )
 # Whole numbers up to this limit are exact as Float64.
@@ -39,8 +50,11 @@ class RawTable:
     name: str
     frame: pl.DataFrame
 
-    def with_row_numbers(self) -> pl.DataFrame:
-        """Return the frame with the columns FILE and ROW, and with blank text as null."""
+    def with_row_numbers(self, optional: Sequence[str] = ()) -> pl.DataFrame:
+        """Return the frame with the columns FILE and ROW, and with blank text as null.
+
+        A column of `optional` that the table lacks is added, without values.
+        """
         texts = [
             pl.col(name).cast(pl.String).str.strip_chars().replace("", None)
             for name, dtype in self.frame.schema.items()
@@ -50,15 +64,80 @@ class RawTable:
             *texts,
             pl.lit(self.name).alias(FILE),
             pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias(ROW),
+            *(
+                pl.lit(None, pl.String).alias(name)
+                for name in optional
+                if name not in self.frame.columns
+            ),
         )
 
 
 @dataclass(frozen=True)
+class Rejected:
+    """One row that was set aside. `reason` is the problem and, after a semicolon, the fix."""
+
+    file: str
+    row: int
+    column: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.file}, row {self.row}, column {self.column}: {self.reason}"
+
+
+@dataclass(frozen=True)
 class Parsed:
-    """A normalized frame, and counts of the input rows that were omitted from it."""
+    """The valid rows of all files of one kind, before older facts are left out.
+
+    Attributes:
+        frame: all valid rows, with FILE, ROW and OBSERVED, in the order of files and rows.
+        rejected: the invalid rows.
+        dropped: the number of rows that a rule leaves out, by file and reason.
+        rows: the number of rows read, by file.
+    """
 
     frame: pl.DataFrame
-    notes: dict[str, int]
+    rejected: tuple[Rejected, ...] = ()
+    dropped: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    rows: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, tables: Sequence[RawTable], parts: Sequence[Parsed]) -> Parsed:
+        """Return the parsed tables as one. `parts` has one entry for each table."""
+        dropped: Counter[tuple[str, str]] = Counter()
+        for part in parts:
+            dropped.update(part.dropped)
+        return cls(
+            pl.concat([part.frame for part in parts], how="diagonal"),
+            tuple(row for part in parts for row in part.rejected),
+            {key: count for key, count in dropped.items() if count},
+            {table.name: table.frame.height for table in tables},
+        )
+
+
+def refuse_many_rejected(kind: str, parsed: Parsed, max_share: float) -> None:
+    """Raise SourceDataError if more rows than the limit are invalid, or all rows of a file.
+
+    Args:
+        kind: the kind of input, which the error names.
+        parsed: the rows of all its files.
+        max_share: the tolerated share of invalid rows. FEW_REJECTED rows are always tolerated.
+    """
+    count, total = len(parsed.rejected), sum(parsed.rows.values())
+    by_file = Counter(row.file for row in parsed.rejected)
+    whole_file = next((f for f, n in by_file.items() if n == parsed.rows[f]), None)
+    most = max(FEW_REJECTED, int(max_share * total))
+    if whole_file is None and count <= most:
+        return
+    extent = (
+        f"{count} of {total} rows of {kind} are invalid, and the limit is {most} "
+        f"(NBA_PREDICTIONS_MAX_REJECTED_SHARE={max_share:g}, and at least {FEW_REJECTED})"
+        if count > most
+        else f"all {by_file[str(whole_file)]} rows of {whole_file} are invalid"
+    )
+    first, *more = [r for r in parsed.rejected if whole_file in (None, r.file)][:4]
+    others = "".join(f". {row}" for row in more)
+    raise SourceDataError(f"{first}. {extent}{others}")
 
 
 @dataclass(frozen=True)
@@ -87,45 +166,52 @@ def cell_error(file: str, row: int | str, column: str, problem: str, fix: str) -
     return SourceDataError(f"{file}, row {row}, column {column}: {problem}; {fix}")
 
 
-def row_error(frame: pl.DataFrame, at: int, column: str, problem: str, fix: str) -> SourceDataError:
-    """Return the error for the row at index `at` of a frame with FILE and ROW."""
-    return cell_error(frame[FILE][at], frame[ROW][at], column, problem, fix)
-
-
-def first_true(frame: pl.DataFrame, condition: pl.Expr) -> int | None:
-    """Return the index of the first row for which `condition` is true; None if it is never true."""
-    hits = frame.select(condition.fill_null(False).arg_true().head(1)).to_series()
-    return int(hits[0]) if len(hits) else None
-
-
 def reject(
     frame: pl.DataFrame, condition: pl.Expr, column: str, problem: pl.Expr, fix: str
-) -> None:
-    """Raise SourceDataError for the first row for which `condition` is true.
+) -> tuple[pl.DataFrame, list[Rejected]]:
+    """Return the rows for which `condition` is not true, and the others as Rejected.
 
-    `problem` is evaluated on that row and describes what is wrong.
+    `problem` is evaluated on each rejected row and describes what is wrong with it.
     """
-    at = first_true(frame, condition)
-    if at is not None:
-        message = frame[at].select(problem.cast(pl.String)).item()
-        raise row_error(frame, at, column, message, fix)
+    wrong = pl.Series(frame.select(condition.fill_null(False)).to_series())
+    if not wrong.any():
+        return frame, []
+    bad = frame.filter(wrong).select(FILE, ROW, problem.cast(pl.String))
+    return frame.filter(~wrong), [
+        Rejected(file, row, column, f"{message}; {fix}") for file, row, message in bad.iter_rows()
+    ]
 
 
-def parse(frame: pl.DataFrame, cells: Mapping[str, Cell]) -> pl.DataFrame:
-    """Return the parsed columns under their new names, with FILE and ROW.
+def parse(
+    frame: pl.DataFrame, cells: Mapping[str, Cell], keep: Sequence[str] = ()
+) -> tuple[pl.DataFrame, list[Rejected]]:
+    """Return the parsed columns of the valid rows under their new names, and the invalid rows.
 
-    Raises:
-        SourceDataError: a cell is empty or invalid. The error names the first such cell.
+    The result has the columns FILE and ROW, and those of `frame` that `keep` names, as well. The
+    reason of an invalid row is its first empty or invalid cell in the order of `cells`.
     """
     values = (cell.value.alias(name) for name, cell in cells.items())
     failures = (_is_invalid(cell).any().alias(name) for name, cell in cells.items())
     parsed, failed = pl.collect_all(
-        [frame.lazy().select(FILE, ROW, *values), frame.lazy().select(failures)]
+        [frame.lazy().select(FILE, ROW, *keep, *values), frame.lazy().select(failures)]
     )
-    for name, cell in cells.items():
-        if failed[name][0]:
-            raise _parse_error(frame, cell)
-    return parsed
+    failing = [cell for name, cell in cells.items() if failed[name][0]]
+    if not failing:
+        return parsed, []
+    at = pl.coalesce(pl.when(_is_invalid(cell)).then(i) for i, cell in enumerate(failing))
+    first = frame.select(at.alias("at")).to_series()
+    rejected = [
+        Rejected(file, row, cell.column, f"{_problem(value, cell)}; {cell.fix}")
+        for i, cell in enumerate(failing)
+        for file, row, value in _of_cell(frame.filter(first == i), cell)
+    ]
+    order = {name: i for i, name in enumerate(frame[FILE].unique(maintain_order=True))}
+    rejected.sort(key=lambda r: (order[r.file], r.row))
+    return parsed.filter(first.is_null()), rejected
+
+
+def _of_cell(bad: pl.DataFrame, cell: Cell) -> Iterable[tuple[str, int, Any]]:
+    return zip(bad[FILE], bad[ROW], bad[cell.column], strict=True)
 
 
 def _is_invalid(cell: Cell) -> pl.Expr:
@@ -135,12 +221,25 @@ def _is_invalid(cell: Cell) -> pl.Expr:
     return invalid if cell.where is None else invalid & cell.where.fill_null(False)
 
 
-def _parse_error(frame: pl.DataFrame, cell: Cell) -> SourceDataError:
-    at = first_true(frame, _is_invalid(cell))
-    assert at is not None, "called only if a cell is invalid"
-    value = frame[cell.column][at]
-    problem = "is empty" if value is None else f"{shown(value)} is not {cell.expected}"
-    return row_error(frame, at, cell.column, problem, cell.fix)
+def _problem(value: object, cell: Cell) -> str:
+    return "is empty" if value is None else f"{shown(value)} is not {cell.expected}"
+
+
+def observed(frame: pl.DataFrame) -> Cell:
+    """Return the cell of the optional column OBSERVED."""
+    return Cell(
+        OBSERVED,
+        moment(frame, OBSERVED),
+        "a time with a time zone",
+        "write the time in UTC, as in 2025-01-11T00:10:00Z, with its UTC offset, or leave it empty",
+        optional=True,
+    )
+
+
+def count_by_file(rows: pl.DataFrame, reason: str) -> dict[tuple[str, str], int]:
+    """Return the number of rows by file, with the reason for which a rule leaves them out."""
+    counted = rows.group_by(FILE, maintain_order=True).len()
+    return {(file, reason): count for file, count in counted.iter_rows()}
 
 
 def shown(value: object) -> str:
@@ -209,7 +308,7 @@ def moment(frame: pl.DataFrame, column: str) -> pl.Expr:
     dtype = frame.schema[column]
     if isinstance(dtype, pl.Datetime):
         if dtype.time_zone is None:
-            return pl.lit(None, pl.Datetime("us", "UTC"))
+            return pl.lit(None, MOMENT)
         value = pl.col(column).dt.convert_time_zone("UTC").dt.cast_time_unit("us")
     else:
         raw = text(frame, column)
@@ -223,7 +322,7 @@ def moment(frame: pl.DataFrame, column: str) -> pl.Expr:
             pl.when(part[3] == "Z").then(pl.lit("+00:00")).otherwise(part[3]),
         )
         value = canonical.str.to_datetime(
-            "%Y-%m-%dT%H:%M:%S%z", time_unit="us", time_zone="UTC", strict=False
+            "%Y-%m-%dT%H:%M:%S%.f%z", time_unit="us", time_zone="UTC", strict=False
         )
     return pl.when(value.dt.year().is_between(_FIRST_YEAR, _LAST_YEAR)).then(value)
 

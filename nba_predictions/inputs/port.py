@@ -1,22 +1,32 @@
 """The port for input sources, and the schemas of the frames that they return.
 
 A source is queried for one `game_date` in US Eastern time. It returns only history from before that
-date, so no later step can use information from the future.
+date, and only facts that were known at its moment (`known_at`), so no later step can use
+information from the future.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Protocol
 
 import polars as pl
 
-#: One row per player and game played.
+from nba_predictions.inputs.account import InputAccount
+
+#: The kinds of input, which file names begin with.
+LOGS, LINES, GAMES, REPORT = "player_game_logs", "points_lines", "schedule", "injuries"
+
+#: One row per player and game played. `player_id` identifies the player. `player_lookup` is one
+#: value per player_id: the key of the newest name before the queried date. `player_name` is the
+#: name in the row. In all frames, `observed_at` is the moment from which the row was known, in UTC;
+#: null if that is unknown.
 GAME_LOGS: dict[str, pl.DataType | type[pl.DataType]] = {
     "game_date": pl.Date,
     "game_id": pl.String,
     "season": pl.String,
+    "player_id": pl.Int64,
     "player_lookup": pl.String,
     "player_name": pl.String,
     "team": pl.String,
@@ -37,6 +47,7 @@ GAME_LOGS: dict[str, pl.DataType | type[pl.DataType]] = {
     "blk": pl.Int64,
     "tov": pl.Int64,
     "pf": pl.Int64,
+    "observed_at": pl.Datetime("us", "UTC"),
 }
 
 #: One row per game of the date. `tipoff` is in UTC, and null if the source does not know it.
@@ -46,17 +57,21 @@ SCHEDULE: dict[str, pl.DataType | type[pl.DataType]] = {
     "away_team": pl.String,
     "home_team": pl.String,
     "tipoff": pl.Datetime("us", "UTC"),
+    "observed_at": pl.Datetime("us", "UTC"),
 }
 
 #: One row per player, market, book, side and quoted line. `market` is the name of a registered
 #: market, `line` is exact, `price` is in American odds, and `line_source` is "sportsbook" or "dfs".
-#: `quoted_on` is the date of the quote, or null.
+#: `book` is the key of the book, and `book_name` the book's name in the input. `quoted_on` is the
+#: date of the quote and `quoted_at` its moment in UTC, or null.
 PROP_LINES: dict[str, pl.DataType | type[pl.DataType]] = {
     "game_date": pl.Date,
+    "game_id": pl.String,
     "player_lookup": pl.String,
     "player_name": pl.String,
     "market": pl.String,
     "book": pl.String,
+    "book_name": pl.String,
     "line_source": pl.String,
     "side": pl.String,
     "line": pl.Decimal(5, 1),
@@ -64,15 +79,19 @@ PROP_LINES: dict[str, pl.DataType | type[pl.DataType]] = {
     "away_team": pl.String,
     "home_team": pl.String,
     "quoted_on": pl.Date,
+    "quoted_at": pl.Datetime("us", "UTC"),
 }
 
-#: One row per player on the injury report. `status` is one of INJURY_STATUSES.
+#: One row per player on the injury report. `status` is one of INJURY_STATUSES, and `team` is null
+#: if the report does not name it.
 INJURIES: dict[str, pl.DataType | type[pl.DataType]] = {
     "game_date": pl.Date,
     "player_lookup": pl.String,
     "player_name": pl.String,
+    "team": pl.String,
     "status": pl.String,
     "reason": pl.String,
+    "observed_at": pl.Datetime("us", "UTC"),
 }
 
 INJURY_STATUSES = ("OUT", "DOUBTFUL", "QUESTIONABLE", "PROBABLE", "AVAILABLE")
@@ -146,4 +165,15 @@ class LeagueSource(BoxScores, Schedule, Lines, Injuries, Protocol):
 
     def provenance(self, game_date: date) -> Provenance:
         """Return the origin and age of the data for `game_date`."""
+        ...
+
+    def known_at(self, as_of: datetime) -> LeagueSource:
+        """Return the source as it was known at a moment: later facts do not exist in it.
+
+        The source itself is known_at(now).
+        """
+        ...
+
+    def accounts(self, game_date: date) -> list[InputAccount]:
+        """Return the outcome of each row of each input, for `game_date`."""
         ...

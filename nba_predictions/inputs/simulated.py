@@ -8,27 +8,36 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Sequence
-from datetime import date
+from collections.abc import Callable
+from datetime import date, datetime
 from typing import Any
 
 import polars as pl
 
+from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.errors import SettingsError
 from nba_predictions.domain.league.games import season_of
 from nba_predictions.domain.market import registered_markets
 from nba_predictions.inputs import simulated_games as games
-from nba_predictions.inputs.box_scores import normalize_game_logs
+from nba_predictions.inputs.account import InputAccount, Known, accounts_of
+from nba_predictions.inputs.box_scores import known_logs, normalize_game_logs
 from nba_predictions.inputs.markets import (
+    known_games,
+    lines_of,
     normalize_injuries,
     normalize_lines,
     normalize_schedule,
+    report_of,
 )
 from nba_predictions.inputs.parsing import Parsed, RawTable, conform
 from nba_predictions.inputs.port import (
     GAME_LOGS,
+    GAMES,
     INJURIES,
+    LINES,
+    LOGS,
     PROP_LINES,
+    REPORT,
     SCHEDULE,
     Provenance,
 )
@@ -89,9 +98,7 @@ class SimulatedLeague:
         """Return the rows (GAME_LOGS) before `before`, of its season and the history."""
         year = _year(season_of(before))
         seasons = [
-            self._normalized_logs(y)
-            for y in range(year - self.seasons_of_history, year + 1)
-            if _exists(y)
+            self._logs(y) for y in range(year - self.seasons_of_history, year + 1) if _exists(y)
         ]
         if not seasons:
             return pl.DataFrame(schema=GAME_LOGS)
@@ -99,23 +106,45 @@ class SimulatedLeague:
 
     def box_scores(self, game_date: date) -> pl.DataFrame:
         """Return the rows (GAME_LOGS) of the games of `game_date`."""
-        return self._of_date(self._normalized_logs, game_date, GAME_LOGS)
+        year = _year(season_of(game_date))
+        if not _exists(year):
+            return pl.DataFrame(schema=GAME_LOGS)
+        return self._logs(year).filter(pl.col("game_date") == game_date)
 
     def schedule(self, game_date: date) -> pl.DataFrame:
         """Return the games (SCHEDULE) of `game_date`, none on days off and outside the season."""
-        return self._of_date(self._normalized_schedule, game_date, SCHEDULE)
+        return self._of_date(GAMES, game_date, SCHEDULE)
 
     def prop_lines(self, game_date: date) -> pl.DataFrame:
         """Return the quotes (PROP_LINES) of both books for `game_date`."""
-        return self._of_date(self._normalized_lines, game_date, PROP_LINES)
+        return self._of_date(LINES, game_date, PROP_LINES)
 
     def injuries(self, game_date: date) -> pl.DataFrame:
         """Return the report (INJURIES) for `game_date`. Players who are OUT do not play."""
-        return self._of_date(self._normalized_injuries, game_date, INJURIES)
+        return self._of_date(REPORT, game_date, INJURIES)
 
     def provenance(self, game_date: date) -> Provenance:
         """Return the provenance: a schedule without an end, and an injury report of the date."""
         return Provenance(True, None, game_date)
+
+    def known_at(self, as_of: datetime) -> SimulatedLeague:
+        """Return the league itself: the moments of its facts are unknown."""
+        return self
+
+    def accounts(self, game_date: date) -> list[InputAccount]:
+        """Return the outcome of each row of each table of the season and its history."""
+        last = _year(season_of(game_date))
+        day = pl.col("game_date")
+        accounts: list[InputAccount] = []
+        for kind in (LOGS, LINES, GAMES, REPORT):
+            first = last - self.seasons_of_history if kind == LOGS else last
+            for year in range(first, last + 1):
+                if _exists(year):
+                    season = game_date if year == last else season_days(year)[0][0]
+                    known = self._known(kind, season) or Known(pl.DataFrame(schema=GAME_LOGS))
+                    used = known.frame.filter(day < game_date if kind == LOGS else day == game_date)
+                    accounts += accounts_of(kind, self._parsed(kind, year), known, used, utc_now())
+        return accounts
 
     def league_game_log(self, season: str) -> pl.DataFrame:
         """Return all player rows of a season with the columns of nba_api's `LeagueGameLog`.
@@ -170,44 +199,47 @@ class SimulatedLeague:
                 self._cache[what, year] = make(year)
             return self._cache[what, year]
 
-    def _of_date(
-        self, season: Callable[[int], pl.DataFrame], game_date: date, schema: dict[str, Any]
-    ) -> pl.DataFrame:
+    def _of_date(self, kind: str, game_date: date, schema: dict[str, Any]) -> pl.DataFrame:
+        known = self._known(kind, game_date)
+        if known is None:
+            return pl.DataFrame(schema=schema)
+        return conform(known.frame.filter(pl.col("game_date") == game_date), schema)
+
+    def _logs(self, year: int) -> pl.DataFrame:
+        def make(year: int) -> pl.DataFrame:
+            return conform(known_logs(self._parsed(LOGS, year).frame).frame, GAME_LOGS)
+
+        frame: pl.DataFrame = self._cached("known logs", year, make)
+        return frame
+
+    def _known(self, kind: str, game_date: date) -> Known | None:
+        """Return the facts of one kind for a date; None if the league has no such season."""
         year = _year(season_of(game_date))
         if not _exists(year):
-            return pl.DataFrame(schema=schema)
-        return season(year).filter(pl.col("game_date") == game_date)
+            return None
+        rows = self._parsed(kind, year).frame
+        if kind == LOGS:
+            return known_logs(rows)
+        if kind == GAMES:
+            known: Known = self._cached("known games", year, lambda _: known_games(rows))
+            return known
+        make = lines_of if kind == LINES else report_of
+        return make(rows, game_date, self.schedule(game_date))
 
-    def _normalized_logs(self, year: int) -> pl.DataFrame:
-        return self._normalized("logs", year, self.league_game_log, normalize_game_logs, GAME_LOGS)
-
-    def _normalized_schedule(self, year: int) -> pl.DataFrame:
-        make = self.league_schedule
-        return self._normalized("games", year, make, normalize_schedule, SCHEDULE)
-
-    def _normalized_lines(self, year: int) -> pl.DataFrame:
-        return self._normalized("quotes", year, self.league_lines, normalize_lines, PROP_LINES)
-
-    def _normalized_injuries(self, year: int) -> pl.DataFrame:
-        make = self.league_injuries
-        return self._normalized("report", year, make, normalize_injuries, INJURIES)
-
-    def _normalized(
-        self,
-        what: str,
-        year: int,
-        raw: Callable[[str], pl.DataFrame],
-        normalize: Callable[[Sequence[RawTable]], Parsed],
-        schema: dict[str, Any],
-    ) -> pl.DataFrame:
+    def _parsed(self, kind: str, year: int) -> Parsed:
+        raw, normalize = {
+            LOGS: (self.league_game_log, normalize_game_logs),
+            GAMES: (self.league_schedule, normalize_schedule),
+            LINES: (self.league_lines, normalize_lines),
+            REPORT: (self.league_injuries, normalize_injuries),
+        }[kind]
         season = season_name(year)
 
-        def make(_: int) -> pl.DataFrame:
-            table = RawTable(f"simulated {season}", raw(season))
-            return conform(normalize([table]).frame, schema)
+        def make(_: int) -> Parsed:
+            return normalize([RawTable(f"simulated {season}", raw(season))])
 
-        frame: pl.DataFrame = self._cached(f"normalized {what}", year, make)
-        return frame
+        parsed: Parsed = self._cached(f"parsed {kind}", year, make)
+        return parsed
 
     def _outlook(self, year: int) -> games.Outlook:
         def make(year: int) -> games.Outlook:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from nba_predictions.backtest.walk_forward import (
 from nba_predictions.domain.errors import BacktestError
 from nba_predictions.domain.market import POINTS
 from nba_predictions.features.build import FEATURES, build_features
+from nba_predictions.inputs.account import InputAccount
 from nba_predictions.inputs.files import FilesSource
 from nba_predictions.inputs.port import SCHEDULE, LeagueSource, Provenance
 from nba_predictions.nightly.predicting import player_predictor
@@ -179,6 +180,12 @@ class OtherOutcomes:
 
     def provenance(self, game_date: date) -> Provenance:
         return self.league.provenance(game_date)
+
+    def known_at(self, as_of: datetime) -> LeagueSource:
+        return OtherOutcomes(self.league.known_at(as_of), self.since)
+
+    def accounts(self, game_date: date) -> list[InputAccount]:
+        return self.league.accounts(game_date)
 
 
 def test_later_games_change_no_forecast(walked: Walked) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from nba_predictions.batch_store.sqlite_store import SQLiteBatchStore
 from nba_predictions.definitions import build_definitions, build_resources
 from nba_predictions.domain.batches.batch import Batch
 from nba_predictions.domain.batches.ledger import LedgerEntry
-from nba_predictions.inputs.port import LeagueSource, Provenance
+from nba_predictions.inputs.account import InputAccount
+from nba_predictions.inputs.port import INJURIES, LeagueSource, Provenance
 from nba_predictions.messaging.outbox import OutboxMessage, OutboxPublisher
 from nba_predictions.nightly import predicting
 from nba_predictions.nightly.audit import NightAudit, audit_night
@@ -81,6 +82,12 @@ class FramesLeague:
     def provenance(self, game_date: date) -> Provenance:
         return Provenance(True, None, game_date)
 
+    def known_at(self, as_of: datetime) -> LeagueSource:
+        return self
+
+    def accounts(self, game_date: date) -> list[InputAccount]:
+        return []
+
 
 def two_game_league() -> FramesLeague:
     """Return two games on GAME_DATE with a week of history. One player with a line is OUT."""
@@ -90,12 +97,14 @@ def two_game_league() -> FramesLeague:
         games.select("away_team", "home_team"), on=["away_team", "home_team"], how="semi"
     )
     out = lines.sort("player_lookup").select("game_date", "player_lookup", "player_name").head(1)
+    report = out.with_columns(status=pl.lit("OUT"), reason=pl.lit("Knee soreness"))
+    unknown = (pl.lit(None, dtype).alias(n) for n, dtype in INJURIES.items() if n not in report)
     logs = league.game_logs(date(2025, 11, 1))
     return FramesLeague(
         logs=logs,
         games=games,
         lines=lines,
-        report=out.with_columns(status=pl.lit("OUT"), reason=pl.lit("Knee soreness")),
+        report=report.with_columns(*unknown).select(*INJURIES),
     )
 
 

@@ -87,11 +87,11 @@ def _check_frames(source: FilesSource) -> None:
     logs, scores = source.game_logs(DAY), source.box_scores(DAY)
     games, lines, report = source.schedule(DAY), source.prop_lines(DAY), source.injuries(DAY)
     for frame, schema, nullable in (
-        (logs, GAME_LOGS, ()),
-        (scores, GAME_LOGS, ()),
-        (games, SCHEDULE, ("tipoff",)),
-        (lines, PROP_LINES, ("price", "quoted_on")),
-        (report, INJURIES, ("reason",)),
+        (logs, GAME_LOGS, ("observed_at",)),
+        (scores, GAME_LOGS, ("observed_at",)),
+        (games, SCHEDULE, ("tipoff", "observed_at")),
+        (lines, PROP_LINES, ("price", "quoted_on", "quoted_at")),
+        (report, INJURIES, ("team", "reason", "observed_at")),
     ):
         assert dict(frame.schema) == schema
         assert frame.drop(nullable).null_count().sum_horizontal().sum() == 0
@@ -137,7 +137,8 @@ def test_results_of_the_date_and_later_do_not_change_the_inputs_of_the_date(
     logs = season["player_game_logs"]
     past, future = logs.filter(pl.col("GAME_DATE") < day), logs.filter(pl.col("GAME_DATE") >= day)
     if change == "other points":
-        future = future.with_columns(pl.col("PTS", "AST") + 7, MIN=pl.lit(11, pl.Int64))
+        more = pl.col("PTS", "FTM", "FTA", "AST") + 7
+        future = future.with_columns(more, MIN=pl.lit(11, pl.Int64))
     elif change == "no rows":
         future = future.clear()
     else:
@@ -202,8 +203,10 @@ def real(real_data_dir: Path) -> FilesSource:
 def test_real_logs_have_all_games_of_four_seasons(real: FilesSource) -> None:
     logs = real.game_logs(date(2030, 1, 1))
     # The file has 104,641 rows. Players with MIN 0 did not play.
-    assert logs.height + real.notes["did_not_play_rows"] == 104_641
-    assert real.notes["duplicate_rows_collapsed"] == 14
+    (account,) = (a for a in real.accounts(date(2030, 1, 1)) if a.kind == "player_game_logs")
+    assert set(account.dropped) == {"did_not_play"}
+    assert logs.height + account.dropped["did_not_play"] == account.rows == 104_641
+    assert (account.used, account.superseded, account.rejected) == (logs.height, 0, ())
     games = logs.group_by("season").agg(pl.col("game_id").n_unique())
     assert games["game_id"].to_list() == [1230] * 4
     teams = logs.group_by("season", "team").agg(pl.col("game_id").n_unique())
@@ -227,7 +230,8 @@ def test_a_real_night_has_its_games_and_lines(real: FilesSource) -> None:
     assert lines["player_lookup"].n_unique() == 91
     assert set(lines["line_source"]) == {"dfs"}
     assert real.schedule(date(2024, 4, 14)).height == 15
-    assert real.notes["lines_price_sentinel"] == 28
+    (account,) = (a for a in real.accounts(DAY) if a.kind == "points_lines")
+    assert account.dropped["placeholder_price"] == 28
 
 
 @pytest.mark.real_data

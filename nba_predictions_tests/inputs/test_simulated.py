@@ -266,7 +266,9 @@ def test_written_files_are_read_back_as_the_same_frames(tmp_path: Path) -> None:
         assert files.schedule(day).equals(league.schedule(day))
         assert files.prop_lines(day).equals(league.prop_lines(day))
         assert files.injuries(day).equals(league.injuries(day))
-    assert set(files.notes.values()) == {0}
+    for account in files.accounts(NIGHT):
+        assert (account.superseded, account.rejected) == (0, ())
+        assert set(account.dropped) <= {"other_dates"}
 
 
 def test_files_can_be_limited_to_some_dates(tmp_path: Path) -> None:

@@ -39,9 +39,7 @@ def _described(
     context: dg.AssetExecutionContext, source: LeagueSource, frame: pl.DataFrame
 ) -> pl.DataFrame:
     """Return the frame, after adding a summary of it to the metadata of the asset."""
-    # The notes count the rows that the source left out.
-    notes = getattr(source, "notes", {})
-    context.add_output_metadata({"source": source.name, **display.input_frame(frame), **notes})
+    context.add_output_metadata({"source": source.name, **display.input_frame(frame)})
     return frame
 
 
