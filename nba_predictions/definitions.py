@@ -55,7 +55,9 @@ from nba_predictions.warehouse.duckdb_warehouse import READ_WAIT_SECONDS
 def league_source(settings: Settings) -> AdapterResource[LeagueSource]:
     """Return the resource of the configured input source."""
     if settings.source == "files":
-        return FilesSourceResource(folder=str(settings.data))
+        return FilesSourceResource(
+            folder=str(settings.data), max_rejected_share=settings.max_rejected_share
+        )
     return SimulatedLeagueResource()
 
 

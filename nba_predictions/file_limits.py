@@ -7,7 +7,7 @@ without a message when its memory is used up.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -69,23 +69,47 @@ def check_parquet_size(
         raise FileTooLargeError(size, limit)
 
 
+def csv_compression(path: Path) -> str | None:
+    """Return the compression by which a file begins, whatever its name is; None if there is none.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        start = file.read(4)
+    return next((n for magic, n in _COMPRESSIONS.items() if start.startswith(magic)), None)
+
+
 def check_csv_size(path: Path, *, limit: int = LARGEST_TABLE_BYTES) -> None:
-    """Check the size in memory of a CSV file, which may be compressed, as polars reads it.
+    """Check the size in memory of a CSV file, which may be compressed.
 
     Raises:
         FileTooLargeError: the table would exceed the limit.
         pyarrow.ArrowException, OSError: the file cannot be read or decompressed.
     """
-    with path.open("rb") as file:
-        start = file.read(4)
-    compression = next((n for magic, n in _COMPRESSIONS.items() if start.startswith(magic)), None)
+    for _ in _csv_chunks(path, limit):
+        pass
+
+
+def decompressed_csv(path: Path, *, limit: int = LARGEST_TABLE_BYTES) -> bytes:
+    """Return the content of a compressed CSV file. At most the limit is held in memory.
+
+    Raises:
+        FileTooLargeError: the table would exceed the limit.
+        pyarrow.ArrowException, OSError: the file cannot be read or decompressed.
+    """
+    return b"".join(_csv_chunks(path, limit))
+
+
+def _csv_chunks(path: Path, limit: int) -> Iterator[bytes]:
     size = 0
-    with pa.input_stream(path, compression=compression) as content:
+    with pa.input_stream(path, compression=csv_compression(path)) as content:
         while chunk := content.read(_CHUNK_BYTES):
             values = chunk.count(b",") + chunk.count(b"\n")
             size += len(chunk) + _BYTES_PER_VALUE * values
             if size > limit:
                 raise FileTooLargeError(size, limit)
+            yield chunk
 
 
 def check_zip_size(archive: zipfile.ZipFile, *, limit: int = LARGEST_ZIP_BYTES) -> None:

@@ -190,6 +190,12 @@ class Settings(BaseSettings):
         "be postponed.",
         valid=("a whole number of games from 0 to 100", "1"),
     )
+    max_rejected_share: Annotated[float, Field(ge=0, le=1)] = _setting(
+        0.02,
+        "The share of the rows of one kind of [input files](input-files.md#invalid-rows) that may "
+        "be invalid. Five rows are always tolerated.",
+        valid=("a share from 0 to 1", "0.02"),
+    )
     max_run_seconds: Annotated[int, Field(ge=60, le=86400)] = _setting(
         3600,
         "The time after which a run is [ended and retried](operating.md#when-a-run-is-cut-off). A "

@@ -36,6 +36,7 @@ def test_every_setting_has_a_default(tmp_path: Path, monkeypatch: pytest.MonkeyP
         "min_line_share": 0.35,
         "max_line_age_days": 1,
         "max_games_missing": 1,
+        "max_rejected_share": 0.02,
         "max_run_seconds": 3600,
         "gcp_project": None,
         "gcp_location": "US",

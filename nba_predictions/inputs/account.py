@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -13,6 +13,9 @@ from nba_predictions.inputs.parsing import FILE, OBSERVED, Parsed, Rejected
 
 #: Reasons of `dropped` that depend on the date and the moment of the run, and not on the row alone.
 OTHER_DATES, NOT_YET_KNOWN = "other_dates", "not_yet_known"
+
+#: The kind of a file that does not seem to be an input.
+UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,13 @@ class Known:
     rejected: tuple[Rejected, ...] = ()
     dropped: Mapping[tuple[str, str], int] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
+
+
+def problems(accounts: Sequence[InputAccount]) -> tuple[list[str], list[str]]:
+    """Return a description of each rejected row, and of each unread file that may be an input."""
+    rejected = [str(row) for account in accounts for row in account.rejected]
+    unread = [f"{a.path}: {a.note}" for a in accounts if not a.read and a.kind != UNKNOWN]
+    return rejected, unread
 
 
 def rows_by_file(rows: pl.DataFrame) -> Counter[str]:

@@ -36,6 +36,7 @@ from nba_predictions.inputs.port import GAME_LOGS
 from nba_predictions.inputs.row_rules import (
     newest,
     one_game_per_team,
+    split_replaced,
     with_game_id,
     with_lookup,
     with_mapped,
@@ -383,14 +384,16 @@ def known_logs(
         designated_homes: returns game_date, away_team and home_team of games. It is called only
             for games on a neutral court, to derive their game_id.
     """
-    kept, older = newest(rows, ("player_id", "game_date"))
+    kept, replaced = newest(rows, ("player_id", "game_date"))
+    older, duplicates = split_replaced(kept, replaced)
     kept, rejected = _with_games(kept, designated_homes)
     ordered = kept.sort("game_date", "game_id", "team", "player_lookup")
     return Known(
         conform(ordered, {**GAME_LOGS, FILE: pl.String, ROW: pl.Int64}),
         rows_by_file(older),
         tuple(rejected),
-        notes=_corrections(kept, older),
+        count_by_file(duplicates, "duplicate"),
+        _corrections(kept, older),
     )
 
 

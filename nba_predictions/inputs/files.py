@@ -40,7 +40,7 @@ from nba_predictions.inputs.port import (
     SCHEDULE,
     Provenance,
 )
-from nba_predictions.inputs.reading import find_tables, oldest_date, read_table
+from nba_predictions.inputs.reading import Listing, list_folder, oldest_date, read_table
 
 _Normalizer = Callable[[Sequence[RawTable]], Parsed]
 _KINDS: dict[str, tuple[_Normalizer, tuple[str, ...]]] = {
@@ -72,13 +72,21 @@ class _Folder:
         self._parsed: dict[str, Parsed | None] = {}
         self._logs: OrderedDict[datetime | None, _KnownLogs] = OrderedDict()
         self._moments: list[datetime] | None = None
+        self._listing: Listing | None = None
+
+    def listing(self) -> Listing:
+        """Return the files of the folder, as they were when they were first needed."""
+        with self.lock:
+            if self._listing is None:
+                self._listing = list_folder(self.path)
+            return self._listing
 
     def parsed(self, kind: str) -> Parsed | None:
         """Return the parsed files of one kind; None if no file exists."""
         with self.lock:
             if kind not in self._parsed:
                 normalize, columns = _KINDS[kind]
-                tables = [read_table(p, columns) for p in find_tables(self.path, kind)]
+                tables = [read_table(p, columns) for p in self.listing().tables[kind]]
                 parsed = normalize(tables) if tables else None
                 if parsed is not None:
                     refuse_many_rejected(kind, parsed, self._max_rejected_share)
@@ -131,10 +139,12 @@ class _Folder:
         return pl.concat(homes)
 
     def _without_logs(self) -> SourceDataError:
-        existing = ", ".join(sorted(p.name for p in self.path.iterdir())[:10])
+        listing = self.listing()
+        others = [p.name for paths in listing.tables.values() for p in paths]
+        unread = [f"{a.path} ({a.note})" for a in listing.unread]
         return SourceDataError(
             f"{self.path}: no file is named player_game_logs*.parquet or .csv (the files are "
-            f"{existing}); add box scores under such a name"
+            f"{', '.join((*unread, *others)[:10])}); add box scores under such a name"
         )
 
 
@@ -171,7 +181,10 @@ class FilesSource:
     @cached_property
     def first_date(self) -> date | None:
         """The date of the oldest box score, None if the files cannot be read."""
-        return oldest_date(self.folder, LOGS, "GAME_DATE")
+        try:
+            return oldest_date(list_folder(self.folder).tables[LOGS], "GAME_DATE")
+        except SourceDataError:
+            return None
 
     def game_logs(self, before: date) -> pl.DataFrame:
         """Return the rows (GAME_LOGS) of all games before `before`, oldest first."""
@@ -221,7 +234,7 @@ class FilesSource:
         )
 
     def accounts(self, game_date: date) -> list[InputAccount]:
-        """Return the outcome of each row of each file, for `game_date`."""
+        """Return the outcome of each row of each file, for `game_date`, and the unread files."""
         accounts: list[InputAccount] = []
         for kind in _KINDS:
             parsed = self._files.parsed(kind)
@@ -230,7 +243,7 @@ class FilesSource:
                 day = pl.col("game_date")
                 used = known.frame.filter(day < game_date if kind == LOGS else day == game_date)
                 accounts += accounts_of(kind, parsed, known, used, self.as_of)
-        return accounts
+        return accounts + list(self._files.listing().unread)
 
     def _known(self, kind: str, game_date: date) -> Known:
         rows = self._rows(kind)

@@ -45,13 +45,17 @@ Schema = Mapping[str, pl.DataType | type[pl.DataType]]
 
 @dataclass(frozen=True)
 class RawTable:
-    """An input file or a simulated season before parsing, with the name that errors report."""
+    """An input file or a simulated season before parsing, with the name that errors report.
+
+    `frame` has the columns that are used, and `columns` the names of all columns.
+    """
 
     name: str
     frame: pl.DataFrame
+    columns: tuple[str, ...] = ()
 
     def with_row_numbers(self, optional: Sequence[str] = ()) -> pl.DataFrame:
-        """Return the frame with the columns FILE and ROW, and with blank text as null.
+        """Return the rows with the columns FILE and ROW, without blank rows and blank text.
 
         A column of `optional` that the table lacks is added, without values.
         """
@@ -60,7 +64,7 @@ class RawTable:
             for name, dtype in self.frame.schema.items()
             if dtype in (pl.String, pl.Categorical, pl.Enum)
         ]
-        return self.frame.with_columns(
+        numbered = self.frame.with_columns(
             *texts,
             pl.lit(self.name).alias(FILE),
             pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias(ROW),
@@ -70,6 +74,15 @@ class RawTable:
                 if name not in self.frame.columns
             ),
         )
+        if not self.blank_rows():
+            return numbered
+        return numbered.filter(~pl.all_horizontal(pl.col(self.frame.columns).is_null()))
+
+    def blank_rows(self) -> int:
+        """Return the number of rows without any value, as spreadsheets write them at the end."""
+        if any(not column.has_nulls() for column in self.frame.get_columns()):
+            return 0
+        return self.frame.select(pl.all_horizontal(pl.all().is_null()).sum()).item() or 0
 
 
 @dataclass(frozen=True)
@@ -104,7 +117,7 @@ class Parsed:
     @classmethod
     def of(cls, tables: Sequence[RawTable], parts: Sequence[Parsed]) -> Parsed:
         """Return the parsed tables as one. `parts` has one entry for each table."""
-        dropped: Counter[tuple[str, str]] = Counter()
+        dropped = Counter({(t.name, "blank"): t.blank_rows() for t in tables})
         for part in parts:
             dropped.update(part.dropped)
         return cls(
@@ -251,12 +264,15 @@ def shown(value: object) -> str:
 def require_columns(table: RawTable, required: Sequence[str]) -> None:
     """Raise SourceDataError if a column is missing."""
     missing = [c for c in required if c not in table.frame.columns]
-    if missing:
-        raise SourceDataError(
-            f"{table.name}: column {missing[0]} is missing (every row needs it; the columns are "
-            f"{', '.join(table.frame.columns[:40]) or 'none'}); "
-            f"add {', '.join(missing)} with exactly this name"
-        )
+    if not missing:
+        return
+    columns = table.columns or table.frame.columns
+    similar = {c.strip().lower(): c for c in columns}.get(missing[0].lower())
+    hint = f" (did you mean {similar!r}?)" if similar is not None else ""
+    raise SourceDataError(
+        f"{table.name}: column {missing[0]} is missing{hint} (every row needs it; the columns are "
+        f"{', '.join(columns[:40]) or 'none'}); add {', '.join(missing)} with exactly this name"
+    )
 
 
 def text(frame: pl.DataFrame, column: str) -> pl.Expr:

@@ -13,7 +13,7 @@ import polars as pl
 
 from nba_predictions.domain.league.games import make_game_id
 from nba_predictions.domain.league.players import player_lookup
-from nba_predictions.inputs.parsing import OBSERVED, Rejected, reject
+from nba_predictions.inputs.parsing import FILE, OBSERVED, ROW, Rejected, reject
 
 _AT, _CLASH = "__at", "__clash"
 
@@ -32,6 +32,21 @@ def newest(rows: pl.DataFrame, key: Sequence[str]) -> tuple[pl.DataFrame, pl.Dat
     last = several.unique(key, keep="last", maintain_order=True)
     kept = pl.concat([numbered.filter(~repeated), last]).sort(_AT).drop(_AT)
     return kept, several.join(last, on=_AT, how="anti", maintain_order="left").drop(_AT)
+
+
+def split_replaced(kept: pl.DataFrame, replaced: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the replaced rows that differ from the row that replaces them, and the duplicates.
+
+    Both frames are those of `newest`. Rows that differ only in FILE, ROW and OBSERVED are
+    duplicates.
+    """
+    content = [c for c in kept.columns if c not in (FILE, ROW, OBSERVED)]
+    if replaced.is_empty():
+        return replaced, replaced
+    return (
+        replaced.join(kept, on=content, how="anti", nulls_equal=True, maintain_order="left"),
+        replaced.join(kept, on=content, how="semi", nulls_equal=True, maintain_order="left"),
+    )
 
 
 def one_game_per_team(

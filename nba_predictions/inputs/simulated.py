@@ -206,23 +206,25 @@ class SimulatedLeague:
         return conform(known.frame.filter(pl.col("game_date") == game_date), schema)
 
     def _logs(self, year: int) -> pl.DataFrame:
-        def make(year: int) -> pl.DataFrame:
-            return conform(known_logs(self._parsed(LOGS, year).frame).frame, GAME_LOGS)
+        return conform(self._known_of_season(LOGS, year).frame, GAME_LOGS)
 
-        frame: pl.DataFrame = self._cached("known logs", year, make)
-        return frame
+    def _known_of_season(self, kind: str, year: int) -> Known:
+        reduce = known_logs if kind == LOGS else known_games
+
+        def make(year: int) -> Known:
+            return reduce(self._parsed(kind, year).frame)
+
+        known: Known = self._cached(f"known {kind}", year, make)
+        return known
 
     def _known(self, kind: str, game_date: date) -> Known | None:
         """Return the facts of one kind for a date; None if the league has no such season."""
         year = _year(season_of(game_date))
         if not _exists(year):
             return None
+        if kind in (LOGS, GAMES):
+            return self._known_of_season(kind, year)
         rows = self._parsed(kind, year).frame
-        if kind == LOGS:
-            return known_logs(rows)
-        if kind == GAMES:
-            known: Known = self._cached("known games", year, lambda _: known_games(rows))
-            return known
         make = lines_of if kind == LINES else report_of
         return make(rows, game_date, self.schedule(game_date))
 

@@ -1,7 +1,8 @@
 """Metadata for the Dagster UI: tables, plots and summaries of frames."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import date
 from statistics import median
 
@@ -10,6 +11,7 @@ import polars as pl
 
 from nba_predictions.domain.betting.slate import Slate
 from nba_predictions.domain.market import registered_markets
+from nba_predictions.inputs.account import InputAccount
 from nba_predictions.logs import milestone
 from nba_predictions.report.formatting import Schema, escaped, markdown_table
 from nba_predictions.report.page import data_uri
@@ -102,6 +104,35 @@ def slate_by_game(slate: Slate) -> pl.DataFrame:
             names = (game.game_id, game.away_team, game.home_team, market.name)
             rows.append((*names, len(players), len(lines), median(lines) if lines else None))
     return pl.DataFrame(rows, schema=columns, orient="row")
+
+
+#: So many rejected rows are shown in full.
+_SHOWN_ROWS = 20
+
+
+def input_accounts(accounts: Sequence[InputAccount]) -> dict[str, dg.MetadataValue | int]:
+    """Return the outcome of the input rows: by file and reason, and the first rejected rows."""
+    files = [
+        {
+            "file": account.path,
+            "rows": account.rows,
+            "used": account.used,
+            "superseded": account.superseded,
+            "rejected": len(account.rejected),
+            "dropped": ", ".join(f"{reason}: {n}" for reason, n in account.dropped.items()),
+            "note": account.note,
+        }
+        for account in accounts
+        if account.read
+    ]
+    unread = [{"file": a.path, "note": a.note} for a in accounts if not a.read]
+    rejected = [asdict(row) for account in accounts for row in account.rejected]
+    return {
+        "files": table(pl.DataFrame(files)),
+        "unread_files": table(pl.DataFrame(unread)),
+        "rejected_rows": len(rejected),
+        "first_rejected_rows": table(pl.DataFrame(rejected[:_SHOWN_ROWS])),
+    }
 
 
 def _day(value: object) -> str:

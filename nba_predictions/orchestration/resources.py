@@ -17,6 +17,7 @@ from nba_predictions.alerts.port import Notifier
 from nba_predictions.batch_store.port import BatchStore
 from nba_predictions.batch_store.sqlite_store import SQLiteBatchStore
 from nba_predictions.inputs.files import FilesSource
+from nba_predictions.inputs.parsing import MAX_REJECTED_SHARE
 from nba_predictions.inputs.port import LeagueSource
 from nba_predictions.inputs.simulated import SimulatedLeague
 from nba_predictions.messaging.outbox import OutboxPublisher
@@ -84,9 +85,10 @@ class FilesSourceResource(AdapterResource[LeagueSource]):
     """The input files in a folder."""
 
     folder: str
+    max_rejected_share: float = MAX_REJECTED_SHARE
 
     def open(self) -> LeagueSource:
-        return FilesSource(Path(self.folder))
+        return FilesSource(Path(self.folder), self.max_rejected_share)
 
 
 class ModelStoreResource(AdapterResource[ModelStore]):

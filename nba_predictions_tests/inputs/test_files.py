@@ -212,7 +212,7 @@ def test_identical_rows_of_all_files_are_collapsed(tmp_path: Path) -> None:
         tmp_path, player_game_logs=[log_row(), log_row()], player_game_logs_again=[log_row()]
     )
     assert source.game_logs(DAY).height == 1
-    assert superseded_of(source) == 2
+    assert (superseded_of(source), dropped_of(source, "duplicate")) == (0, 2)
 
 
 @pytest.mark.parametrize("sign", ["@", "vs."])
@@ -395,7 +395,7 @@ def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
 def test_missing_game_logs_are_an_error(tmp_path: Path) -> None:
     (tmp_path / "player_game_logs.xlsx").write_bytes(b"x")
     message = error_of(FilesSource(tmp_path))
-    assert "player_game_logs*.parquet or .csv (the files are player_game_logs.xlsx)" in message
+    assert "player_game_logs*.parquet or .csv (the files are player_game_logs.xlsx (" in message
 
 
 @pytest.mark.parametrize("name", ["player_game_logs.csv", "player_game_logs.parquet"])
@@ -414,7 +414,7 @@ def test_unreadable_files_are_an_error(tmp_path: Path) -> None:
     assert "cannot be read as parquet" in error_of(FilesSource(tmp_path))
     (tmp_path / "player_game_logs.parquet").unlink()
     (tmp_path / "player_game_logs.csv").write_bytes("PLAYER_NAME\nDončić\n".encode("latin2"))
-    assert "cannot be read as csv in UTF-8" in error_of(FilesSource(tmp_path))
+    assert "the text is not in UTF-8" in error_of(FilesSource(tmp_path))
 
 
 def test_a_csv_row_that_is_too_long_is_named(tmp_path: Path) -> None:
@@ -444,7 +444,7 @@ def test_concurrent_threads_read_a_file_once(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert seen == [(1, 1)] * 8
-    assert superseded_of(source) == 1
+    assert dropped_of(source, "duplicate") == 1
 
 
 # --- lines

@@ -44,7 +44,7 @@ def test_a_decompression_bomb_is_refused_with_its_size_and_the_limit(
     assert message.startswith(f"{path.name}: it expands to ")
     assert "the limit is 4.0 GB" in message
     assert "split the file" in message
-    assert oldest_date(tmp_path, "player_game_logs", "PTS") is None
+    assert oldest_date([path], "PTS") is None
 
 
 def test_only_the_columns_that_are_read_count(tmp_path: Path) -> None:
@@ -80,4 +80,4 @@ def test_a_panic_of_polars_is_an_error_with_the_name_of_the_file(
         monkeypatch.setattr(pl, reader, panic)
     with pytest.raises(SourceDataError, match=rf"{path.name}: .*range end index 9"):
         read_table(path, ["PTS"])
-    assert oldest_date(tmp_path, "player_game_logs", "PTS") is None
+    assert oldest_date([path], "PTS") is None

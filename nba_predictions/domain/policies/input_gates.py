@@ -5,7 +5,7 @@ warns. An input that cannot be checked, for example a line without a date, warns
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, timezone
 from enum import Enum
@@ -47,6 +47,7 @@ GATES: Mapping[str, str] = {
     "every_game_has_lines": "The books quote lines for every game of the date.",
     "enough_players_have_lines": "Enough of the players to predict have a line.",
     "lines_are_of_the_games": "The quoted games are on the schedule of the date.",
+    "rows_are_valid": "No row of the inputs is invalid, and no file of them is left unread.",
 }
 
 
@@ -359,6 +360,27 @@ def lines_are_of_the_games(slate: Slate, quotes: int) -> Finding:
     return Finding(
         gate, Level.BELOW if share > MAX_OFF_SLATE_SHARE else Level.UNSURE, sentence, numbers
     )
+
+
+def rows_are_valid(rejected: Sequence[str], unread: Sequence[str]) -> Finding:
+    """Check that no row was set aside and no file was left unread. A night never waits for it.
+
+    Args:
+        rejected: a description of each invalid row.
+        unread: a description of each file that seems to be an input and is not read.
+    """
+    gate = "rows_are_valid"
+    numbers = {"rejected_rows": len(rejected), "unread_files": len(unread)}
+    sentences = []
+    if rejected:
+        count = f"{len(rejected)} rows are" if len(rejected) > 1 else "1 row is"
+        sentences.append(f"{count} invalid and set aside: {rejected[0]}")
+    if unread:
+        count = f"{len(unread)} files are" if len(unread) > 1 else "1 file is"
+        sentences.append(f"{count} not read: {unread[0]}")
+    if sentences:
+        return Finding(gate, Level.UNSURE, ". ".join(sentences), numbers)
+    return Finding(gate, Level.GOOD, "all rows are valid", numbers)
 
 
 def oldest_result(game_date: date) -> date:

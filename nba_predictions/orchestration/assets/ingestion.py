@@ -8,16 +8,17 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from nba_predictions.inputs.port import LeagueSource
+from nba_predictions.inputs.account import UNKNOWN
+from nba_predictions.inputs.port import GAMES, LINES, LOGS, REPORT, LeagueSource
 from nba_predictions.orchestration import display
 from nba_predictions.orchestration.partitions import asset_of_date, game_date_of
 
 League = dg.ResourceParam[LeagueSource]
 
-_HOW_TO_FIX = "The error names file, row and column. Fix it there and materialize the date again."
+_HOW_TO_FIX = "The error names the file. Fix it there and materialize the date again."
 _GAME_LOGS = f"""Box scores of all games before the date: one row per player and game.
 
-If it fails, the source cannot be read or has invalid values. {_HOW_TO_FIX}"""
+If it fails, the source cannot be read or has too many invalid rows. {_HOW_TO_FIX}"""
 _SCHEDULE = f"""The games of the date.
 
 A date without games is not an error: its batch ends as `no_data`. If it fails: {_HOW_TO_FIX}"""
@@ -36,28 +37,41 @@ def _input_asset(description: str) -> Any:
 
 
 def _described(
-    context: dg.AssetExecutionContext, source: LeagueSource, frame: pl.DataFrame
+    context: dg.AssetExecutionContext, source: LeagueSource, kind: str, frame: pl.DataFrame
 ) -> pl.DataFrame:
     """Return the frame, after adding a summary of it to the metadata of the asset."""
-    context.add_output_metadata({"source": source.name, **display.input_frame(frame)})
+    accounts = source.accounts(game_date_of(context.partition_key))
+    context.add_output_metadata(
+        {
+            "source": source.name,
+            **display.input_frame(frame),
+            **display.input_accounts(
+                [account for account in accounts if account.kind in (kind, UNKNOWN)]
+            ),
+        }
+    )
     return frame
 
 
 @_input_asset(_GAME_LOGS)
 def game_logs(context: dg.AssetExecutionContext, league: League) -> pl.DataFrame:
-    return _described(context, league, league.game_logs(before=game_date_of(context.partition_key)))
+    return _described(
+        context, league, LOGS, league.game_logs(before=game_date_of(context.partition_key))
+    )
 
 
 @_input_asset(_SCHEDULE)
 def schedule(context: dg.AssetExecutionContext, league: League) -> pl.DataFrame:
-    return _described(context, league, league.schedule(game_date_of(context.partition_key)))
+    return _described(context, league, GAMES, league.schedule(game_date_of(context.partition_key)))
 
 
 @_input_asset(_PROP_LINES)
 def prop_lines(context: dg.AssetExecutionContext, league: League) -> pl.DataFrame:
-    return _described(context, league, league.prop_lines(game_date_of(context.partition_key)))
+    return _described(
+        context, league, LINES, league.prop_lines(game_date_of(context.partition_key))
+    )
 
 
 @_input_asset(_INJURIES)
 def injuries(context: dg.AssetExecutionContext, league: League) -> pl.DataFrame:
-    return _described(context, league, league.injuries(game_date_of(context.partition_key)))
+    return _described(context, league, REPORT, league.injuries(game_date_of(context.partition_key)))

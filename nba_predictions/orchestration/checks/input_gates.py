@@ -18,6 +18,7 @@ from nba_predictions.domain.errors import SettingsError
 from nba_predictions.domain.league.games import eastern_date
 from nba_predictions.domain.policies import input_gates
 from nba_predictions.domain.policies.input_gates import GATES, GATES_TAG, MODES, Finding, Outcome
+from nba_predictions.inputs.account import problems
 from nba_predictions.inputs.port import LeagueSource
 from nba_predictions.logs import milestone
 from nba_predictions.orchestration.assets import features, ingestion
@@ -130,18 +131,25 @@ def gate_on_prop_lines(
     "every_game_has_lines",
     "enough_players_have_lines",
     "lines_are_of_the_games",
+    "rows_are_valid",
     # The slate was built from these lines, so they exist if the slate does.
     also=ingestion.prop_lines,
 )
 def gate_on_slate(
-    context: _Context, slate: Slate, prop_lines: pl.DataFrame, settings: TheSettings
+    context: _Context,
+    slate: Slate,
+    prop_lines: pl.DataFrame,
+    league: League,
+    settings: TheSettings,
 ) -> Iterator[dg.AssetCheckResult]:
     """Compare the slate with the schedule, and the lines with the slate."""
+    accounts = league.accounts(game_date_of(context.partition_key))
     for finding in (
         input_gates.every_game_has_players(slate),
         input_gates.every_game_has_lines(slate, settings.gate_thresholds),
         input_gates.enough_players_have_lines(slate, settings.gate_thresholds),
         input_gates.lines_are_of_the_games(slate, len(prop_lines)),
+        input_gates.rows_are_valid(*problems(accounts)),
     ):
         if finding.gate in {key.name for key in context.selected_asset_check_keys}:
             yield _result(context, settings, finding)

@@ -385,6 +385,25 @@ def test_older_lines_and_more_missing_games_never_improve_a_finding(
     assert missing == sorted(missing)
 
 
+@pytest.mark.parametrize(
+    ("rejected", "unread", "level", "sentence"),
+    [
+        ((), (), Level.GOOD, "all rows are valid"),
+        (("a, row 2",), (), Level.UNSURE, "1 row is invalid and set aside: a, row 2"),
+        (("a, row 2", "b"), (), Level.UNSURE, "2 rows are invalid and set aside: a, row 2"),
+        ((), ("x.json: why",), Level.UNSURE, "1 file is not read: x.json: why"),
+        (("a",), ("x", "y"), Level.UNSURE, "1 row is invalid and set aside: a. 2 files are not"),
+    ],
+)
+def test_invalid_rows_and_unread_files_are_named(
+    rejected: tuple[str, ...], unread: tuple[str, ...], level: Level, sentence: str
+) -> None:
+    finding = input_gates.rows_are_valid(rejected, unread)
+    assert finding.level is level
+    assert finding.sentence.startswith(sentence)
+    assert finding.numbers == {"rejected_rows": len(rejected), "unread_files": len(unread)}
+
+
 def test_every_gate_has_a_description() -> None:
     found = {
         input_gates.schedule_is_known(DAY, 1, is_given=True).gate,
@@ -395,5 +414,6 @@ def test_every_gate_has_a_description() -> None:
         input_gates.every_game_has_lines(slate(), THRESHOLDS).gate,
         input_gates.enough_players_have_lines(slate(), THRESHOLDS).gate,
         input_gates.lines_are_of_the_games(slate(), 1).gate,
+        input_gates.rows_are_valid((), ()).gate,
     }
     assert found == set(GATES)
