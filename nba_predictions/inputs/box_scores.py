@@ -21,6 +21,7 @@ from nba_predictions.inputs.parsing import (
     Parsed,
     RawTable,
     Rejected,
+    by_value,
     calendar_date,
     conform,
     count_by_file,
@@ -119,28 +120,22 @@ def _typed(table: RawTable) -> Parsed:
     require_columns(table, REQUIRED)
     raw, dropped = _games_that_count(table.with_row_numbers(OPTIONAL))
     raw = raw.with_columns(_minutes(raw).alias("__minutes"))
-    matchup = text(raw, "MATCHUP")
-    raw = raw.with_columns(
-        played=pl.col("MIN").is_not_null() & ~(pl.col("__minutes") == 0).fill_null(False),
-        opponent=matchup.str.extract(_MATCHUP, 3),
-        is_home=matchup.str.extract(_MATCHUP, 2) != "@",
-    )
+    absent = pl.col("MIN").is_null() | (pl.col("__minutes") == 0).fill_null(False)
+    raw = raw.with_columns(played=~absent)
     # A row of a player who did not play must have a valid player, team and date all the same.
     cells = {**_identity_cells(raw), **_statistics_cells(raw), **_season_cells(raw)}
-    keep = ("opponent", "is_home", "played", "kind", "kind_by_game", "season_by_game")
+    keep = ("team", "opponent", "is_home", "played", "kind", "kind_by_game", "season_by_game")
     rows, rejected = _reject_points_without_minutes(raw)
     rows, invalid = parse(rows, cells, keep)
     rejected += invalid
     for rule in (_reject_matchup, _reject_kind, _with_season):
         rows, invalid = rule(rows)
         rejected += invalid
-    absent = rows.filter(~pl.col("played"))
-    dropped |= count_by_file(absent, "did_not_play")
+    dropped |= count_by_file(rows.filter(~pl.col("played")), "did_not_play")
     rows = rows.filter("played")
     for rule in (_reject_statistics, lambda rows: with_lookup(rows, "PLAYER_NAME")):
         rows, invalid = rule(rows)
         rejected += invalid
-    rows = rows.with_columns(pl.col("team", "opponent").replace(TEAM_ALIASES))
     return Parsed(rows.select(_PARSED), tuple(rejected), dropped)
 
 
@@ -149,25 +144,34 @@ def _games_that_count(raw: pl.DataFrame) -> tuple[pl.DataFrame, dict[tuple[str, 
 
     GAME_ID is 00KYYNNNNN, or the same without its leading zeros. Other ids say nothing.
     """
-    season_id = whole(raw, "SEASON_ID", 10_000, 69_999)
     game_id = whole(raw, "GAME_ID", 10_000_000, 69_999_999)
     year = game_id // 100_000 % 100
-    raw = raw.with_columns(
-        kind=season_id // 10_000,
+    raw = by_value(
+        raw,
+        "GAME_ID",
         kind_by_game=game_id // 10_000_000,
         season_by_game=pl.when(year < 46).then(2000 + year).otherwise(1900 + year),
     )
-    teams = text(raw, "MATCHUP")
-    all_star = pl.all_horizontal(teams.str.extract(_MATCHUP, i).is_in(_ALL_STARS) for i in (1, 3))
-    kind = pl.coalesce("kind", "kind_by_game", pl.when(all_star).then(3))
+    team, venue, opponent = (text(raw, "MATCHUP").str.extract(_MATCHUP, i) for i in (1, 2, 3))
+    raw = by_value(
+        raw,
+        "MATCHUP",
+        team=team.replace(TEAM_ALIASES),
+        opponent=opponent.replace(TEAM_ALIASES),
+        is_home=venue != "@",
+        all_star=team.is_in(_ALL_STARS) & opponent.is_in(_ALL_STARS),
+    )
+    season_id = whole(raw, "SEASON_ID", 10_000, 69_999)
+    raw = raw.with_columns(kind=season_id // 10_000)
+    kind = pl.coalesce("kind", "kind_by_game", pl.when("all_star").then(3))
     # A row whose ids contradict each other is rejected later.
     agrees = (pl.col("kind") == pl.col("kind_by_game")).fill_null(True)
-    reason = pl.when(agrees).then(kind.replace_strict(_LEFT_OUT, default=None))
-    raw = raw.with_columns(reason.alias("__reason"))
     dropped: dict[tuple[str, str], int] = {}
-    for name in _LEFT_OUT.values():
-        dropped |= count_by_file(raw.filter(pl.col("__reason") == name), name)
-    return raw.filter(pl.col("__reason").is_null()).drop("__reason"), dropped
+    for left_out, name in _LEFT_OUT.items():
+        is_left_out = raw.select((agrees & (kind == left_out)).fill_null(False)).to_series()
+        dropped |= count_by_file(raw.filter(is_left_out), name)
+        raw = raw.filter(~is_left_out)
+    return raw, dropped
 
 
 def _identity_cells(raw: pl.DataFrame) -> dict[str, Cell]:
@@ -192,9 +196,9 @@ def _identity_cells(raw: pl.DataFrame) -> dict[str, Cell]:
             "a date",
             "write the day of the game in US Eastern time, for example 2025-01-10",
         ),
-        "team": Cell(
+        "__team": Cell(
             "MATCHUP",
-            text(raw, "MATCHUP").str.extract(_MATCHUP, 1),
+            pl.col("team"),
             "two teams",
             "write `DAL @ ATL` (away) or `PHI vs. SAS` (home), the player's team first",
         ),
@@ -282,7 +286,8 @@ def _season_cells(raw: pl.DataFrame) -> dict[str, Cell]:
 def _reject_matchup(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[Rejected]]:
     return reject(
         rows,
-        (pl.col("team") != pl.col("team_column")) | (pl.col("team") == pl.col("opponent")),
+        (pl.col("team") != pl.col("team_column").replace(TEAM_ALIASES))
+        | (pl.col("team") == pl.col("opponent")),
         "MATCHUP",
         pl.format("{} - {} does not fit a player of {}", "team", "opponent", "team_column"),
         "write the player's own team (TEAM_ABBREVIATION) first, then the opponent",
@@ -436,15 +441,7 @@ def _with_games(
         pl.max_horizontal("team", "opponent").alias("two"),
     )
     rows, rejected = one_game_per_team(rows, ("one", "two"), "MATCHUP")
-    # The rows of a team agree on the venue, except for damaged ones.
-    at_home = pl.col("is_home").mean().over("game_date", "team")
-    rows, invalid = reject(
-        rows,
-        pl.col("is_home") != (at_home > 0.5),
-        "MATCHUP",
-        pl.format("other rows have another venue for {} on {}", "team", "game_date"),
-        "write `@` for the team that plays away and `vs.` for the team at home",
-    )
+    rows, invalid = _with_one_venue(rows)
     pair = ["game_date", "one", "two"]
     home = pl.when("is_home").then("team").otherwise("opponent")
     games = rows.group_by(pair).agg(
@@ -453,16 +450,26 @@ def _with_games(
     if games["neutral"].any():
         games = _with_designated_homes(games, designated_homes())
     home_is_one = pl.col("home") == pl.col("one")
-    games = games.select(
-        *pair,
-        "neutral",
-        home_team="home",
-        away_team=pl.when(home_is_one).then("two").otherwise("one"),
-    )
+    away = pl.when(home_is_one).then("two").otherwise("one")
+    games = games.select(*pair, "neutral", home_team="home", away_team=away)
+    games, _ = with_game_id(games, "MATCHUP")
     rows = rows.join(games, on=pair, how="left", maintain_order="left")
-    rows = rows.with_columns(pl.col("is_home") & ~pl.col("neutral"))
-    rows, no_game = with_game_id(rows, "MATCHUP")
-    return rows, rejected + invalid + no_game
+    return rows.with_columns(pl.col("is_home") & ~pl.col("neutral")), rejected + invalid
+
+
+def _with_one_venue(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[Rejected]]:
+    """Return the rows with the venue that most rows of a team and date have."""
+    venues = rows.select("game_date", "team", "is_home").unique()
+    if not venues.select("game_date", "team").is_duplicated().any():
+        return rows, []
+    at_home = pl.col("is_home").mean().over("game_date", "team")
+    return reject(
+        rows,
+        pl.col("is_home") != (at_home > 0.5),
+        "MATCHUP",
+        pl.format("other rows have another venue for {} on {}", "team", "game_date"),
+        "write `@` for the team that plays away and `vs.` for the team at home",
+    )
 
 
 def _with_designated_homes(games: pl.DataFrame, designated: pl.DataFrame) -> pl.DataFrame:

@@ -173,6 +173,11 @@ class FilesSource:
         view._files, view._as_of = self._files, as_of
         return view
 
+    @staticmethod
+    def columns() -> dict[str, tuple[str, ...]]:
+        """Return the columns that are read of each kind of file."""
+        return {kind: columns for kind, (_, columns) in _KINDS.items()}
+
     @property
     def as_of(self) -> datetime:
         """The moment of the source: now, unless `known_at` made it."""

@@ -238,6 +238,14 @@ def _problem(value: object, cell: Cell) -> str:
     return "is empty" if value is None else f"{shown(value)} is not {cell.expected}"
 
 
+def by_value(frame: pl.DataFrame, column: str, **values: pl.Expr) -> pl.DataFrame:
+    """Add expressions of one column. Each is computed once per distinct value of text."""
+    if frame.schema[column] != pl.String:
+        return frame.with_columns(**values)
+    distinct = frame.select(column).unique().with_columns(**values)
+    return frame.join(distinct, on=column, how="left", nulls_equal=True, maintain_order="left")
+
+
 def observed(frame: pl.DataFrame) -> Cell:
     """Return the cell of the optional column OBSERVED."""
     return Cell(
