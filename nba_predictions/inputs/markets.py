@@ -306,7 +306,7 @@ def derived_games(
 def _typed_games(table: RawTable) -> Parsed:
     require_columns(table, SCHEDULE_REQUIRED)
     raw = table.with_row_numbers(SCHEDULE_OPTIONAL)
-    column = next((c for c in SCHEDULE_OPTIONAL if c in table.frame.columns), "tipoff")
+    column = next((c for c in ("tipoff", "commence_time") if c in table.frame.columns), "tipoff")
     cells = {
         "game_date": Cell("game_date", calendar_date(raw, "game_date"), "a date", _DATE_FIX),
         "away_team": Cell("away_team", text(raw, "away_team"), "a team", _TEAM_FIX),
