@@ -1,5 +1,7 @@
 """The file source with arbitrary cells and bytes, with changed future results, and on real data."""
 
+import gzip
+import re
 import tempfile
 from datetime import date, timedelta
 from functools import lru_cache
@@ -105,8 +107,89 @@ def _check_frames(source: FilesSource) -> None:
     assert (lines["price"].drop_nulls().abs() >= 100).all()
 
 
+def _changed_rows(data: st.DataObject, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows after dropping, repeating, swapping or garbling some of their cells."""
+    for _ in range(data.draw(st.integers(0, 4))):
+        at = data.draw(st.integers(0, len(rows) - 1))
+        column = data.draw(st.sampled_from(sorted(rows[at])))
+        change = data.draw(st.sampled_from(["repeat", "remove", "empty", "garble", "swap", "copy"]))
+        if change == "repeat":
+            rows.insert(data.draw(st.integers(0, len(rows))), dict(rows[at]))
+        elif change == "remove" and len(rows) > 1:
+            del rows[at]
+        elif change == "empty":
+            rows[at][column] = ""
+        elif change == "garble":
+            text = str(rows[at][column])
+            where = data.draw(st.integers(0, len(text)))
+            rows[at][column] = text[:where] + data.draw(_cells) + text[where + 1 :]
+        elif change == "swap":
+            other = data.draw(st.sampled_from(sorted(rows[at])))
+            rows[at][column], rows[at][other] = rows[at][other], rows[at][column]
+        else:
+            other = data.draw(st.sampled_from(rows))
+            rows[at][column] = other.get(column, "")
+    return rows
+
+
+def _changed_file(data: st.DataObject, content: bytes) -> bytes:
+    """Return the content after cutting it or changing some bytes."""
+    change = data.draw(st.sampled_from(["none", "none", "cut", "bytes", "insert"]))
+    if change == "cut":
+        return content[: data.draw(st.integers(0, len(content)))]
+    for _ in range(0 if change == "none" else data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(content)))
+        new = data.draw(st.binary(min_size=1, max_size=3))
+        content = content[:at] + new + content[at + (len(new) if change == "bytes" else 0) :]
+    return content
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_a_damaged_folder_results_in_valid_frames_quarantined_rows_or_a_source_data_error(
+    data: st.DataObject,
+) -> None:
+    tables = {kind: _changed_rows(data, rows) for kind, rows in _tables().items()}
+    for rows in tables.values():
+        if data.draw(st.integers(0, 9)) == 0:
+            column = data.draw(st.sampled_from(sorted(rows[0])))
+            name = data.draw(st.sampled_from([column.lower(), f"{column} ", "PTS", "", "x"]))
+            rows[:] = [{name if c == column else c: v for c, v in row.items()} for row in rows]
+    suffix = data.draw(st.sampled_from(["csv", "csv.gz", "parquet"]))
+    with tempfile.TemporaryDirectory() as folder:
+        for kind, rows in tables.items():
+            path = Path(folder) / f"{kind}.{suffix}"
+            frame = pl.DataFrame(rows, infer_schema_length=None)
+            if suffix == "parquet":
+                frame.write_parquet(path)
+                content = path.read_bytes()
+            else:
+                content = frame.write_csv().encode()
+                content = gzip.compress(content) if suffix == "csv.gz" else content
+            path.write_bytes(_changed_file(data, content))
+        source = FilesSource(Path(folder))
+        for check in (_check_frames, _check_accounts):
+            try:
+                check(source)
+            except SourceDataError as error:
+                names = "|".join(KINDS)
+                assert re.match(rf"({names})\.{suffix}(: |, row )", str(error)), str(error)
+
+
+def _check_accounts(source: FilesSource) -> None:
+    for account in source.accounts(DAY):
+        outcomes = (account.used, account.superseded, len(account.rejected))
+        assert account.rows == sum(outcomes) + sum(account.dropped.values())
+        assert min(*outcomes, *account.dropped.values()) >= 0
+        assert len({row.row for row in account.rejected}) == len(account.rejected)
+        for row in account.rejected:
+            assert row.file == account.path
+            assert 1 <= row.row <= account.rows
+            assert "; " in row.reason
+
+
 @settings(max_examples=50, deadline=None)
-@given(st.binary(max_size=200), st.sampled_from(["csv", "parquet"]))
+@given(st.binary(max_size=200), st.sampled_from(["csv", "parquet", "csv.gz"]))
 def test_arbitrary_bytes_result_in_a_source_data_error(content: bytes, suffix: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / f"player_game_logs.{suffix}").write_bytes(content)
