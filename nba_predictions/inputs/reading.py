@@ -40,8 +40,11 @@ _OTHER_NAMES = {
 }
 _SIMILAR = 0.75
 #: What polars and pyarrow raise for a file that they cannot read. polars panics on some damage, and
-#: a panic is not an Exception.
-_UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException)
+#: a panic is not an Exception. Names in the footer of a damaged Parquet file may not be text.
+_UNREADABLE = (
+    *(pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException),
+    UnicodeDecodeError,
+)
 _SEPARATORS = {";": "`;`", "\t": "tabs", "|": "`|`"}
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _FIRST_BYTES = 1 << 20

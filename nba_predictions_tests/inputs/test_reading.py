@@ -270,3 +270,9 @@ def test_a_damaged_compressed_file_is_refused(
     name = f"player_game_logs.csv.{suffix}"
     (tmp_path / name).write_bytes(compress(logs_csv())[damage])
     assert error_of(FilesSource(tmp_path)).startswith(name)
+
+
+def test_a_column_name_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "player_game_logs.parquet"
+    path.write_bytes(logs_parquet(path).replace(b"SEASON_ID", b"SEASON\x80ID"))
+    assert error_of(FilesSource(tmp_path)).startswith("player_game_logs.parquet: cannot be read")
