@@ -93,7 +93,10 @@ _CONTENT = {
     **STATS,
     "player_name": "PLAYER_NAME",
 }
-_PARSED = (FILE, ROW, OBSERVED, "player_id", "game_date", "season", "player_lookup", *_CONTENT)
+_PARSED = (
+    *(FILE, ROW, OBSERVED, "player_id", "game_date", "season", "player_lookup", "played"),
+    *_CONTENT,
+)
 # So many corrections of a file are shown in full.
 _SHOWN = 3
 
@@ -106,9 +109,9 @@ def no_designated_homes() -> pl.DataFrame:
 
 
 def normalize_game_logs(tables: Sequence[RawTable]) -> Parsed:
-    """Return the valid rows of players who played in games that count.
+    """Return the valid rows of games that count, without `preseason` and `all_star`.
 
-    Dropped are `did_not_play` (MIN is empty or 0), `preseason` and `all_star`.
+    `played` tells whether MIN is neither empty nor 0. Only then are the statistics valid.
 
     Raises:
         SourceDataError: a table lacks a required column.
@@ -128,12 +131,7 @@ def _typed(table: RawTable) -> Parsed:
     rows, rejected = _reject_points_without_minutes(raw)
     rows, invalid = parse(rows, cells, keep)
     rejected += invalid
-    for rule in (_reject_matchup, _reject_kind, _with_season):
-        rows, invalid = rule(rows)
-        rejected += invalid
-    dropped |= count_by_file(rows.filter(~pl.col("played")), "did_not_play")
-    rows = rows.filter("played")
-    for rule in (_reject_statistics, lambda rows: with_lookup(rows, "PLAYER_NAME")):
+    for rule in (_reject_matchup, _reject_kind, _with_season, _reject_statistics, _with_key):
         rows, invalid = rule(rows)
         rejected += invalid
     return Parsed(rows.select(_PARSED), tuple(rejected), dropped)
@@ -283,6 +281,10 @@ def _season_cells(raw: pl.DataFrame) -> dict[str, Cell]:
     }
 
 
+def _with_key(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[Rejected]]:
+    return with_lookup(rows, "PLAYER_NAME")
+
+
 def _reject_matchup(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[Rejected]]:
     return reject(
         rows,
@@ -353,7 +355,7 @@ def _reject_statistics(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[Rejected]
     for part, whole_column in _PARTS:
         rows, invalid = reject(
             rows,
-            pl.col(_NAMES[part]) > pl.col(_NAMES[whole_column]),
+            pl.col("played") & (pl.col(_NAMES[part]) > pl.col(_NAMES[whole_column])),
             part,
             pl.format(f"{{}} is more than {whole_column} {{}}", _NAMES[part], _NAMES[whole_column]),
             f"correct {part} or {whole_column} from the box score",
@@ -367,7 +369,7 @@ def _reject_statistics(rows: pl.DataFrame) -> tuple[pl.DataFrame, list[Rejected]
     ):
         rows, invalid = reject(
             rows,
-            pl.col(name) != total,
+            pl.col("played") & (pl.col(name) != total),
             column,
             pl.format(f"{{}} is not {meaning} = {{}}", name, total),
             f"correct {column} or its parts from the box score",
@@ -381,6 +383,7 @@ def known_logs(
 ) -> Known:
     """Return the newest row of each player and date as GAME_LOGS with FILE and ROW, oldest first.
 
+    A player whose newest row says that he did not play is dropped (`did_not_play`).
     Of two games of a team on one date, the one with more rows counts; of as many, the newer one.
     `player_lookup` is the key of the name in the row: see `PlayerKeys`.
 
@@ -391,15 +394,21 @@ def known_logs(
     """
     kept, replaced = newest(rows, ("player_id", "game_date"))
     older, duplicates = split_replaced(kept, replaced)
-    kept, rejected = _with_games(kept, designated_homes)
+    notes = _corrections(kept, older)
+    absent = kept.filter(~pl.col("played"))
+    kept, rejected = _with_games(kept.filter("played"), designated_homes)
     ordered = kept.sort("game_date", "game_id", "team", "player_lookup")
     return Known(
         conform(ordered, {**GAME_LOGS, FILE: pl.String, ROW: pl.Int64}),
         rows_by_file(older),
         tuple(rejected),
-        count_by_file(duplicates, "duplicate"),
-        _corrections(kept, older),
+        {**count_by_file(duplicates, "duplicate"), **count_by_file(absent, "did_not_play")},
+        notes,
     )
+
+
+def _shown(column: str) -> pl.Expr:
+    return pl.col(column).cast(pl.String).fill_null("empty")
 
 
 def _corrections(kept: pl.DataFrame, older: pl.DataFrame) -> dict[str, str]:
@@ -412,7 +421,7 @@ def _corrections(kept: pl.DataFrame, older: pl.DataFrame) -> dict[str, str]:
     )
     changes = [
         pl.when(pl.col(c).ne_missing(pl.col(f"{c}_new"))).then(
-            pl.format(f"{column} {{}} -> {{}}", c, f"{c}_new")
+            pl.format(f"{column} {{}} -> {{}}", _shown(c), _shown(f"{c}_new"))
         )
         for c, column in _CONTENT.items()
     ]

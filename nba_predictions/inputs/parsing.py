@@ -122,7 +122,7 @@ class Parsed:
             dropped.update(part.dropped)
         return cls(
             pl.concat([part.frame for part in parts], how="diagonal"),
-            tuple(row for part in parts for row in part.rejected),
+            tuple(row for part in parts for row in sorted(part.rejected, key=lambda r: r.row)),
             {key: count for key, count in dropped.items() if count},
             {table.name: table.frame.height for table in tables},
         )
@@ -218,8 +218,6 @@ def parse(
         for i, cell in enumerate(failing)
         for file, row, value in _of_cell(frame.filter(first == i), cell)
     ]
-    order = {name: i for i, name in enumerate(frame[FILE].unique(maintain_order=True))}
-    rejected.sort(key=lambda r: (order[r.file], r.row))
     return parsed.filter(first.is_null()), rejected
 
 

@@ -130,6 +130,18 @@ def test_the_newest_row_of_each_key_is_kept_once(
     assert kept[ROW].is_sorted()
 
 
+def test_a_player_who_did_not_play_after_all_does_not_count(tmp_path: Path) -> None:
+    absent = log_row(MIN="", FGM="", PTS="")
+    source = write(tmp_path, player_game_logs=[log_row()], player_game_logs_again=[absent])
+    assert source.game_logs(DAY).is_empty()
+    assert dropped_of(source, "did_not_play") == 1
+    old, new = source.accounts(DAY)
+    assert old.superseded == 1
+    assert "MIN 36.0 -> empty" in new.note
+    source = write(tmp_path, player_game_logs=[absent], player_game_logs_again=[log_row()])
+    assert source.game_logs(DAY).height == 1
+
+
 # --- moments
 
 

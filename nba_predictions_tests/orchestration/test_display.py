@@ -8,6 +8,8 @@ from datetime import date
 import polars as pl
 import pytest
 
+from nba_predictions.inputs.account import InputAccount
+from nba_predictions.inputs.parsing import Rejected
 from nba_predictions.inputs.port import GAME_LOGS, INJURIES, PROP_LINES, SCHEDULE
 from nba_predictions.orchestration import display
 from nba_predictions_tests.examples import Skip, slate_of, slate_player
@@ -43,6 +45,27 @@ def test_every_input_without_rows_has_a_summary(
     summary = display.input_frame(pl.DataFrame(schema=columns))
     assert summary["dagster/row_count"] == 0
     assert "newest" not in summary
+
+
+def test_the_outcome_of_input_rows_is_shown_by_file() -> None:
+    rejected = tuple(Rejected("a.csv", n, "PTS", f"{n} | is wrong; fix it") for n in range(1, 31))
+    shown = display.input_accounts(
+        [
+            InputAccount("schedule", "a.csv", True, 40, 3, 2, rejected, {"blank": 4, "x": 1}),
+            InputAccount("unknown", "b.txt", False, note=".txt is not read"),
+        ]
+    )
+    files, unread, first = (
+        str(shown[name].md_str)  # type: ignore[union-attr]
+        for name in ("files", "unread_files", "first_rejected_rows")
+    )
+    assert "| a.csv |" in files
+    assert "| blank: 4, x: 1 |" in files
+    assert "b.txt" not in files
+    assert "| b.txt | .txt is not read |" in unread
+    assert shown["rejected_rows"] == 30
+    assert first.count("is wrong; fix it") == 20
+    assert display.input_accounts([])["rejected_rows"] == 0
 
 
 def test_lines_are_counted_by_book() -> None:
