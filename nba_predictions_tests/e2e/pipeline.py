@@ -57,6 +57,7 @@ class FramesLeague:
     lines: pl.DataFrame
     report: pl.DataFrame
     name: str = "frames"
+    inputs: tuple[InputAccount, ...] = ()
 
     @property
     def first_date(self) -> date:
@@ -86,7 +87,7 @@ class FramesLeague:
         return self
 
     def accounts(self, game_date: date) -> list[InputAccount]:
-        return []
+        return list(self.inputs)
 
 
 def two_game_league() -> FramesLeague:

@@ -17,6 +17,9 @@ from nba_predictions.cli.pipeline import Pipeline as PipelineInProcess
 from nba_predictions.domain.batches.verdict import Verdict
 from nba_predictions.domain.errors import SourceDataError
 from nba_predictions.domain.policies.input_gates import GATES_TAG
+from nba_predictions.inputs.account import InputAccount
+from nba_predictions.inputs.parsing import Rejected
+from nba_predictions.inputs.port import LINES, REPORT
 from nba_predictions.orchestration.checks import input_gates
 from nba_predictions.orchestration.sensors import gate_retry
 from nba_predictions.orchestration.sensors.gate_retry import RETRY_INTERVAL
@@ -130,6 +133,30 @@ def test_a_night_with_lines_of_one_game_waits_until_all_games_have_lines(
     for published in gated.pipeline.tick():
         assert gated.pipeline.publish(published).success
     assert gated.pipeline.audit().verdict is Verdict.COMPLETE
+
+
+def test_a_night_with_an_invalid_row_and_an_unread_file_warns_and_does_not_wait(
+    make_pipeline: MakePipeline, league: FramesLeague, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rejected = (Rejected("points_lines.csv", 7, "price", "'x' is not a price; write odds"),)
+    accounts = (
+        InputAccount(LINES, "points_lines.csv", True, 9, 8, rejected=rejected),
+        InputAccount(REPORT, "injuries.json", False, note="convert it"),
+    )
+    gated = GatedNight(make_pipeline(league=replace(league, inputs=accounts)), monkeypatch)
+    result = gated.evaluate_gates()
+    assert result.success
+    found = check_results(result)["rows_are_valid"]
+    assert (found.passed, found.severity) == (False, WARN)
+    assert "1 row is invalid and set aside: points_lines.csv, row 7, column price: 'x'" in str(
+        found.description
+    )
+    assert "1 file is not read: injuries.json: convert it" in str(found.description)
+    (materialization,) = result.asset_materializations_for_node("prop_lines")
+    metadata = materialization.metadata
+    assert metadata["rejected_rows"].value == 1
+    assert "points_lines.csv" in str(metadata["files"].value)
+    assert "injuries.json" not in str(metadata["unread_files"].value)
 
 
 def test_at_tip_off_the_night_is_abandoned_and_logged_once(
