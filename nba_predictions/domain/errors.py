@@ -14,7 +14,7 @@ class CloudAccessError(NbaPredictionsError):
 
 
 class SourceDataError(NbaPredictionsError):
-    """An input file contains an invalid value. The message names the file, row and column."""
+    """An input file cannot be read, or has too many invalid rows. The message has the fix."""
 
 
 class StorageError(NbaPredictionsError):

@@ -9,6 +9,7 @@ import threading
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -169,8 +170,8 @@ class FilesSource:
 
     def known_at(self, as_of: datetime) -> FilesSource:
         """Return the source as it was known at a moment. It shares the parsed files."""
-        view = FilesSource(self.folder)
-        view._files, view._as_of = self._files, as_of
+        view = copy(self)
+        view._as_of = as_of
         return view
 
     @staticmethod

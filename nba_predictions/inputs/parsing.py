@@ -138,16 +138,17 @@ def refuse_many_rejected(kind: str, parsed: Parsed, max_share: float) -> None:
     """
     count, total = len(parsed.rejected), sum(parsed.rows.values())
     by_file = Counter(row.file for row in parsed.rejected)
-    whole_file = next((f for f, n in by_file.items() if n == parsed.rows[f]), None)
+    filled = {f: rows - parsed.dropped.get((f, "blank"), 0) for f, rows in parsed.rows.items()}
+    whole_file = next((f for f, n in by_file.items() if n == filled[f]), None)
     most = max(FEW_REJECTED, int(max_share * total))
     if whole_file is None and count <= most:
         return
     extent = (
         f"{count} of {total} rows of {kind} are invalid, and the limit is {most} "
         f"(NBA_PREDICTIONS_MAX_REJECTED_SHARE={max_share:g}, and at least {FEW_REJECTED})"
-        if count > most
-        else f"all {by_file[str(whole_file)]} rows of {whole_file} are invalid"
     )
+    if whole_file is not None and count <= most:
+        extent = f"all {by_file[whole_file]} rows of {whole_file} are invalid"
     first, *more = [r for r in parsed.rejected if whole_file in (None, r.file)][:4]
     others = "".join(f". {row}" for row in more)
     raise SourceDataError(f"{first}. {extent}{others}")
@@ -186,7 +187,7 @@ def reject(
 
     `problem` is evaluated on each rejected row and describes what is wrong with it.
     """
-    wrong = pl.Series(frame.select(condition.fill_null(False)).to_series())
+    wrong = frame.select(condition.fill_null(False)).to_series()
     if not wrong.any():
         return frame, []
     bad = frame.filter(wrong).select(FILE, ROW, problem.cast(pl.String))
