@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import get_args
 
 import dagster as dg
+import polars as pl
 import pytest
 
 from nba_predictions.batch_store.sqlite_store import SQLiteBatchStore
 from nba_predictions.definitions import PROFILES, build_definitions, build_resources, defs
+from nba_predictions.domain.errors import SourceDataError
 from nba_predictions.domain.policies.input_gates import GATES
 from nba_predictions.inputs.files import FilesSource
 from nba_predictions.inputs.simulated import SimulatedLeague
@@ -20,6 +22,7 @@ from nba_predictions.messaging.outbox import OutboxPublisher
 from nba_predictions.orchestration.partitions import game_dates_from, player_nights
 from nba_predictions.settings import Settings
 from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
+from nba_predictions_tests.inputs.test_files import log_row
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NIGHT = {
@@ -169,6 +172,17 @@ def test_the_files_source_reads_the_configured_folder(tmp_path: Path) -> None:
     league = build_resources(named)["league"]
     assert isinstance(league, FilesSource)
     assert league.folder == tmp_path
+
+
+def test_the_files_source_has_the_configured_limit_of_invalid_rows(tmp_path: Path) -> None:
+    good = log_row(GAME_DATE="2025-01-06")
+    rows = [good | {"PLAYER_ID": str(n)} for n in range(8)] + [good | {"AST": "x"}] * 8
+    pl.DataFrame(rows).write_csv(tmp_path / "player_game_logs.csv")
+    strict = Settings(source="files", data=tmp_path, home=tmp_path / "home")
+    tolerant = strict.model_copy(update={"max_rejected_share": 0.5})
+    assert build_resources(tolerant)["league"].game_logs(date(2025, 1, 10)).height == 8
+    with pytest.raises(SourceDataError, match="MAX_REJECTED_SHARE"):
+        build_resources(strict)["league"].game_logs(date(2025, 1, 10))
 
 
 def test_every_profile_has_its_backends() -> None:
