@@ -71,7 +71,7 @@ def list_folder(folder: Path) -> Listing:
         )
     try:
         paths = sorted(folder.iterdir(), key=_natural)
-        folders = {path for path in paths if path.is_dir()}
+        others = {path for path in paths if not path.is_file()}
     except OSError as error:
         raise SourceDataError(f"{folder}: cannot be listed ({error}); allow reading it") from error
     paths = [p for p in paths if not p.name.startswith(".") and not p.name.startswith("README")]
@@ -83,10 +83,10 @@ def list_folder(folder: Path) -> Listing:
     unread = []
     for path in paths:
         kind = next((k for k in tables if path.name.startswith(k)), None)
-        if kind is not None and _suffix(path) in _SUFFIXES and path not in folders:
+        if kind is not None and _suffix(path) in _SUFFIXES and path not in others:
             tables[kind].append(path)
         else:
-            unread.append(_unread(path, path in folders))
+            unread.append(_unread(path, path in others))
     return Listing(tables, unread)
 
 
@@ -104,16 +104,18 @@ def _suffix(path: Path) -> str:
     return "".join(suffixes[-2:]) if last in _ARCHIVES else last
 
 
-def _unread(path: Path, is_folder: bool) -> InputAccount:
+def _unread(path: Path, no_file: bool) -> InputAccount:
     """Return the account of a file or folder that is not read, with the reason and the fix."""
-    suffix = "" if is_folder else _suffix(path)
+    suffix = "" if no_file else _suffix(path)
     kind, correct = _meant(path.name, path.name.removesuffix("".join(path.suffixes)))
-    if is_folder:
+    if path.is_dir():
         note = "folders are not read; move its files to the folder above"
+    elif no_file:
+        note = "it is not a regular file, or a link without a target; replace it by the file"
     elif suffix in _IMPORTED:
         note = f"{suffix} files are not read; convert it with `nba-predictions import`"
     elif suffix not in _SUFFIXES:
-        note = f"{suffix or 'files without a suffix'} is not read; write it as .csv or .parquet"
+        note = f"{suffix or 'a file without a suffix'} is not read; write it as .csv or .parquet"
         if suffix.endswith(_ARCHIVES):
             note = f"{suffix} is not read; decompress it, or write it as .csv.gz or .csv.zst"
     elif kind is not None:

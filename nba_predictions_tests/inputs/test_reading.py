@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -164,7 +165,7 @@ def test_files_are_in_natural_order(tmp_path: Path) -> None:
         ("points_lines.json", "points_lines", "nba-predictions import"),
         ("points_lines.json.gz", "points_lines", "nba-predictions import"),
         ("schedule.xlsx", "schedule", ".xlsx is not read; write it as .csv or .parquet"),
-        ("schedule", "schedule", "files without a suffix is not read"),
+        ("schedule", "schedule", "a file without a suffix is not read"),
         ("schedule.csv.bz2", "schedule", ".csv.bz2 is not read; decompress it"),
         ("schedule.zip", "schedule", ".zip is not read; decompress it"),
         ("teams.csv", "unknown", "begin the name with player_game_logs"),
@@ -192,6 +193,17 @@ def test_a_folder_is_named_and_hidden_files_and_readmes_are_not(tmp_path: Path) 
     unread = list_folder(tmp_path).unread
     assert [(a.path, a.kind) for a in unread] == [("old", "unknown"), ("schedule.csv", "schedule")]
     assert all("folders are not read" in a.note for a in unread)
+
+
+def test_a_pipe_and_a_link_without_a_target_are_named_and_not_opened(tmp_path: Path) -> None:
+    (tmp_path / "player_game_logs.csv").write_bytes(logs_csv())
+    os.mkfifo(tmp_path / "points_lines.csv")
+    (tmp_path / "schedule.csv").symlink_to(tmp_path / "missing.csv")
+    source = FilesSource(tmp_path)
+    _, *unread = source.accounts(DAY)
+    assert [a.path for a in unread] == ["points_lines.csv", "schedule.csv"]
+    assert all("not a regular file" in a.note for a in unread)
+    assert source.prop_lines(DAY).is_empty()
 
 
 # --- the true cause
