@@ -9,6 +9,7 @@ from datetime import datetime
 
 import polars as pl
 
+from nba_predictions.domain.policies.input_gates import KEPT_REASONS
 from nba_predictions.inputs.parsing import FILE, OBSERVED, Parsed, Rejected
 
 #: Reasons of `dropped` that depend on the date and the moment of the run, and not on the row alone.
@@ -23,7 +24,7 @@ class InputAccount:
     """The outcome of the rows of one file, or one simulated table, for one game date and moment.
 
     For a file that was read, `rows` is the sum of `used`, `superseded`, the rejected rows and the
-    dropped rows.
+    dropped rows. Rows of KEPT_REASONS are not dropped and count twice.
 
     Attributes:
         kind: `player_game_logs`, `points_lines`, `schedule`, `injuries` or `unknown`.
@@ -74,6 +75,10 @@ def problems(accounts: Sequence[InputAccount]) -> tuple[list[str], list[str]]:
     return rejected, unread
 
 
+def _left_out(dropped: Mapping[str, int]) -> int:
+    return sum(count for reason, count in dropped.items() if reason not in KEPT_REASONS)
+
+
 def rows_by_file(rows: pl.DataFrame) -> Counter[str]:
     """Return the number of rows by file."""
     return Counter(dict(rows.group_by(FILE).len().iter_rows()))
@@ -111,7 +116,7 @@ def accounts_of(
         rejected = tuple(r for r in (*parsed.rejected, *known.rejected) if r.file == file)
         superseded = known.superseded.get(file, 0)
         dropped[OTHER_DATES] += (
-            rows - in_use[file] - superseded - len(rejected) - sum(dropped.values())
+            rows - in_use[file] - superseded - len(rejected) - _left_out(dropped)
         )
         accounts.append(
             InputAccount(

@@ -19,7 +19,7 @@ import polars as pl
 
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.errors import SourceDataError
-from nba_predictions.inputs import box_scores, markets
+from nba_predictions.inputs import box_scores, injuries, lines, schedules
 from nba_predictions.inputs.account import InputAccount, Known, accounts_of, known_at
 from nba_predictions.inputs.box_scores import PlayerKeys, known_logs, no_designated_homes
 from nba_predictions.inputs.parsing import (
@@ -46,9 +46,9 @@ from nba_predictions.inputs.reading import Listing, list_folder, oldest_date, re
 _Normalizer = Callable[[Sequence[RawTable]], Parsed]
 _KINDS: dict[str, tuple[_Normalizer, tuple[str, ...]]] = {
     LOGS: (box_scores.normalize_game_logs, (*box_scores.REQUIRED, *box_scores.OPTIONAL)),
-    LINES: (markets.normalize_lines, (*markets.LINES_REQUIRED, *markets.LINES_OPTIONAL)),
-    GAMES: (markets.normalize_schedule, (*markets.SCHEDULE_REQUIRED, *markets.SCHEDULE_OPTIONAL)),
-    REPORT: (markets.normalize_injuries, (*markets.INJURIES_REQUIRED, *markets.INJURIES_OPTIONAL)),
+    LINES: (lines.normalize_lines, lines.LINES_COLUMNS),
+    GAMES: (schedules.normalize_schedule, schedules.SCHEDULE_COLUMNS),
+    REPORT: (injuries.normalize_injuries, injuries.INJURIES_COLUMNS),
 }
 # Moments of which a process keeps the box scores: those of a run, of now, and of a comparison.
 _MOMENTS = 4
@@ -209,10 +209,10 @@ class FilesSource:
         """
         rows = self._rows(GAMES)
         if rows is not None:
-            games = markets.known_games(rows).frame
+            games = schedules.known_games(rows).frame
             return conform(games.filter(pl.col("game_date") == game_date), SCHEDULE)
         played = box_scores.games_of(self._files.logs(self.as_of).known.frame, game_date)
-        return markets.derived_games(game_date, played, self._rows(LINES))
+        return schedules.derived_games(game_date, played, self._rows(LINES))
 
     def prop_lines(self, game_date: date) -> pl.DataFrame:
         """Return the quotes (PROP_LINES) for `game_date`."""
@@ -225,13 +225,14 @@ class FilesSource:
     def provenance(self, game_date: date) -> Provenance:
         """Return whether schedule files exist, their last date, and the day of the injury report.
 
-        The day of the report is known only if all its rows have a date.
+        The day of the report is that of its newest row, US Eastern. Without moments it is known
+        only if all rows have a game_date.
         """
         schedule, report = self._rows(GAMES), self._rows(REPORT)
         report_date: date | None = None
         if report is not None:
-            days = report["game_date"]
-            report_date = game_date if (days == game_date).any() and not days.has_nulls() else None
+            current = self._known(REPORT, game_date).frame
+            report_date = injuries.made_on(report, game_date, current)
         last = None if schedule is None else schedule["game_date"].max()
         return Provenance(
             schedule_is_given=schedule is not None,
@@ -257,14 +258,14 @@ class FilesSource:
             return self._files.logs(self.as_of).known
         if kind == GAMES:
             empty = pl.DataFrame(schema=SCHEDULE)
-            return Known(empty) if rows is None else markets.known_games(rows)
+            return Known(empty) if rows is None else schedules.known_games(rows)
         if kind == LINES:
             if rows is None:
                 return Known(pl.DataFrame(schema=PROP_LINES))
-            return markets.lines_of(rows, game_date, self.schedule(game_date))
+            return lines.lines_of(rows, game_date, self.schedule, self.as_of)
         if rows is None:
             return Known(pl.DataFrame(schema=INJURIES))
-        return markets.report_of(rows, game_date, self.schedule(game_date))
+        return injuries.report_of(rows, game_date, self.schedule(game_date))
 
     def _rows(self, kind: str) -> pl.DataFrame | None:
         return self._files.rows(kind, self.as_of)

@@ -21,14 +21,8 @@ from nba_predictions.domain.market import registered_markets
 from nba_predictions.inputs import simulated_games as games
 from nba_predictions.inputs.account import InputAccount, Known, accounts_of
 from nba_predictions.inputs.box_scores import known_logs, normalize_game_logs
-from nba_predictions.inputs.markets import (
-    known_games,
-    lines_of,
-    normalize_injuries,
-    normalize_lines,
-    normalize_schedule,
-    report_of,
-)
+from nba_predictions.inputs.injuries import normalize_injuries, report_of
+from nba_predictions.inputs.lines import lines_of, normalize_lines
 from nba_predictions.inputs.parsing import Parsed, RawTable, conform
 from nba_predictions.inputs.port import (
     GAME_LOGS,
@@ -41,6 +35,7 @@ from nba_predictions.inputs.port import (
     SCHEDULE,
     Provenance,
 )
+from nba_predictions.inputs.schedules import known_games, normalize_schedule
 from nba_predictions.inputs.simulated_calendar import make_calendar, season_days
 from nba_predictions.inputs.simulated_frames import (
     game_log_frame,
@@ -225,8 +220,9 @@ class SimulatedLeague:
         if kind in (LOGS, GAMES):
             return self._known_of_season(kind, year)
         rows = self._parsed(kind, year).frame
-        make = lines_of if kind == LINES else report_of
-        return make(rows, game_date, self.schedule(game_date))
+        if kind == LINES:
+            return lines_of(rows, game_date, self.schedule, utc_now())
+        return report_of(rows, game_date, self.schedule(game_date))
 
     def _parsed(self, kind: str, year: int) -> Parsed:
         raw, normalize = {

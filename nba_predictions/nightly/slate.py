@@ -9,12 +9,16 @@ from nba_predictions.domain.betting.slate import (
     RECENT_GAMES,
     Game,
     PlayerForm,
+    PlayerNamesOfDate,
     PlayerQuote,
+    Reported,
     Slate,
+    Unmatched,
     build_slate,
 )
 from nba_predictions.domain.errors import SourceDataError
 from nba_predictions.domain.league.games import end_of_eastern_day, season_of
+from nba_predictions.domain.league.players import names_in
 from nba_predictions.inputs.port import LeagueSource
 
 #: The slate as the feature builder reads it: players, games and teams, without lines.
@@ -45,10 +49,6 @@ def load_slate(
             f"the stored prop_lines of {game_date} have no column market, because an earlier "
             f"version wrote them; materialize `prop_lines` of {game_date} again"
         )
-    games = [
-        Game(row["game_id"], row["game_date"], row["away_team"], row["home_team"], row["tipoff"])
-        for row in schedule.iter_rows(named=True)
-    ]
     quotes = (
         PlayerQuote(
             row["player_lookup"],
@@ -60,9 +60,34 @@ def load_slate(
         )
         for row in prop_lines.iter_rows(named=True)
     )
-    statuses = dict(injuries.select("player_lookup", "status").iter_rows())
+    return build_slate(
+        game_date,
+        _games(schedule),
+        player_forms(game_logs, season_of(game_date)),
+        quotes,
+        _report(injuries),
+        features_as_of(game_logs),
+    )
+
+
+def unmatched_injuries(
+    game_date: date, game_logs: pl.DataFrame, schedule: pl.DataFrame, injuries: pl.DataFrame
+) -> list[Unmatched]:
+    """Return the names on the injury report that are not the name of exactly one player."""
     forms = player_forms(game_logs, season_of(game_date))
-    return build_slate(game_date, games, forms, quotes, statuses, features_as_of(game_logs))
+    return PlayerNamesOfDate(_games(schedule), forms).unmatched(_report(injuries))
+
+
+def _games(schedule: pl.DataFrame) -> list[Game]:
+    columns = ("game_id", "game_date", "away_team", "home_team", "tipoff")
+    return [Game(*row) for row in schedule.select(columns).iter_rows()]
+
+
+def _report(injuries: pl.DataFrame) -> list[Reported]:
+    """Return the entries of the report, oldest first."""
+    columns = ("player_lookup", "player_name", "status", "team")
+    rows = injuries.sort("observed_at", nulls_last=False, maintain_order=True)
+    return [Reported(*row) for row in rows.select(columns).iter_rows()]
 
 
 def slate_of(league: LeagueSource, game_date: date) -> Slate:
@@ -85,8 +110,7 @@ def player_forms(game_logs: pl.DataFrame, season: str) -> list[PlayerForm]:
         game_logs.sort("game_date")
         .group_by("player_lookup", maintain_order=True)
         .agg(
-            pl.col("player_name").last(),
-            pl.col("team").last(),
+            pl.col("player_name", "team", "player_id").last(),
             pl.len().alias("games"),
             pl.col("minutes").tail(RECENT_GAMES).mean().alias("recent_minutes"),
             pl.col("game_date").last().alias("last_played"),
@@ -111,8 +135,12 @@ def player_forms(game_logs: pl.DataFrame, season: str) -> list[PlayerForm]:
         .otherwise(pl.col("season_games_missed").fill_null(0))
         .alias("season_games_missed"),
     )
-    names = PlayerForm.__dataclass_fields__
-    return [PlayerForm(**row) for row in forms.select(*names).iter_rows(named=True)]
+    former = {names.player_lookup: names.former for names in names_in(game_logs)}
+    columns = [name for name in PlayerForm.__dataclass_fields__ if name != "former_names"]
+    return [
+        PlayerForm(**row, former_names=former[row["player_lookup"]])
+        for row in forms.select(columns).iter_rows(named=True)
+    ]
 
 
 def slate_frame(slate: Slate) -> pl.DataFrame:

@@ -6,7 +6,7 @@ from typing import Final
 import polars as pl
 
 from nba_predictions.domain.betting.lines import Quote, base_line
-from nba_predictions.domain.league.players import resolve_lookup
+from nba_predictions.domain.league.players import NameIndex, names_in
 from nba_predictions.domain.market import market_named
 from nba_predictions.inputs.port import Lines
 from nba_predictions.training.cutoff import held_out_since
@@ -30,23 +30,23 @@ def past_lines(source: Lines, history: pl.DataFrame, cutoff: date) -> pl.DataFra
     """Return the base lines (PAST_LINES) of the held-out games before `cutoff`.
 
     The source is queried once for each date with games. The names in lines are resolved to the
-    players in `history` (GAME_LOGS rows).
+    players in `history` (GAME_LOGS rows), first to those who played on the date.
     """
     since = max(held_out_since(history, cutoff), cutoff - MOST_DAYS)
     wanted = (pl.col("game_date") >= since) & (pl.col("game_date") < cutoff)
-    dates = history.filter(wanted)["game_date"].unique().sort().to_list()
-    names = set(history["player_lookup"].unique())
-    resolved: dict[str, str | None] = {}
+    played = history.filter(wanted).group_by("game_date").agg("player_lookup").sort("game_date")
+    index = NameIndex(names_in(history))
     rows: list[tuple[date, str, str, float, float | None]] = []
-    for day in dates:
+    for day, players in played.iter_rows():
+        of_day = frozenset(players)
+        resolved: dict[str, str | None] = {}
         quotes: dict[tuple[str, str], list[Quote]] = {}
         for row in source.prop_lines(day).iter_rows(named=True):
-            quoted_name = row["player_lookup"]
-            if quoted_name not in resolved:
-                resolved[quoted_name] = resolve_lookup(quoted_name, names)
-            if (lookup := resolved[quoted_name]) is not None:
-                market = row["market"]
-                quotes.setdefault((lookup, market), []).append(Quote.of(row))
+            name = row["player_lookup"]
+            if name not in resolved:
+                resolved[name] = index.resolve(name, of_day).player_lookup
+            if (lookup := resolved[name]) is not None:
+                quotes.setdefault((lookup, row["market"]), []).append(Quote.of(row))
         for (lookup, market), own in quotes.items():
             base = base_line(own, market_named(market))
             if base is not None:

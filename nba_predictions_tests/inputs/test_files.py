@@ -463,7 +463,7 @@ def test_a_quote_is_normalized(tmp_path: Path) -> None:
         "player_name": "Luka Doncic",
         "market": "points",
         "game_id": "20250110_DAL_ATL",
-        "book": "FanDuel",
+        "book": "fanduel",
         "book_name": "FanDuel",
         "line_source": "sportsbook",
         "side": "Over",
@@ -552,7 +552,7 @@ def test_the_line_source_depends_on_the_book(tmp_path: Path, book: str, source: 
         ("line", "-1.5", "'-1.5' is not a line"),
         ("line", "nan", "'nan' is not a line"),
         ("line", "285", "'285' is not a line"),
-        ("price", "1.91", "'1.91' is not a price"),
+        ("price", "1.91", "1.91 is not an American price, but may be decimal odds"),
         ("price", "50", "50 is not an American price"),
         ("home_team", "Hawks", "'Hawks' is not known"),
         ("home_team", "DAL", "no game can be made"),
@@ -653,9 +653,7 @@ def test_of_two_games_of_a_team_in_the_lines_the_later_one_counts(tmp_path: Path
     ("column", "row", "problem"),
     [
         ("game_date", {"game_date": "soon"}, "'soon' is not a date"),
-        ("away_team", {"away_team": "Nowhere"}, "'Nowhere' is not known"),
         ("tipoff", {"tipoff": "19:00"}, "'19:00' is not a time"),
-        ("tipoff", {"tipoff": "2025-01-10T00:10:00Z"}, "is not on 2025-01-10 in US Eastern"),
     ],
 )
 def test_an_invalid_game_is_named(tmp_path: Path, column: str, row: Row, problem: str) -> None:
@@ -709,7 +707,7 @@ def test_an_injury_report_is_normalized(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("column", "row", "problem"),
     [
-        ("status", {"status": "GTD"}, "'GTD' is not a status"),
+        ("status", {"status": "Maybe"}, "'Maybe' is not a status"),
         ("status", {"status": ""}, "is empty"),
         ("player", {"player": ""}, "is empty"),
     ],

@@ -194,7 +194,7 @@ def test_history_ends_before_the_date(league: SimulatedLeague) -> None:
 def test_quotes_of_a_night_are_valid(league: SimulatedLeague) -> None:
     lines = league.prop_lines(NIGHT)
     games = league.schedule(NIGHT)
-    assert set(lines["book"]) == set(BOOKS)
+    assert set(lines["book_name"]) == set(BOOKS)
     assert set(lines["line_source"]) == {"sportsbook"}
     assert set(lines["home_team"]) == set(games["home_team"])
     sides = lines.group_by("player_lookup", "book", "line").agg(pl.col("side").sort())
@@ -236,7 +236,7 @@ def test_players_reported_out_do_not_play(league: SimulatedLeague) -> None:
 def test_lines_are_unbiased_and_independent_of_the_outcome(league: SimulatedLeague) -> None:
     days = [date(2026, 1, 1) + timedelta(days=n) for n in range(60)]
     quotes = pl.concat([league.prop_lines(d) for d in days]).filter(
-        (pl.col("side") == "Over") & (pl.col("book") == BOOKS[0])
+        (pl.col("side") == "Over") & (pl.col("book_name") == BOOKS[0])
     )
     scores = pl.concat([league.box_scores(d) for d in days])
     graded = quotes.join(scores, on=["game_date", "player_lookup"])
@@ -247,7 +247,7 @@ def test_lines_are_unbiased_and_independent_of_the_outcome(league: SimulatedLeag
     assert 0.45 < (error > 0).mean() < 0.55  # type: ignore[operator]
     # The difference between the books' lines does not predict the result.
     other = pl.concat([league.prop_lines(d) for d in days]).filter(
-        (pl.col("side") == "Over") & (pl.col("book") == BOOKS[1])
+        (pl.col("side") == "Over") & (pl.col("book_name") == BOOKS[1])
     )
     keys = ["game_date", "player_lookup"]
     both = graded.join(other.select(*keys, pl.col("line").alias("second")), on=keys)
@@ -313,5 +313,5 @@ def test_an_invalid_or_unknown_season_is_refused(league: SimulatedLeague, season
 
 def test_books_have_independent_lines(league: SimulatedLeague) -> None:
     lines = league.prop_lines(NIGHT).filter(pl.col("side") == "Over")
-    by_book = [lines.filter(pl.col("book") == book)["line"].to_list() for book in BOOKS]
+    by_book = [lines.filter(pl.col("book_name") == book)["line"].to_list() for book in BOOKS]
     assert all(one != two for one, two in combinations(by_book, 2))

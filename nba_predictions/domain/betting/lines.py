@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import ROUND_FLOOR, Decimal
 from statistics import median
 from typing import Any
 
+from nba_predictions.domain.league.books import DFS, SPORTSBOOK
 from nba_predictions.domain.market import Market
 
 HALF = Decimal("0.5")
@@ -19,7 +20,7 @@ class Quote:
     """One side (`Over` or `Under`) of one line of one book, in units of the market.
 
     The price is in American odds. `line_source` is `sportsbook`, or `dfs` for a fantasy operator.
-    Price and day are None if they are not known.
+    Price, day and moment (UTC) are None if they are not known.
     """
 
     book: str
@@ -28,11 +29,12 @@ class Quote:
     price: int | None
     line_source: str
     quoted_on: date | None = None
+    quoted_at: datetime | None = None
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Quote:
         """Return the quote of a row of PROP_LINES (inputs/port.py)."""
-        names = ("book", "side", "line", "price", "line_source", "quoted_on")
+        names = ("book", "side", "line", "price", "line_source", "quoted_on", "quoted_at")
         return cls(**{name: row[name] for name in names})
 
 
@@ -49,8 +51,9 @@ class LinePrice:
 class BaseLine:
     """The consensus line of all books in one market: the median of their main lines.
 
-    `fair_over` is the no-vig probability of the over there; None without a two-sided price.
-    `prices` are the best prices of these books at the tested lines.
+    `books` counts the books with a main line. `fair_over` is the no-vig probability of the over
+    there; None without a two-sided price. `prices` are the best prices at the tested lines, of all
+    books of this `line_source`.
     """
 
     line: Decimal
@@ -85,82 +88,84 @@ def fair_over(over_price: int, under_price: int) -> float:
     return over / (over + under)
 
 
-def main_line(quotes: Iterable[Quote]) -> Decimal:
-    """Return the main line among the quotes of one book for one player and market.
+def main_line(quotes: Iterable[Quote]) -> Decimal | None:
+    """Return the main line among the current quotes of one book for one player and market.
 
-    Only the book's newest day of quotes counts. Among several lines of that day, the main line is
-    the one whose two prices are closest to even. A tie goes to the line nearest to the median of
-    all lines, and then to the lower line.
+    Only a line with both sides can be the main line. Among several, it is the one whose two prices
+    are closest to even. A tie goes to the line nearest to the median of these lines, and then to
+    the lower line. The only line of a fantasy operator is its main line with one side, too.
 
-    Raises:
-        ValueError: there is no quote.
+    Returns None if the book has no main line, for example a ladder of overs.
     """
-    quotes = list(quotes)
-    if not quotes:
-        raise ValueError("a main line needs at least one quote")
-    current = _newest(quotes)
-    lines = sorted({q.line for q in current})
+    prices: dict[Decimal, dict[str, int | None]] = {}
+    source = None
+    for quote in quotes:
+        prices.setdefault(quote.line, {})[quote.side] = quote.price
+        source = quote.line_source
+    lines = sorted(line for line, sides in prices.items() if len(sides) == 2)
+    if not lines:
+        return next(iter(prices)) if source == DFS and len(prices) == 1 else None
     middle = Decimal(median(lines))
 
     def imbalance(line: Decimal) -> tuple[float, Decimal, Decimal]:
-        by_side = {
-            q.side: implied_probability(q.price)
-            for q in current
-            if q.line == line and q.price is not None
-        }
-        # A line with one side does not show how balanced it is. It ranks behind any line with two.
-        gap = abs(by_side["Over"] - by_side["Under"]) if len(by_side) == 2 else 1.0
+        over, under = prices[line]["Over"], prices[line]["Under"]
+        # A line without prices does not show how balanced it is. It ranks behind any with prices.
+        gap = 1.0
+        if over is not None and under is not None:
+            gap = abs(implied_probability(over) - implied_probability(under))
         return (gap, abs(line - middle), line)
 
     return min(lines, key=imbalance)
 
 
-def base_line(quotes: Iterable[Quote], market: Market) -> BaseLine | None:
-    """Return the base line of one player from all quotes in one market; None without quotes.
+def main_lines(quotes: Iterable[Quote]) -> dict[str, Decimal]:
+    """Return the main line of each book that has one, from all quotes for one player and market.
 
-    The base line is the median over books of each book's main line. If any sportsbook quotes the
-    player, only sportsbooks count, because the line of a fantasy operator is not a betting line.
-    A median between two books' lines is rounded to the half-point grid on which lines exist. From
+    If any sportsbook has a main line, only sportsbooks count, because the line of a fantasy
+    operator is not a betting line.
+    """
+    by_book: dict[tuple[str, str], list[Quote]] = {}
+    for quote in quotes:
+        by_book.setdefault((quote.line_source, quote.book), []).append(quote)
+    mains = {key: line for key, own in by_book.items() if (line := main_line(own)) is not None}
+    source = SPORTSBOOK if any(of == SPORTSBOOK for of, _ in mains) else DFS
+    return {book: line for (of, book), line in mains.items() if of == source}
+
+
+def base_line(quotes: Iterable[Quote], market: Market) -> BaseLine | None:
+    """Return the base line of one player from all current quotes in one market.
+
+    The base line is the median of the books' main lines (`main_lines`), None if there is none. A
+    median between two books' lines is rounded to the half-point grid on which lines exist. From
     the middle between two grid points it is rounded to the half point, which cannot push.
 
     `fair_over` is the median over the books whose main line equals the base line and which have
-    prices for both sides. `prices` are from each book's newest day of quotes. A fantasy operator
-    states one price for all its lines but pays differently, so only its price at the base line
-    counts.
+    prices for both sides. A fantasy operator states one price for all its lines but pays
+    differently, so only its price at the base line counts.
     """
     quotes = list(quotes)
-    if not quotes:
+    mains = main_lines(quotes)
+    if not mains:
         return None
-    source = "sportsbook" if any(q.line_source == "sportsbook" for q in quotes) else "dfs"
-    by_book: dict[str, list[Quote]] = {}
-    for quote in quotes:
-        if quote.line_source == source:
-            by_book.setdefault(quote.book, []).append(quote)
-    current = {book: _newest(own) for book, own in by_book.items()}
-    mains = {book: main_line(own) for book, own in current.items()}
+    source = next(q.line_source for q in quotes if q.book in mains)
     line = _to_grid(Decimal(median(mains.values())))
+    of_source = [q for q in quotes if q.line_source == source]
     fair = [
         probability
-        for book, own in current.items()
-        if mains[book] == line and (probability := _fair_over_at(line, own)) is not None
+        for book in (book for book, main in mains.items() if main == line)
+        if (probability := _fair_over_at(line, [q for q in of_source if q.book == book]))
+        is not None
     ]
     return BaseLine(
         line,
         source,
-        len(by_book),
+        len(mains),
         round(median(fair), 6) if fair else None,
         _best_prices(
-            tested_lines(line, market) if source == "sportsbook" else (line,),
-            [q for own in current.values() for q in own],
+            tested_lines(line, market) if source == SPORTSBOOK else (line,),
+            of_source,
         ),
     )
-
-
-def _newest(quotes: list[Quote]) -> list[Quote]:
-    """Return the quotes of the newest day among the quotes of one book."""
-    dated = [q.quoted_on for q in quotes if q.quoted_on is not None]
-    newest = max(dated) if dated else None
-    return [q for q in quotes if q.quoted_on == newest]
 
 
 def _fair_over_at(line: Decimal, quotes: list[Quote]) -> float | None:

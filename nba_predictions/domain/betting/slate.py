@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from nba_predictions.domain.betting.lines import BaseLine, LinePrice, Quote, base_line
+from nba_predictions.domain.betting.lines import LinePrice, Quote, base_line
 from nba_predictions.domain.errors import UnknownMarketError
 from nba_predictions.domain.league.games import make_game_id
-from nba_predictions.domain.league.players import resolve_lookup
+from nba_predictions.domain.league.players import (
+    NameIndex,
+    PlayerNames,
+    Resolution,
+    player_lookup,
+)
 from nba_predictions.domain.market import POINTS, Market, registered_markets
 
 #: Without a line, a player needs this mean of recent minutes to be expected to play.
@@ -30,6 +35,9 @@ RECENT_GAMES = 10
 ABSENCE_GAMES = 10
 #: A player who missed this many of the first games of a season has left the team or is injured.
 SEASON_GRACE_GAMES = 3
+#: A name is looked for among the players of this time before the newest box score, and only then
+#: among all players since the first box score.
+ACTIVE = timedelta(days=60)
 
 NOT_PLAYING = frozenset({"OUT", "DOUBTFUL"})
 #: A skip because of the injury report has a reason that begins with this word.
@@ -59,6 +67,9 @@ class PlayerForm:
         recent_minutes: the mean minutes of the last RECENT_GAMES games played.
         team_games_missed: games of the latest team since the player's last game.
         season_games_missed: those of the current season; 0 if the player has played in it.
+        player_id: the id of the player, None if the box scores lack it.
+        last_played: the date of the last game played, None if it is unknown.
+        former_names: the keys of the names that the player had before.
     """
 
     player_lookup: str
@@ -68,6 +79,9 @@ class PlayerForm:
     recent_minutes: float
     team_games_missed: int
     season_games_missed: int = 0
+    player_id: int | None = None
+    last_played: date | None = None
+    former_names: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -83,10 +97,21 @@ class PlayerQuote:
 
 
 @dataclass(frozen=True)
-class PlayerMarket:
-    """One market of one player, without a line or with the consensus of the books (`BaseLine`).
+class Reported:
+    """A player on the injury report. `team` is None if the report does not name it."""
 
-    `line_source` is `sportsbook`, `dfs` or `none`.
+    player_lookup: str
+    player_name: str
+    status: str
+    team: str | None = None
+
+
+@dataclass(frozen=True)
+class PlayerMarket:
+    """One market of one player, without a line or with the consensus of the books (`base_line`).
+
+    `line_source` is `sportsbook`, `dfs` or `none`. `quotes` are all quotes that were considered.
+    No row depends on them beyond the other values, so they are not part of a hash.
     """
 
     name: str
@@ -95,15 +120,17 @@ class PlayerMarket:
     books: int = 0
     fair_over: float | None = None
     prices: tuple[LinePrice, ...] = ()
+    quotes: tuple[Quote, ...] = ()
 
     @classmethod
-    def of(cls, market: Market, base: BaseLine | None) -> PlayerMarket:
+    def of(cls, market: Market, quotes: Sequence[Quote]) -> PlayerMarket:
         """Return a market with the base line of the books, or without a line."""
+        base = base_line(quotes, market)
+        considered = tuple(sorted(quotes, key=lambda q: (q.book, q.line, q.side)))
         if base is None:
-            return cls(market.name)
-        return cls(
-            market.name, base.line, base.line_source, base.books, base.fair_over, base.prices
-        )
+            return cls(market.name, quotes=considered)
+        values = (base.line, base.line_source, base.books, base.fair_over, base.prices)
+        return cls(market.name, *values, considered)
 
 
 @dataclass(frozen=True)
@@ -148,9 +175,11 @@ class SlatePlayer:
         The values of points are not nested in `markets`. The hashes of a slate with points only are
         therefore those of version 0.1.0, whose batches can be resumed and replayed.
         """
-        values = asdict(self)
+        markets = tuple(replace(market, quotes=()) for market in self.markets)
+        values = asdict(replace(self, markets=markets))
         others = []
         for market in values.pop("markets"):
+            del market["quotes"]
             if market["name"] == POINTS.name:
                 values |= {k: v for k, v in market.items() if k != "name"}
             else:
@@ -176,13 +205,25 @@ class Skip:
 
 
 @dataclass(frozen=True)
+class Unmatched:
+    """A name in an input (`kind`) that is not the name of exactly one player.
+
+    `name` is the name as printed. If it fits several players, their keys follow in parentheses.
+    """
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True)
 class Slate:
     """The games, the players to predict and the skips, sorted by game_id or player_lookup.
 
     `quotes_off_slate` counts quotes for games that are not on the schedule. A few are normal
     (postponements), many are not. `features_as_of` is when the newest box score behind the slate
     and its features was complete, in UTC. `sequence` is the sequence number at which the inputs
-    were read; 0 is unknown.
+    were read; 0 is unknown. `unmatched` has the names in lines and injury report that are not the
+    name of exactly one player.
     """
 
     game_date: date
@@ -192,6 +233,7 @@ class Slate:
     quotes_off_slate: int = 0
     features_as_of: datetime | None = None
     sequence: int = 0
+    unmatched: tuple[Unmatched, ...] = ()
 
     @property
     def expected(self) -> int:
@@ -211,10 +253,11 @@ class Slate:
     def fingerprint(self) -> str:
         """Return a hash of the slate, by which a batch recognizes its own work.
 
-        Tip-off times and `sequence` are not part of the hash, because no row depends on them.
+        Tip-off times, `sequence` and `unmatched` are not part of the hash, because no row depends
+        on them.
         """
         values = asdict(replace(self, players=()))
-        del values["sequence"]
+        del values["sequence"], values["unmatched"]
         values["players"] = [player.hashed_values() for player in self.players]
         for game in values["games"]:
             del game["tipoff"]
@@ -222,12 +265,62 @@ class Slate:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+class PlayerNamesOfDate:
+    """Finds the players of a date by the names in lines and injury reports."""
+
+    def __init__(self, games: Sequence[Game], forms: Sequence[PlayerForm]) -> None:
+        self._index = NameIndex(
+            PlayerNames(f.player_lookup, player_lookup(f.player_name), f.former_names)
+            for f in forms
+        )
+        self._teams: dict[str, set[str]] = {}
+        newest = max((f.last_played for f in forms if f.last_played), default=None)
+        self._active = set()
+        for form in forms:
+            self._teams.setdefault(form.team, set()).add(form.player_lookup)
+            if newest is None or form.last_played is None or newest - form.last_played <= ACTIVE:
+                self._active.add(form.player_lookup)
+        self._playing = {team for game in games for team in (game.away_team, game.home_team)}
+        self._quoted: dict[tuple[str, str, str], Resolution] = {}
+
+    def of_quote(self, quote: PlayerQuote) -> Resolution:
+        """Look among the players of the quoted game, then the active ones, then all."""
+        key = (quote.player_lookup, quote.away_team, quote.home_team)
+        if key not in self._quoted:
+            pool = self._players_of({quote.away_team, quote.home_team})
+            self._quoted[key] = self._index.resolve(quote.player_lookup, pool, self._active)
+        return self._quoted[key]
+
+    def of_report(self, reported: Reported) -> Resolution:
+        """Look among the players of the team or, without it, of the date's teams; then as above."""
+        teams = self._playing if reported.team is None else {reported.team}
+        return self._index.resolve(reported.player_lookup, self._players_of(teams), self._active)
+
+    def unmatched(self, report: Iterable[Reported]) -> list[Unmatched]:
+        """Return the reported names without exactly one player, for teams that play."""
+        return [
+            _unmatched("injuries", reported.player_name, found)
+            for reported in report
+            if (found := self.of_report(reported)).player_lookup is None
+            and (reported.team is None or reported.team in self._playing)
+        ]
+
+    def _players_of(self, teams: Collection[str]) -> set[str]:
+        return set().union(*(self._teams.get(team, ()) for team in teams))
+
+
+def _unmatched(kind: str, name: str, found: Resolution) -> Unmatched:
+    return Unmatched(
+        kind, f"{name} ({' or '.join(found.candidates)})" if found.candidates else name
+    )
+
+
 def build_slate(
     game_date: date,
     games: Sequence[Game],
     forms: Iterable[PlayerForm],
     quotes: Iterable[PlayerQuote],
-    injury_status: Mapping[str, str],
+    report: Sequence[Reported],
     features_as_of: datetime | None = None,
 ) -> Slate:
     """Return the slate of `game_date`.
@@ -235,8 +328,9 @@ def build_slate(
     The slate has the players of the date's teams who have a line in any market. It also has the
     players without a line who average at least MIN_RECENT_MINUTES over their last RECENT_GAMES
     games, and who played in one of the team's last ABSENCE_GAMES games and in one of the season's
-    first SEASON_GRACE_GAMES games. Players reported OUT or DOUBTFUL are skipped. A line for a name
-    without any box score is skipped as well.
+    first SEASON_GRACE_GAMES games. Players reported OUT or DOUBTFUL are skipped; of several
+    entries for a player, the last one in `report` counts. A line for a name without any box score
+    is skipped as well.
 
     A line is newer than a box score. If it names a game in which the player's latest team does not
     play (after a trade, or a summer), the line decides the game. Team, opponent and venue are then
@@ -245,12 +339,17 @@ def build_slate(
     if not games:
         return Slate(game_date, (), (), (), 0, features_as_of)
     by_lookup = {form.player_lookup: form for form in forms}
+    names = PlayerNamesOfDate(games, list(by_lookup.values()))
     game_of_team = {team: game for game in games for team in (game.away_team, game.home_team)}
-    quoted, unknown, off_slate = _quotes_by_player(quotes, by_lookup, games)
-    status = {(resolve_lookup(k, by_lookup) or k): v.upper() for k, v in injury_status.items()}
+    quoted, unknown, off_slate = _quotes_by_player(quotes, names, games)
+    status = {names.of_report(r).player_lookup: r.status.upper() for r in report}
 
     players: list[SlatePlayer] = []
-    skips = [Skip(lookup, "unknown_player: no box score has this name") for lookup in unknown]
+    skips = [
+        Skip(lookup, "unknown_player: no box score has this name")
+        for lookup, (_, found) in unknown.items()
+        if not found.candidates
+    ]
     for lookup, form in by_lookup.items():
         own_quotes = quoted.get(lookup, [])
         game = _game_of(form, own_quotes, game_of_team, games)
@@ -260,6 +359,7 @@ def build_slate(
             skips.append(Skip(lookup, f"{REPORTED}: {status[lookup]}"))
             continue
         players.append(_slate_player(form, game, own_quotes))
+    unmatched = {_unmatched("points_lines", name, found) for name, found in unknown.values()}
     return Slate(
         game_date,
         tuple(sorted(games, key=lambda g: g.game_id)),
@@ -267,6 +367,9 @@ def build_slate(
         tuple(sorted(skips, key=lambda s: s.player_lookup)),
         off_slate,
         features_as_of,
+        unmatched=tuple(
+            sorted(unmatched | set(names.unmatched(report)), key=lambda u: (u.kind, u.name))
+        ),
     )
 
 
@@ -285,9 +388,7 @@ def _slate_player(form: PlayerForm, game: Game, quotes: Sequence[PlayerQuote]) -
         opponent=(game.away_team if home else game.home_team) if on_team else None,
         is_home=home if on_team else None,
         markets=tuple(
-            PlayerMarket.of(
-                market, base_line((q.quote for q in of_game if q.market == market.name), market)
-            )
+            PlayerMarket.of(market, [q.quote for q in of_game if q.market == market.name])
             for market in registered_markets()
         ),
     )
@@ -302,27 +403,26 @@ def _is_regular(form: PlayerForm) -> bool:
 
 
 def _quotes_by_player(
-    quotes: Iterable[PlayerQuote], known: Mapping[str, PlayerForm], games: Sequence[Game]
-) -> tuple[dict[str, list[PlayerQuote]], list[str], int]:
-    """Return the quotes by player, the unknown names, and the number of quotes off the slate."""
-    game_ids = {game.game_id for game in games}
+    quotes: Iterable[PlayerQuote], names: PlayerNamesOfDate, games: Sequence[Game]
+) -> tuple[dict[str, list[PlayerQuote]], dict[str, tuple[str, Resolution]], int]:
+    """Return the quotes by player, the names without a player, and the number of quotes off slate.
+
+    The names without a player are by their keys, as printed, with the players they may stand for.
+    """
+    teams = {(game.away_team, game.home_team) for game in games}
     by_player: dict[str, list[PlayerQuote]] = {}
-    unknown: set[str] = set()
-    resolved: dict[str, str | None] = {}
+    unknown: dict[str, tuple[str, Resolution]] = {}
     off_slate = 0
     for quote in quotes:
-        game_id = make_game_id(games[0].game_date, quote.away_team, quote.home_team)
-        if game_id not in game_ids:
+        if (quote.away_team, quote.home_team) not in teams:
             off_slate += 1
             continue
-        if quote.player_lookup not in resolved:
-            resolved[quote.player_lookup] = resolve_lookup(quote.player_lookup, known)
-        lookup = resolved[quote.player_lookup]
-        if lookup is None:
-            unknown.add(quote.player_lookup)
+        found = names.of_quote(quote)
+        if found.player_lookup is None:
+            unknown.setdefault(quote.player_lookup, (quote.player_name, found))
         else:
-            by_player.setdefault(lookup, []).append(quote)
-    return by_player, sorted(unknown), off_slate
+            by_player.setdefault(found.player_lookup, []).append(quote)
+    return by_player, unknown, off_slate
 
 
 def _game_of(

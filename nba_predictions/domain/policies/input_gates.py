@@ -6,13 +6,15 @@ warns. An input that cannot be checked, for example a line without a date, warns
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta, timezone
+from difflib import get_close_matches
 from enum import Enum
 from typing import Any
 
 from nba_predictions.domain.betting.slate import Game, Slate
 from nba_predictions.domain.league.games import EASTERN, season_of
+from nba_predictions.domain.market import registered_markets
 
 #: A team needs five players on the court. Fewer expected players are an error of the input.
 MIN_PLAYERS_PER_TEAM = 5
@@ -24,6 +26,12 @@ MIN_LINES_PER_GAME = 3
 MAX_OFF_SLATE_SHARE = 1 / 3
 #: With this many games, an injury report without players is a missing one.
 GAMES_WITH_INJURIES = 3
+#: The beginning of the reason for which a row is left out because of the label of its market.
+UNKNOWN_MARKET = "other_market: "
+#: Reasons that count games which are kept, without their tip-off.
+KEPT_REASONS = frozenset({"tipoff_unknown", "tipoff_not_on_date"})
+# Rows of other dates and moments say nothing about the rules.
+_NOT_LEFT_OUT = KEPT_REASONS | {"other_dates", "not_yet_known"}
 #: The number of days before the date whose box scores are checked.
 RESULT_DAYS = 7
 #: The longest break within a season is that of the All-Star week.
@@ -202,9 +210,37 @@ def no_game_is_missing(
 
 
 def injury_report_is_there(
-    game_date: date, games: int, reported: int, made_on: date | None
+    game_date: date,
+    games: int,
+    reported: int,
+    made_on: date | None,
+    unmatched: Sequence[str] = (),
 ) -> Finding:
-    """Check the injury report: the number of players, and its Eastern date if it is known."""
+    """Check the injury report.
+
+    Args:
+        game_date: the date.
+        games: the number of its games.
+        reported: the number of players on the report.
+        made_on: the date of the report in US Eastern time, None if it is unknown.
+        unmatched: the reported names that are not the name of exactly one player. These players
+            are predicted although they may be out.
+    """
+    found = _injury_report(game_date, games, reported, made_on)
+    if not unmatched:
+        return found
+    sentence = (
+        f"{len(unmatched)} of {reported} names on the injury report match no player, or several "
+        f"({', '.join(unmatched[:5])})"
+    )
+    if found.level is not Level.GOOD:
+        sentence = f"{found.sentence}; {sentence}"
+    level = max(found.level, Level.UNSURE, key=lambda level: level.value)
+    numbers = {**found.numbers, "names_unmatched": list(unmatched)}
+    return Finding(found.gate, level, sentence, numbers)
+
+
+def _injury_report(game_date: date, games: int, reported: int, made_on: date | None) -> Finding:
     gate = "injury_report_is_there"
     numbers = {
         "games": games,
@@ -381,6 +417,44 @@ def rows_are_valid(rejected: Sequence[str], unread: Sequence[str]) -> Finding:
     if sentences:
         return Finding(gate, Level.UNSURE, ". ".join(sentences), numbers)
     return Finding(gate, Level.GOOD, "all rows are valid", numbers)
+
+
+def explained(finding: Finding, rows: int, dropped: Mapping[str, int]) -> Finding:
+    """Return the finding on an input that is empty for the date, with the rows that rules left out.
+
+    An input of which rules left out every row is below the threshold: it is there, and wrong.
+
+    Args:
+        finding: the finding on the input without rows.
+        rows: the number of its rows in all files.
+        dropped: how many of them a rule left out, by reason.
+    """
+    left_out = {reason: count for reason, count in dropped.items() if reason not in _NOT_LEFT_OUT}
+    every_row = rows > 0 and sum(left_out.values()) >= rows
+    if not left_out or (finding.level is Level.GOOD and not every_row):
+        return finding
+    reasons = sorted(left_out.items(), key=lambda item: -item[1])
+    why = "; ".join(_left_out(reason, count, rows) for reason, count in reasons[:5])
+    return replace(
+        finding,
+        level=Level.BELOW if every_row else finding.level,
+        sentence=f"{finding.sentence}: {why}",
+        numbers={**finding.numbers, "rows_left_out": left_out},
+    )
+
+
+def _left_out(reason: str, count: int, rows: int) -> str:
+    label = reason.removeprefix(UNKNOWN_MARKET)
+    if label == reason:
+        return f"{count} of {rows} rows are left out ({reason})"
+    names = {_letters(name): m for m in registered_markets() for name in (m.name, *m.input_labels)}
+    close = get_close_matches(_letters(label), names, n=1)
+    hint = f" (did you mean {names[close[0]].input_labels[0]}?)" if close else ""
+    return f"{count} of {rows} rows have the unknown market {label!r}{hint}"
+
+
+def _letters(label: str) -> str:
+    return "".join(filter(str.isalnum, label.lower()))
 
 
 def oldest_result(game_date: date) -> date:

@@ -5,6 +5,7 @@ blocked night. An exception in a gate fails its step, which blocks the night too
 """
 
 import logging
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -21,6 +22,7 @@ from nba_predictions.domain.policies.input_gates import GATES, GATES_TAG, MODES,
 from nba_predictions.inputs.account import problems
 from nba_predictions.inputs.port import LeagueSource
 from nba_predictions.logs import milestone
+from nba_predictions.nightly.slate import unmatched_injuries
 from nba_predictions.orchestration.assets import features, ingestion
 from nba_predictions.orchestration.assets.ingestion import League
 from nba_predictions.orchestration.partitions import game_date_of, partitioned_check_spec
@@ -62,6 +64,8 @@ def gate_on_schedule(
         is_given=provenance.schedule_is_given,
         until=provenance.schedule_until,
     )
+    if schedule.is_empty():
+        finding = _explained(finding, "schedule", game_date, league)
     first = schedule["tipoff"].min()
     return _result(
         context,
@@ -100,12 +104,17 @@ def gate_on_injuries(
 ) -> dg.AssetCheckResult:
     """Check that there is an injury report of the date."""
     game_date = game_date_of(context.partition_key)
+    schedule = league.schedule(game_date)
+    unmatched = unmatched_injuries(game_date, league.game_logs(game_date), schedule, injuries)
     finding = input_gates.injury_report_is_there(
         game_date,
-        len(league.schedule(game_date)),
-        len(injuries),
+        len(schedule),
+        injuries["player_lookup"].n_unique(),
         league.provenance(game_date).injuries_made_on,
+        [entry.name for entry in unmatched],
     )
+    if injuries.is_empty():
+        finding = _explained(finding, "injuries", game_date, league)
     return _result(context, settings, finding)
 
 
@@ -122,6 +131,8 @@ def gate_on_prop_lines(
         {f"{away} @ {home}": quoted_on for away, home, quoted_on in newest.iter_rows()},
         settings.gate_thresholds,
     )
+    if prop_lines.is_empty():
+        finding = _explained(finding, "points_lines", game_date, league)
     return _result(context, settings, finding)
 
 
@@ -153,6 +164,16 @@ def gate_on_slate(
     ):
         if finding.gate in {key.name for key in context.selected_asset_check_keys}:
             yield _result(context, settings, finding)
+
+
+def _explained(finding: Finding, kind: str, game_date: date, league: LeagueSource) -> Finding:
+    """Return the finding on an empty input, with the rows of its files that rules left out."""
+    rows, dropped = 0, Counter[str]()
+    for account in league.accounts(game_date):
+        if account.kind == kind and account.read:
+            rows += account.rows
+            dropped.update(account.dropped)
+    return input_gates.explained(finding, rows, dropped)
 
 
 def _games_before(game_date: date, league: LeagueSource) -> Iterator[Game]:

@@ -1,4 +1,3 @@
-from datetime import date
 from decimal import Decimal
 from random import Random
 from statistics import median
@@ -34,12 +33,11 @@ def quotes(
     under: int | None = -110,
     book: str = "book",
     source: str = "sportsbook",
-    on: date | None = None,
 ) -> list[Quote]:
     """Both sides of one line of one book."""
     return [
-        Quote(book, "Over", D(line), over, source, on),
-        Quote(book, "Under", D(line), under, source, on),
+        Quote(book, "Over", D(line), over, source),
+        Quote(book, "Under", D(line), under, source),
     ]
 
 
@@ -68,8 +66,7 @@ def test_the_only_line_of_a_book_is_its_main_line() -> None:
 
 
 def test_no_quote_no_main_line() -> None:
-    with pytest.raises(ValueError, match="at least one quote"):
-        main_line([])
+    assert main_line([]) is None
 
 
 def test_the_main_line_is_the_one_with_the_most_even_prices() -> None:
@@ -92,13 +89,26 @@ def test_between_two_neighbors_of_the_middle_the_lower_is_the_main_line() -> Non
     assert main_line(reversed(unpriced)) == D("20.5")
 
 
-def test_a_late_scratch_moves_the_line_only_the_newest_day_counts() -> None:
-    moved = quotes("18.5", on=date(2025, 12, 31)) + quotes("6.5", -180, 140, on=date(2026, 1, 1))
-    assert main_line(moved) == D("6.5")
+@pytest.mark.parametrize("side", ["Over", "Under"])
+@pytest.mark.parametrize("lines", [("24.5",), ("9.5", "14.5", "19.5")])
+def test_a_sportsbook_with_one_side_has_no_main_line(side: str, lines: tuple[str, ...]) -> None:
+    ladder = [Quote("ladder", side, D(line), -250, "sportsbook") for line in lines]
+    assert main_line(ladder) is None
+    assert said([*ladder, *quotes("24.5")]) == (D("24.5"), "sportsbook", 1)
+    assert base_line(ladder, POINTS) is None
 
 
-def test_a_dated_quote_is_newer_than_one_without_a_date() -> None:
-    assert main_line(quotes("18.5") + quotes("6.5", on=date(2026, 1, 1))) == D("6.5")
+def test_only_a_single_one_sided_line_of_a_fantasy_operator_is_its_main_line() -> None:
+    over = [Quote("pick", "Over", D(line), None, "dfs") for line in ("14.5", "20.5")]
+    assert main_line(over[:1]) == D("14.5")
+    assert main_line(over) is None
+    assert main_line([*over, Quote("pick", "Under", D("20.5"), None, "dfs")]) == D("20.5")
+
+
+def test_fantasy_operators_count_if_the_sportsbooks_have_no_main_line() -> None:
+    ladder = Quote("ladder", "Over", D("9.5"), -900, "sportsbook")
+    dfs = quotes("20.5", book="pick", source="dfs")
+    assert said([ladder, *dfs]) == (D("20.5"), "dfs", 1)
 
 
 def test_nobody_quotes_no_line_is_invented() -> None:
@@ -204,15 +214,6 @@ def test_of_a_fantasy_operators_prices_only_that_of_the_base_line_is_one() -> No
     )
     assert base is not None
     assert base.prices == (LinePrice(D("22.5"), over=-137, under=-137),)
-
-
-def test_yesterdays_price_is_not_to_be_had_any_more() -> None:
-    base = base_line(
-        quotes("22.5", 120, 120, on=date(2025, 1, 9)) + quotes("22.5", on=date(2025, 1, 10)),
-        POINTS,
-    )
-    assert base is not None
-    assert base.prices == (LinePrice(D("22.5"), over=-110, under=-110),)
 
 
 def test_tested_lines_lie_around_the_base_line() -> None:

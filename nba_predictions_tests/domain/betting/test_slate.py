@@ -1,4 +1,5 @@
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -16,9 +17,11 @@ from nba_predictions.domain.betting.slate import (
     PlayerForm,
     PlayerMarket,
     PlayerQuote,
+    Reported,
     Skip,
     Slate,
     SlatePlayer,
+    Unmatched,
     build_slate,
 )
 from nba_predictions.domain.market import POINTS
@@ -51,7 +54,15 @@ def slate(
     injuries: Mapping[str, str] | None = None,
     games: Sequence[Game] = GAMES,
 ) -> Slate:
-    return build_slate(GAME_DATE, games, forms, quotes, injuries or {})
+    """Build a slate from both sides of `quotes`."""
+    both = [
+        replace(q, quote=replace(q.quote, side=side)) for q in quotes for side in ("Over", "Under")
+    ]
+    return build_slate(GAME_DATE, games, forms, both, report(injuries or {}))
+
+
+def report(statuses: Mapping[str, str], team: str | None = None) -> list[Reported]:
+    return [Reported(lookup, lookup.title(), status, team) for lookup, status in statuses.items()]
 
 
 def names(built: Slate) -> list[str]:
@@ -151,6 +162,92 @@ def test_a_name_nobody_knows_is_skipped_with_a_reason() -> None:
     assert names(built) == ["paulgeorge"]
     assert built.skips == (Skip("somerookie", "unknown_player: no box score has this name"),)
 
+    assert built.unmatched == (Unmatched("points_lines", "somerookie"),)
+
+
+def test_a_name_that_fits_two_players_of_the_game_is_unmatched_and_names_both() -> None:
+    forms = [form("johnsmithjr", "PHI"), form("johnsmithiii", "DAL")]
+    built = slate(forms, [quote("johnsmith")], {"johnsmith": "OUT"})
+    assert [points(p).base_line for p in built.players] == [None, None]
+    assert built.skips == ()
+    assert [(u.kind, u.name) for u in built.unmatched] == [
+        ("injuries", "Johnsmith (johnsmithiii or johnsmithjr)"),
+        ("points_lines", "johnsmith (johnsmithiii or johnsmithjr)"),
+    ]
+
+
+def test_a_line_is_for_the_player_of_the_game_and_not_for_one_elsewhere() -> None:
+    forms = [form("garypayton", "MIA"), form("garypaytonii", "DAL")]
+    (player,) = slate(forms, [quote("garypayton")]).players
+    assert (player.player_lookup, points(player).books) == ("garypaytonii", 1)
+
+
+def test_an_active_player_comes_before_one_who_has_stopped() -> None:
+    forms = [
+        form("johnsmith", "MIA", last_played=date(2003, 4, 1)),
+        form("johnsmithjr", "MIA", last_played=date(2025, 12, 30)),
+    ]
+    (player,) = slate(forms, [quote("johnsmith")]).players
+    assert player.player_lookup == "johnsmithjr"
+
+
+def test_a_book_may_know_a_player_by_a_former_name() -> None:
+    renamed = form("enesfreedom", former_names=frozenset({"eneskanter"}))
+    (player,) = slate([renamed], [quote("eneskanter")]).players
+    assert points(player).base_line == Decimal("22.5")
+
+
+def test_the_team_in_the_report_tells_two_players_of_one_name_apart() -> None:
+    forms = [
+        replace(form("chrisjohnson", "PHI"), player_name="Chris Johnson"),
+        replace(form("chrisjohnson203187", "DAL"), player_name="Chris Johnson"),
+    ]
+    out = report({"chrisjohnson": "OUT"}, team="DAL")
+    built = build_slate(GAME_DATE, GAMES, forms, [], out)
+    assert (names(built), built.skips[0].player_lookup) == (["chrisjohnson"], "chrisjohnson203187")
+    assert built.unmatched == ()
+
+
+@pytest.mark.parametrize(
+    ("lookup", "team", "unmatched"),
+    [
+        ("somerookie", None, True),
+        ("somerookie", "PHI", True),
+        ("somerookie", "MIA", False),  # Miami does not play
+        ("jimmybutler", None, False),  # known, and does not play on the date
+        ("jimmybutler", "MIA", False),
+    ],
+)
+def test_a_reported_name_without_a_player_is_unmatched_if_the_team_plays(
+    lookup: str, team: str | None, unmatched: bool
+) -> None:
+    forms = [form(), form("jimmybutler", "MIA")]
+    built = build_slate(GAME_DATE, GAMES, forms, [], report({lookup: "OUT"}, team))
+    expected = (Unmatched("injuries", lookup.title()),) if unmatched else ()
+    assert built.unmatched == expected
+    assert names(built) == ["paulgeorge"]
+
+
+def test_the_last_status_of_a_player_counts() -> None:
+    entries = report({"nicclaxton": "OUT"}) + report({"nicolasclaxton": "AVAILABLE"})
+    claxton = form("nicolasclaxton")
+    assert names(build_slate(GAME_DATE, GAMES, [claxton], [], entries)) == ["nicolasclaxton"]
+    assert names(build_slate(GAME_DATE, GAMES, [claxton], [], entries[::-1])) == []
+
+
+def test_considered_quotes_and_unmatched_names_do_not_change_the_fingerprint() -> None:
+    built = slate(quotes=[quote()])
+    (player,) = built.players
+    assert [(q.side, q.line) for q in points(player).quotes] == [
+        ("Over", Decimal("22.5")),
+        ("Under", Decimal("22.5")),
+    ]
+    market = replace(points(player), quotes=())
+    bare = replace(built, players=(replace(player, markets=(market,)),))
+    assert bare.fingerprint() == built.fingerprint()
+    named = replace(built, unmatched=(Unmatched("injuries", "Some Rookie"),))
+    assert named.fingerprint() == built.fingerprint()
+
 
 def test_a_line_in_another_game_decides_the_game_and_no_side() -> None:
     traded = form("lukadoncic", "DAL")
@@ -188,7 +285,7 @@ def test_a_line_for_another_game_does_not_move_the_base_line() -> None:
 
 def test_quotes_for_a_game_that_is_not_on_are_counted_and_not_used() -> None:
     built = slate(quotes=[quote(away="MIA", home="NYK")] * 2)
-    assert built.quotes_off_slate == 2
+    assert built.quotes_off_slate == 4
     assert [points(p).base_line for p in built.players] == [None]
 
 
@@ -214,7 +311,7 @@ def test_the_order_of_what_comes_in_changes_nothing() -> None:
         slate(quotes=[quote()], injuries={"paulgeorge": "OUT"}),
         slate(quotes=[quote()], games=GAMES[:1]),
         slate([form(), form("lukadoncic", "DAL")], [quote()]),
-        build_slate(date(2026, 1, 2), [game(on=date(2026, 1, 2))], [form()], [quote()], {}),
+        build_slate(date(2026, 1, 2), [game(on=date(2026, 1, 2))], [form()], [quote()], []),
     ],
     ids=["line moved", "injured", "game postponed", "one more player", "next day"],
 )
