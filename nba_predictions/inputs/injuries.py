@@ -63,7 +63,7 @@ _NAMED_TIME = re.compile(
 )
 # Four digits that are a year and not a time, as in injuries_2025.csv and injuries_2025-26.csv.
 _YEAR = re.compile(r"20[12][0-9]")
-_TIME_FORMATS = ("%Y-%m-%d %H:%M", "%Y-%m-%d %I:%M %p", "%m/%d/%Y %I:%M %p", "%m/%d/%y %I:%M %p")
+_TIME_FORMATS = ("%Y-%m-%d %H:%M", "%Y-%m-%d %I:%M %p", "%m/%d/%y %I:%M %p", "%m/%d/%Y %I:%M %p")
 _CLOCK_FORMATS = ("%H:%M", "%I:%M %p", "%I:%M%p", "%I %p", "%I%p")
 
 
@@ -212,9 +212,14 @@ def _named_time(name: str) -> tuple[date | None, time] | None:
     if found is None:
         return None
     day, hour, minute, half = found.group("day", "hour", "minute", "half")
-    if not half and (not minute or (day is None and _is_season(hour, minute))):
+    if half:
+        if not 1 <= int(hour) <= 12:
+            return None
+        hours = int(hour) % 12 + 12 * (half.upper() == "PM")
+    elif minute and not (day is None and _is_season(hour, minute)):
+        hours = int(hour)
+    else:
         return None
-    hours = int(hour) % 12 + 12 * (half.upper() == "PM") if half else int(hour)
     try:
         digits = day.replace("-", "") if day else None
         on = date(int(digits[:4]), int(digits[4:6]), int(digits[6:])) if digits else None

@@ -1,6 +1,8 @@
 """Build the slate from the frames of the sources."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
+from typing import Any
 
 import polars as pl
 
@@ -19,7 +21,7 @@ from nba_predictions.domain.betting.slate import (
 from nba_predictions.domain.errors import SourceDataError
 from nba_predictions.domain.league.games import end_of_eastern_day, season_of
 from nba_predictions.domain.league.players import names_in
-from nba_predictions.inputs.port import LeagueSource
+from nba_predictions.inputs.port import GAME_LOGS, INJURIES, PROP_LINES, LeagueSource
 
 #: The slate as the feature builder reads it: players, games and teams, without lines.
 SLATE_FRAME: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -49,6 +51,7 @@ def load_slate(
             f"the stored prop_lines of {game_date} have no column market, because an earlier "
             f"version wrote them; materialize `prop_lines` of {game_date} again"
         )
+    prop_lines = _completed(prop_lines, PROP_LINES)
     quotes = (
         PlayerQuote(
             row["player_lookup"],
@@ -85,9 +88,16 @@ def _games(schedule: pl.DataFrame) -> list[Game]:
 
 def _report(injuries: pl.DataFrame) -> list[Reported]:
     """Return the entries of the report, oldest first."""
-    columns = ("player_lookup", "player_name", "status", "team")
-    rows = injuries.sort("observed_at", nulls_last=False, maintain_order=True)
+    columns = ("player_lookup", "player_name", "status", "team", "observed_at")
+    rows = _completed(injuries, INJURIES)
+    rows = rows.sort("observed_at", nulls_last=False, maintain_order=True)
     return [Reported(*row) for row in rows.select(columns).iter_rows()]
+
+
+def _completed(frame: pl.DataFrame, schema: Mapping[str, Any]) -> pl.DataFrame:
+    """Return the frame with the columns that the version which stored it did not have, as null."""
+    missing = {name: dtype for name, dtype in schema.items() if name not in frame.columns}
+    return frame.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in missing.items())
 
 
 def slate_of(league: LeagueSource, game_date: date) -> Slate:
@@ -107,7 +117,8 @@ def player_forms(game_logs: pl.DataFrame, season: str) -> list[PlayerForm]:
     `season` is the current one (`2024-25`). The logs may not have any game of it yet.
     """
     latest = (
-        game_logs.sort("game_date")
+        _completed(game_logs, GAME_LOGS)
+        .sort("game_date")
         .group_by("player_lookup", maintain_order=True)
         .agg(
             pl.col("player_name", "team", "player_id").last(),

@@ -118,6 +118,53 @@ def test_a_slate_is_built_from_the_frames_of_the_source() -> None:
     assert frame["is_home"].to_list() == [True, False]
 
 
+def test_a_player_who_was_renamed_has_one_form_with_the_latest_name() -> None:
+    lookup = "arlolalsoniii"
+    rows = [
+        log(4, lookup, player_name="Arlo Lalson", player_id=1),
+        log(6, lookup, player_name="Arlo Lalson III", player_id=1),
+    ]
+    found = form(logs(*rows), lookup)
+    assert (found.player_name, found.player_id, found.games) == ("Arlo Lalson III", 1, 2)
+    assert found.former_names == {"arlolalson"}
+    assert found.last_played == date(2025, 12, 6)
+
+
+def test_frames_that_an_earlier_version_stored_have_a_slate() -> None:
+    game_logs = logs(log(30), log(30, "lukadoncic", "DAL")).drop("player_id", "observed_at")
+    schedule = pl.DataFrame(
+        [(GAME_DATE, "20260101_PHI_DAL", "PHI", "DAL", None)],
+        schema={n: t for n, t in SCHEDULE.items() if n != "observed_at"},
+        orient="row",
+    )
+    lines = pl.DataFrame(schema=PROP_LINES).drop("quoted_at", "book_name", "game_id")
+    report = pl.DataFrame(
+        [(GAME_DATE, "paulgeorge", "Paul George", "OUT", None)],
+        schema={n: t for n, t in INJURIES.items() if n not in ("team", "observed_at")},
+        orient="row",
+    )
+    slate = load_slate(GAME_DATE, game_logs, schedule, lines, report)
+    assert [p.player_lookup for p in slate.players] == ["lukadoncic"]
+    assert slate.absent == {"paulgeorge"}
+
+
+def test_the_last_status_before_the_slate_counts() -> None:
+    schedule = pl.DataFrame(
+        [{"game_date": GAME_DATE, "game_id": "g", "away_team": "PHI", "home_team": "DAL"}],
+        schema=SCHEDULE,
+    )
+    at = datetime(2026, 1, 1, 14, tzinfo=timezone.utc)
+    report = pl.DataFrame(
+        [
+            {"player_lookup": "paulgeorge", "status": status, "observed_at": moment}
+            for status, moment in (("OUT", at), ("AVAILABLE", None))
+        ],
+        schema=INJURIES,
+    )
+    slate = load_slate(GAME_DATE, logs(log(30)), schedule, pl.DataFrame(schema=PROP_LINES), report)
+    assert slate.absent == {"paulgeorge"}
+
+
 def test_the_frame_of_an_empty_slate_has_all_columns() -> None:
     empty = load_slate(
         GAME_DATE,

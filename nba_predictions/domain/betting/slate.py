@@ -98,12 +98,13 @@ class PlayerQuote:
 
 @dataclass(frozen=True)
 class Reported:
-    """A player on the injury report. `team` is None if the report does not name it."""
+    """An entry of the injury report. Team and moment (UTC) are None if they are not known."""
 
     player_lookup: str
     player_name: str
     status: str
     team: str | None = None
+    observed_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -329,8 +330,8 @@ def build_slate(
     players without a line who average at least MIN_RECENT_MINUTES over their last RECENT_GAMES
     games, and who played in one of the team's last ABSENCE_GAMES games and in one of the season's
     first SEASON_GRACE_GAMES games. Players reported OUT or DOUBTFUL are skipped; of several
-    entries for a player, the last one in `report` counts. A line for a name without any box score
-    is skipped as well.
+    entries for a player, the last one in `report` from before the tip-off counts. A line for a
+    name without any box score is skipped as well.
 
     A line is newer than a box score. If it names a game in which the player's latest team does not
     play (after a trade, or a summer), the line decides the game. Team, opponent and venue are then
@@ -342,7 +343,9 @@ def build_slate(
     names = PlayerNamesOfDate(games, list(by_lookup.values()))
     game_of_team = {team: game for game in games for team in (game.away_team, game.home_team)}
     quoted, unknown, off_slate = _quotes_by_player(quotes, names, games)
-    status = {names.of_report(r).player_lookup: r.status.upper() for r in report}
+    reported: dict[str | None, list[Reported]] = {}
+    for entry in report:
+        reported.setdefault(names.of_report(entry).player_lookup, []).append(entry)
 
     players: list[SlatePlayer] = []
     skips = [
@@ -355,8 +358,9 @@ def build_slate(
         game = _game_of(form, own_quotes, game_of_team, games)
         if game is None or not (own_quotes or _is_regular(form)):
             continue
-        if status.get(lookup) in NOT_PLAYING:
-            skips.append(Skip(lookup, f"{REPORTED}: {status[lookup]}"))
+        status = _status(reported.get(lookup, ()), game)
+        if status in NOT_PLAYING:
+            skips.append(Skip(lookup, f"{REPORTED}: {status}"))
             continue
         players.append(_slate_player(form, game, own_quotes))
     unmatched = {_unmatched("points_lines", name, found) for name, found in unknown.values()}
@@ -371,6 +375,16 @@ def build_slate(
             sorted(unmatched | set(names.unmatched(report)), key=lambda u: (u.kind, u.name))
         ),
     )
+
+
+def _status(entries: Iterable[Reported], game: Game) -> str | None:
+    """Return the last status of a player from before the tip-off, None without one."""
+    known = [
+        entry.status.upper()
+        for entry in entries
+        if None in (entry.observed_at, game.tipoff) or entry.observed_at <= game.tipoff  # type: ignore[operator]
+    ]
+    return known[-1] if known else None
 
 
 def _slate_player(form: PlayerForm, game: Game, quotes: Sequence[PlayerQuote]) -> SlatePlayer:

@@ -1,6 +1,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -233,6 +233,21 @@ def test_the_last_status_of_a_player_counts() -> None:
     claxton = form("nicolasclaxton")
     assert names(build_slate(GAME_DATE, GAMES, [claxton], [], entries)) == ["nicolasclaxton"]
     assert names(build_slate(GAME_DATE, GAMES, [claxton], [], entries[::-1])) == []
+
+
+def test_a_status_from_after_the_tipoff_of_the_game_does_not_count() -> None:
+    early = datetime(2026, 1, 2, 0, tzinfo=timezone.utc)
+    late = early + timedelta(hours=2)
+    games = [replace(GAMES[0], tipoff=early), replace(GAMES[1], tipoff=late)]
+    forms = [form("paulgeorge", "PHI"), form("lebronjames", "LAL")]
+    entries = [
+        replace(entry, observed_at=early + timedelta(hours=hours))
+        for hours, status in ((-3, "OUT"), (1, "AVAILABLE"))
+        for entry in report({"paulgeorge": status, "lebronjames": status})
+    ]
+    built = build_slate(GAME_DATE, games, forms, [], entries)
+    assert names(built) == ["lebronjames"]
+    assert built.absent == {"paulgeorge"}
 
 
 def test_considered_quotes_and_unmatched_names_do_not_change_the_fingerprint() -> None:

@@ -417,3 +417,57 @@ def test_every_gate_has_a_description() -> None:
         input_gates.rows_are_valid((), ()).gate,
     }
     assert found == set(GATES)
+
+
+def test_names_without_a_player_make_the_report_unsure() -> None:
+    report = input_gates.injury_report_is_there
+    finding = report(DAY, 3, 20, DAY, ["Some Rookie", "John Smith (johnsmith or johnsmithjr)"])
+    assert finding.level is Level.UNSURE
+    assert finding.sentence == (
+        "2 of 20 names on the injury report match no player, or several "
+        "(Some Rookie, John Smith (johnsmith or johnsmithjr))"
+    )
+    old = report(DAY, 3, 20, DAY - timedelta(days=1), ["Some Rookie"])
+    assert old.level is Level.BELOW
+    assert old.sentence.startswith("the injury report is of 2026-01-14")
+    assert old.sentence.endswith("(Some Rookie)")
+
+
+@pytest.mark.parametrize(
+    ("label", "hint"),
+    [
+        ("Player Points", " (did you mean player_points?)"),
+        ("points", " (did you mean player_points?)"),
+        ("PTS", " (did you mean player_points?)"),
+        ("playerpoint", " (did you mean player_points?)"),
+        ("zzz", ""),
+    ],
+)
+def test_an_input_whose_rows_were_all_left_out_says_why(label: str, hint: str) -> None:
+    empty = input_gates.lines_are_fresh(DAY, 3, {}, THRESHOLDS)
+    finding = input_gates.explained(empty, 2, {f"other_market: {label}": 2})
+    assert finding.level is Level.BELOW
+    assert finding.sentence == (
+        f"there are no lines: 2 of 2 rows have the unknown market {label!r}{hint}"
+    )
+
+
+def test_rows_that_were_left_out_are_named_in_order_of_their_number() -> None:
+    empty = input_gates.lines_are_fresh(DAY, 3, {}, THRESHOLDS)
+    dropped = {"suspended": 1, "after_tipoff": 4, "other_dates": 90}
+    finding = input_gates.explained(empty, 95, dropped)
+    assert finding.sentence == (
+        "there are no lines: 4 of 95 rows are left out (after_tipoff); "
+        "1 of 95 rows are left out (suspended)"
+    )
+
+
+def test_a_schedule_of_which_rules_left_out_every_row_is_no_day_off() -> None:
+    day_off = input_gates.schedule_is_known(DAY, 0, is_given=True)
+    assert day_off.level is Level.GOOD
+    kept = {"other_dates": 8, "tipoff_unknown": 8}
+    assert input_gates.explained(day_off, 8, kept) == day_off
+    assert input_gates.explained(day_off, 8, {"postponed": 1, "other_dates": 7}) == day_off
+    gone = input_gates.explained(day_off, 8, {"unknown_team": 8})
+    assert gone.level is Level.BELOW
+    assert input_gates.explained(day_off, 0, {}) == day_off
