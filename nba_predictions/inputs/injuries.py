@@ -29,7 +29,7 @@ from nba_predictions.inputs.parsing import (
     text,
 )
 from nba_predictions.inputs.port import INJURIES, INJURY_STATUSES
-from nba_predictions.inputs.row_rules import newest, with_lookup, with_mapped
+from nba_predictions.inputs.row_rules import newest, split_replaced, with_lookup, with_mapped
 from nba_predictions.inputs.schedules import DATE_FIX, TEAM_FIX
 
 INJURIES_REQUIRED = ("player", "status")
@@ -115,9 +115,10 @@ def report_of(rows: pl.DataFrame, game_date: date, games: pl.DataFrame) -> Known
     frame = pl.concat([kept, current.filter(undecided)]).sort(
         "player_lookup", OBSERVED, nulls_last=False, maintain_order=True
     )
-    superseded = rows_by_file(report)
-    superseded.subtract(rows_by_file(frame))
-    return Known(conform(frame, _ROWS), superseded, dropped=dropped)
+    replaced = report.join(frame, on=[FILE, ROW], how="anti", maintain_order="left")
+    older, duplicates = split_replaced(frame, replaced)
+    dropped |= count_by_file(duplicates, "duplicate")
+    return Known(conform(frame, _ROWS), rows_by_file(older), dropped=dropped)
 
 
 def made_on(rows: pl.DataFrame, game_date: date, report: pl.DataFrame) -> date | None:

@@ -35,7 +35,12 @@ from nba_predictions.inputs.parsing import (
     whole,
 )
 from nba_predictions.inputs.port import PROP_LINES
-from nba_predictions.inputs.row_rules import with_game_id, with_lookup, with_mapped
+from nba_predictions.inputs.row_rules import (
+    split_replaced,
+    with_game_id,
+    with_lookup,
+    with_mapped,
+)
 from nba_predictions.inputs.schedules import TEAM_FIX, TIME_FIX, drop_exhibitions, with_teams
 
 LINES_REQUIRED = (
@@ -108,7 +113,9 @@ def normalize_lines(tables: Sequence[RawTable]) -> Parsed:
     return Parsed.of(tables, [_typed_lines(table) for table in tables])
 
 
-def lines_of(rows: pl.DataFrame, game_date: date, games: Games, as_of: datetime) -> Known:
+def lines_of(
+    rows: pl.DataFrame, game_date: date, games: Games, as_of: datetime | None = None
+) -> Known:
     """Return the current quotes (PROP_LINES with FILE and ROW) for the games of a date.
 
     Dropped are quotes at or after the tip-off (`after_tipoff`), those that may be in-play
@@ -119,14 +126,14 @@ def lines_of(rows: pl.DataFrame, game_date: date, games: Games, as_of: datetime)
         rows: the rows of `normalize_lines` that are known.
         game_date: the date.
         games: returns the games of a date.
-        as_of: the moment of the run.
+        as_of: the moment of the run; None if all quotes are known at any moment.
     """
     rows = _of_games(rows, game_date, games)
     by_day = pl.col("quoted_at").is_null()
     reasons = {
         "after_tipoff": (pl.col("quoted_at") >= pl.col("tipoff"))
         | (by_day & (pl.col("quoted_on") > pl.col("tipoff").dt.date())),
-        "not_yet_known": by_day & (pl.col("quoted_on") > as_of.date()),
+        "not_yet_known": by_day & (pl.col("quoted_on") > (as_of.date() if as_of else date.max)),
         "possibly_in_play": _other_than(_may_be_in_play()),
     }
     dropped: dict[tuple[str, str], int] = {}
@@ -138,10 +145,12 @@ def lines_of(rows: pl.DataFrame, game_date: date, games: Games, as_of: datetime)
     current = is_current(rows, BOOK_MARKET)
     suspended = (rows["price"] == 0).fill_null(False)
     dropped |= count_by_file(rows.filter(suspended), "suspended")
-    frame = rows.filter(current & ~suspended).sort(*BOOK_MARKET, "line", "side")
+    kept = rows.filter(current & ~suspended)
+    older, duplicates = split_replaced(kept, rows.filter(~current & ~suspended))
+    dropped |= count_by_file(duplicates, "duplicate")
+    frame = kept.sort(*BOOK_MARKET, "line", "side")
     schema = {**PROP_LINES, FILE: pl.String, ROW: pl.Int64}
-    superseded = rows_by_file(rows.filter(~current & ~suspended))
-    return Known(conform(frame, schema), superseded, dropped=dropped)
+    return Known(conform(frame, schema), rows_by_file(older), dropped=dropped)
 
 
 def _may_be_in_play() -> pl.Expr:

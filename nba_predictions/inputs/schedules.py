@@ -28,7 +28,13 @@ from nba_predictions.inputs.parsing import (
     text,
 )
 from nba_predictions.inputs.port import SCHEDULE
-from nba_predictions.inputs.row_rules import newest, one_game_per_team, with_game_id, with_mapped
+from nba_predictions.inputs.row_rules import (
+    newest,
+    one_game_per_team,
+    split_replaced,
+    with_game_id,
+    with_mapped,
+)
 
 SCHEDULE_REQUIRED = ("game_date", "away_team", "home_team")
 SCHEDULE_OPTIONAL = ("tipoff", "commence_time", "status", "GAME_ID", "game_id", OBSERVED)
@@ -91,15 +97,18 @@ def known_games(rows: pl.DataFrame) -> Known:
     games, replaced = newest(games, ("game_date", "one", "two"))
     played = games.filter(~pl.col("not_played"))
     played, rejected = one_game_per_team(played, _TEAMS, "home_team")
-    superseded = rows_by_file(older) + rows_by_file(replaced)
+    older, duplicates = split_replaced(games, pl.concat([older, replaced]))
     return Known(
         conform(
             played.sort("game_date", "tipoff", "game_id"),
             {**SCHEDULE, FILE: pl.String, ROW: pl.Int64},
         ),
-        superseded,
+        rows_by_file(older),
         tuple(rejected),
-        count_by_file(games.filter("not_played"), "postponed"),
+        {
+            **count_by_file(games.filter("not_played"), "postponed"),
+            **count_by_file(duplicates, "duplicate"),
+        },
     )
 
 

@@ -221,7 +221,7 @@ class SimulatedLeague:
             return self._known_of_season(kind, year)
         rows = self._parsed(kind, year).frame
         if kind == LINES:
-            return lines_of(rows, game_date, self.schedule, utc_now())
+            return lines_of(rows, game_date, self.schedule)
         return report_of(rows, game_date, self.schedule(game_date))
 
     def _parsed(self, kind: str, year: int) -> Parsed:

@@ -131,11 +131,11 @@ def test_a_newer_report_is_complete_for_the_teams_that_it_names(tmp_path: Path) 
         injuries_0900=[
             entry("Trae Young", team="ATL"),
             entry("Luka Doncic", team="Dallas Mavericks"),
-            entry("Somebody Else"),
+            entry("Some Guard"),
         ],
         injuries_1700=[entry("Clint Capela", team="Atlanta Hawks"), entry("Another One")],
     )
-    assert set(statuses(source)) == {"clintcapela", "lukadoncic", "somebodyelse", "anotherone"}
+    assert set(statuses(source)) == {"clintcapela", "lukadoncic", "someguard", "anotherone"}
 
 
 def test_a_report_of_unknown_time_never_replaces_one_with_a_time(tmp_path: Path) -> None:
@@ -191,3 +191,9 @@ def test_the_order_of_rows_decides_without_times(tmp_path: Path) -> None:
     source = reports(tmp_path, injuries=[entry(status="Out"), entry(status="Probable")])
     assert statuses(source) == {"traeyoung": "PROBABLE"}
     assert pl.Series(source.injuries(DAY)["team"]).to_list() == [None]
+
+
+def test_an_identical_row_is_a_duplicate(tmp_path: Path) -> None:
+    source = reports(tmp_path, injuries=[entry(), entry()])
+    found = accounts(source)["injuries.csv"]
+    assert (found.used, found.superseded, found.dropped) == (1, 0, {"duplicate": 1})

@@ -150,6 +150,11 @@ def test_the_same_quote_again_is_superseded(tmp_path: Path) -> None:
     assert (found.rows, found.used, found.superseded) == (4, 2, 2)
 
 
+def test_an_identical_row_is_a_duplicate(tmp_path: Path) -> None:
+    found = account(lines_source(tmp_path, *both(), *both()))
+    assert (found.used, found.superseded, found.dropped) == (2, 0, {"duplicate": 2})
+
+
 def test_rows_are_in_the_order_in_which_the_book_was_polled(tmp_path: Path) -> None:
     source = lines_source(tmp_path, *both(line="18.5"), *both(line="6.5", price="-102"))
     assert used(source) == ["6.5"]

@@ -131,3 +131,9 @@ def test_a_tipoff_may_be_a_timestamp(tmp_path: Path) -> None:
     write(tmp_path, player_game_logs=[log_row()])
     pl.DataFrame([game_row(tipoff=TIPOFF)]).write_parquet(tmp_path / "schedule.parquet")
     assert FilesSource(tmp_path).schedule(DAY)["tipoff"].to_list() == [TIPOFF]
+
+
+def test_an_identical_row_is_a_duplicate(tmp_path: Path) -> None:
+    source = scheduled(tmp_path, game_row(), game_row())
+    found = account(source)
+    assert (found.used, found.superseded, found.dropped) == (1, 0, {"duplicate": 1})
