@@ -8,7 +8,12 @@ from datetime import date, time
 
 import polars as pl
 
-from nba_predictions.domain.league.games import EASTERN, eastern_date, team_abbreviation
+from nba_predictions.domain.league.games import (
+    EASTERN,
+    eastern_date,
+    end_of_eastern_day,
+    team_abbreviation,
+)
 from nba_predictions.inputs.account import Known, rows_by_file
 from nba_predictions.inputs.parsing import (
     FILE,
@@ -58,7 +63,8 @@ _STATUS_WORDS = {
 # The time of a report in a file's name: 0900, 17_30, 05PM or 05_30PM, possibly after a date.
 _NAMED_TIME = re.compile(
     r"^injuries(?:[_ -]+[a-z]+)*(?:[_ -]+(?P<day>[0-9]{4}-?[0-9]{2}-?[0-9]{2}))?[_ T-]+"
-    r"(?P<hour>[0-9]{1,2})(?P<gap>[_:h-]?)(?P<minute>[0-9]{2})?[_ ]?(?P<half>[AP]M)?(?=[_. -]|$)",
+    r"(?P<hour>[0-9]{1,2})(?P<gap>[_:h-]?)(?P<minute>[0-9]{2})?(?:(?P=gap)[0-9]{2})?"
+    r"[_ ]?(?P<half>[AP]M)?(?=[_. -]|$)",
     re.IGNORECASE,
 )
 # Four digits that are a year and not a time, as in injuries_2025.csv and injuries_2025-26.csv.
@@ -84,8 +90,9 @@ def report_of(rows: pl.DataFrame, game_date: date, games: pl.DataFrame) -> Known
 
     A report is complete for each team that it names: of a team's rows, only those of the newest
     report count. Of several rows of a player, the newest counts. A row without a game_date applies
-    to every date for which the player has no other row. Rows from after the tip-off of the team's
-    game, or of the date's last game, are dropped (`after_tipoff`).
+    to every date for which the player has no other row, except to dates before its moment. Rows
+    from after the tip-off of the team's game, or of the date's last game, are dropped
+    (`after_tipoff`).
 
     While some games of the date have begun and others have not, the rows of a player without a
     team are all kept, because the game of the player is not known here. They are in order of time.
@@ -96,7 +103,8 @@ def report_of(rows: pl.DataFrame, game_date: date, games: pl.DataFrame) -> Known
         games: its games (SCHEDULE).
     """
     dated = rows.filter(pl.col("game_date") == game_date)
-    undated = rows.filter(pl.col("game_date").is_null())
+    later = (pl.col(OBSERVED) >= end_of_eastern_day(game_date)).fill_null(False)
+    undated = rows.filter(pl.col("game_date").is_null() & ~later)
     undated = undated.join(dated.select("player_lookup"), on="player_lookup", how="anti")
     undated = undated.with_columns(pl.lit(game_date, pl.Date).alias("game_date"))
     report = pl.concat([dated, undated])

@@ -78,6 +78,11 @@ _HIGHEST_LINE = 200
 _MOST_ODDS = 10**9
 _SNAP_FORMAT = "%m_%d_%Y"
 _SNAP_FIX = "the UTC date of the quote, as in 01_10_2025, or its moment, as in 2025-01-10T22:00:00Z"
+# Words for prices. A line that is off is suspended.
+_PRICE_WORDS = {
+    **dict.fromkeys(("EVEN", "EV"), "100"),
+    **dict.fromkeys(("OFF", "SUSP", "SUSPENDED", "CLOSED"), "0"),
+}
 _MAIN_KINDS = ("standard", "main", "regular", "normal")
 # Markets that providers deliver in the same files. They are normal, and only counted.
 _STATISTICS = (
@@ -236,7 +241,7 @@ def _typed_lines(table: RawTable) -> Parsed:
             "is missing, and so is snap, so the lines have no date",
             f"add commence_time ({TIME_FIX}) or snap ({_SNAP_FIX})",
         )
-    raw, dropped = _wanted(table.with_row_numbers(LINES_OPTIONAL))
+    raw, dropped = _wanted(_with_prices(table.with_row_numbers(LINES_OPTIONAL)))
     raw, all_star = drop_exhibitions(raw)
     rows, rejected = _parse_lines(raw)
     for rule in (
@@ -250,6 +255,15 @@ def _typed_lines(table: RawTable) -> Parsed:
         rows, invalid = rule(rows)
         rejected += invalid
     return Parsed(conform(rows, LINES_AND_GAMES), tuple(rejected), {**dropped, **all_star})
+
+
+def _with_prices(raw: pl.DataFrame) -> pl.DataFrame:
+    """Replace words for prices, and the typographic minus sign, by numbers."""
+    if raw.schema["price"] != pl.String:
+        return raw
+    price = pl.col("price").str.replace("\u2212", "-", literal=True)
+    number = price.str.to_uppercase().replace_strict(_PRICE_WORDS, default=None)
+    return raw.with_columns(pl.coalesce(number, price).alias("price"))
 
 
 def _wanted(raw: pl.DataFrame) -> tuple[pl.DataFrame, Mapping[tuple[str, str], int]]:

@@ -71,6 +71,9 @@ def test_a_report_may_write_the_last_name_first(tmp_path: Path, name: str) -> No
         ("injuries_2025-01-10_05_30PM", 17, 30),
         ("injuries_2025-01-10_12_00AM", 0, 0),
         ("injuries_20250110_1145", 11, 45),
+        ("injuries_20250110T173000", 17, 30),
+        ("injuries_2025-01-10_17-30-00", 17, 30),
+        ("injuries-2025-01-10-9am", 9, 0),
         ("injuries_report_2025-01-10_05PM", 17, 0),
     ],
 )
@@ -178,6 +181,12 @@ def test_the_report_is_made_on_the_day_of_its_newest_row(tmp_path: Path) -> None
     newer = entry("Luka Doncic", observed_at="2025-01-10T20:30:00Z")
     both = reports(tmp_path, injuries=[row, newer])
     assert both.provenance(DAY).injuries_made_on == DAY
+
+
+def test_a_report_without_dates_applies_from_its_day_on(tmp_path: Path) -> None:
+    row = entry(game_date="", observed_at="2025-01-11T15:00:00Z")
+    source = reports(tmp_path, injuries=[row])
+    assert [len(statuses(source, date(2025, 1, day))) for day in (10, 11, 12)] == [0, 1, 1]
 
 
 def test_an_unknown_team_is_rejected(tmp_path: Path) -> None:

@@ -161,7 +161,18 @@ def test_rows_are_in_the_order_in_which_the_book_was_polled(tmp_path: Path) -> N
     assert account(source).superseded == 2
 
 
-@pytest.mark.parametrize("price", ["0", "0.0"])
+@pytest.mark.parametrize(
+    ("text", "price"), [("EVEN", 100), ("+150", 150), ("\u2212120", -120), ("", None)]
+)
+def test_a_price_may_be_written_in_several_ways(
+    tmp_path: Path, text: str, price: int | None
+) -> None:
+    assert lines_source(tmp_path, line_row(price=text)).prop_lines(DAY)["price"].to_list() == [
+        price
+    ]
+
+
+@pytest.mark.parametrize("price", ["0", "0.0", "OFF", "suspended"])
 def test_a_suspended_line_is_counted_and_hides_the_older_one(tmp_path: Path, price: str) -> None:
     other = both(player="Trae Young")
     source = lines_source(tmp_path, *both(), *both(price=price), *other)

@@ -131,7 +131,7 @@ def test_a_player_who_was_renamed_has_one_form_with_the_latest_name() -> None:
 
 
 def test_frames_that_an_earlier_version_stored_have_a_slate() -> None:
-    game_logs = logs(log(30), log(30, "lukadoncic", "DAL")).drop("player_id", "observed_at")
+    game_logs = logs(log(30), log(30, "lukadoncic", "DAL")).drop("observed_at")
     schedule = pl.DataFrame(
         [(GAME_DATE, "20260101_PHI_DAL", "PHI", "DAL", None)],
         schema={n: t for n, t in SCHEDULE.items() if n != "observed_at"},
