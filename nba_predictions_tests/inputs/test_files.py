@@ -518,8 +518,13 @@ def test_omitted_lines_are_counted_by_reason(tmp_path: Path) -> None:
     lines = source.prop_lines(DAY)
     assert sorted(lines.select("side", "price").rows()) == [("Over", -110), ("Under", None)]
     account = next(a for a in source.accounts(DAY) if a.kind == "points_lines")
-    assert account.dropped == {"after_tipoff": 1, "other_market": 1, "placeholder_price": 2}
-    assert (account.rows, account.used, account.superseded) == (7, 2, 1)
+    assert account.dropped == {
+        "after_tipoff": 1,
+        "duplicate": 1,
+        "other_market": 1,
+        "placeholder_price": 2,
+    }
+    assert (account.rows, account.used, account.superseded) == (7, 2, 0)
 
 
 @pytest.mark.parametrize(
