@@ -23,8 +23,8 @@ UNKNOWN = "unknown"
 class InputAccount:
     """The outcome of the rows of one file, or one simulated table, for one game date and moment.
 
-    For a file that was read, `rows` is the sum of `used`, `superseded`, the rejected rows and the
-    dropped rows. Rows of KEPT_REASONS are not dropped and count twice.
+    For a file that was read, `rows` is the sum of `used`, `superseded`, the rejected rows and
+    `left_out`.
 
     Attributes:
         kind: `player_game_logs`, `points_lines`, `schedule`, `injuries` or `unknown`.
@@ -34,7 +34,8 @@ class InputAccount:
         used: the number of rows that are known and count for the date.
         superseded: the number of rows that a newer row for the same fact replaced.
         rejected: the invalid rows.
-        dropped: the number of rows that a rule leaves out, by reason.
+        dropped: the number of rows that a rule leaves out, by reason. Rows with a reason of
+            KEPT_REASONS are kept without the value in question, and only counted.
         note: what else a reader must know.
     """
 
@@ -47,6 +48,11 @@ class InputAccount:
     rejected: tuple[Rejected, ...] = ()
     dropped: Mapping[str, int] = field(default_factory=dict)
     note: str = ""
+
+    @property
+    def left_out(self) -> int:
+        """The number of rows that a rule leaves out."""
+        return _left_out(self.dropped)
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ def test_every_row_is_accounted_for_once(league: LeagueSource, day: date) -> Non
     for account in accounts:
         assert account.read
         outcomes = (account.used, account.superseded, len(account.rejected))
-        assert account.rows == sum(outcomes) + sum(account.dropped.values())
+        assert account.rows == sum(outcomes) + account.left_out
         assert min(*outcomes, *account.dropped.values()) >= 0
     logs, _, games, lines, report = frames(league, day)
     for kind, frame in ((LOGS, logs), (GAMES, games), (LINES, lines), (REPORT, report)):

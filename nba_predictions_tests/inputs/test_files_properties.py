@@ -179,7 +179,7 @@ def test_a_damaged_folder_results_in_valid_frames_quarantined_rows_or_a_source_d
 def _check_accounts(source: FilesSource) -> None:
     for account in source.accounts(DAY):
         outcomes = (account.used, account.superseded, len(account.rejected))
-        assert account.rows == sum(outcomes) + sum(account.dropped.values())
+        assert account.rows == sum(outcomes) + account.left_out
         assert min(*outcomes, *account.dropped.values()) >= 0
         assert len({row.row for row in account.rejected}) == len(account.rejected)
         for row in account.rejected:
