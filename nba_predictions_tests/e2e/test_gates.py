@@ -159,6 +159,27 @@ def test_a_night_with_an_invalid_row_and_an_unread_file_warns_and_does_not_wait(
     assert "injuries.json" not in str(metadata["unread_files"].value)
 
 
+def test_lines_of_an_unknown_market_and_unmatched_names_are_named(
+    make_pipeline: MakePipeline, league: FramesLeague, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dropped = {"other_market: Player Points": 9}
+    accounts = (InputAccount(LINES, "points_lines.csv", True, 9, dropped=dropped),)
+    unknown = {"game_date": GAME_DATE, "player_lookup": "norookie", "player_name": "No Rookie"}
+    row = pl.DataFrame([unknown | {"status": "OUT"}], schema_overrides={"status": pl.String})
+    report = pl.concat([league.report, row], how="diagonal_relaxed")
+    changed = replace(league, lines=league.lines.clear(), report=report, inputs=accounts)
+    gated = GatedNight(make_pipeline(league=changed), monkeypatch)
+    found = check_results(gated.evaluate_gates())
+    assert (
+        "there are no lines: 9 of 9 rows have the unknown market 'Player Points' "
+        "(did you mean player_points?)"
+    ) in str(found["lines_are_fresh"].description)
+    assert (found["lines_are_fresh"].passed, found["lines_are_fresh"].severity) == (False, ERROR)
+    injuries = found["injury_report_is_there"]
+    assert (injuries.passed, injuries.severity) == (False, WARN)
+    assert "(No Rookie)" in str(injuries.description)
+
+
 def test_at_tip_off_the_night_is_abandoned_and_logged_once(
     make_pipeline: MakePipeline,
     league: FramesLeague,

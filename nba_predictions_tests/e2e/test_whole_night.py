@@ -326,7 +326,8 @@ def test_games_with_all_players_out_fail(make_pipeline: MakePipeline, league: Fr
     all_players = league.logs.select("player_lookup", "player_name").unique()
     report = all_players.with_columns(
         game_date=pl.lit(GAME_DATE), status=pl.lit("OUT"), reason=pl.lit("Rest")
-    ).select(league.report.columns)
+    )
+    report = pl.concat([league.report.clear(), report], how="diagonal")
     pipeline = make_pipeline(league=replace(league, report=report))
     assert not pipeline.predict().success
     assert pipeline.tick() == []
