@@ -468,6 +468,8 @@ def _batch_fields(batch: Batch) -> dict[str, Any]:
         # have to return to one.
         **({} if batch.announce else {"announce": False}),
         "markets": list(batch.markets),
+        "as_of": batch.as_of,
+        "begun": list(batch.begun),
         "times": {batch.state.value: batch.created_at},
     }
 
@@ -481,6 +483,7 @@ def _batch(snapshot: firestore.DocumentSnapshot) -> Batch:
             "game_date": date.fromisoformat(fields["game_date"]),
             "state": BatchState(fields["state"]),
             "markets": tuple(fields.get("markets", Batch.markets)),
+            "begun": tuple(fields.get("begun", Batch.begun)),
             "times": {state: _utc(at) for state, at in fields["times"].items()},
             "sequence": _sequence(snapshot.create_time),
         }

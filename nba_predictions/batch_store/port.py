@@ -18,7 +18,7 @@ from nba_predictions.domain.batches.ledger import LedgerEntry
 from nba_predictions.domain.errors import SchemaMismatchError
 
 #: The version of what a batch store holds. A store of a higher version is refused.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 def later_version(where: str, version: int) -> SchemaMismatchError:

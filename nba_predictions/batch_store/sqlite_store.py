@@ -54,7 +54,8 @@ CREATE TABLE IF NOT EXISTS batches (
   expected_players INTEGER NOT NULL, games INTEGER NOT NULL, slate_fingerprint TEXT NOT NULL,
   created_at TEXT NOT NULL, run_id TEXT NOT NULL, source TEXT NOT NULL,
   completion_threshold REAL NOT NULL, reason TEXT, announce INTEGER NOT NULL DEFAULT 1,
-  markets TEXT NOT NULL DEFAULT 'points', sequence INTEGER
+  markets TEXT NOT NULL DEFAULT 'points', sequence INTEGER, as_of TEXT,
+  begun TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX IF NOT EXISTS batches_by_date ON batches (game_date, created_at);
 CREATE INDEX IF NOT EXISTS batches_by_state ON batches (state);
@@ -95,6 +96,8 @@ _ADDED = {
         "announce": "INTEGER NOT NULL DEFAULT 1",
         "markets": "TEXT NOT NULL DEFAULT 'points'",
         "sequence": "INTEGER",
+        "as_of": "TEXT",
+        "begun": "TEXT NOT NULL DEFAULT ''",
     },
     "completions": {
         "fingerprint": "TEXT",
@@ -137,8 +140,8 @@ class SQLiteBatchStore:
                 connection.execute(
                     "INSERT INTO batches (batch_id, game_date, state, expected_players, games, "
                     "slate_fingerprint, created_at, run_id, source, completion_threshold, reason, "
-                    "announce, markets, sequence) "
-                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    "announce, markets, sequence, as_of, begun) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         batch.batch_id,
                         batch.game_date.isoformat(),
@@ -154,6 +157,8 @@ class SQLiteBatchStore:
                         batch.announce,
                         ",".join(batch.markets),
                         _next_sequence(connection),
+                        batch.as_of and _text(batch.as_of),
+                        ",".join(batch.begun),
                     ),
                 )
                 self._stamp(connection, batch.batch_id, batch.state)
@@ -208,7 +213,8 @@ class SQLiteBatchStore:
 
     def revise(self, current: Batch, revised: Batch) -> bool:
         changes = ", ".join(f"{name} = ?" for name in REVISABLE)
-        unchanged = " AND ".join(f"{name} = ?" for name in REVISABLE)
+        # as_of may be NULL.
+        unchanged = " AND ".join(f"{name} IS ?" for name in REVISABLE)
         with self._transaction() as connection:
             return bool(
                 connection.execute(
@@ -465,6 +471,8 @@ class SQLiteBatchStore:
                 reason=row["reason"],
                 announce=bool(row["announce"]),
                 markets=tuple(row["markets"].split(",")),
+                as_of=_time(row["as_of"]) if row["as_of"] else None,
+                begun=tuple(row["begun"].split(",")) if row["begun"] else (),
                 sequence=_sequence(row, "created_at"),
                 times={
                     at["state"]: _time(at["at"])
@@ -485,7 +493,12 @@ class SQLiteBatchStore:
 
 
 def _revisable_values(batch: Batch) -> list[object]:
-    values = {**vars(batch), "markets": ",".join(batch.markets)}
+    values = {
+        **vars(batch),
+        "markets": ",".join(batch.markets),
+        "as_of": batch.as_of and _text(batch.as_of),
+        "begun": ",".join(batch.begun),
+    }
     return [values[name] for name in REVISABLE]
 
 

@@ -15,6 +15,7 @@ import typer
 from nba_predictions import __version__
 from nba_predictions.cli.options import (
     AnyBatchId,
+    AsOf,
     BatchId,
     FirstDate,
     LastDate,
@@ -72,12 +73,21 @@ def run(
             "and predict. Default: the setting NBA_PREDICTIONS_GATES."
         ),
     ] = None,
+    as_of: AsOf = None,
+    begun_games: Annotated[
+        bool,
+        typer.Option("--begun-games", help="Also predict games of the date that have begun."),
+    ] = False,
 ) -> int:
-    """Predict one game date from end to end, and publish it."""
-    settings = load_settings()
-    from nba_predictions.cli.nights import run_night
+    """Predict one game date from end to end, and publish it.
 
-    return run_night(settings, tonight(settings.source, game_date), gates)
+    Games of the date that have begun are left alone. A past date is predicted as a whole.
+    """
+    settings = load_settings()
+    from nba_predictions.cli.nights import NightOptions, run_night
+
+    options = NightOptions(gates, as_of, begun_games)
+    return run_night(settings, tonight(settings.source, game_date), options)
 
 
 @app.command(rich_help_panel=_NIGHTS)
@@ -93,6 +103,21 @@ def refresh(
     from nba_predictions.cli.nights import refresh_night
 
     return refresh_night(settings, tonight(settings.source, game_date), past)
+
+
+@app.command(rich_help_panel=_NIGHTS)
+def slate(
+    game_date: Tonight = None,
+    as_of: AsOf = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the slate and its inputs as JSON.")
+    ] = False,
+) -> int:
+    """Show what a run would see of one game date, and what became of each input; run nothing."""
+    settings = read_settings()
+    from nba_predictions.cli.slate import print_slate
+
+    return print_slate(settings, tonight(settings.source, game_date), as_of, as_json=json)
 
 
 @app.command(rich_help_panel=_NIGHTS)

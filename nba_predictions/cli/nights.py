@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from dataclasses import dataclass
 from datetime import date
 
 import polars as pl
@@ -18,22 +19,48 @@ from nba_predictions.cli.output import (
 )
 from nba_predictions.cli.pipeline import Pipeline
 from nba_predictions.cli.startup import prepare_dagster_home
-from nba_predictions.domain.clock import utc_now
+from nba_predictions.domain.clock import read_as_of, utc_now
 from nba_predictions.domain.league.games import eastern_date
 from nba_predictions.domain.policies.input_gates import GATES_TAG
 from nba_predictions.domain.tables import PREDICTIONS, RESULTS
 from nba_predictions.nightly.refresh import refuse_the_past
 from nba_predictions.nightly.standing_audit import audit_past_nights
+from nba_predictions.orchestration.as_of import PREDICT_BEGUN_GAMES
 from nba_predictions.orchestration.run_config import fan_out
+from nba_predictions.orchestration.run_tags import AS_OF_TAG, BEGUN_GAMES_TAG
 from nba_predictions.settings import Settings
 
 
-def run_night(settings: Settings, game_date: date, gates: str | None) -> int:
+@dataclass(frozen=True)
+class NightOptions:
+    """The options of `run`: a mode of the gates, a moment in ISO 8601, and begun games."""
+
+    gates: str | None = None
+    as_of: str | None = None
+    begun_games: bool = False
+
+    def tags(self) -> dict[str, str]:
+        """Return the tags of the run.
+
+        Raises:
+            SettingsError: `as_of` is not a moment, has no offset, or is in the future.
+        """
+        tags = {GATES_TAG: self.gates} if self.gates else {}
+        if self.as_of is not None:
+            tags[AS_OF_TAG] = read_as_of(self.as_of, utc_now(), "--as-of").isoformat()
+        if self.begun_games:
+            tags[BEGUN_GAMES_TAG] = PREDICT_BEGUN_GAMES
+        return tags
+
+
+def run_night(settings: Settings, game_date: date, options: NightOptions) -> int:
     """Predict a date, and publish the batches that are cleaned up."""
+    tags = options.tags()
     with Pipeline(settings) as pipeline:
-        tags = {GATES_TAG: gates} if gates else None
         succeeded = pipeline.execute("nightly_predictions", game_date, tags)
         pipeline.tick("publish_cleaned_batches")
+        # The sensor pauses between two messages of one batch, which this run may have updated.
+        pipeline.publish(game_date)
         return _print_result(settings, pipeline, game_date, succeeded)
 
 

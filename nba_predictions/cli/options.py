@@ -64,3 +64,12 @@ AnyBatchId = Annotated[
     str | None,
     typer.Option("--batch", metavar="ID", help="A batch other than the newest one of the date."),
 ]
+AsOf = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MOMENT",
+        help="Use only what was known at this moment: ISO 8601 with an offset, for example "
+        "2026-01-15T18:30:00-05:00.",
+        show_default="now",
+    ),
+]

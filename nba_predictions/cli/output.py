@@ -5,6 +5,7 @@ from datetime import date
 import polars as pl
 
 from nba_predictions.cli.pipeline import Pipeline
+from nba_predictions.domain.batches.batch import Batch
 from nba_predictions.nightly.audit import NightAudit
 from nba_predictions.settings import Settings
 
@@ -24,8 +25,18 @@ def print_steps(game_date: date, audit: NightAudit) -> None:
         count = "-" if step.count is None else step.count
         at = step.at.isoformat(timespec="milliseconds") if step.at else ""
         print(f"{step.name:>13}  {count:>6} {step.unit:<8} {at}")
+    if audit.batch is not None:
+        print_moment(audit.batch)
     if not audit.complete:
         print("\n".join(f"{'':>13}  {fact}" for fact in audit.facts))
+
+
+def print_moment(batch: Batch) -> None:
+    """Print the moment of the batch, and the games that it leaves alone."""
+    if batch.as_of is not None:
+        print(f"{'as of':>13}  {batch.as_of.isoformat(timespec='milliseconds')}")
+    if batch.begun:
+        print(f"{'begun':>13}  {batch.begun_note}")
 
 
 def print_verdict(game_date: date, audit: NightAudit) -> int:
@@ -38,6 +49,7 @@ def print_verdict(game_date: date, audit: NightAudit) -> int:
             f"players={audit.count('completed')} staged={audit.count('staged')} "
             f"merged={audit.count('in the table')} cleaned={audit.count('cleaned')} "
             f"published={audit.message_id or '-'}"
+            + (f" begun_games={len(audit.batch.begun)}" if audit.batch.begun else "")
         )
     return 0 if audit.complete else 1
 

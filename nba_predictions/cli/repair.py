@@ -17,6 +17,7 @@ from nba_predictions.nightly.current_batch import newest_batch, set_threshold
 from nba_predictions.nightly.leases import date_lease
 from nba_predictions.orchestration.io_managers import stored_models_name, unusable_value
 from nba_predictions.orchestration.run_config import fan_out
+from nba_predictions.orchestration.run_tags import AS_OF_TAG
 from nba_predictions.settings import Settings
 
 
@@ -168,7 +169,10 @@ def _apply(
     # A repair does not change whether the batch is announced.
     announce = evidence.batch is None or evidence.batch.announce
     config = fan_out(announce=announce)
-    return pipeline.execute("nightly_predictions", game_date, config=config)
+    # The batch is repaired from what its own run knew.
+    as_of = evidence.batch and evidence.batch.as_of
+    tags = {AS_OF_TAG: as_of.isoformat()} if as_of else None
+    return pipeline.execute("nightly_predictions", game_date, tags, config)
 
 
 def _players_without_rows(pipeline: Pipeline, evidence: Evidence) -> list[str]:

@@ -306,6 +306,12 @@ PREDICTIONS = Table(
             source="player.player_lookup",
         ),
         Column(
+            "player_id",
+            "INT64",
+            "the NBA's id of the player (PERSON_ID); NULL if the source does not have it",
+            source="player.player_id",
+        ),
+        Column(
             "system_id",
             "STRING",
             "the prediction system",
@@ -411,6 +417,7 @@ RESULTS = Table(
         _as_predicted("prediction_id", "the graded prediction"),
         _as_predicted("batch_id", "the batch that made the prediction"),
         *(_as_predicted(name) for name in _KEY),
+        _as_predicted("player_id"),
         _as_predicted("system_version", "as predicted"),
         _as_predicted("predicted_points", "as predicted"),
         _as_predicted("over_probability", "as predicted"),

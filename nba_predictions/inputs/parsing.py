@@ -23,6 +23,8 @@ OBSERVED = "observed_at"
 MOMENT = pl.Datetime("us", "UTC")
 #: So many invalid rows of one kind of input are always tolerated.
 FEW_REJECTED = 5
+#: Without rows of these inputs, the slate would be empty.
+NEEDED_INPUTS = ("player_game_logs", "schedule")
 #: The default of the setting that limits the share of invalid rows.
 MAX_REJECTED_SHARE = 0.02
 
@@ -131,6 +133,9 @@ class Parsed:
 def refuse_many_rejected(kind: str, parsed: Parsed, max_share: float) -> None:
     """Raise SourceDataError if more rows than the limit are invalid, or all rows of a file.
 
+    A file of at most FEW_REJECTED rows stops nothing, unless the input would be empty without it
+    and no gate would notice.
+
     Args:
         kind: the kind of input, which the error names.
         parsed: the rows of all its files.
@@ -139,7 +144,10 @@ def refuse_many_rejected(kind: str, parsed: Parsed, max_share: float) -> None:
     count, total = len(parsed.rejected), sum(parsed.rows.values())
     by_file = Counter(row.file for row in parsed.rejected)
     filled = {f: rows - parsed.dropped.get((f, "blank"), 0) for f, rows in parsed.rows.items()}
-    whole_file = next((f for f, n in by_file.items() if n == filled[f]), None)
+    is_needed = kind in NEEDED_INPUTS and count == sum(filled.values())
+    whole_file = next(
+        (f for f, n in by_file.items() if n == filled[f] and (n > FEW_REJECTED or is_needed)), None
+    )
     most = max(FEW_REJECTED, int(max_share * total))
     if whole_file is None and count <= most:
         return
@@ -190,7 +198,8 @@ def reject(
     wrong = frame.select(condition.fill_null(False)).to_series()
     if not wrong.any():
         return frame, []
-    bad = frame.filter(wrong).select(FILE, ROW, problem.cast(pl.String))
+    # Without rechunk(), pl.format panics in polars 2.1 on some frames that are part of another one.
+    bad = frame.filter(wrong).rechunk().select(FILE, ROW, problem.cast(pl.String))
     return frame.filter(~wrong), [
         Rejected(file, row, column, f"{message}; {fix}") for file, row, message in bad.iter_rows()
     ]

@@ -74,6 +74,8 @@ class NightAudit:
             "batch_id": batch.batch_id,
             "game_date": batch.game_date.isoformat(),
             "source": batch.source,
+            "as_of": batch.as_of.isoformat() if batch.as_of else None,
+            "begun_games": list(batch.begun),
             "state": batch.state.value,
             "status": self.status,
             **conclusion,

@@ -17,7 +17,9 @@ from nba_predictions.domain.batches.batch import (
 from nba_predictions.domain.batches.ledger import LedgerEntry, LedgerEvent
 from nba_predictions.domain.batches.snapshot import BatchSnapshot
 from nba_predictions.domain.errors import BatchStateError
+from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.logs import milestone
+from nba_predictions.warehouse.port import Warehouse
 
 
 def current_batch(store: BatchStore, game_date: date) -> Batch:
@@ -134,6 +136,12 @@ def refuse_superseded(batch: Batch, store: BatchStore) -> None:
                 f"{batch.batch_id} was superseded by {other.batch_id}, which is "
                 f"{other.state.value}; nothing was written"
             )
+
+
+def games_by_player(warehouse: Warehouse, game_date: date) -> dict[str, str]:
+    """Return the game_id of the rows of each player in the target table."""
+    rows = warehouse.query("games_by_player", PREDICTIONS, partition=game_date).to_pylist()
+    return {row["player_lookup"]: row["game_id"] for row in rows}
 
 
 def log_context(batch: Batch, run_id: str) -> dict[str, Any]:

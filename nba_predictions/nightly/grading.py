@@ -10,7 +10,7 @@ import polars as pl
 from nba_predictions.batch_store.port import BatchStore
 from nba_predictions.domain.batches.lease import Lease
 from nba_predictions.domain.batches.reconciliation import NOTHING_MERGED, MergeCounts
-from nba_predictions.domain.betting.grading import BoxScore, grade
+from nba_predictions.domain.betting.grading import BoxScore, BoxScores, grade
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.market import registered_markets
 from nba_predictions.domain.tables import PREDICTIONS, RESULTS
@@ -67,12 +67,10 @@ def _grade(
             "grading_waits", "no box scores of this date yet", game_date=game_date, run_id=run_id
         )
         return None
-    boxes = {
-        row["player_lookup"]: BoxScore(
-            {market.name: market.value(row) for market in registered_markets()}, row["minutes"]
-        )
+    boxes = BoxScores.of(
+        (row["player_id"], row["player_lookup"], _box_score(row))
         for row in box_scores.iter_rows(named=True)
-    }
+    )
     now = utc_now()
     rows = grade(predictions.to_pylist(), boxes, now)
     counts = _merge_results(rows, warehouse, lease, now) if rows else NOTHING_MERGED
@@ -96,6 +94,11 @@ def _grade(
         **report.outcomes,
     )
     return report
+
+
+def _box_score(row: dict[str, Any]) -> BoxScore:
+    statistics = {market.name: market.value(row) for market in registered_markets()}
+    return BoxScore(statistics, row["minutes"])
 
 
 def _merge_results(

@@ -32,6 +32,7 @@ from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.logs import milestone
 from nba_predictions.nightly.current_batch import (
     current_batch,
+    games_by_player,
     log_context,
     read_snapshot,
     refuse_superseded,
@@ -214,9 +215,8 @@ def _retire_unpredicted_players(
     without = replace(numbers, batch_rows_in_target=numbers.batch_rows_in_target - removable)
     if without.merge_problems() or not _may_retire_players(snapshot, store):
         return numbers
-    retired = warehouse.retire(
-        PREDICTIONS, batch.game_date, sorted(snapshot.predicted_players), work.lease.token
-    )
+    kept = snapshot.predicted_players | _players_of_begun_games(batch, warehouse)
+    retired = warehouse.retire(PREDICTIONS, batch.game_date, sorted(kept), work.lease.token)
     if not retired:
         return numbers
     milestone(
@@ -227,6 +227,14 @@ def _retire_unpredicted_players(
     )
     target = warehouse.count(PREDICTIONS, batch.game_date, batch.batch_id)
     return _with_target(numbers, target, retired)
+
+
+def _players_of_begun_games(batch: Batch, warehouse: Warehouse) -> set[str]:
+    """Return the players with rows, of an earlier batch, for games that the batch leaves alone."""
+    if not batch.begun:
+        return set()
+    games = games_by_player(warehouse, batch.game_date)
+    return {player for player, game_id in games.items() if game_id in batch.begun}
 
 
 def _with_target(numbers: Reconciliation, target: TargetCounts, retired: int) -> Reconciliation:

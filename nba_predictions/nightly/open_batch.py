@@ -2,8 +2,8 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 
 from nba_predictions.batch_store.port import BatchStore
 from nba_predictions.domain.batches.batch import (
@@ -20,8 +20,13 @@ from nba_predictions.domain.betting.slate import Slate
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.errors import BatchStateError
 from nba_predictions.domain.market import market_names
+from nba_predictions.inputs.port import LeagueSource
 from nba_predictions.logs import milestone
-from nba_predictions.nightly.current_batch import log_context, read_snapshot, set_announce
+from nba_predictions.nightly.current_batch import (
+    log_context,
+    read_snapshot,
+    set_announce,
+)
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,26 @@ def open_batch(store: BatchStore, slate: Slate, terms: BatchTerms, *, run_id: st
         id_time += timedelta(seconds=1)
 
 
+def resumed_as_of(
+    game_date: date, now: datetime, league: LeagueSource, store: BatchStore
+) -> datetime | None:
+    """Return the moment of the unfinished batch that a run completes after a tip-off, else None.
+
+    The slate of a later moment lacks the players of games that have begun, although the batch may
+    have staged them before. A run with the moment of the batch has the same slate, and resumes it.
+    If another batch of the date may have rows in the table, the answer is None, because the run
+    would overwrite rows of games that have begun.
+    """
+    batches = [b for b in store.of_date(game_date) if b.state is not BatchState.FAILED]
+    if len(batches) != 1 or batches[0].state not in RESUMABLE | {BatchState.MERGED}:
+        return None
+    as_of = batches[0].as_of
+    if as_of is None:
+        return None
+    tipoffs = league.known_at(now).schedule(game_date)["tipoff"].drop_nulls()
+    return as_of if any(as_of < tipoff <= now for tipoff in tipoffs) else None
+
+
 def refuse_outdated_slate(slate: Slate, batch: Batch, sequence: int) -> None:
     """Refuse a slate that was read before `batch` got another slate, at the given sequence number.
 
@@ -117,7 +142,7 @@ def _new_batch(
         game_date=slate.game_date,
         state=BatchState.CREATED,
         expected_players=slate.expected,
-        games=len(slate.games),
+        games=len(slate.open_games),
         slate_fingerprint=slate.fingerprint(),
         created_at=now,
         run_id=run_id,
@@ -125,6 +150,8 @@ def _new_batch(
         completion_threshold=terms.completion_threshold,
         announce=terms.announce,
         markets=market_names(),
+        as_of=slate.as_of,
+        begun=tuple(sorted(slate.begun)),
     )
 
 
@@ -134,8 +161,10 @@ def _start_new(batch: Batch, slate: Slate, store: BatchStore, run_id: str) -> Ba
     store.append(batch.batch_id, entry)
     milestone(
         "batch_created",
-        f"{batch.batch_id} created",
+        "; ".join(filter(None, (f"{batch.batch_id} created", batch.begun_note))),
         source=batch.source,
+        as_of=batch.as_of,
+        begun_games=list(batch.begun),
         **log_context(batch, run_id),
     )
     _start_staging(batch, slate, store, run_id)
@@ -145,6 +174,7 @@ def _start_new(batch: Batch, slate: Slate, store: BatchStore, run_id: str) -> Ba
 def _resume(batch: Batch, slate: Slate, store: BatchStore, terms: BatchTerms, run_id: str) -> Batch:
     if terms.announce or not entries_of(store.ledger(batch.batch_id), LedgerEvent.PUBLISHED):
         set_announce(store, batch.batch_id, terms.announce, run_id=run_id)
+    _set_as_of(store, batch.batch_id, slate.as_of)
     store.append(batch.batch_id, LedgerEntry(LedgerEvent.RESUMED, store.now(), run_id))
     milestone(
         "batch_resumed",
@@ -161,6 +191,15 @@ def _resume(batch: Batch, slate: Slate, store: BatchStore, terms: BatchTerms, ru
     else:
         _start_staging(batch, slate, store, run_id)
     return store.get(batch.batch_id)
+
+
+def _set_as_of(store: BatchStore, batch_id: str, as_of: datetime | None) -> None:
+    """Record the moment of the inputs that the rest of a batch is predicted from."""
+    while True:
+        batch = store.get(batch_id)
+        # The revision fails if another worker changed the batch after it was read.
+        if as_of == batch.as_of or store.revise(batch, replace(batch, as_of=as_of)):
+            return
 
 
 def _log_kept_threshold(batch: Batch, setting: float, run_id: str) -> None:
@@ -183,7 +222,7 @@ def _start_staging(batch: Batch, slate: Slate, store: BatchStore, run_id: str) -
     _record_skips(batch, slate, store, run_id)
     milestone(
         "slate_loaded",
-        f"{len(slate.games)} games, {len(slate.players)} players to predict, "
+        f"{len(slate.open_games)} games, {len(slate.players)} players to predict, "
         f"{slate.with_line} with a line, {len(slate.skips)} skipped",
         **log_context(batch, run_id),
         **_slate_counts(slate),
@@ -199,10 +238,11 @@ def _record_skips(batch: Batch, slate: Slate, store: BatchStore, run_id: str) ->
 
 def _slate_counts(slate: Slate) -> dict[str, int]:
     return {
-        "games": len(slate.games),
+        "games": len(slate.open_games),
         "expected_players": slate.expected,
         "players": len(slate.players),
         "with_line": slate.with_line,
         "skips": len(slate.skips),
         "quotes_off_slate": slate.quotes_off_slate,
+        **({"begun_games": len(slate.begun)} if slate.begun else {}),
     }

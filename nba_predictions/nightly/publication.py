@@ -70,6 +70,7 @@ def completion_message(snapshot: BatchSnapshot, sequence: int) -> CompletionMess
             rows_staged=numbers.batch_rows_expected,
             rows_merged=numbers.batch_rows_in_target,
             completion_pct=progress.completion_pct,
+            begun_games=batch.begun,
         ),
     )
 

@@ -8,16 +8,16 @@ from nba_predictions.batch_store.port import BatchStore
 from nba_predictions.domain.batches.batch import CLEANED_UP, Batch, Completion
 from nba_predictions.domain.batches.lease import Lease
 from nba_predictions.domain.batches.ledger import LedgerEntry, LedgerEvent
-from nba_predictions.domain.batches.refresh import RefreshPlan, games_begun, plan_refresh
+from nba_predictions.domain.batches.refresh import RefreshPlan, plan_refresh
 from nba_predictions.domain.batches.snapshot import BatchSnapshot
-from nba_predictions.domain.betting.slate import Slate, SlatePlayer
+from nba_predictions.domain.betting.slate import Slate, SlatePlayer, games_begun
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.errors import BatchStateError
 from nba_predictions.domain.league.games import eastern_date
 from nba_predictions.domain.market import market_names
-from nba_predictions.domain.tables import PREDICTIONS
 from nba_predictions.logs import milestone
 from nba_predictions.nightly.current_batch import (
+    games_by_player,
     log_context,
     newest_batch,
     read_snapshot,
@@ -68,8 +68,8 @@ def refresh_batch(
     refresh can be interrupted anywhere and run again with the same result: the plan compares the
     slate with what was recorded, and what was recorded with what was merged.
 
-    `fingerprints` are hashes of the current inputs, by player. Games with a tip-off at or before
-    `now` are left unchanged; None ignores tip-offs.
+    `fingerprints` are hashes of the current inputs, by player. The games that the slate leaves
+    alone stay unchanged, and so do those with a tip-off at or before `now`, unless it is None.
 
     Raises:
         BatchStateError: another run has reopened the batch, or refreshed it with a later slate.
@@ -84,16 +84,18 @@ def refresh_batch(
             )
         refreshed = snapshot.last(LedgerEvent.REFRESHED)
         refuse_outdated_slate(slate, snapshot.batch, refreshed.sequence if refreshed else 0)
-        begun = games_begun(slate, now)
+        begun = slate.begun | (games_begun(slate.games, now) if now else frozenset())
         plan = plan_refresh(
             slate,
             fingerprints,
             snapshot,
             lost=lost_players(snapshot, store, warehouse),
             begun=begun,
-            predicted_for=_games_by_player(warehouse, slate.game_date) if begun else {},
+            predicted_for=games_by_player(warehouse, slate.game_date) if begun else {},
         )
-        _update_expectations(snapshot.batch, slate, plan.expected, store)
+        unmerged = bool(snapshot.changed_since_merge)
+        changes = bool(plan.predict or plan.skip or unmerged)
+        _update_expectations(snapshot.batch, slate, plan.expected, store, changes=changes)
         return _apply(plan, snapshot, store, lease, run_id)
 
 
@@ -144,23 +146,27 @@ def _apply(
     return list(plan.predict)
 
 
-def _update_expectations(batch: Batch, slate: Slate, expected: int, store: BatchStore) -> None:
-    """Update the numbers that replays and the audit compare with to those of the slate."""
+def _update_expectations(
+    batch: Batch, slate: Slate, expected: int, store: BatchStore, *, changes: bool
+) -> None:
+    """Update what replays and the audit compare with to the slate.
+
+    The batch gets the moment of the slate if the refresh `changes` any player.
+    """
     current = batch
     while True:
+        # A game that has begun since the batch was created is one that the batch predicts.
+        left_alone = tuple(game for game in current.begun if game in slate.begun)
         revised = replace(
             current,
             expected_players=expected,
-            games=len(slate.games),
+            games=len(slate.games) - len(left_alone),
+            begun=left_alone,
             slate_fingerprint=slate.fingerprint(),
             markets=market_names(),
+            as_of=slate.as_of if changes else current.as_of,
         )
         # The revision fails if the batch was published or changed after it was read.
         if revised == current or store.revise(current, revised):
             return
         current = store.get(batch.batch_id)
-
-
-def _games_by_player(warehouse: Warehouse, game_date: date) -> dict[str, str]:
-    rows = warehouse.query("games_by_player", PREDICTIONS, partition=game_date).to_pylist()
-    return {row["player_lookup"]: row["game_id"] for row in rows}

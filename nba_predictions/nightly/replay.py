@@ -48,12 +48,18 @@ def players_to_replay(
     """Return the named players of a slate; without names, the players who are not done.
 
     Raises:
-        PermanentPredictionError: a name is not among the players to predict.
+        PermanentPredictionError: a name is not among the players to predict, or the player's game
+            has begun.
     """
     if not names:
         return players_not_done(batch, slate, store)
     players = {p.player_lookup: p for p in slate.players}
     unknown = [name for name in names if name not in players]
+    left_alone = [name for name in unknown if name in slate.left_alone]
+    if left_alone:
+        raise PermanentPredictionError(
+            f"{', '.join(left_alone)} is in a game that has begun; the rows stay as they are"
+        )
     if unknown:
         raise PermanentPredictionError(
             f"{', '.join(unknown)} is not among the {len(players)} players to predict on "

@@ -1,6 +1,6 @@
 """Build the slate from the frames of the sources."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from nba_predictions.domain.betting.slate import (
     Slate,
     Unmatched,
     build_slate,
+    slate_as_of,
 )
 from nba_predictions.domain.errors import SourceDataError
 from nba_predictions.domain.league.games import end_of_eastern_day, season_of
@@ -40,19 +41,29 @@ def load_slate(
     schedule: pl.DataFrame,
     prop_lines: pl.DataFrame,
     injuries: pl.DataFrame,
+    *,
+    as_of: datetime | None = None,
+    begun_games: bool = False,
 ) -> Slate:
     """Return the slate of `game_date` from the frames of `nba_predictions.inputs.port`.
 
+    Args:
+        game_date: the date.
+        game_logs: GAME_LOGS rows of the games before the date.
+        schedule: SCHEDULE rows of the date.
+        prop_lines: PROP_LINES rows of the date.
+        injuries: INJURIES rows of the date.
+        as_of: the moment at which the frames were known. Games that had begun are left alone, as
+            `slate_as_of` describes. None predicts all games.
+        begun_games: whether games that have begun are predicted nevertheless.
+
     Raises:
-        SourceDataError: `prop_lines` was stored by a version without markets.
+        SourceDataError: an earlier version stored `prop_lines` or `game_logs`.
     """
-    if "market" not in prop_lines.columns:
-        raise SourceDataError(
-            f"the stored prop_lines of {game_date} have no column market, because an earlier "
-            f"version wrote them; materialize `prop_lines` of {game_date} again"
-        )
+    _refuse_frame_of_earlier_version("prop_lines", prop_lines, "market", game_date)
+    _refuse_frame_of_earlier_version("game_logs", game_logs, "player_id", game_date)
     prop_lines = _completed(prop_lines, PROP_LINES)
-    quotes = (
+    quotes = [
         PlayerQuote(
             row["player_lookup"],
             row["player_name"],
@@ -62,15 +73,17 @@ def load_slate(
             Quote.of(row),
         )
         for row in prop_lines.iter_rows(named=True)
-    )
-    return build_slate(
-        game_date,
-        _games(schedule),
-        player_forms(game_logs, season_of(game_date)),
-        quotes,
-        _report(injuries),
-        features_as_of(game_logs),
-    )
+    ]
+    games, report = _games(schedule), _report(injuries)
+    forms = player_forms(game_logs, season_of(game_date))
+    newest = features_as_of(game_logs)
+
+    def build(some: Sequence[Game]) -> Slate:
+        return build_slate(game_date, some, forms, quotes, report, newest)
+
+    if as_of is None:
+        return build(games)
+    return slate_as_of(build, games, as_of, begun_games=begun_games)
 
 
 def unmatched_injuries(
@@ -100,14 +113,34 @@ def _completed(frame: pl.DataFrame, schema: Mapping[str, Any]) -> pl.DataFrame:
     return frame.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in missing.items())
 
 
-def slate_of(league: LeagueSource, game_date: date) -> Slate:
-    """Return the slate of `game_date` as a source has it now."""
+def _refuse_frame_of_earlier_version(
+    name: str, frame: pl.DataFrame, column: str, game_date: date
+) -> None:
+    if column not in frame.columns:
+        raise SourceDataError(
+            f"the stored {name} of {game_date} have no column {column}, because an earlier "
+            f"version wrote them; materialize `{name}` of {game_date} again"
+        )
+
+
+def slate_of(
+    league: LeagueSource,
+    game_date: date,
+    as_of: datetime | None = None,
+    *,
+    begun_games: bool = False,
+) -> Slate:
+    """Return the slate of `game_date` as a source has it now, or as it was known at `as_of`."""
+    if as_of is not None:
+        league = league.known_at(as_of)
     return load_slate(
         game_date,
         league.game_logs(game_date),
         league.schedule(game_date),
         league.prop_lines(game_date),
         league.injuries(game_date),
+        as_of=as_of,
+        begun_games=begun_games,
     )
 
 

@@ -102,15 +102,23 @@ def start(
         return _replay(request, slate, store)
     if request.mode is Mode.finish:
         return _finish(slate, store, run_id)
-    return _predict(request, slate, store, warehouse, run_id)
+    return _predict(request, slate, fingerprints, store, warehouse, run_id)
 
 
 def _predict(
-    request: StartRequest, slate: Slate, store: BatchStore, warehouse: Warehouse, run_id: str
+    request: StartRequest,
+    slate: Slate,
+    fingerprints: Callable[[], Mapping[str, str]],
+    store: BatchStore,
+    warehouse: Warehouse,
+    run_id: str,
 ) -> Work:
     finished = _finished_by(request.retried_runs, slate, store)
     if finished is not None:
         return _work(finished, [], store.completions(finished.batch_id))
+    if slate.begun and finished_batch(store, slate.game_date) is not None:
+        # A new batch would not have the players of the games that have begun.
+        return _refresh(request, slate, fingerprints, store, warehouse, run_id)
     batch = open_batch(store, slate, request.terms, run_id=run_id)
     # A player who was done before this run looked at the staging, and is to be staged again, has
     # lost their staging. Another run may complete others in the meantime.
@@ -143,7 +151,7 @@ def _refresh(
 ) -> Work:
     finished = finished_batch(store, slate.game_date)
     if finished is None:
-        return _predict(request, slate, store, warehouse, run_id)
+        return _predict(request, slate, fingerprints, store, warehouse, run_id)
     players = refresh_batch(
         finished,
         slate,
@@ -151,7 +159,7 @@ def _refresh(
         store,
         warehouse,
         run_id=run_id,
-        now=None if request.refresh_past else utc_now(),
+        now=utc_now() if request.mode is Mode.refresh and not request.refresh_past else None,
     )
     # The players of a finished batch were reported before, except those that no merge has seen.
     snapshot = read_snapshot(store, finished.batch_id)

@@ -8,6 +8,10 @@ BACKFILL_TAG = "dagster/backfill"
 ROOT_RUN_TAG = "dagster/root_run_id"
 #: The batch that a run publishes or finishes.
 BATCH_TAG = "nba_predictions/batch_id"
+#: The moment of a run, in ISO 8601 with an offset: no later fact is used. Default: its start.
+AS_OF_TAG = "nba_predictions/as_of"
+#: With the value `predict`, a run also predicts games that have begun.
+BEGUN_GAMES_TAG = "nba_predictions/begun_games"
 #: The number of the retry, on a run that the sensor `retry_unfinished_night` launched.
 RETRY_TAG = "nba_predictions/retry"
 #: What the runs of a job do with the batch of their date, unless the run configuration has a mode.

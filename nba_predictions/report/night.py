@@ -190,8 +190,8 @@ def furthest_from_line(at_base: pl.DataFrame, system: str = "ensemble") -> pl.Da
         .with_columns(difference=difference)
         .sort(pl.col("difference").abs(), "player_lookup", descending=[True, False])
         .select(
-            *("player_lookup", "team", "opponent", "base_line", "books", "predicted_points"),
-            *("difference", "over_probability", "recommendation"),
+            *("player_lookup", "player_id", "team", "opponent", "base_line", "books"),
+            *("predicted_points", "difference", "over_probability", "recommendation"),
         )
         .head(FURTHEST)
     )

@@ -5,7 +5,7 @@ from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from nba_predictions.report.formatting import cells
+from nba_predictions.report.formatting import cell, cells
 from nba_predictions.report.night import (
     NightReport,
     by_game,
@@ -28,50 +28,56 @@ def print_night(night: NightReport, console: Console) -> None:
         Text(f"Predictions for {night.game_date}  ", "bold")
         + Text(audit.verdict.value, "bold green" if night.complete else "bold red")
     )
-    _print_line(console, f"{night.batch.batch_id}, {audit.status}, source {night.batch.source}")
+    print_line(console, f"{night.batch.batch_id}, {audit.status}, source {night.batch.source}")
     if night.batch.source == "simulated":
-        _print_line(
+        print_line(
             console, "SIMULATED LEAGUE: these games, players and lines do not exist.", "yellow"
         )
+    if night.batch.as_of is not None:
+        known_at = f"predicted from what was known at {cell(night.batch.as_of)} UTC"
+        print_line(console, known_at)
+    if night.batch.begun:
+        print_line(console, night.batch.begun_note, "yellow")
     for fact in audit.facts:
-        _print_line(console, f"  {fact}")
-    _print_table(console, "Steps", steps_table(audit.steps))
-    _print_table(console, "Durations", phases_table(night.phases))
+        print_line(console, f"  {fact}")
+    print_table(console, "Steps", steps_table(audit.steps))
+    print_table(console, "Durations", phases_table(night.phases))
     if night.reconciliation is None:
-        _print_line(console, "\nNothing is merged yet.")
+        print_line(console, "\nNothing is merged yet.")
     else:
         numbers = night.reconciliation
-        _print_table(console, "Reconciliation of the last merge", reconciliation_table(numbers))
+        print_table(console, "Reconciliation of the last merge", reconciliation_table(numbers))
         for problem in numbers.merge_problems():
-            _print_line(console, f"  {problem}", "red")
+            print_line(console, f"  {problem}", "red")
     if night.by_line.is_empty():
-        _print_line(console, "\nThe table has no rows of this batch.")
+        print_line(console, "\nThe table has no rows of this batch.")
     else:
-        _print_table(console, "Predictions by system and line", night.by_line)
-        _print_table(console, "Sources of the lines", line_coverage(night.at_base))
-        _print_table(console, "By game", by_game(night.at_base))
-        _print_table(
+        print_table(console, "Predictions by system and line", night.by_line)
+        print_table(console, "Sources of the lines", line_coverage(night.at_base))
+        print_table(console, "By game", by_game(night.at_base))
+        print_table(
             console, "Largest differences to the line, ensemble", furthest_from_line(night.at_base)
         )
-    _print_table(console, "Failed players", reasons_table(night.failed))
-    _print_table(console, "Skipped players", reasons_table(night.skipped))
+    print_table(console, "Failed players", reasons_table(night.failed))
+    print_table(console, "Skipped players", reasons_table(night.skipped))
     if night.graded is None:
-        _print_line(console, "\nNot graded yet.")
+        print_line(console, "\nNot graded yet.")
     else:
-        _print_table(console, "Results", night.graded.by_system)
+        print_table(console, "Results", night.graded.by_system)
 
 
-def _print_line(console: Console, text: str, style: str = "") -> None:
+def print_line(console: Console, text: str, style: str = "") -> None:
+    """Print text literally."""
     # Text() prints names and messages literally, without styles or links.
     console.print(Text(text, style))
 
 
-def _print_table(console: Console, title: str, frame: pl.DataFrame) -> None:
+def print_table(console: Console, title: str, frame: pl.DataFrame) -> None:
     """Print a frame as a table, or "none" if it has no rows."""
     if frame.is_empty():
-        _print_line(console, f"\n{title}: none")
+        print_line(console, f"\n{title}: none")
         return
-    _print_line(console, f"\n{title}", "bold")
+    print_line(console, f"\n{title}", "bold")
     table = Table(box=None, pad_edge=False, header_style="dim")
     rows = cells(frame)
     for n, (name, kind) in enumerate(frame.schema.items()):

@@ -82,7 +82,7 @@ def test_a_store_that_a_later_version_has_written_is_refused(open_store: Open) -
         assert isinstance(store, SQLiteBatchStore)
         with closing(sqlite3.connect(store.path)) as connection:
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
-    with pytest.raises(SchemaMismatchError, match=r"a later version: it has schema version 3"):
+    with pytest.raises(SchemaMismatchError, match=f"it has schema version {SCHEMA_VERSION + 1}"):
         open_store().prepare()
 
 
@@ -97,6 +97,14 @@ def test_a_batch_is_read_back_as_it_was_created(store: BatchStore) -> None:
 def test_the_markets_of_a_batch_are_read_back(store: BatchStore) -> None:
     assert store.create(batch(markets=("points", "rebounds")))
     assert store.get("batch_1").markets == ("points", "rebounds")
+
+
+def test_the_moment_and_the_begun_games_of_a_batch_are_read_back(store: BatchStore) -> None:
+    known = batch(as_of=NOON + timedelta(microseconds=1), begun=("g1", "g2"))
+    assert store.create(known)
+    assert store.create(batch("batch_2", game_date=TOMORROW))
+    assert (store.get("batch_1").as_of, store.get("batch_1").begun) == (known.as_of, known.begun)
+    assert (store.get("batch_2").as_of, store.get("batch_2").begun) == (None, ())
 
 
 def test_a_batch_without_announcement_is_read_back(store: BatchStore) -> None:
@@ -124,6 +132,8 @@ REVISED: dict[str, Any] = {
     "announce": False,
     "markets": ("points", "rebounds"),
     "completion_threshold": 0.75,
+    "as_of": NOON + SECOND,
+    "begun": ("g1", "g2"),
 }
 
 

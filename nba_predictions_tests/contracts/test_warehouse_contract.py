@@ -14,7 +14,7 @@ import pytest
 from google.cloud import bigquery
 
 from nba_predictions.domain.batches.reconciliation import MergeCounts, TargetCounts
-from nba_predictions.domain.betting.grading import BoxScore, grade
+from nba_predictions.domain.betting.grading import BoxScore, BoxScores, grade
 from nba_predictions.domain.errors import SchemaMismatchError
 from nba_predictions.domain.league.games import make_game_id
 from nba_predictions.domain.tables import PREDICTIONS, RESULTS, Column, Table
@@ -595,6 +595,7 @@ def test_a_graded_night_counts_each_player_game_once_and_has_the_error_of_the_li
                 "game_date": on,
                 "game_id": make_game_id(on, "PHI", "DAL"),
                 "player_lookup": lookup,
+                "player_id": None,
                 "system_id": "ensemble",
                 "market": "points",
                 "points_line": None if line is None else D(line),
@@ -615,10 +616,12 @@ def test_a_graded_night_counts_each_player_game_once_and_has_the_error_of_the_li
             *predicted(on, "lineless", None),
             *predicted(on, "absent", *five),
         ]
-        boxes = {
-            "paulgeorge": BoxScore({"points": points}, 30.0),
-            "lineless": BoxScore({"points": 14}, 20.0),
-        }
+        boxes = BoxScores.of(
+            [
+                (None, "paulgeorge", BoxScore({"points": points}, 30.0)),
+                (None, "lineless", BoxScore({"points": 14}, 20.0)),
+            ]
+        )
         staged = warehouse.stage(RESULTS, f"grading_{on}", "run", grade(predictions, boxes, NOON))
         warehouse.merge(RESULTS, on, [staged.name], NOON, 1)
 

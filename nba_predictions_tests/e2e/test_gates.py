@@ -21,6 +21,7 @@ from nba_predictions.inputs.account import InputAccount
 from nba_predictions.inputs.parsing import Rejected
 from nba_predictions.inputs.port import LINES, REPORT
 from nba_predictions.orchestration.checks import input_gates
+from nba_predictions.orchestration.run_tags import BEGUN_GAMES_TAG
 from nba_predictions.orchestration.sensors import gate_retry
 from nba_predictions.orchestration.sensors.gate_retry import RETRY_INTERVAL
 from nba_predictions_tests.dagster_internals import freeze_time
@@ -200,9 +201,9 @@ def test_at_tip_off_the_night_is_abandoned_and_logged_once(
     assert f"nba-predictions run --game-date {NIGHT} --gates warn" in abandoned["message"]
     assert f"{GATES_TAG}=warn" in abandoned["message"]
 
-    # A run with the tag predicts the night anyway, and the check records the tag.
+    # A run with the tags predicts the night anyway, and the check records the tag of the gates.
     gated.now += timedelta(minutes=5)
-    overridden = gated.predict({GATES_TAG: "warn"})
+    overridden = gated.predict({GATES_TAG: "warn", BEGUN_GAMES_TAG: "predict"})
     assert overridden.success
     found = check_results(overridden)["every_game_has_lines"]
     assert (found.passed, found.severity) == (False, WARN)

@@ -592,10 +592,10 @@ def test_a_line_without_a_date_is_refused(tmp_path: Path) -> None:
     assert message.startswith("points_lines.csv, row 1 to 1, column commence_time: is missing")
 
 
-def test_a_timestamp_without_a_time_zone_is_refused(tmp_path: Path) -> None:
+def test_a_timestamp_without_a_time_zone_is_invalid(tmp_path: Path) -> None:
     write(tmp_path, player_game_logs=[log_row()])
     naive = datetime(2025, 1, 11, 0, 10)  # noqa: DTZ001
-    frame = pl.DataFrame([line_row(commence_time=naive)])
+    frame = pl.DataFrame([line_row(commence_time=naive)] * 6)
     frame.write_parquet(tmp_path / "points_lines.parquet")
     message = error_of(FilesSource(tmp_path), "points_lines")
     assert message.startswith("points_lines.parquet, row 1, column commence_time")

@@ -380,13 +380,26 @@ def test_more_invalid_rows_than_the_limit_stop_the_run(tmp_path: Path) -> None:
     assert FilesSource(tmp_path, 0.06).game_logs(DAY).height == 100
 
 
-def test_a_file_whose_rows_are_all_invalid_stops_the_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [2, 6])
+def test_a_file_whose_rows_are_all_invalid_stops_the_run_if_it_is_large(
+    tmp_path: Path, number: int
+) -> None:
     source = write(
         tmp_path,
-        player_game_logs=invalid_and_valid(0, 10),
-        player_game_logs_2=invalid_and_valid(2, 0),
+        player_game_logs=invalid_and_valid(0, 1000),
+        player_game_logs_2=invalid_and_valid(number, 0),
     )
-    assert "all 2 rows of player_game_logs_2.csv are invalid" in error_of(source)
+    if number == 2:
+        assert source.game_logs(DAY).height == 1000
+    else:
+        assert "all 6 rows of player_game_logs_2.csv are invalid" in error_of(source)
+
+
+def test_an_input_that_the_slate_needs_stops_the_run_if_all_its_rows_are_invalid(
+    tmp_path: Path,
+) -> None:
+    source = write(tmp_path, player_game_logs=invalid_and_valid(1, 0))
+    assert "all 1 rows of player_game_logs.csv are invalid" in error_of(source)
 
 
 def test_other_kinds_of_input_are_not_affected_by_invalid_rows(tmp_path: Path) -> None:

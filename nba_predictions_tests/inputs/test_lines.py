@@ -196,7 +196,7 @@ def test_decimal_odds_are_rejected_with_their_cause(tmp_path: Path, price: str) 
 
 def test_a_file_of_decimal_odds_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceDataError, match=r"row 1, column price: 1.91 .*decimal odds"):
-        lines_source(tmp_path, *both(price="1.91")).prop_lines(DAY)
+        lines_source(tmp_path, *both(price="1.91"), *both(price="1.83") * 2).prop_lines(DAY)
 
 
 def test_spellings_of_a_book_are_one_book(tmp_path: Path) -> None:

@@ -196,3 +196,16 @@ def test_the_next_grading_removes_results_of_retired_predictions(night: Night) -
         r["prediction_id"] for r in night.rows()
     }
     assert len(results(night)) == 30
+
+
+def test_a_player_who_was_renamed_since_the_prediction_is_graded(night: Night) -> None:
+    players = [slate_player("paulgeorge", player_id=7), slate_player("lukadoncic", player_id=8)]
+    night.published(slate=slate_of(players))
+    rows = [
+        {"player_id": 7, "player_lookup": "paulgeorgejr", "points": 21, "minutes": 30.5},
+        # Another player, who has the name of the first one now.
+        {"player_id": 9, "player_lookup": "paulgeorge", "points": 2, "minutes": 3.0},
+    ]
+    grade(night, pl.DataFrame(rows, schema=GAME_LOGS))
+    found = {(r["player_lookup"], r["player_id"], r["actual_points"]) for r in results(night)}
+    assert found == {("paulgeorge", 7, 21), ("lukadoncic", 8, None)}

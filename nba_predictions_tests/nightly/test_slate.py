@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import date, datetime, timezone
 from decimal import Decimal
 from typing import Any
@@ -6,9 +7,10 @@ import polars as pl
 import pytest
 
 from nba_predictions.domain.betting.slate import RECENT_GAMES
+from nba_predictions.domain.errors import SourceDataError
 from nba_predictions.inputs.port import GAME_LOGS, INJURIES, PROP_LINES, SCHEDULE
 from nba_predictions.nightly.slate import features_as_of, load_slate, player_forms, slate_frame
-from nba_predictions_tests.examples import GAME_DATE
+from nba_predictions_tests.examples import GAME_DATE, NOON, SECOND
 
 
 def log(
@@ -60,6 +62,19 @@ def test_a_player_who_has_not_played_this_season_misses_its_games() -> None:
     missed_then = log(2, "mate", game_date=date(2025, 4, 3), season="2024-25")
     found = form(logs(old, missed_then, log(1, "mate"), log(3, "mate")))
     assert (found.team_games_missed, found.season_games_missed) == (3, 2)
+
+
+def test_a_player_has_the_id_of_the_box_scores_if_they_have_one() -> None:
+    rows = logs(log(1, player_id=7), log(2, player_id=7), log(2, "mate"))
+    assert form(rows).player_id == 7
+    assert form(rows, "mate").player_id is None
+
+
+def test_stored_box_scores_of_an_earlier_version_are_refused_with_the_fix() -> None:
+    old = logs(log(30)).drop("player_id")
+    empty = [pl.DataFrame(schema=schema) for schema in (SCHEDULE, PROP_LINES, INJURIES)]
+    with pytest.raises(SourceDataError, match="materialize `game_logs` of 2026-01-01 again"):
+        load_slate(GAME_DATE, old, *empty)
 
 
 def test_an_empty_history_has_no_forms() -> None:
@@ -163,6 +178,31 @@ def test_the_last_status_before_the_slate_counts() -> None:
     )
     slate = load_slate(GAME_DATE, logs(log(30)), schedule, pl.DataFrame(schema=PROP_LINES), report)
     assert slate.absent == {"paulgeorge"}
+
+
+def test_a_slate_as_of_a_moment_leaves_games_that_have_begun_alone() -> None:
+    schedule = pl.DataFrame(
+        [
+            {
+                "game_date": GAME_DATE,
+                "game_id": f"20260101_{away}_{home}",
+                "away_team": away,
+                "home_team": home,
+                "tipoff": tipoff,
+            }
+            for away, home, tipoff in (("PHI", "DAL", NOON), ("BOS", "LAL", None))
+        ],
+        schema=SCHEDULE,
+    )
+    history = logs(log(30), log(30, "jaysontatum", "BOS"))
+    frames = (history, schedule, pl.DataFrame(schema=PROP_LINES), pl.DataFrame(schema=INJURIES))
+    before, after = (load_slate(GAME_DATE, *frames, as_of=at) for at in (NOON - SECOND, NOON))
+    assert [p.player_lookup for p in before.players] == ["jaysontatum", "paulgeorge"]
+    assert [p.player_lookup for p in after.players] == ["jaysontatum"]
+    assert (after.as_of, after.left_alone) == (NOON, ("paulgeorge",))
+    assert len(load_slate(GAME_DATE, *frames, as_of=NOON, begun_games=True).players) == 2
+    # Without a moment, as in a backtest, all games are predicted.
+    assert replace(load_slate(GAME_DATE, *frames), as_of=before.as_of) == before
 
 
 def test_the_frame_of_an_empty_slate_has_all_columns() -> None:

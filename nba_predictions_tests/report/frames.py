@@ -14,6 +14,7 @@ SYSTEMS = (
 
 AT_BASE: Schema = {
     **dict.fromkeys(("player_lookup", "game_id", "team", "opponent", "system_id"), pl.String),
+    "player_id": pl.Int64,
     "base_line": pl.Decimal(5, 1),
     "line_source": pl.String,
     "books": pl.Int64,
@@ -53,6 +54,7 @@ def at_base(players: int, systems: tuple[str, ...] = SYSTEMS) -> pl.DataFrame:
             rows.append(
                 {
                     "player_lookup": f"player{n:03}",
+                    "player_id": n,
                     "game_id": "20260101_PHI_DAL",
                     "team": "PHI",
                     "opponent": "DAL",

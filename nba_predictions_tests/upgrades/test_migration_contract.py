@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import duckdb
@@ -15,7 +16,7 @@ from nba_predictions.warehouse.bigquery_warehouse import BigQueryWarehouse
 from nba_predictions.warehouse.duckdb_warehouse import DuckDBWarehouse
 from nba_predictions.warehouse.port import Warehouse
 from nba_predictions_tests.backends import WarehouseBackend
-from nba_predictions_tests.examples import NOON
+from nba_predictions_tests.examples import GAME_DATE, NOON, rows_of, slate_player
 from nba_predictions_tests.upgrades.stored_state import PUBLISHED, ROWS, restore_tables
 
 Rows = list[dict[str, Any]]
@@ -37,8 +38,12 @@ def table_rows(warehouse_backend: WarehouseBackend) -> Read:
     return read
 
 
+#: What version 0.1.0 did not store, as a migration fills it in.
+ADDED = {"market": "points", "player_id": None, "write_sequence": None}
+
+
 def with_points(rows: Rows) -> Rows:
-    return [{**row, "market": "points", "write_sequence": None} for row in rows]
+    return [{**row, **ADDED} for row in rows]
 
 
 def stage_again(warehouse: Warehouse, rows: Rows) -> str:
@@ -56,7 +61,7 @@ def assert_current(warehouse: Warehouse) -> None:
     if isinstance(warehouse, BigQueryWarehouse):
         # The stand-in has the added columns, and does not show them. The statement that adds them
         # does nothing if they exist.
-        created = [name for name in created if not name.endswith(".write_sequence")]
+        created = [name for name in created if name.split(".")[-1] not in ADDED]
     assert created == []
 
 
@@ -171,8 +176,7 @@ def test_an_interrupted_migration_of_bigquery_is_completed_by_a_second_one(
     assert {m.filled for m in warehouse.migrate()} == {0}
     for table in TABLES:
         after = {r["prediction_id"]: r for r in google_cloud_warehouse.rows(table)}
-        added = {"market": "points", "write_sequence": None}
-        assert after == {key: {**row, **added} for key, row in before[table].items()}
+        assert after == {key: {**row, **ADDED} for key, row in before[table].items()}
 
 
 def test_a_worker_of_version_0_1_0_cannot_leave_the_market_open(
@@ -191,3 +195,39 @@ def test_a_worker_of_version_0_1_0_cannot_leave_the_market_open(
         ):
             connection.execute(copy.format(PREDICTIONS.name))
     assert {row["market"] for row in table_rows(PREDICTIONS)} == {"points"}
+
+
+def test_a_table_from_before_player_id_gets_the_column_and_older_staging_is_merged(
+    embedded_warehouse: WarehouseBackend,
+) -> None:
+    warehouse = embedded_warehouse.warehouse
+    assert isinstance(warehouse, DuckDBWarehouse)
+    columns = tuple(c for c in PREDICTIONS.columns if c.name != "player_id")
+    old = replace(PREDICTIONS, columns=columns)
+    with duckdb.connect(str(warehouse.path)) as connection:
+        for table in TABLES:
+            connection.execute(f"ALTER TABLE {table.name} DROP COLUMN player_id")
+    player = slate_player(player_id=7)
+    rows = rows_of(player, systems=("ensemble",))
+    old_rows = [{n: v for n, v in row.items() if n != "player_id"} for row in rows]
+    first = warehouse.stage(old, "batch_1", "older", old_rows).name
+    # The merge adds the column, whatever was staged.
+    warehouse.merge(PREDICTIONS, GAME_DATE, [first], NOON, 1)
+    assert {row["player_id"] for row in embedded_warehouse.rows(PREDICTIONS)} == {None}
+    assert warehouse.prepare() == ["column prediction_results.player_id"]
+    second = warehouse.stage(PREDICTIONS, "batch_1", "newer", rows).name
+    warehouse.merge(PREDICTIONS, GAME_DATE, [second], NOON, 2)
+    assert {row["player_id"] for row in embedded_warehouse.rows(PREDICTIONS)} == {7}
+
+
+def test_a_table_of_a_later_version_is_refused_by_the_name_of_its_column(
+    embedded_warehouse: WarehouseBackend,
+) -> None:
+    # So does an earlier version with a table that has the column player_id.
+    warehouse = embedded_warehouse.warehouse
+    assert isinstance(warehouse, DuckDBWarehouse)
+    with duckdb.connect(str(warehouse.path)) as connection:
+        connection.execute("ALTER TABLE player_prop_predictions ADD COLUMN later_column BIGINT")
+    with pytest.raises(SchemaMismatchError, match="column later_column is unknown") as refused:
+        warehouse.prepare()
+    assert "install the version that wrote the table" in str(refused.value)

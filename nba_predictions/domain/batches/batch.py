@@ -103,7 +103,9 @@ class Batch:
 
     `times` has when each state was last entered (UTC), by the state's stored value. Backfills turn
     `announce` off: the completion message is then not published. `markets` names the markets that
-    the batch predicts. `sequence` orders the batches of a date.
+    the batch predicts. `games` counts the games that it predicts, `begun` has the game_ids of those
+    that had begun before and are left alone. `as_of` is the moment of its inputs (UTC): no later
+    fact was used; None if an earlier version created it. `sequence` orders the batches of a date.
     """
 
     batch_id: str
@@ -120,8 +122,18 @@ class Batch:
     times: Mapping[str, datetime] = field(default_factory=dict)
     announce: bool = True
     markets: tuple[str, ...] = (POINTS.name,)
+    as_of: datetime | None = None
+    begun: tuple[str, ...] = ()
     #: Set by the store.
     sequence: int = field(default=0, compare=False)
+
+    @property
+    def begun_note(self) -> str:
+        """Which games are left alone because they had begun, as a sentence; empty if none."""
+        if not self.begun:
+            return ""
+        games = "game that had begun is" if len(self.begun) == 1 else "games that had begun are"
+        return f"{len(self.begun)} {games} left alone: {', '.join(self.begun)}"
 
 
 #: The fields of a batch, other than its state, that may change after it is created.
@@ -132,6 +144,8 @@ REVISABLE = (
     "announce",
     "markets",
     "completion_threshold",
+    "as_of",
+    "begun",
 )
 
 
@@ -227,7 +241,8 @@ class Progress:
     def status(self) -> BatchStatus:
         """Return the outcome if no more completions arrive.
 
-        A date without games is `no_data`. A date with games and no completed player has failed:
+        A date without games to predict is `no_data`: it has none, or all of them had begun. A date
+        with such games and no completed player has failed:
         an empty slate and a slate where every player was skipped are both faults.
         """
         if self.games == 0:

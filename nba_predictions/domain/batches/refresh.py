@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from nba_predictions.domain.batches.snapshot import BatchSnapshot
 from nba_predictions.domain.betting.slate import Skip, Slate, SlatePlayer
@@ -33,13 +32,6 @@ class RefreshPlan:
     expected: int
 
 
-def games_begun(slate: Slate, now: datetime | None) -> set[str]:
-    """Return the game_ids with a known tip-off at or before `now`; none if `now` is None."""
-    if now is None:
-        return set()
-    return {g.game_id for g in slate.games if g.tipoff is not None and g.tipoff <= now}
-
-
 def plan_refresh(
     slate: Slate,
     fingerprints: Mapping[str, str],
@@ -56,7 +48,8 @@ def plan_refresh(
         fingerprints: hashes of the current inputs, by player.
         snapshot: the batch, with the fingerprints of the inputs that it used.
         lost: players whose staged rows are missing and were never merged.
-        begun: game_ids of games that have begun; their players stay unchanged.
+        begun: game_ids of games that have begun; their players stay unchanged. The slate may have
+            these players, or leave them alone.
         predicted_for: the game_id of each player's current rows, where known.
     """
     predicted_for = predicted_for or {}
@@ -78,8 +71,9 @@ def plan_refresh(
             too_late.append(lookup)
         else:
             skip.append(Skip(lookup, GAME_BEGUN))
-    on_slate = {p.player_lookup for p in slate.players} | {s.player_lookup for s in slate.skips}
-    left_slate = [Skip(name, LEFT_SLATE) for name in sorted(known - on_slate)]
+    on_slate = slate.considered
+    left_alone = known & set(slate.left_alone)
+    left_slate = [Skip(name, LEFT_SLATE) for name in sorted(known - on_slate - left_alone)]
     for due in (*slate.skips, *left_slate):
         before = completed.get(due.player_lookup)
         # A player who was skipped before leaving the slate keeps the earlier reason.
@@ -90,4 +84,5 @@ def plan_refresh(
         else:
             skip.append(due)
     expected = len(on_slate | known)
+    too_late += left_alone
     return RefreshPlan(tuple(predict), tuple(skip), tuple(sorted(too_late)), unchanged, expected)

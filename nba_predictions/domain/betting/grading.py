@@ -1,5 +1,7 @@
 """Grade predictions against the box scores."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +18,37 @@ class BoxScore:
 
     statistics: Mapping[str, int]
     minutes: float
+
+
+@dataclass(frozen=True)
+class BoxScores:
+    """The box scores of a date, by player_id and by player_lookup.
+
+    A player may have another name, and so another player_lookup, than when the prediction was made.
+    The name decides only if the prediction or the box score has no player_id.
+    """
+
+    by_id: Mapping[int, BoxScore]
+    by_lookup: Mapping[str, BoxScore]
+    lookups_without_id: frozenset[str]
+
+    @classmethod
+    def of(cls, rows: Iterable[tuple[int | None, str, BoxScore]]) -> BoxScores:
+        """Return the box scores of rows of player_id, player_lookup and box score."""
+        rows = list(rows)
+        return cls(
+            {player_id: box for player_id, _, box in rows if player_id is not None},
+            {lookup: box for _, lookup, box in rows},
+            frozenset(lookup for player_id, lookup, _ in rows if player_id is None),
+        )
+
+    def find(self, player_id: int | None, player_lookup: str) -> BoxScore | None:
+        """Return the box score of a player, None if the player did not play."""
+        if player_id is not None and player_id in self.by_id:
+            return self.by_id[player_id]
+        if player_id is None or player_lookup in self.lookups_without_id:
+            return self.by_lookup.get(player_lookup)
+        return None
 
 
 @dataclass(frozen=True)
@@ -71,13 +104,11 @@ def outcome(line: Decimal | None, actual: int | None) -> str:
 
 
 def grade(
-    predictions: Iterable[Mapping[str, Any]], boxes: Mapping[str, BoxScore], staged_at: datetime
+    predictions: Iterable[Mapping[str, Any]], boxes: BoxScores, staged_at: datetime
 ) -> list[dict[str, Any]]:
-    """Return the rows of RESULTS for rows of `predictions_of_date.sql`.
-
-    `boxes` are the box scores of the date by player_lookup.
-    """
-    return [
-        RESULTS.row_of(GradedRow(SimpleNamespace(**p), boxes.get(p["player_lookup"]), staged_at))
-        for p in predictions
-    ]
+    """Return the rows of RESULTS for rows of `predictions_of_date.sql`."""
+    rows = []
+    for prediction in predictions:
+        box = boxes.find(prediction["player_id"], prediction["player_lookup"])
+        rows.append(RESULTS.row_of(GradedRow(SimpleNamespace(**prediction), box, staged_at)))
+    return rows

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -18,7 +18,7 @@ from pydantic import BeforeValidator
 
 from nba_predictions.domain.betting.lines import LinePrice, Quote, base_line
 from nba_predictions.domain.errors import UnknownMarketError
-from nba_predictions.domain.league.games import make_game_id
+from nba_predictions.domain.league.games import eastern_date, make_game_id
 from nba_predictions.domain.league.players import (
     NameIndex,
     PlayerNames,
@@ -67,7 +67,7 @@ class PlayerForm:
         recent_minutes: the mean minutes of the last RECENT_GAMES games played.
         team_games_missed: games of the latest team since the player's last game.
         season_games_missed: those of the current season; 0 if the player has played in it.
-        player_id: the id of the player, None if the box scores lack it.
+        player_id: the NBA's id of the player; None if the box scores do not have it.
         last_played: the date of the last game played, None if it is unknown.
         former_names: the keys of the names that the player had before.
     """
@@ -139,7 +139,8 @@ class SlatePlayer:
     """One player to predict.
 
     Team, opponent and venue are None together (see `build_slate`). `markets` has one entry per
-    registered market, in the order of registration.
+    registered market, in the order of registration. `player_id` is the NBA's id of the player, None
+    if it is unknown.
     """
 
     game_date: date
@@ -150,6 +151,7 @@ class SlatePlayer:
     opponent: str | None
     is_home: bool | None
     markets: tuple[PlayerMarket, ...]
+    player_id: int | None = None
 
     def market(self, name: str) -> PlayerMarket:
         """Return the player's market of that name.
@@ -174,10 +176,13 @@ class SlatePlayer:
         """Return the values of the player that go into a hash.
 
         The values of points are not nested in `markets`. The hashes of a slate with points only are
-        therefore those of version 0.1.0, whose batches can be resumed and replayed.
+        therefore those of version 0.1.0, whose batches can be resumed and replayed. The
+        player_id is left out for the same reason: it names the player, and no forecast depends on
+        it.
         """
         markets = tuple(replace(market, quotes=()) for market in self.markets)
         values = asdict(replace(self, markets=markets))
+        del values["player_id"]
         others = []
         for market in values.pop("markets"):
             del market["quotes"]
@@ -220,11 +225,19 @@ class Unmatched:
 class Slate:
     """The games, the players to predict and the skips, sorted by game_id or player_lookup.
 
-    `quotes_off_slate` counts quotes for games that are not on the schedule. A few are normal
-    (postponements), many are not. `features_as_of` is when the newest box score behind the slate
-    and its features was complete, in UTC. `sequence` is the sequence number at which the inputs
-    were read; 0 is unknown. `unmatched` has the names in lines and injury report that are not the
-    name of exactly one player.
+    Attributes:
+        quotes_off_slate: the number of quotes for games that are not on the schedule. A few are
+            normal (postponements), many are not.
+        features_as_of: when the newest box score behind the slate and its features was complete,
+            in UTC.
+        sequence: the sequence number at which the inputs were read; 0 is unknown.
+        unmatched: the names in lines and injury report that are not the name of exactly one player.
+        as_of: the moment of the run, in UTC: no later fact was used. None in slates of an earlier
+            version.
+        begun: the game_ids of the games that had begun at `as_of` and are left alone. They are
+            among `games`, but none of their players is among `players` or `skips`.
+        left_alone: the players (player_lookup) who would be predicted or skipped if their games
+            had not begun, sorted.
     """
 
     game_date: date
@@ -235,11 +248,25 @@ class Slate:
     features_as_of: datetime | None = None
     sequence: int = 0
     unmatched: tuple[Unmatched, ...] = ()
+    as_of: datetime | None = None
+    begun: frozenset[str] = frozenset()
+    left_alone: tuple[str, ...] = ()
+
+    @property
+    def open_games(self) -> tuple[Game, ...]:
+        """The games to predict: those that are not left alone."""
+        return tuple(game for game in self.games if game.game_id not in self.begun)
 
     @property
     def expected(self) -> int:
         """The number of players that the batch must account for. A skip counts as well."""
         return len(self.players) + len(self.skips)
+
+    @property
+    def considered(self) -> frozenset[str]:
+        """The players to predict and those who are skipped."""
+        predicted = {player.player_lookup for player in self.players}
+        return frozenset(predicted | {skip.player_lookup for skip in self.skips})
 
     @property
     def with_line(self) -> int:
@@ -254,11 +281,12 @@ class Slate:
     def fingerprint(self) -> str:
         """Return a hash of the slate, by which a batch recognizes its own work.
 
-        Tip-off times, `sequence` and `unmatched` are not part of the hash, because no row depends
-        on them.
+        Tip-off times, `sequence`, `unmatched` and the moment of the run are not part of the hash,
+        because no row depends on them. Games that have begun count by the players who are missing.
         """
         values = asdict(replace(self, players=()))
-        del values["sequence"], values["unmatched"]
+        for name in ("sequence", "unmatched", "as_of", "begun", "left_alone"):
+            del values[name]
         values["players"] = [player.hashed_values() for player in self.players]
         for game in values["games"]:
             del game["tipoff"]
@@ -398,6 +426,7 @@ def _slate_player(form: PlayerForm, game: Game, quotes: Sequence[PlayerQuote]) -
         game_id=game.game_id,
         player_lookup=form.player_lookup,
         player_name=form.player_name,
+        player_id=form.player_id,
         team=form.team if on_team else None,
         opponent=(game.away_team if home else game.home_team) if on_team else None,
         is_home=home if on_team else None,
@@ -453,3 +482,41 @@ def _game_of(
     if own is not None and own.game_id in named:
         return own
     return min((g for g in games if g.game_id in named), key=lambda g: g.game_id)
+
+
+def slate_as_of(
+    build: Callable[[Sequence[Game]], Slate],
+    games: Sequence[Game],
+    as_of: datetime,
+    *,
+    begun_games: bool = False,
+) -> Slate:
+    """Return the slate as of a moment, without the players of games that have begun.
+
+    A date that is past at `as_of` (US Eastern) is a backfill: all its games are predicted. A game
+    without a known tip-off has not begun.
+
+    Args:
+        build: returns the slate of some games of the date, as `build_slate` does.
+        games: all games of the date.
+        as_of: the moment of the run, with a time zone.
+        begun_games: whether games that have begun are predicted nevertheless.
+    """
+    whole = replace(build(games), as_of=as_of)
+    begun = games_begun(games, as_of)
+    if begun_games or not begun or whole.game_date < eastern_date(as_of):
+        return whole
+    players = tuple(p for p in whole.players if p.game_id not in begun)
+    # A skip does not name its game. The skips of the other games are those of a slate without the
+    # games that have begun.
+    rest = build([game for game in games if game.game_id not in begun])
+    skipped = {skip.player_lookup for skip in rest.skips}
+    skips = tuple(skip for skip in whole.skips if skip.player_lookup in skipped)
+    of_open_games = replace(whole, players=players, skips=skips, begun=frozenset(begun))
+    left_alone = whole.considered - of_open_games.considered
+    return replace(of_open_games, left_alone=tuple(sorted(left_alone)))
+
+
+def games_begun(games: Iterable[Game], moment: datetime) -> set[str]:
+    """Return the game_ids of the games with a known tip-off at or before a moment."""
+    return {g.game_id for g in games if g.tipoff is not None and g.tipoff <= moment}

@@ -26,6 +26,9 @@ class CompletionMetadata(BaseModel):
     rows_staged: NonNegativeInt
     rows_merged: NonNegativeInt
     completion_pct: float = Field(ge=0, le=100)
+    #: The games of the date (game_id) that had begun before the batch was created. It has no rows
+    #: of them. Messages of earlier versions do not have this field.
+    begun_games: tuple[str, ...] = ()
 
 
 class CompletionMessage(PhaseMessage):

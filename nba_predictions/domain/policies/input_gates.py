@@ -304,7 +304,7 @@ def lines_are_fresh(
 
 
 def every_game_has_players(slate: Slate) -> Finding:
-    """Check that each scheduled team has MIN_PLAYERS_PER_TEAM players on the slate.
+    """Check that each team of the games to predict has MIN_PLAYERS_PER_TEAM players on the slate.
 
     A player whose team is not known counts for both teams of the game.
     """
@@ -313,12 +313,12 @@ def every_game_has_players(slate: Slate) -> Finding:
     counts = {
         (game.game_id, team): players_of_team[game.game_id, team]
         + players_of_team[game.game_id, None]
-        for game in slate.games
+        for game in slate.open_games
         for team in (game.away_team, game.home_team)
     }
     short = sorted(f"{g} {t}: {n}" for (g, t), n in counts.items() if n < MIN_PLAYERS_PER_TEAM)
     numbers = {
-        "games": len(slate.games),
+        "games": len(slate.open_games),
         "players": len(slate.players),
         "teams_too_few": short,
         "fewest_of_a_team": min(counts.values(), default=None),
@@ -330,7 +330,7 @@ def every_game_has_players(slate: Slate) -> Finding:
             f"to predict ({', '.join(short[:5])})"
         )
         return Finding(gate, Level.BELOW, sentence, numbers)
-    sentence = f"{len(slate.players)} players of {len(slate.games)} games"
+    sentence = f"{len(slate.players)} players of {len(slate.open_games)} games"
     return Finding(gate, Level.GOOD, sentence, numbers)
 
 
@@ -338,7 +338,7 @@ def every_game_has_lines(slate: Slate, thresholds: GateThresholds) -> Finding:
     """Check that the books quote every game."""
     gate = "every_game_has_lines"
     quoted = Counter(p.game_id for p in slate.players if p.has_lines)
-    counts = {game.game_id: quoted[game.game_id] for game in slate.games}
+    counts = {game.game_id: quoted[game.game_id] for game in slate.open_games}
     without = [game for game, lines in counts.items() if lines < MIN_LINES_PER_GAME]
     numbers = {
         "games": len(counts),
@@ -368,7 +368,7 @@ def enough_players_have_lines(slate: Slate, thresholds: GateThresholds) -> Findi
         "line_share": round(share, 3),
         "bar_min_line_share": thresholds.min_line_share,
     }
-    if not slate.games or not thresholds.lines_wanted:
+    if not slate.open_games or not thresholds.lines_wanted:
         return Finding(gate, Level.GOOD, "no lines are needed", numbers)
     sentence = f"{slate.with_line} of {players} players have a line ({share:.0%})"
     if share < thresholds.min_line_share:

@@ -9,6 +9,8 @@ from nba_predictions.domain.betting.slate import Slate
 from nba_predictions.features.build import FEATURES, build_features, market_features
 from nba_predictions.nightly.slate import load_slate, slate_frame
 from nba_predictions.orchestration import display
+from nba_predictions.orchestration.as_of import predicts_begun_games, run_as_of
+from nba_predictions.orchestration.assets.ingestion import League
 from nba_predictions.orchestration.assets.staging import Batches
 from nba_predictions.orchestration.partitions import asset_of_date, game_date_of
 from nba_predictions.report.night import reasons_table
@@ -21,16 +23,26 @@ def slate(
     schedule: pl.DataFrame,
     prop_lines: pl.DataFrame,
     injuries: pl.DataFrame,
+    league: League,
     batches: Batches,
 ) -> Slate:
     """The players who are expected to play, with their lines, and the skipped players.
 
     If this asset fails, the inputs contradict each other, and the error says where. If the slate
-    looks too short, see its metadata: games, players by game, lines and skips.
+    looks too short, see its metadata: games, players by game, lines and skips. Games that have
+    begun are left alone.
     """
     game_date = game_date_of(context.partition_key)
     tonight = replace(
-        load_slate(game_date, game_logs, schedule, prop_lines, injuries),
+        load_slate(
+            game_date,
+            game_logs,
+            schedule,
+            prop_lines,
+            injuries,
+            as_of=run_as_of(context, league, batches),
+            begun_games=predicts_begun_games(context),
+        ),
         # A run that was paused with this slate must not replace a batch of a newer one.
         sequence=batches.next_sequence(game_date),
     )
@@ -46,6 +58,9 @@ def slate(
             ),
             "by_game": display.table(display.slate_by_game(tonight)),
             "quotes_off_slate": tonight.quotes_off_slate,
+            "as_of": str(tonight.as_of),
+            "begun_games": ", ".join(sorted(tonight.begun)) or "none",
+            "players_left_alone": len(tonight.left_alone),
         }
     )
     return tonight

@@ -1,6 +1,7 @@
 """The inputs of a game date: box scores, schedule, lines and injury report.
 
-Each asset reads one kind of input from the source, unchanged. Gates check them before the slate.
+Each asset reads one kind of input from the source, as it was known at the moment of the run. Gates
+check them before the slate.
 """
 
 from typing import Any
@@ -8,12 +9,15 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from nba_predictions.batch_store.port import BatchStore
 from nba_predictions.inputs.account import UNKNOWN
 from nba_predictions.inputs.port import GAMES, LINES, LOGS, REPORT, LeagueSource
 from nba_predictions.orchestration import display
+from nba_predictions.orchestration.as_of import known_league
 from nba_predictions.orchestration.partitions import asset_of_date, game_date_of
 
 League = dg.ResourceParam[LeagueSource]
+Batches = dg.ResourceParam[BatchStore]
 
 _HOW_TO_FIX = "The error names the file. Fix it there and materialize the date again."
 _GAME_LOGS = f"""Box scores of all games before the date: one row per player and game.
@@ -54,24 +58,28 @@ def _described(
 
 
 @_input_asset(_GAME_LOGS)
-def game_logs(context: dg.AssetExecutionContext, league: League) -> pl.DataFrame:
-    return _described(
-        context, league, LOGS, league.game_logs(before=game_date_of(context.partition_key))
-    )
+def game_logs(context: dg.AssetExecutionContext, league: League, batches: Batches) -> pl.DataFrame:
+    known = known_league(context, league, batches)
+    frame = known.game_logs(before=game_date_of(context.partition_key))
+    return _described(context, known, LOGS, frame)
 
 
 @_input_asset(_SCHEDULE)
-def schedule(context: dg.AssetExecutionContext, league: League) -> pl.DataFrame:
-    return _described(context, league, GAMES, league.schedule(game_date_of(context.partition_key)))
+def schedule(context: dg.AssetExecutionContext, league: League, batches: Batches) -> pl.DataFrame:
+    known = known_league(context, league, batches)
+    frame = known.schedule(game_date_of(context.partition_key))
+    return _described(context, known, GAMES, frame)
 
 
 @_input_asset(_PROP_LINES)
-def prop_lines(context: dg.AssetExecutionContext, league: League) -> pl.DataFrame:
-    return _described(
-        context, league, LINES, league.prop_lines(game_date_of(context.partition_key))
-    )
+def prop_lines(context: dg.AssetExecutionContext, league: League, batches: Batches) -> pl.DataFrame:
+    known = known_league(context, league, batches)
+    frame = known.prop_lines(game_date_of(context.partition_key))
+    return _described(context, known, LINES, frame)
 
 
 @_input_asset(_INJURIES)
-def injuries(context: dg.AssetExecutionContext, league: League) -> pl.DataFrame:
-    return _described(context, league, REPORT, league.injuries(game_date_of(context.partition_key)))
+def injuries(context: dg.AssetExecutionContext, league: League, batches: Batches) -> pl.DataFrame:
+    known = known_league(context, league, batches)
+    frame = known.injuries(game_date_of(context.partition_key))
+    return _described(context, known, REPORT, frame)

@@ -5,7 +5,8 @@ import polars as pl
 
 from nba_predictions.backtest.challenge import challenge
 from nba_predictions.orchestration import display
-from nba_predictions.orchestration.assets.ingestion import League
+from nba_predictions.orchestration.as_of import known_league
+from nba_predictions.orchestration.assets.ingestion import Batches, League
 from nba_predictions.orchestration.catalog import DECIDED_RECENTLY
 from nba_predictions.orchestration.partitions import asset_of_date, game_date_of
 from nba_predictions.training.model_selection import models_of_date
@@ -16,7 +17,11 @@ Models = dg.ResourceParam[ModelStore]
 
 @asset_of_date("models", {"xgboost"}, owner="data-science", io_manager_key="values")
 def prediction_models(
-    context: dg.AssetExecutionContext, game_logs: pl.DataFrame, model_store: Models, league: League
+    context: dg.AssetExecutionContext,
+    game_logs: pl.DataFrame,
+    model_store: Models,
+    league: League,
+    batches: Batches,
 ) -> str:
     """The trained models of the systems: promoted ones, or else those of the week.
 
@@ -24,7 +29,8 @@ def prediction_models(
     materialize it again. This is safe: the same games and lines give the same models. The metadata
     has their errors on held-out games.
     """
-    selected = models_of_date(game_date_of(context.partition_key), game_logs, model_store, league)
+    known = known_league(context, league, batches)
+    selected = models_of_date(game_date_of(context.partition_key), game_logs, model_store, known)
     card = selected.models.card
     context.add_output_metadata(
         {

@@ -5,26 +5,24 @@ blocked night. An exception in a gate fails its step, which blocks the night too
 """
 
 import logging
-from collections import Counter
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
-from nba_predictions.domain.betting.slate import Game, Slate
+from nba_predictions.domain.betting.slate import Slate
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.errors import SettingsError
 from nba_predictions.domain.league.games import eastern_date
 from nba_predictions.domain.policies import input_gates
 from nba_predictions.domain.policies.input_gates import GATES, GATES_TAG, MODES, Finding, Outcome
-from nba_predictions.inputs.account import problems
-from nba_predictions.inputs.port import LeagueSource
 from nba_predictions.logs import milestone
-from nba_predictions.nightly.slate import unmatched_injuries
+from nba_predictions.nightly import gates
+from nba_predictions.orchestration.as_of import known_league
 from nba_predictions.orchestration.assets import features, ingestion
-from nba_predictions.orchestration.assets.ingestion import League
+from nba_predictions.orchestration.assets.ingestion import Batches, League
 from nba_predictions.orchestration.partitions import game_date_of, partitioned_check_spec
 from nba_predictions.settings import Settings
 
@@ -53,19 +51,15 @@ def _gate(asset: dg.AssetsDefinition, *names: str, also: dg.AssetsDefinition | N
 
 @_gate(ingestion.schedule, "schedule_is_known")
 def gate_on_schedule(
-    context: _Context, schedule: pl.DataFrame, league: League, settings: TheSettings
+    context: _Context,
+    schedule: pl.DataFrame,
+    league: League,
+    batches: Batches,
+    settings: TheSettings,
 ) -> dg.AssetCheckResult:
     """Check the games of the date. The metadata has the first tip-off, for the retry sensor."""
-    game_date = game_date_of(context.partition_key)
-    provenance = league.provenance(game_date)
-    finding = input_gates.schedule_is_known(
-        game_date,
-        len(schedule),
-        is_given=provenance.schedule_is_given,
-        until=provenance.schedule_until,
-    )
-    if schedule.is_empty():
-        finding = _explained(finding, "schedule", game_date, league)
+    known = known_league(context, league, batches)
+    finding = gates.schedule_finding(known, game_date_of(context.partition_key), schedule)
     first = schedule["tipoff"].min()
     return _result(
         context,
@@ -78,61 +72,47 @@ def gate_on_schedule(
 
 @_gate(ingestion.game_logs, "no_game_is_missing")
 def gate_on_game_logs(
-    context: _Context, game_logs: pl.DataFrame, league: League, settings: TheSettings
+    context: _Context,
+    game_logs: pl.DataFrame,
+    league: League,
+    batches: Batches,
+    settings: TheSettings,
 ) -> dg.AssetCheckResult:
     """Check that the box scores contain the scheduled games of the days before."""
+    known = known_league(context, league, batches)
     game_date = game_date_of(context.partition_key)
-    since = input_gates.oldest_result(game_date)
-    recent = game_logs.filter(pl.col("game_date") >= since).group_by("game_id", "team").len()
-    newest = game_logs["game_date"].max()
-    is_given = league.provenance(game_date).schedule_is_given
-    finding = input_gates.no_game_is_missing(
-        game_date,
-        # A schedule that was derived from the box scores has no other games.
-        _games_before(game_date, league) if is_given else (),
-        {(game, team): players for game, team, players in recent.iter_rows()},
-        newest if isinstance(newest, date) else None,
-        settings.gate_thresholds,
-        is_given=is_given,
-    )
+    thresholds = settings.gate_thresholds
+    finding = gates.game_logs_finding(known, game_date, game_logs, thresholds)
     return _result(context, settings, finding)
 
 
 @_gate(ingestion.injuries, "injury_report_is_there")
 def gate_on_injuries(
-    context: _Context, injuries: pl.DataFrame, league: League, settings: TheSettings
+    context: _Context,
+    injuries: pl.DataFrame,
+    league: League,
+    batches: Batches,
+    settings: TheSettings,
 ) -> dg.AssetCheckResult:
     """Check that there is an injury report of the date."""
-    game_date = game_date_of(context.partition_key)
-    schedule = league.schedule(game_date)
-    unmatched = unmatched_injuries(game_date, league.game_logs(game_date), schedule, injuries)
-    finding = input_gates.injury_report_is_there(
-        game_date,
-        len(schedule),
-        injuries["player_lookup"].n_unique(),
-        league.provenance(game_date).injuries_made_on,
-        [entry.name for entry in unmatched],
-    )
-    if injuries.is_empty():
-        finding = _explained(finding, "injuries", game_date, league)
+    known = known_league(context, league, batches)
+    finding = gates.injuries_finding(known, game_date_of(context.partition_key), injuries)
     return _result(context, settings, finding)
 
 
 @_gate(ingestion.prop_lines, "lines_are_fresh")
 def gate_on_prop_lines(
-    context: _Context, prop_lines: pl.DataFrame, league: League, settings: TheSettings
+    context: _Context,
+    prop_lines: pl.DataFrame,
+    league: League,
+    batches: Batches,
+    settings: TheSettings,
 ) -> dg.AssetCheckResult:
     """Check the age of the lines of each game."""
+    known = known_league(context, league, batches)
     game_date = game_date_of(context.partition_key)
-    newest = prop_lines.group_by("away_team", "home_team").agg(pl.col("quoted_on").max())
-    finding = input_gates.lines_are_fresh(
-        game_date,
-        len(league.schedule(game_date)),
-        {f"{away} @ {home}": quoted_on for away, home, quoted_on in newest.iter_rows()},
-        settings.gate_thresholds,
-    )
-    if prop_lines.is_empty():
-        finding = _explained(finding, "points_lines", game_date, league)
+    thresholds = settings.gate_thresholds
+    finding = gates.lines_finding(known, game_date, prop_lines, thresholds)
     return _result(context, settings, finding)
 
 
@@ -151,36 +131,14 @@ def gate_on_slate(
     slate: Slate,
     prop_lines: pl.DataFrame,
     league: League,
+    batches: Batches,
     settings: TheSettings,
 ) -> Iterator[dg.AssetCheckResult]:
     """Compare the slate with the schedule, and the lines with the slate."""
-    accounts = league.accounts(game_date_of(context.partition_key))
-    for finding in (
-        input_gates.every_game_has_players(slate),
-        input_gates.every_game_has_lines(slate, settings.gate_thresholds),
-        input_gates.enough_players_have_lines(slate, settings.gate_thresholds),
-        input_gates.lines_are_of_the_games(slate, len(prop_lines)),
-        input_gates.rows_are_valid(*problems(accounts)),
-    ):
+    known = known_league(context, league, batches)
+    for finding in gates.slate_findings(known, slate, prop_lines, settings.gate_thresholds):
         if finding.gate in {key.name for key in context.selected_asset_check_keys}:
             yield _result(context, settings, finding)
-
-
-def _explained(finding: Finding, kind: str, game_date: date, league: LeagueSource) -> Finding:
-    """Return the finding on an empty input, with the rows of its files that rules left out."""
-    rows, dropped = 0, Counter[str]()
-    for account in league.accounts(game_date):
-        if account.kind == kind and account.read:
-            rows += account.rows
-            dropped.update(account.dropped)
-    return input_gates.explained(finding, rows, dropped)
-
-
-def _games_before(game_date: date, league: LeagueSource) -> Iterator[Game]:
-    for days in range(1, input_gates.RESULT_DAYS + 1):
-        day = game_date - timedelta(days=days)
-        for row in league.schedule(day).iter_rows(named=True):
-            yield Game(row["game_id"], day, row["away_team"], row["home_team"])
 
 
 def _mode(tags: Mapping[str, str], settings: Settings) -> tuple[str, str]:

@@ -207,7 +207,8 @@ def _log_abandoned(night: BlockedNight) -> None:
         f"{night.game_date} is not predicted: after {night.attempts} runs its inputs were not good "
         f"enough at {_eastern(night.deadline)}. {'; '.join(night.reasons)}. To predict it anyway: "
         f"nba-predictions run --game-date {night.game_date} --gates warn, or launch "
-        f"{nightly_predictions.name} of the date with the tag {GATES_TAG}=warn",
+        f"{nightly_predictions.name} of the date with the tag {GATES_TAG}=warn; games that "
+        f"have begun also need --begun-games",
         severity=logging.ERROR,
         **_log_context(night),
     )

@@ -1,7 +1,6 @@
 """Which players a refresh predicts again, skips, or leaves unchanged."""
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,15 +10,11 @@ from nba_predictions.domain.batches.refresh import (
     GAME_BEGUN,
     LEFT_SLATE,
     RefreshPlan,
-    games_begun,
     plan_refresh,
 )
 from nba_predictions.domain.batches.snapshot import BatchSnapshot
 from nba_predictions.domain.betting.slate import Skip, Slate
 from nba_predictions_tests.examples import (
-    GAME_DATE,
-    NOON,
-    SECOND,
     batch,
     completion,
     dead_letter,
@@ -100,14 +95,6 @@ def test_a_player_who_left_the_slate_is_skipped_once_and_stays_accounted_for() -
     assert planned(alone, after, letters=("d",)).skip == ()
 
 
-def test_a_game_begins_at_its_tip_off_if_that_is_known() -> None:
-    slate = Slate(GAME_DATE, (replace(EARLY, tipoff=NOON), LATE), (), ())
-    assert games_begun(slate, NOON - SECOND) == set()
-    assert games_begun(slate, NOON) == {EARLY.game_id}
-    assert games_begun(slate, NOON + timedelta(hours=9)) == {EARLY.game_id}
-    assert games_begun(slate, None) == set()
-
-
 def test_a_player_whose_game_has_begun_is_left_unchanged() -> None:
     late = slate_player("b", game_id=LATE.game_id)
     new = {"a": "A2", "b": "B2"}
@@ -132,3 +119,12 @@ def test_a_player_added_to_the_slate_after_tip_off_is_skipped_with_that_reason()
     # The next refresh keeps the skip, although the slate lists a as a player.
     again = (skipped("a", GAME_BEGUN), *MORNING[1:])
     assert planned(completions=again, begun={EARLY.game_id}).skip == ()
+
+
+def test_players_whom_the_slate_leaves_alone_keep_what_was_recorded() -> None:
+    # a has rows, d failed, and e joined the slate after its game had begun.
+    alone = replace(slate_of([slate_player("b")], [OUT]), left_alone=("a", "d", "e"))
+    plan = planned(alone, letters=("d",), begun={EARLY.game_id})
+    assert (plan.predict, plan.skip, plan.begun) == ((), (), ("a", "d"))
+    # The batch never expected e.
+    assert plan.expected == 4

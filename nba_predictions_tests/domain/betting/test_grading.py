@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from nba_predictions.domain.betting.grading import BoxScore, grade, outcome
+from nba_predictions.domain.betting.grading import BoxScore, BoxScores, grade, outcome
 from nba_predictions.domain.errors import SchemaMismatchError
 from nba_predictions.domain.tables import RESULTS
 from nba_predictions_tests.examples import GAME_DATE, NOON
@@ -23,6 +23,7 @@ def prediction(
         "game_date": GAME_DATE,
         "game_id": "20260101_PHI_DAL",
         "player_lookup": "paulgeorge",
+        "player_id": None,
         "system_id": "ensemble",
         "market": market,
         "points_line": None if line is None else D(line),
@@ -39,8 +40,13 @@ def box_score(points: int, minutes: float = 34.0) -> BoxScore:
     return BoxScore({"points": points, "rebounds": 7}, minutes)
 
 
+def boxes_of(*rows: tuple[int | None, str, int]) -> BoxScores:
+    """Return the box scores of rows of player_id, player_lookup and points."""
+    return BoxScores.of((player_id, name, box_score(points)) for player_id, name, points in rows)
+
+
 def graded(points: int | None, **changed: Any) -> dict[str, Any]:
-    boxes = {} if points is None else {"paulgeorge": box_score(points)}
+    boxes = boxes_of() if points is None else boxes_of((None, "paulgeorge", points))
     (row,) = grade([prediction(**changed)], boxes, NOON)
     return row
 
@@ -103,7 +109,7 @@ def test_without_a_line_only_the_error_is_graded() -> None:
 
 def test_every_prediction_is_graded_and_fits_the_table() -> None:
     predictions = [prediction(), prediction(line=None, call="NO_LINE"), prediction(line="22.0")]
-    rows = grade(predictions, {"paulgeorge": box_score(22, 30.5)}, NOON)
+    rows = grade(predictions, boxes_of((None, "paulgeorge", 22)), NOON)
     assert len(rows) == 3
     assert [r["prediction_id"] for r in rows] == ["id"] * 3
     RESULTS.check_rows(rows)
@@ -119,4 +125,26 @@ def test_a_prediction_without_a_column_of_the_results_is_refused_by_name() -> No
     incomplete = prediction()
     del incomplete["base_line"]
     with pytest.raises(SchemaMismatchError, match=r"base_line of table prediction_results"):
-        grade([incomplete], {}, NOON)
+        grade([incomplete], boxes_of(), NOON)
+
+
+@pytest.mark.parametrize(
+    ("player_id", "boxes", "points"),
+    [
+        # The player was renamed after the prediction.
+        (7, [(7, "paulgeorgejr", 22)], 22),
+        # Another player has the name now.
+        (7, [(7, "paulgeorgejr", 22), (8, "paulgeorge", 30)], 22),
+        (7, [(8, "paulgeorge", 30)], None),
+        # The name decides if one of the two has no id.
+        (None, [(8, "paulgeorge", 30)], 30),
+        (7, [(None, "paulgeorge", 30)], 30),
+        (None, [(8, "other", 30)], None),
+    ],
+)
+def test_a_player_is_found_by_id_and_without_an_id_by_name(
+    player_id: int | None, boxes: list[tuple[int | None, str, int]], points: int | None
+) -> None:
+    (row,) = grade([{**prediction(), "player_id": player_id}], boxes_of(*boxes), NOON)
+    assert row["actual_points"] == points
+    assert row["player_id"] == player_id

@@ -23,9 +23,11 @@ from nba_predictions.domain.betting.slate import (
     SlatePlayer,
     Unmatched,
     build_slate,
+    games_begun,
+    slate_as_of,
 )
 from nba_predictions.domain.market import POINTS
-from nba_predictions_tests.examples import GAME_DATE, game
+from nba_predictions_tests.examples import GAME_DATE, NOON, SECOND, game
 
 GAMES = (game("PHI", "DAL"), game("BOS", "LAL"))
 
@@ -371,3 +373,94 @@ def test_nobody_is_both_predicted_and_skipped_and_nobody_counts_twice(
         market = points(player)
         assert (market.base_line is None) == (market.books == 0) == (market.line_source == "none")
         assert player.game_id in {g.game_id for g in built.games}
+
+
+# --- player_id
+
+
+def test_a_player_has_the_id_of_the_box_scores_which_no_hash_contains() -> None:
+    (player,) = slate([form(player_id=7)]).players
+    assert player.player_id == 7
+    assert player.hashed_values() == slate().players[0].hashed_values()
+    assert slate([form(player_id=7)]).fingerprint() == slate().fingerprint()
+
+
+# --- games that have begun
+
+EARLY = replace(GAMES[0], tipoff=NOON)
+LATE = replace(GAMES[1], tipoff=NOON + timedelta(hours=2))
+#: Two players to predict, one who is out, and one whose line has no box score, for each game.
+FORMS = [
+    *(form(name, "PHI") for name in ("philone", "philtwo")),
+    *(form(name, "BOS") for name in ("bosone", "bostwo")),
+]
+QUOTES = [quote("nobodyphi"), quote("nobodybos", "BOS", "LAL"), quote("bosone", "BOS", "LAL")]
+
+
+def slate_at(
+    moment: datetime, games: Sequence[Game] = (EARLY, LATE), *, begun_games: bool = False
+) -> Slate:
+    def build(chosen: Sequence[Game]) -> Slate:
+        return slate(FORMS, QUOTES, {"philtwo": "OUT", "bostwo": "OUT"}, chosen)
+
+    return slate_as_of(build, games, moment, begun_games=begun_games)
+
+
+def test_a_game_begins_at_its_tip_off_if_that_is_known() -> None:
+    games = (EARLY, GAMES[1])
+    assert games_begun(games, NOON - SECOND) == set()
+    assert games_begun(games, NOON) == {EARLY.game_id}
+    assert games_begun(games, NOON + timedelta(hours=9)) == {EARLY.game_id}
+
+
+def test_before_the_first_tip_off_a_slate_is_whole() -> None:
+    moment = NOON - SECOND
+    assert slate_at(moment) == replace(
+        slate(FORMS, QUOTES, {"philtwo": "OUT", "bostwo": "OUT"}, (EARLY, LATE)), as_of=moment
+    )
+
+
+def test_nobody_of_a_game_that_has_begun_is_on_the_slate() -> None:
+    built = slate_at(NOON)
+    assert built.begun == {EARLY.game_id}
+    assert built.open_games == (LATE,)
+    assert set(built.games) == {EARLY, LATE}
+    assert names(built) == ["bosone"]
+    assert [skip.player_lookup for skip in built.skips] == ["bostwo", "nobodybos"]
+    assert built.left_alone == ("nobodyphi", "philone", "philtwo")
+    assert built.expected == 3
+    assert built.quotes_off_slate == 0
+
+
+def test_when_all_games_have_begun_nobody_is_on_the_slate() -> None:
+    built = slate_at(NOON + timedelta(hours=3))
+    assert (built.open_games, built.players, built.skips) == ((), (), ())
+    assert built.begun == {EARLY.game_id, LATE.game_id}
+
+
+def test_a_player_whose_line_names_a_game_that_has_begun_is_left_alone() -> None:
+    # The line shows that the player was traded from BOS to one of the teams of the first game.
+    def build(chosen: Sequence[Game]) -> Slate:
+        return slate([form("traded", "BOS")], [quote("traded")], games=chosen)
+
+    built = slate_as_of(build, (EARLY, LATE), NOON)
+    assert (built.players, built.left_alone) == ((), ("traded",))
+
+
+def test_begun_games_are_predicted_if_asked_for_and_on_a_past_date() -> None:
+    after = NOON + timedelta(hours=3)
+    assert slate_at(after, begun_games=True) == replace(slate_at(NOON - SECOND), as_of=after)
+    # Midnight US Eastern, 05:00 UTC, ends the date.
+    midnight = datetime(2026, 1, 2, 5, tzinfo=timezone.utc)
+    assert slate_at(midnight - SECOND).open_games == ()
+    assert set(slate_at(midnight).open_games) == {EARLY, LATE}
+    assert slate_at(midnight).begun == frozenset()
+
+
+def test_the_moment_is_not_part_of_the_fingerprint_and_missing_players_are() -> None:
+    morning, noon = slate_at(NOON - timedelta(hours=9)), slate_at(NOON - SECOND)
+    assert morning.as_of != noon.as_of
+    assert morning.fingerprint() == noon.fingerprint()
+    without = slate(FORMS, QUOTES, {"philtwo": "OUT", "bostwo": "OUT"}, (EARLY, LATE))
+    assert noon.fingerprint() == without.fingerprint()
+    assert slate_at(NOON).fingerprint() != noon.fingerprint()

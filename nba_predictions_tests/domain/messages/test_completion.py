@@ -37,6 +37,7 @@ def test_the_field_names_are_those_that_readers_were_promised() -> None:
         "rows_staged",
         "rows_merged",
         "completion_pct",
+        "begun_games",
     ]
     assert TOPIC == "nba-phase5-predictions-complete"
 
