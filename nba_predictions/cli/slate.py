@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import asdict
 from datetime import date
 from typing import Any
 
@@ -11,6 +12,7 @@ from rich.console import Console
 from nba_predictions.definitions import league_source
 from nba_predictions.domain.clock import read_as_of, utc_now
 from nba_predictions.nightly.slate_preview import RESULTS, SlatePreview, preview_slate
+from nba_predictions.report.night import inputs_table, unmatched_table
 from nba_predictions.report.terminal import WIDTH_WITHOUT_TERMINAL, print_line, print_table
 from nba_predictions.settings import Settings
 
@@ -42,8 +44,9 @@ def _print_tables(preview: SlatePreview, console: Console) -> None:
     print_table(console, "Games", pl.DataFrame(shown["games"]))
     print_table(console, "Players", _players(shown["players"]))
     print_table(console, "Skipped players", pl.DataFrame(shown["skipped"]))
-    print_table(console, "Names without a player", pl.DataFrame(shown["unmatched"]))
-    print_table(console, "Inputs", _inputs(shown["inputs"]))
+    print_table(console, "Names without a player", unmatched_table(shown["unmatched"]))
+    summaries = [asdict(account.summary()) for account in preview.accounts]
+    print_table(console, "Input files", inputs_table(summaries))
     print_table(console, "Rows that were set aside", _rejected(shown["inputs"]))
     print_table(console, "Gates", pl.DataFrame(shown["gates"]))
     failed = [f.gate for f in preview.findings if RESULTS[f.level] == "fail"]
@@ -63,23 +66,6 @@ def _players(players: list[dict[str, Any]]) -> pl.DataFrame:
             "books": ", ".join(player["books"]),
         }
         for player in players
-    ]
-    return pl.DataFrame(rows, infer_schema_length=None)
-
-
-def _inputs(inputs: list[dict[str, Any]]) -> pl.DataFrame:
-    rows = [
-        {
-            "file": each["path"],
-            "kind": each["kind"],
-            "rows": each["rows"] if each["read"] else None,
-            "used": each["used"] if each["read"] else None,
-            "superseded": each["superseded"] if each["read"] else None,
-            "rejected": len(each["rejected"]),
-            "dropped": ", ".join(f"{reason} {count}" for reason, count in each["dropped"].items()),
-            "note": each["note"],
-        }
-        for each in inputs
     ]
     return pl.DataFrame(rows, infer_schema_length=None)
 

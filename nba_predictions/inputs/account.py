@@ -9,6 +9,7 @@ from datetime import datetime
 
 import polars as pl
 
+from nba_predictions.domain.betting.slate import InputSummary
 from nba_predictions.domain.policies.input_gates import KEPT_REASONS
 from nba_predictions.inputs.parsing import FILE, OBSERVED, Parsed, Rejected
 
@@ -53,6 +54,20 @@ class InputAccount:
     def left_out(self) -> int:
         """The number of rows that a rule leaves out."""
         return _left_out(self.dropped)
+
+    def summary(self) -> InputSummary:
+        """Return the counts, without the rejected rows themselves."""
+        return InputSummary(
+            self.kind,
+            self.path,
+            self.read,
+            self.rows,
+            self.used,
+            self.superseded,
+            len(self.rejected),
+            ", ".join(f"{reason}: {n}" for reason, n in self.dropped.items()),
+            self.note,
+        )
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 
 from nba_predictions.batch_store.port import BatchStore
@@ -156,8 +156,12 @@ def _new_batch(
 
 
 def _start_new(batch: Batch, slate: Slate, store: BatchStore, run_id: str) -> Batch:
-    counts = _slate_counts(slate)
-    entry = LedgerEntry(LedgerEvent.CREATED, batch.created_at, run_id, counts)
+    payload = {
+        **_slate_counts(slate),
+        "unmatched": [asdict(name) for name in slate.unmatched],
+        "inputs": [asdict(summary) for summary in slate.inputs],
+    }
+    entry = LedgerEntry(LedgerEvent.CREATED, batch.created_at, run_id, payload)
     store.append(batch.batch_id, entry)
     milestone(
         "batch_created",

@@ -7,12 +7,15 @@ the errors and the calibration of earlier dates.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import polars as pl
 
 from nba_predictions.batch_store.port import BatchStore
 from nba_predictions.domain.batches.batch import Batch
+from nba_predictions.domain.batches.ledger import LedgerEvent
 from nba_predictions.domain.batches.reconciliation import Reconciliation
+from nba_predictions.domain.batches.snapshot import BatchSnapshot
 from nba_predictions.domain.tables import PREDICTIONS, RESULTS
 from nba_predictions.nightly.audit import NightAudit, Step, audit_night
 from nba_predictions.report.formatting import Schema
@@ -66,6 +69,8 @@ class NightReport:
     at_base: pl.DataFrame
     graded: Graded | None
     table: str
+    inputs: pl.DataFrame
+    unmatched: pl.DataFrame
 
     @property
     def complete(self) -> bool:
@@ -95,7 +100,16 @@ def gather_night(
         at_base=at_base,
         graded=gather_graded(game_date, warehouse),
         table=warehouse.full_name(PREDICTIONS),
+        inputs=inputs_table(_of_creation(snapshot, "inputs")),
+        unmatched=unmatched_table(_of_creation(snapshot, "unmatched")),
     )
+
+
+def _of_creation(snapshot: BatchSnapshot, name: str) -> Iterable[Mapping[str, Any]]:
+    """Return a list in the ledger entry of the batch's creation. Earlier versions stored none."""
+    created = snapshot.last(LedgerEvent.CREATED)
+    payload = created.payload if created else {}
+    return payload.get(name, ()) if isinstance(payload, Mapping) else ()
 
 
 def predictions_of(batch: Batch, warehouse: Warehouse) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -239,3 +253,30 @@ def reasons_table(reasons: Mapping[str, str]) -> pl.DataFrame:
     """Return a table of players with the reason of each."""
     columns: Schema = {"player": pl.String, "reason": pl.String}
     return pl.DataFrame([*sorted(reasons.items())], schema=columns, orient="row")
+
+
+def inputs_table(inputs: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
+    """Return a table of input files with the outcome of their rows (`InputSummary` as mappings)."""
+    columns: Schema = {
+        "file": pl.String,
+        "rows": pl.Int64,
+        "used": pl.Int64,
+        "superseded": pl.Int64,
+        "rejected": pl.Int64,
+        "dropped": pl.String,
+        "note": pl.String,
+    }
+    rows = [
+        {"file": each["path"], **each}
+        if each["read"]
+        else {"file": each["path"], "note": f"not read: {each['note']}"}
+        for each in inputs
+    ]
+    return pl.DataFrame([{name: row.get(name) for name in columns} for row in rows], schema=columns)
+
+
+def unmatched_table(names: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
+    """Return a table of the names in inputs that are not the name of exactly one player."""
+    columns: Schema = {"input": pl.String, "name": pl.String}
+    rows = [(each["kind"], each["name"]) for each in names]
+    return pl.DataFrame(rows, schema=columns, orient="row")

@@ -60,6 +60,8 @@ def print_night(night: NightReport, console: Console) -> None:
         )
     print_table(console, "Failed players", reasons_table(night.failed))
     print_table(console, "Skipped players", reasons_table(night.skipped))
+    print_table(console, "Input files", night.inputs)
+    print_table(console, "Names without a player", night.unmatched)
     if night.graded is None:
         print_line(console, "\nNot graded yet.")
     else:

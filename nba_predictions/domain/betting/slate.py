@@ -222,6 +222,24 @@ class Unmatched:
 
 
 @dataclass(frozen=True)
+class InputSummary:
+    """The outcome of the rows of one input file, as inputs/account.py counts them.
+
+    It is stored with the batch. `dropped` has the counts by reason, as text.
+    """
+
+    kind: str
+    path: str
+    read: bool
+    rows: int
+    used: int
+    superseded: int
+    rejected: int
+    dropped: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class Slate:
     """The games, the players to predict and the skips, sorted by game_id or player_lookup.
 
@@ -238,6 +256,7 @@ class Slate:
             among `games`, but none of their players is among `players` or `skips`.
         left_alone: the players (player_lookup) who would be predicted or skipped if their games
             had not begun, sorted.
+        inputs: the outcome of the rows of each input file.
     """
 
     game_date: date
@@ -251,6 +270,7 @@ class Slate:
     as_of: datetime | None = None
     begun: frozenset[str] = frozenset()
     left_alone: tuple[str, ...] = ()
+    inputs: tuple[InputSummary, ...] = ()
 
     @property
     def open_games(self) -> tuple[Game, ...]:
@@ -281,11 +301,12 @@ class Slate:
     def fingerprint(self) -> str:
         """Return a hash of the slate, by which a batch recognizes its own work.
 
-        Tip-off times, `sequence`, `unmatched` and the moment of the run are not part of the hash,
-        because no row depends on them. Games that have begun count by the players who are missing.
+        Tip-off times, `sequence`, `unmatched`, `inputs` and the moment of the run are not part of
+        the hash, because no row depends on them. Games that have begun count by the players who
+        are missing.
         """
         values = asdict(replace(self, players=()))
-        for name in ("sequence", "unmatched", "as_of", "begun", "left_alone"):
+        for name in ("sequence", "unmatched", "as_of", "begun", "left_alone", "inputs"):
             del values[name]
         values["players"] = [player.hashed_values() for player in self.players]
         for game in values["games"]:

@@ -1,6 +1,6 @@
 """Assets `slate` and `player_features`: the expected players, their lines and their features."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import dagster as dg
 import polars as pl
@@ -13,7 +13,7 @@ from nba_predictions.orchestration.as_of import predicts_begun_games, run_as_of
 from nba_predictions.orchestration.assets.ingestion import League
 from nba_predictions.orchestration.assets.staging import Batches
 from nba_predictions.orchestration.partitions import asset_of_date, game_date_of
-from nba_predictions.report.night import reasons_table
+from nba_predictions.report.night import inputs_table, reasons_table, unmatched_table
 
 
 @asset_of_date("features", {"python"}, io_manager_key="values")
@@ -33,6 +33,7 @@ def slate(
     begun are left alone.
     """
     game_date = game_date_of(context.partition_key)
+    as_of = run_as_of(context, league, batches)
     tonight = replace(
         load_slate(
             game_date,
@@ -40,9 +41,10 @@ def slate(
             schedule,
             prop_lines,
             injuries,
-            as_of=run_as_of(context, league, batches),
+            as_of=as_of,
             begun_games=predicts_begun_games(context),
         ),
+        inputs=tuple(each.summary() for each in league.known_at(as_of).accounts(game_date)),
         # A run that was paused with this slate must not replace a batch of a newer one.
         sequence=batches.next_sequence(game_date),
     )
@@ -58,6 +60,8 @@ def slate(
             ),
             "by_game": display.table(display.slate_by_game(tonight)),
             "quotes_off_slate": tonight.quotes_off_slate,
+            "unmatched_names": display.table(unmatched_table(map(asdict, tonight.unmatched))),
+            "inputs": display.table(inputs_table(map(asdict, tonight.inputs))),
             "as_of": str(tonight.as_of),
             "begun_games": ", ".join(sorted(tonight.begun)) or "none",
             "players_left_alone": len(tonight.left_alone),
