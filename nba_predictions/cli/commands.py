@@ -113,7 +113,7 @@ def slate(
         bool, typer.Option("--json", help="Print the slate and its inputs as JSON.")
     ] = False,
 ) -> int:
-    """Show what a run would see of one game date, and what became of each input; run nothing."""
+    """Show what a run would see of one game date, and the outcome of each input row."""
     settings = read_settings()
     from nba_predictions.cli.slate import print_slate
 

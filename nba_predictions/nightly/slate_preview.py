@@ -1,4 +1,4 @@
-"""What a run would see of a game date: games, players, lines, and what became of each input.
+"""What a run would see of a game date: games, players, lines, and the outcome of the input rows.
 
 `to_json` has the form that `nba-predictions slate --json` prints. Scripts read its names.
 """

@@ -258,6 +258,7 @@ def reasons_table(reasons: Mapping[str, str]) -> pl.DataFrame:
 def inputs_table(inputs: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
     """Return a table of input files with the outcome of their rows (`InputSummary` as mappings)."""
     columns: Schema = {
+        "kind": pl.String,
         "file": pl.String,
         "rows": pl.Int64,
         "used": pl.Int64,
@@ -269,7 +270,7 @@ def inputs_table(inputs: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
     rows = [
         {"file": each["path"], **each}
         if each["read"]
-        else {"file": each["path"], "note": f"not read: {each['note']}"}
+        else {"kind": each["kind"], "file": each["path"], "note": f"not read: {each['note']}"}
         for each in inputs
     ]
     return pl.DataFrame([{name: row.get(name) for name in columns} for row in rows], schema=columns)
