@@ -18,7 +18,7 @@ from pydantic import BeforeValidator
 
 from nba_predictions.domain.betting.lines import LinePrice, Quote, base_line
 from nba_predictions.domain.errors import UnknownMarketError
-from nba_predictions.domain.league.games import eastern_date, make_game_id
+from nba_predictions.domain.league.games import make_game_id, night_is_over
 from nba_predictions.domain.league.players import (
     NameIndex,
     PlayerNames,
@@ -514,7 +514,7 @@ def slate_as_of(
 ) -> Slate:
     """Return the slate as of a moment, without the players of games that have begun.
 
-    A date that is past at `as_of` (US Eastern) is a backfill: all its games are predicted. A game
+    A date whose night is over at `as_of` is a backfill: all its games are predicted. A game
     without a known tip-off has not begun.
 
     Args:
@@ -525,7 +525,7 @@ def slate_as_of(
     """
     whole = replace(build(games), as_of=as_of)
     begun = games_begun(games, as_of)
-    if begun_games or not begun or whole.game_date < eastern_date(as_of):
+    if begun_games or not begun or night_is_over(whole.game_date, as_of):
         return whole
     players = tuple(p for p in whole.players if p.game_id not in begun)
     # A skip does not name its game. The skips of the other games are those of a slate without the

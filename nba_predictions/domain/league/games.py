@@ -111,3 +111,12 @@ def start_of_eastern_day(day: date) -> datetime:
 def end_of_eastern_day(day: date) -> datetime:
     """Return midnight US Eastern at the end of `day`, as UTC."""
     return start_of_eastern_day(day + timedelta(days=1))
+
+
+def night_is_over(day: date, moment: datetime) -> bool:
+    """Return whether the games of `day` are over at a moment: from 6:00 US Eastern on the next day.
+
+    Late games end after midnight.
+    """
+    return moment >= datetime.combine(day + timedelta(days=1), time(6), tzinfo=EASTERN)
+

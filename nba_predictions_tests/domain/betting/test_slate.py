@@ -450,11 +450,11 @@ def test_a_player_whose_line_names_a_game_that_has_begun_is_left_alone() -> None
 def test_begun_games_are_predicted_if_asked_for_and_on_a_past_date() -> None:
     after = NOON + timedelta(hours=3)
     assert slate_at(after, begun_games=True) == replace(slate_at(NOON - SECOND), as_of=after)
-    # Midnight US Eastern, 05:00 UTC, ends the date.
-    midnight = datetime(2026, 1, 2, 5, tzinfo=timezone.utc)
-    assert slate_at(midnight - SECOND).open_games == ()
-    assert set(slate_at(midnight).open_games) == {EARLY, LATE}
-    assert slate_at(midnight).begun == frozenset()
+    # The night is over at 6:00 US Eastern, 11:00 UTC, and not at midnight.
+    over = datetime(2026, 1, 2, 11, tzinfo=timezone.utc)
+    assert slate_at(over - SECOND).open_games == ()
+    assert set(slate_at(over).open_games) == {EARLY, LATE}
+    assert slate_at(over).begun == frozenset()
 
 
 def test_the_moment_is_not_part_of_the_fingerprint_and_missing_players_are() -> None:
