@@ -37,7 +37,7 @@ def is_private(module: str) -> bool:
 @pytest.mark.parametrize(
     ("package", "third_party"),
     [
-        ("domain", {"pydantic"}),
+        ("domain", {"polars", "pydantic"}),
         ("features", {"numpy", "polars"}),
         ("systems", {"numpy", "polars", "xgboost"}),
     ],

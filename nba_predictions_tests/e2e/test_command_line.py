@@ -128,11 +128,11 @@ def test_a_predicted_night_can_be_graded(
     assert [line["event"] for line in json_lines(printed)] == ["graded"]
 
 
-def test_an_invalid_input_cell_is_named_on_stderr(files: Path, tmp_path: Path) -> None:
+def test_invalid_input_cells_are_named_on_stderr(files: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
     data.mkdir()
     logs = pl.read_parquet(files / "player_game_logs_2025-26.parquet")
-    points = pl.when(pl.int_range(pl.len()) == 41).then(-7).otherwise(pl.col("PTS"))
+    points = pl.when(pl.int_range(pl.len()) >= 41).then(-7).otherwise(pl.col("PTS"))
     logs.with_columns(points.alias("PTS")).write_parquet(data / "player_game_logs.parquet")
     result = command(
         tmp_path / "home",

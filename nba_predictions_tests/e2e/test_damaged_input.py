@@ -1,4 +1,4 @@
-"""Damaged and unusual input files: an error that names the cell and no row, or a complete table."""
+"""Damaged and unusual input files: refused with a reason, set aside with a warning, or used."""
 
 from __future__ import annotations
 
@@ -52,6 +52,7 @@ def shifted_into_the_future(frame: pl.DataFrame) -> pl.DataFrame:
     later = frame.with_columns(
         pl.col("GAME_DATE").dt.offset_by("2y"),
         pl.lit("2027-28").alias("season"),
+        pl.lit(22_027, pl.Int64).alias("SEASON_ID"),
         pl.col("GAME_ID").cast(pl.Int64).add(10_000_000).cast(pl.String),
     )
     return pl.concat([frame, later])
@@ -66,18 +67,28 @@ def game_ids_in_two_formats(frame: pl.DataFrame) -> pl.DataFrame:
 #: Refused changes: the file, the change and a part of the error.
 REFUSED: dict[str, tuple[str, Change, str]] = {
     "a missing column": (LOGS, lambda f: f.drop("PTS"), "PTS"),
+    "points of another column": (LOGS, lambda f: f.with_columns(PTS="REB"), "column PTS"),
+    "no names": (LOGS, lambda f: f.with_columns(PLAYER_NAME=pl.lit("")), "column PLAYER_NAME"),
+    "a season that contradicts the dates": (
+        LOGS,
+        lambda f: f.with_columns(SEASON_ID=pl.lit(22030), season=pl.lit("2030-31")),
+        "SEASON_ID",
+    ),
+    "decimal odds": (LINES, lambda f: f.with_columns(price=pl.lit(1.91)), "column price"),
+    "no line column": (LINES, lambda f: f.drop("line"), "line"),
+}
+
+#: Changes of one row, which is set aside: the file, the change and the column that is named.
+SET_ASIDE: dict[str, tuple[str, Change, str]] = {
     "text for points": (LOGS, in_first_row("PTS", "many"), "column PTS"),
     "points below zero": (LOGS, in_first_row("PTS", -3), "column PTS"),
+    "points that contradict the shots": (LOGS, twice_with_other_points, "column PTS"),
     "NaN minutes": (LOGS, in_first_row("MIN", math.nan, pl.Float64()), "column MIN"),
     "infinite minutes": (LOGS, in_first_row("MIN", math.inf, pl.Float64()), "column MIN"),
     "no player": (LOGS, in_first_row("PLAYER_NAME", ""), "column PLAYER_NAME"),
     "a date that does not exist": (LOGS, in_first_row("GAME_DATE", "2025-13-45"), "GAME_DATE"),
-    "two different rows of one game": (LOGS, twice_with_other_points, LOGS),
-    "no history": (LOGS, lambda f: f.head(0), LOGS),
     "a line that is not a number": (LINES, in_first_row("line", math.nan), "column line"),
     "text for a line": (LINES, in_first_row("line", "high"), "column line"),
-    "no line column": (LINES, lambda f: f.drop("line"), "line"),
-    "a game of a team against itself": (GAMES, in_first_row("home_team", "PNC"), GAMES),
     "an unknown status": (REPORT, in_first_row("status", "MAYBE"), "column status"),
 }
 
@@ -120,6 +131,21 @@ def test_a_damaged_file_is_refused_before_any_prediction(
     assert message in error
     assert "Traceback" not in error
     assert table(home).is_empty()
+
+
+@pytest.mark.parametrize("name", SET_ASIDE)
+def test_an_invalid_row_is_set_aside_with_a_warning(
+    home: Path, files: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kind, change, column = SET_ASIDE[name]
+    rewrite(files, kind, change)
+    assert cli.main(["run", "--game-date", NIGHT]) == 0
+    assert not table(home).is_empty()
+    lines = capsys.readouterr().out.splitlines()
+    events = [json.loads(line) for line in lines if line.startswith("{")]
+    (warning,) = (each for each in events if each.get("gate") == "rows_are_valid")
+    assert kind in warning["message"]
+    assert column in warning["message"]
 
 
 @pytest.mark.parametrize("name", ACCEPTED)

@@ -119,4 +119,3 @@ def night_is_over(day: date, moment: datetime) -> bool:
     Late games end after midnight.
     """
     return moment >= datetime.combine(day + timedelta(days=1), time(6), tzinfo=EASTERN)
-
