@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import date, time
+from datetime import date, datetime, time
 
 import polars as pl
 
@@ -138,8 +138,8 @@ def made_on(rows: pl.DataFrame, game_date: date, report: pl.DataFrame) -> date |
         report: the report for the date (`report_of`).
     """
     newest_row = report[OBSERVED].max()
-    if newest_row is not None:
-        return eastern_date(newest_row)  # type: ignore[arg-type]
+    if isinstance(newest_row, datetime):
+        return eastern_date(newest_row)
     days = rows["game_date"]
     return game_date if (days == game_date).any() and not days.has_nulls() else None
 

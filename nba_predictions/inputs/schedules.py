@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 
@@ -160,7 +161,8 @@ def drop_exhibitions(raw: pl.DataFrame) -> tuple[pl.DataFrame, dict[tuple[str, s
 
 def _typed_games(table: RawTable) -> Parsed:
     require_columns(table, SCHEDULE_REQUIRED)
-    raw, dropped = drop_exhibitions(table.with_row_numbers(SCHEDULE_OPTIONAL))
+    raw, all_star = drop_exhibitions(table.with_row_numbers(SCHEDULE_OPTIONAL))
+    dropped = Counter(all_star)
     column = next((c for c in SCHEDULE_OPTIONAL[:2] if c in table.frame.columns), None)
     cells = {
         "game_date": Cell("game_date", calendar_date(raw, "game_date"), "a date", DATE_FIX),
@@ -177,20 +179,17 @@ def _typed_games(table: RawTable) -> Parsed:
     kind = pl.col("nba_id").str.head(1).replace_strict(_KINDS_LEFT_OUT, default=None)
     for reason in _KINDS_LEFT_OUT.values():
         out = (kind == reason).fill_null(False)
-        for key, count in count_by_file(rows.filter(out), reason).items():
-            dropped[key] = dropped.get(key, 0) + count
+        dropped.update(count_by_file(rows.filter(out), reason))
         rows = rows.filter(~out)
     rows, unknown = with_teams(rows)
-    for row in unknown:
-        key = (row.file, "unknown_team")
-        dropped[key] = dropped.get(key, 0) + 1
+    dropped.update((row.file, "unknown_team") for row in unknown)
     rows, invalid = with_game_id(rows, "home_team")
     local = pl.col("tipoff").dt.convert_time_zone(EASTERN.key)
     days = (local.dt.date(), local.dt.offset_by(f"-{LATEST_DELAYED_TIPOFF}").dt.date())
     elsewhere = pl.all_horizontal(day != pl.col("game_date") for day in days).fill_null(False)
     if column is not None:
-        dropped |= count_by_file(rows.filter(pl.col("tipoff").is_null()), "tipoff_unknown")
-    dropped |= count_by_file(rows.filter(elsewhere), "tipoff_not_on_date")
+        dropped.update(count_by_file(rows.filter(pl.col("tipoff").is_null()), "tipoff_unknown"))
+    dropped.update(count_by_file(rows.filter(elsewhere), "tipoff_not_on_date"))
     rows = rows.with_columns(pl.when(~elsewhere).then("tipoff").alias("tipoff"))
     return Parsed(conform(rows, _ROWS), (*rejected, *invalid), dropped)
 

@@ -14,6 +14,7 @@ from nba_predictions.domain.market import registered_markets
 from nba_predictions.inputs.account import InputAccount
 from nba_predictions.logs import milestone
 from nba_predictions.report.formatting import Schema, escaped, markdown_table
+from nba_predictions.report.night import inputs_table
 from nba_predictions.report.page import data_uri
 
 
@@ -112,23 +113,11 @@ _SHOWN_ROWS = 20
 
 def input_accounts(accounts: Sequence[InputAccount]) -> dict[str, dg.MetadataValue | int]:
     """Return the outcome of the input rows: by file and reason, and the first rejected rows."""
-    files = [
-        {
-            "file": account.path,
-            "rows": account.rows,
-            "used": account.used,
-            "superseded": account.superseded,
-            "rejected": len(account.rejected),
-            "dropped": ", ".join(f"{reason}: {n}" for reason, n in account.dropped.items()),
-            "note": account.note,
-        }
-        for account in accounts
-        if account.read
-    ]
+    files = [asdict(account.summary()) for account in accounts if account.read]
     unread = [{"file": a.path, "note": a.note} for a in accounts if not a.read]
     rejected = [asdict(row) for account in accounts for row in account.rejected]
     return {
-        "files": table(pl.DataFrame(files)),
+        "files": table(inputs_table(files)),
         "unread_files": table(pl.DataFrame(unread)),
         "rejected_rows": len(rejected),
         "first_rejected_rows": table(pl.DataFrame(rejected[:_SHOWN_ROWS])),

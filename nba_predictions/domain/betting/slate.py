@@ -428,12 +428,12 @@ def build_slate(
 
 def _status(entries: Iterable[Reported], game: Game) -> str | None:
     """Return the last status of a player from before the tip-off, None without one."""
-    known = [
-        entry.status.upper()
-        for entry in entries
-        if None in (entry.observed_at, game.tipoff) or entry.observed_at <= game.tipoff  # type: ignore[operator]
-    ]
-    return known[-1] if known else None
+    status = None
+    for entry in entries:
+        known_at, tipoff = entry.observed_at, game.tipoff
+        if known_at is None or tipoff is None or known_at <= tipoff:
+            status = entry.status.upper()
+    return status
 
 
 def _slate_player(form: PlayerForm, game: Game, quotes: Sequence[PlayerQuote]) -> SlatePlayer:

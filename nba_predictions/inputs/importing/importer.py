@@ -17,10 +17,8 @@ from nba_predictions.inputs.importing.documents import Document, read_document
 from nba_predictions.inputs.importing.formats import Format, detect, known_formats
 from nba_predictions.inputs.importing.tables import Context, Conversion
 from nba_predictions.inputs.importing.values import ConversionError, MissingContextError
+from nba_predictions.inputs.parsing import FEW_REJECTED, MAX_REJECTED_SHARE
 
-#: Invalid rows are set aside up to this number, or up to this share of the rows.
-_MOST_REJECTED: Final = 5
-_MOST_REJECTED_SHARE: Final = 0.02
 #: The digits of a hash as letters: digits in a file's name may be read as a moment.
 _LETTERS: Final = str.maketrans("0123456789", "ghijklmnop")
 _DAYS: Final = {"player_game_logs": "GAME_DATE", "schedule": "game_date"}
@@ -149,7 +147,7 @@ def _written(work: _Work, folder: Path) -> Imported:
 
 def _check_rejected(conversion: Conversion) -> None:
     rejected, rows = conversion.rejected, len(conversion.rows)
-    limit = max(_MOST_REJECTED, _MOST_REJECTED_SHARE * (rows + len(rejected)))
+    limit = max(FEW_REJECTED, MAX_REJECTED_SHARE * (rows + len(rejected)))
     if rejected and (not rows or len(rejected) > limit):
         raise ConversionError(
             f"{len(rejected)} of {len(rejected) + rows} rows are invalid: "

@@ -11,10 +11,10 @@ from typing import Any
 import polars as pl
 
 from nba_predictions.inputs.importing.values import ConversionError, MissingContextError
+from nba_predictions.inputs.parsing import MOMENT
 
 Row = dict[str, Any]
 
-_MOMENT = pl.Datetime("us", "UTC")
 _COUNTS = (
     *("FGM", "FGA", "FG3M", "FG3A", "FTM", "FTA", "OREB", "DREB", "REB", "AST", "STL", "BLK"),
     *("TOV", "PF", "PTS"),
@@ -32,7 +32,7 @@ SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
         "MATCHUP": pl.String,
         "MIN": pl.Int64,
         **dict.fromkeys(_COUNTS, pl.Int64),
-        "observed_at": _MOMENT,
+        "observed_at": MOMENT,
     },
     "points_lines": {
         "player": pl.String,
@@ -45,18 +45,18 @@ SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
         "price": pl.Int64,
         "home_team": pl.String,
         "away_team": pl.String,
-        "commence_time": _MOMENT,
+        "commence_time": MOMENT,
         "snap": pl.Date,
-        "observed_at": _MOMENT,
+        "observed_at": MOMENT,
     },
     "schedule": {
         "game_date": pl.Date,
         "away_team": pl.String,
         "home_team": pl.String,
-        "tipoff": _MOMENT,
+        "tipoff": MOMENT,
         "GAME_ID": pl.String,
         "SEASON_ID": pl.Int64,
-        "observed_at": _MOMENT,
+        "observed_at": MOMENT,
     },
     "injuries": {
         "game_date": pl.Date,
@@ -64,7 +64,7 @@ SCHEMAS: dict[str, dict[str, pl.DataType | type[pl.DataType]]] = {
         "player": pl.String,
         "status": pl.String,
         "reason": pl.String,
-        "observed_at": _MOMENT,
+        "observed_at": MOMENT,
     },
 }
 #: Columns that are omitted if no row has a value.
