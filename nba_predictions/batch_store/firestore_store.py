@@ -15,6 +15,7 @@ workers, never goes back. A replay creates another completion; the one of the la
                                     .../dead_letters/{digest}
                                     .../ledger/{id}                appended, never changed
                                /unfinished/{game_date}             which batch of a date is
+                               /successors/{batch_id, game_date}   the next, or first, of a date
                                /leases/{game_date}                 holder, token, version, expiry
                                     .../versions/{n}
 """
@@ -101,13 +102,14 @@ class FirestoreBatchStore:
 
     # Batches
 
-    def create(self, batch: Batch) -> bool:
+    def create(self, batch: Batch, *, after: Sequence[Batch] | None = None) -> bool:
         mark = uuid.uuid4().hex
         document = self._batches.document(batch.batch_id)
-
         created = [(document, {**_batch_fields(batch), "version": 1})]
         if batch.state in RESUMABLE:
             created.insert(0, self._as_unfinished(batch))
+        if after is not None:
+            created.append(self._as_successor(batch, after))
         return self._commit_version(document, 1, mark, {"state": batch.state.value}, created)
 
     def get(self, batch_id: str) -> Batch:
@@ -425,6 +427,13 @@ class FirestoreBatchStore:
         """Return the document that exists while the date has an unfinished batch."""
         document = self._root.collection("unfinished").document(batch.game_date.isoformat())
         return document, {"batch_id": batch.batch_id}
+
+    def _as_successor(
+        self, batch: Batch, after: Sequence[Batch]
+    ) -> tuple[firestore.DocumentReference, dict[str, Any]]:
+        """Return the document that only one batch after the newest known one can create."""
+        newest = after[0].batch_id if after else batch.game_date.isoformat()
+        return self._root.collection("successors").document(newest), {"batch_id": batch.batch_id}
 
     def _of_batch(self, batch_id: str, collection: str) -> firestore.CollectionReference:
         return self._batches.document(batch_id).collection(collection)

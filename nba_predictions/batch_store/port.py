@@ -57,11 +57,15 @@ class BatchStore(Protocol):
         """
         ...
 
-    def create(self, batch: Batch) -> bool:
+    def create(self, batch: Batch, *, after: Sequence[Batch] | None = None) -> bool:
         """Create a batch.
 
         Return False if its batch_id exists, or if the same game_date has an unfinished batch. Of
         several concurrent calls exactly one succeeds.
+
+        Args:
+            after: the batches of the date that the caller has seen, newest first. The call also
+                returns False if another worker has created a batch since. None does not check.
         """
         ...
 

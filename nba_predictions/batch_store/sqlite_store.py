@@ -9,7 +9,7 @@ import dataclasses
 import json
 import sqlite3
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
@@ -134,9 +134,11 @@ class SQLiteBatchStore:
         with self._transaction() as connection:
             return _next_sequence(connection)
 
-    def create(self, batch: Batch) -> bool:
+    def create(self, batch: Batch, *, after: Sequence[Batch] | None = None) -> bool:
         try:
             with self._transaction() as connection:
+                if after is not None and _count(connection, batch.game_date) != len(after):
+                    return False
                 connection.execute(
                     "INSERT INTO batches (batch_id, game_date, state, expected_players, games, "
                     "slate_fingerprint, created_at, run_id, source, completion_threshold, reason, "
@@ -564,6 +566,13 @@ def _add_columns(connection: sqlite3.Connection) -> None:
                 # Another process may have added the column first.
                 if "duplicate column" not in str(error):
                     raise
+
+
+def _count(connection: sqlite3.Connection, game_date: date) -> int:
+    """Return the number of batches of a date, in a transaction."""
+    query = "SELECT COUNT(*) FROM batches WHERE game_date = ?"
+    (count,) = connection.execute(query, (game_date.isoformat(),)).fetchone()
+    return int(count)
 
 
 def _next_sequence(connection: sqlite3.Connection) -> int:

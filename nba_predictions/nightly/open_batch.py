@@ -70,9 +70,9 @@ def open_batch(store: BatchStore, slate: Slate, terms: BatchTerms, *, run_id: st
             entry = LedgerEntry(LedgerEvent.SUPERSEDED, now, run_id)
             store.append(unfinished.batch_id, entry)
         batch = _new_batch(slate, id_time, now, terms, run_id)
-        if store.create(batch):
+        if store.create(batch, after=batches):
             return _start_new(batch, slate, store, run_id)
-        # A batch of the same second has this id, or another run was faster: look again. Only the id
+        # A batch of the same second has this id, or another run was faster: read again. Only the id
         # uses the later time; a batch created in the future would end before it began.
         id_time += timedelta(seconds=1)
 

@@ -186,6 +186,18 @@ def test_one_of_several_threads_creates_the_batch(open_store: Open) -> None:
     assert only.batch_id == f"batch_{created.index(True)}"
 
 
+def test_a_batch_is_not_created_after_one_that_the_caller_has_not_seen(store: BatchStore) -> None:
+    assert store.create(batch(), after=[])
+    create(store, S.PUBLISHED, batch("batch_2", game_date=TOMORROW))
+    store.move("batch_1", S.FAILED, "superseded")
+    assert not store.create(batch("batch_3"), after=[])
+    seen = store.of_date(GAME_DATE)
+    assert store.create(batch("batch_3"), after=seen)
+    store.move("batch_3", S.FAILED, "superseded")
+    assert not store.create(batch("batch_4"), after=seen)
+    assert store.create(batch("batch_4"), after=store.of_date(GAME_DATE))
+
+
 @pytest.mark.parametrize("state", BatchState)
 def test_a_date_has_one_unfinished_batch(store: BatchStore, state: BatchState) -> None:
     create(store, state, batch(announce=False))

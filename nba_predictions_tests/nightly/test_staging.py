@@ -13,6 +13,7 @@ import pytest
 
 from nba_predictions.batch_store.sqlite_store import SQLiteBatchStore
 from nba_predictions.domain.batches.batch import (
+    Batch,
     BatchState,
     BatchStatus,
     Completion,
@@ -133,6 +134,26 @@ def test_a_run_that_was_paused_with_an_older_slate_creates_no_batch(night: Night
         night.open(paused)
     assert len(night.store.of_date(GAME_DATE)) == 1
     assert night.open(replace(paused, sequence=night.store.next_sequence(GAME_DATE)))
+
+
+def test_a_run_that_was_paused_before_its_batch_creates_none_after_a_newer_one(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paused = replace(SLATE, sequence=night.store.next_sequence(GAME_DATE))
+    create = SQLiteBatchStore.create
+
+    def after_another_run(store: SQLiteBatchStore, batch: Batch, **options: Any) -> bool:
+        monkeypatch.setattr(SQLiteBatchStore, "create", create)
+        other = replace(
+            batch, batch_id="other", state=S.PUBLISHED, slate_fingerprint="of newer lines"
+        )
+        assert store.create(other)
+        return store.create(batch, **options)
+
+    monkeypatch.setattr(SQLiteBatchStore, "create", after_another_run)
+    with pytest.raises(BatchStateError, match="outdated: other has a slate"):
+        night.open(paused)
+    assert [batch.batch_id for batch in night.store.of_date(GAME_DATE)] == ["other"]
 
 
 def test_the_next_run_resumes_a_replay_that_died_before_its_merge(night: Night) -> None:

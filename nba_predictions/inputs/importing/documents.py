@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +24,7 @@ _COMPRESSIONS: Final = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh"
 _PDF: Final = b"%PDF"
 _PARQUET: Final = b"PAR1"
 _SEPARATORS: Final = ",;\t|"
+_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 @dataclass(frozen=True)
@@ -138,9 +140,9 @@ def _json(text: str) -> Any:
     None if the text begins with a quote and is not JSON: it may be a CSV file.
     """
     try:
-        value = json.loads(text)
+        value = _loads(text)
         if isinstance(value, str):
-            value = json.loads(value)
+            value = _loads(value)
     except RecursionError:
         raise ConversionError("its JSON is nested too deeply; fetch it again") from None
     except ValueError as error:
@@ -149,7 +151,7 @@ def _json(text: str) -> Any:
             line.startswith("{") and line.rstrip()[-1] == "}" for line in lines
         ):
             try:
-                return [json.loads(line) for line in lines]
+                return [_loads(line) for line in lines]
             except (ValueError, RecursionError):
                 pass
         if text.lstrip().startswith('"'):
@@ -159,6 +161,14 @@ def _json(text: str) -> Any:
         ) from error
     if not isinstance(value, (dict, list)):
         raise ConversionError("its JSON is a single value; expected an object or a list")
+    return value
+
+
+def _loads(text: str) -> Any:
+    """Return parsed JSON. Half of a surrogate pair, which no table can hold, becomes `?`."""
+    value = json.loads(text)
+    if _SURROGATE.search(text):
+        value = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
     return value
 
 

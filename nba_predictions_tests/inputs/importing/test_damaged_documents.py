@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nba_predictions.domain.errors import SourceDataError
@@ -135,6 +135,9 @@ def check_import(**documents: Any) -> None:
 
 @settings(max_examples=400, deadline=None)
 @given(changed_documents())
+@example({"records": log_rows()[:1] + [{**log_rows()[1], "PLAYER_NAME": "\ud800 Half"}]})
+@example({**odds_event(), "home_team": "\ud800"})
+@example({**odds_event(), "id": '"\\ud800"'})
 def test_a_changed_document_gives_rows_or_a_reason(document: Any) -> None:
     check_import(document=json.dumps(document), schedule=league_schedule())
 
