@@ -57,7 +57,7 @@ class Boundary:
 
 #: The name of a call, made from its arguments.
 _NAMES: dict[str, Callable[..., str]] = {
-    "create": lambda batch: "create the batch",
+    "create": lambda batch, after: "create the batch",
     "move": lambda batch_id, to, reason=None: f"move the batch to {to.value}",
     "complete": lambda batch_id, completion, replace=False: (
         f"record {completion.player_lookup}, " + ("staged" if completion.rows else "skipped")
