@@ -1,10 +1,10 @@
 """The moment of a run: no step of the run uses a fact that became known later."""
 
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
 from nba_predictions.batch_store.port import BatchStore
-from nba_predictions.domain.clock import read_as_of, utc_now
+from nba_predictions.domain.clock import from_machine, read_as_of, utc_now
 from nba_predictions.inputs.port import LeagueSource
 from nba_predictions.nightly.open_batch import resumed_as_of
 from nba_predictions.orchestration.partitions import game_date_of
@@ -37,7 +37,7 @@ def run_as_of(context: Any, league: LeagueSource, batches: BatchStore) -> dateti
     if tag is not None:
         return read_as_of(tag, utc_now(), f"the tag {AS_OF_TAG} of the run")
     record = context.instance.get_run_record_by_id(context.run.run_id)
-    started = datetime.fromtimestamp(record.start_time, timezone.utc)
+    started = from_machine(record.start_time)
     game_date = game_date_of(context.partition_key)
     return resumed_as_of(game_date, started, league, batches) or started
 

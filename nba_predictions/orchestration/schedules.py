@@ -12,7 +12,7 @@ from functools import partial
 import dagster as dg
 import polars as pl
 
-from nba_predictions.domain.clock import utc_now
+from nba_predictions.domain.clock import from_machine, utc_now
 from nba_predictions.domain.league.games import EASTERN, eastern_date
 from nba_predictions.inputs.port import LeagueSource
 from nba_predictions.orchestration.io_managers import stored_frame
@@ -35,7 +35,7 @@ _eastern_schedule = partial(
 
 def _eastern_date(context: dg.ScheduleEvaluationContext) -> date:
     """Return the Eastern date on which a tick was due."""
-    return eastern_date(context.scheduled_execution_time)
+    return eastern_date(from_machine(context.scheduled_execution_time))
 
 
 def _run_for(game_date: date, run_config: Mapping[str, object] | None = None) -> dg.RunRequest:
