@@ -33,6 +33,8 @@ from nba_predictions.domain.messages.completion import TOPIC
 from nba_predictions.domain.policies.input_gates import GATES, GateThresholds
 
 PREFIX = "NBA_PREDICTIONS_"
+#: The source that fetches its inputs.
+LIVE = "live"
 #: Variables of the test suite.
 _TEST_PREFIX = f"{PREFIX}TEST"
 #: Similarity of two names, from 0 to 1, from which one is a misspelling of the other.
@@ -108,10 +110,17 @@ class Settings(BaseSettings):
         "The backends. `embedded` needs no service; `gcp` uses [Google Cloud](google-cloud.md).",
         valid=("embedded or gcp", "gcp"),
     )
-    source: Literal["simulated", "files"] = _setting(
+    source: Literal["simulated", "files", "live"] = _setting(
         "simulated",
-        "Where the inputs come from: a simulated league, or files in `NBA_PREDICTIONS_DATA`.",
-        valid=("simulated or files", "files"),
+        "Where the inputs come from: a simulated league, files in `NBA_PREDICTIONS_DATA`, or "
+        "[live services](live.md).",
+        valid=("simulated, files or live", "files"),
+    )
+    odds_polls: Annotated[int, Field(ge=1, le=8)] = _setting(
+        2,
+        "How often the source `live` asks for the lines of a game on its day. Each costs a credit "
+        "([costs](live.md#what-it-costs)).",
+        valid=("a whole number from 1 to 8", "4"),
     )
     data: Path | None = _setting(
         None,

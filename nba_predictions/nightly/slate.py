@@ -74,7 +74,7 @@ def load_slate(
         )
         for row in prop_lines.iter_rows(named=True)
     ]
-    games, report = _games(schedule), _report(injuries)
+    games, report = games_of(schedule), _report(injuries)
     forms = player_forms(game_logs, season_of(game_date))
     newest = features_as_of(game_logs)
 
@@ -91,10 +91,11 @@ def unmatched_injuries(
 ) -> list[Unmatched]:
     """Return the names on the injury report that are not the name of exactly one player."""
     forms = player_forms(game_logs, season_of(game_date))
-    return PlayerNamesOfDate(_games(schedule), forms).unmatched(_report(injuries))
+    return PlayerNamesOfDate(games_of(schedule), forms).unmatched(_report(injuries))
 
 
-def _games(schedule: pl.DataFrame) -> list[Game]:
+def games_of(schedule: pl.DataFrame) -> list[Game]:
+    """Return the games of SCHEDULE rows."""
     columns = ("game_id", "game_date", "away_team", "home_team", "tipoff")
     return [Game(*row) for row in schedule.select(columns).iter_rows()]
 

@@ -10,6 +10,8 @@ ROOT_RUN_TAG = "dagster/root_run_id"
 BATCH_TAG = "nba_predictions/batch_id"
 #: The moment of a run, in ISO 8601 with an offset: no later fact is used. Default: its start.
 AS_OF_TAG = "nba_predictions/as_of"
+#: Set when a run has fetched its inputs: the moment of the run is not before it. ISO 8601.
+FETCHED_TAG = "nba_predictions/fetched_at"
 #: With the value `predict`, a run also predicts games that have begun.
 BEGUN_GAMES_TAG = "nba_predictions/begun_games"
 #: The number of the retry, on a run that the sensor `retry_unfinished_night` launched.
