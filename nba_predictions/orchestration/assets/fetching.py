@@ -93,7 +93,8 @@ def fetched_results(
 ) -> dg.MaterializeResult:
     """The answers of the services about the results of the date.
 
-    Files and the simulated league have nothing to fetch.
+    Files and the simulated league have nothing to fetch. If this asset fails, the landing zone
+    cannot be written. A service that does not answer fails the check, and not this asset.
     """
     ask = partial(fetcher.fetch_results, game_date_of(context.partition_key))
     return _fetched(context, batches, ask)
