@@ -6,6 +6,8 @@ PARTITION_TAG = "dagster/partition"
 BACKFILL_TAG = "dagster/backfill"
 #: Set by Dagster: the first run of a series of re-executions.
 ROOT_RUN_TAG = "dagster/root_run_id"
+#: The sensor and the run key that a run of the command line was requested with.
+RUN_KEY_TAG = "nba_predictions/run_key"
 #: The batch that a run publishes or finishes.
 BATCH_TAG = "nba_predictions/batch_id"
 #: The moment of a run, in ISO 8601 with an offset: no later fact is used. Default: its start.
