@@ -1,0 +1,10 @@
+"""A stand-in of the live services: one HTTP server that answers in their formats.
+
+`StandIn` runs in the process of a test. `python -m nba_predictions_tests.standins.live` runs alone.
+"""
+
+from nba_predictions_tests.standins.live.faults import Fault
+from nba_predictions_tests.standins.live.season import FolderSeasons, SimulatedSeasons
+from nba_predictions_tests.standins.live.server import API_KEY, StandIn
+
+__all__ = ["API_KEY", "Fault", "FolderSeasons", "SimulatedSeasons", "StandIn"]
