@@ -3,8 +3,10 @@
 `StandIn` runs in the process of a test. `python -m nba_predictions_tests.standins.live` runs alone.
 """
 
-from nba_predictions_tests.standins.live.faults import Fault
+# The import of content_faults registers its faults.
+from nba_predictions_tests.standins.live import content_faults as _content_faults  # noqa: F401
+from nba_predictions_tests.standins.live.faults import FAULTS, Fault
 from nba_predictions_tests.standins.live.season import FolderSeasons, SimulatedSeasons
 from nba_predictions_tests.standins.live.server import API_KEY, StandIn
 
-__all__ = ["API_KEY", "Fault", "FolderSeasons", "SimulatedSeasons", "StandIn"]
+__all__ = ["API_KEY", "FAULTS", "Fault", "FolderSeasons", "SimulatedSeasons", "StandIn"]

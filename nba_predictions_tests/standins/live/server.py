@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -16,7 +17,8 @@ from urllib.parse import parse_qsl, urlsplit
 from nba_predictions.domain.clock import utc_now
 from nba_predictions_tests.standins.live.cdn import Cdn
 from nba_predictions_tests.standins.live.day import Moment
-from nba_predictions_tests.standins.live.faults import Fault
+from nba_predictions_tests.standins.live.espn import Espn
+from nba_predictions_tests.standins.live.faults import Fault, struck
 from nba_predictions_tests.standins.live.injuries import Injuries
 from nba_predictions_tests.standins.live.messages import HTML, PDF, Answer, Request
 from nba_predictions_tests.standins.live.odds import Account, Odds
@@ -82,6 +84,7 @@ class StandIn:
         credits_per_month: int = 500,
         is_paid: bool = True,
         corrections: bool = True,
+        seed: int = 0,
     ) -> None:
         self.seasons = seasons or SimulatedSeasons()
         self._clock: Callable[[], datetime] = utc_now
@@ -91,10 +94,13 @@ class StandIn:
         self.account = Account(API_KEY, credits_per_month, is_paid)
         self.requests: list[Seen] = []
         self.faults: list[Fault] = []
+        self._rng = random.Random(seed)
+        self._lock = threading.Lock()
         self._odds = Odds(self.account)
         self._services: dict[str, Any] = {
             "stats": Stats(),
             "cdn": Cdn(),
+            "espn": Espn(),
             "odds": self._odds,
             "injury": Injuries(),
         }
@@ -167,10 +173,14 @@ class StandIn:
         received = time.monotonic()
         moment = self.moment
         service = self._services.get(request.provider)
+        names: tuple[str, ...] = ()
         if service is None:
             answer = Answer("<h1>404 Not Found</h1>", 404, HTML)
         else:
-            answer = service.answer(request, moment)
+            with self._lock:
+                answer, names = struck(
+                    self.faults, request, moment, lambda: service.answer(request, moment), self._rng
+                )
         if request.provider == "odds":
             answer = self._odds.settle(answer)
         seen = Seen(
@@ -182,6 +192,7 @@ class StandIn:
             request.headers,
             None if answer.hangs else answer.status,
             answer.cost,
+            names,
         )
         self.requests.append(seen)
         return answer
@@ -197,7 +208,7 @@ class StandIn:
         """Return what GET of the control path answers."""
         return {
             "now": self.now.isoformat(),
-            "faults": [vars(fault) for fault in self.faults],
+            "faults": [f"{fault.name} at {fault.provider}" for fault in self.faults],
             "requests": len(self.requests),
             "credits_used": self.credits_used,
         }
