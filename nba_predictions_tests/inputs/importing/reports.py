@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 WIDTH, HEIGHT = 842.0, 595.0
+#: The tops of the first rows, in points from the top of the page.
+TOP_OF_FIRST_PAGE, TOP_OF_PAGE = 121.7, 80.0
 EDGES = (19.1, 115.6, 196.0, 260.2, 421.0, 581.7, 662.1, 822.8)
 TITLES = (
     *("Game Date", "Game Time", "Matchup", "Team", "Player Name", "Current Status", "Reason"),
@@ -77,10 +79,10 @@ def draw(
     contents = []
     for number, lines in enumerate(pages, start=1):
         parts = [_text(289, 64, masthead, size=22)]
-        top = 80.0
+        top = TOP_OF_PAGE
         if number == 1:
             parts += _header(titles)
-            top = 121.7
+            top = TOP_OF_FIRST_PAGE
         for line in lines:
             parts += _row(line, top)
             top = bottom_of(line, top)

@@ -14,7 +14,7 @@ from pathlib import Path
 from nba_predictions.domain.clock import utc_now
 from nba_predictions_tests.standins.live.day import eastern
 from nba_predictions_tests.standins.live.season import FolderSeasons, Seasons, SimulatedSeasons
-from nba_predictions_tests.standins.live.server import StandIn
+from nba_predictions_tests.standins.live.server import LiveStandIn
 
 #: Without `--now`, the clock of `--season` stands at 12:00 Eastern of this game day.
 _GAME_DAY = 40
@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--season", help="start within this season, for example 2025-26")
     options = parser.parse_args()
     seasons = FolderSeasons(options.data) if options.data else SimulatedSeasons()
-    standin = StandIn(seasons, utc_now, port=options.port)
+    standin = LiveStandIn(seasons, utc_now, port=options.port)
     try:
         if options.now:
             standin.now = datetime.fromisoformat(options.now.replace("Z", "+00:00"))

@@ -27,7 +27,7 @@ Json = dict[str, Any]
 
 _BOX_SCORE = re.compile(r"liveData/boxscore/boxscore_(\d{10})\.json")
 _SCHEDULES = ("staticData/scheduleLeagueV2.json", "staticData/scheduleLeagueV2_1.json")
-#: The schedule is written anew every 15 minutes.
+#: The schedule is written again every 15 minutes.
 _WRITTEN = timedelta(minutes=15)
 
 

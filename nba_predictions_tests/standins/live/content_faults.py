@@ -414,7 +414,8 @@ def eight_lines(strike: Strike) -> Answer | None:
 def _price(outcome: Json, step: int) -> float:
     """Return a price that is longer, the farther the line is from the main one."""
     if not step:
-        return float(outcome["price"])
+        price: float = outcome["price"]
+        return price
     is_likely = (outcome["name"] == "Over") == (step < 0)
     return (-120 - 60 * abs(step)) if is_likely else (100 + 50 * abs(step))
 

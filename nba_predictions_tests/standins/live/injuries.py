@@ -8,7 +8,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 
 from nba_predictions.domain.league.games import EASTERN
-from nba_predictions_tests.inputs.importing.reports import Line, bottom_of, draw
+from nba_predictions_tests.inputs.importing.reports import (
+    TOP_OF_FIRST_PAGE,
+    TOP_OF_PAGE,
+    Line,
+    bottom_of,
+    draw,
+)
 from nba_predictions_tests.standins.live.day import Moment
 from nba_predictions_tests.standins.live.messages import (
     ACCESS_DENIED_XML,
@@ -24,6 +30,7 @@ from nba_predictions_tests.standins.live.teams import TEAMS
 #: The first report whose name has minutes.
 QUARTERS_BEGIN = datetime(2025, 12, 22, 9, tzinfo=EASTERN)
 _NAME = re.compile(r"Injury-Report_(\d{4}-\d{2}-\d{2})_(\d{2})(?:_(\d{2}))?([AP]M)\.pdf")
+#: In points from the top of the page.
 _BOTTOM_OF_PAGE = 550.0
 _REASON_WIDTH = 32
 NOT_SUBMITTED = "NOT YET SUBMITTED"
@@ -50,30 +57,26 @@ class Report:
         return draw(self._pages(), title)
 
     def _pages(self) -> list[list[Line]]:
-        pages: list[list[Line]] = [[]]
-        top = 121.7
-        for line in self.lines:
-            if pages[-1] and bottom_of(line, top) > _BOTTOM_OF_PAGE:
-                pages.append([])
-                top = 80.0
-            pages[-1].append(line)
-            top = bottom_of(line, top)
-        return _with_split_reason(pages) if self.splits_a_reason else pages
+        lines = list(self.lines)
+        if not self.splits_a_reason:
+            return _paged(lines, TOP_OF_FIRST_PAGE)
+        at = next(n for n, line in enumerate(lines) if len(line.reason) > 1)
+        first = replace(lines[at], reason=lines[at].reason[:1])
+        rest = Line(reason=lines[at].reason[1:])
+        before = _paged([*lines[:at], first], TOP_OF_FIRST_PAGE)
+        return before + _paged([rest, *lines[at + 1 :]], TOP_OF_PAGE)
 
 
-def _with_split_reason(pages: list[list[Line]]) -> list[list[Line]]:
-    """Return the pages with a break within the first reason of two lines."""
-    lines = [line for page in pages for line in page]
-    at = next(n for n, line in enumerate(lines) if len(line.reason) > 1)
-    whole = lines[at]
-    first = replace(whole, reason=tuple(whole.reason[:1]))
-    rest = Line(reason=tuple(whole.reason[1:]))
-    after = [rest, *lines[at + 1 :]]
-    size = 18
-    return [
-        [*lines[:at], first],
-        *(after[n : n + size] for n in range(0, len(after), size)),
-    ]
+def _paged(lines: list[Line], top: float) -> list[list[Line]]:
+    """Return the rows by page. `top` is that of the first row."""
+    pages: list[list[Line]] = [[]]
+    for line in lines:
+        if pages[-1] and bottom_of(line, top) > _BOTTOM_OF_PAGE:
+            pages.append([])
+            top = TOP_OF_PAGE
+        pages[-1].append(line)
+        top = bottom_of(line, top)
+    return pages
 
 
 class Injuries:

@@ -7,7 +7,6 @@ import math
 import re
 import threading
 import time as clock
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
@@ -50,7 +49,6 @@ _BOOKS = {key: title for books in REGIONS.values() for key, title in books.items
 _MARKETS_OF_PLAYERS = (POINTS, "player_points_alternate", "player_rebounds", "player_assists")
 _MARKETS = (*_MARKETS_OF_PLAYERS, "h2h", "spreads", "totals")
 _MOST_BOOKS_PER_REGION = 10
-_CALLS_PER_SECOND = 30
 #: Books offer a game this long before its tip-off.
 _OFFERED_BEFORE = timedelta(hours=48)
 #: The Eastern times at which lines appear (on the day before, or on the day) and at which they
@@ -97,6 +95,7 @@ class Account:
     key: str
     per_month: int = 500
     is_paid: bool = True
+    calls_per_second: int = 30
     used: int = 0
     _month: tuple[int, int] = (0, 0)
     _used_this_month: int = 0
@@ -127,7 +126,8 @@ class Odds:
 
     def __init__(self, account: Account) -> None:
         self.account = account
-        self._calls: deque[float] = deque(maxlen=_CALLS_PER_SECOND)
+        #: The calls of the last second.
+        self._calls: list[float] = []
         self._lock = threading.Lock()
 
     def answer(self, request: Request, moment: Moment) -> Answer:
@@ -148,9 +148,8 @@ class Odds:
 
     def _check(self, request: Request) -> None:
         now = clock.monotonic()
-        is_full = len(self._calls) == _CALLS_PER_SECOND and now - self._calls[0] < 1
-        self._calls.append(now)
-        if is_full:
+        self._calls = [call for call in self._calls if call > now - 1] + [now]
+        if len(self._calls) > self.account.calls_per_second:
             raise OddsError(429, "EXCEEDED_FREQ_LIMIT", "Requests are coming too fast; slow down.")
         key = request.get("apiKey")
         if not key:

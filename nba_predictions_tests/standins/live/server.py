@@ -60,7 +60,7 @@ class Seen:
     faults: tuple[str, ...] = ()
 
 
-class StandIn:
+class LiveStandIn:
     """The live services on one port of this machine. Use it as a context manager.
 
     Args:
@@ -110,7 +110,7 @@ class StandIn:
             target=self._http.serve_forever, args=(0.02,), name="stand-in", daemon=True
         )
 
-    def __enter__(self) -> StandIn:
+    def __enter__(self) -> LiveStandIn:
         self._thread.start()
         return self
 
@@ -222,7 +222,7 @@ class _Server(ThreadingHTTPServer):
     # Many clients at once must not be refused.
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], standin: StandIn) -> None:
+    def __init__(self, address: tuple[str, int], standin: LiveStandIn) -> None:
         self.standin = standin
         super().__init__(address, _Handler)
 
@@ -232,6 +232,8 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Headers and body are sent together. The second of two packets would wait for an answer.
+    wbufsize = -1
     server: _Server
 
     def do_GET(self) -> None:

@@ -128,11 +128,9 @@ class Stats:
 
 
 def _log_rows(season: Season, games: list[Game], moment: Moment) -> list[list[Any]]:
-    published = pl.Series([game.game_id for game in games], dtype=pl.String)
-    wrong = dict.fromkeys(game for game, _ in moment.wrong_rows(season))
-    known = season.logs.filter(
-        pl.col("GAME_ID").is_in(published), ~pl.col("GAME_ID").is_in(list(wrong))
-    )
+    wrong = {game for game, _ in moment.wrong_rows(season)}
+    right = [game.game_id for game in games if game.game_id not in wrong]
+    known = season.logs.filter(pl.col("GAME_ID").is_in(right))
     rows = [list(row) for row in known.rows()]
     for game in games:
         if game.game_id in wrong:
