@@ -8,6 +8,7 @@ import dagster as dg
 
 from nba_predictions.alerts.apprise_notifier import AppriseNotifier
 from nba_predictions.domain.errors import SettingsError
+from nba_predictions.fetching.port import InputFetcher
 from nba_predictions.inputs.port import LeagueSource
 from nba_predictions.orchestration import (
     check_night,
@@ -18,6 +19,7 @@ from nba_predictions.orchestration import (
 )
 from nba_predictions.orchestration.assets import (
     features,
+    fetching,
     grading,
     ingestion,
     merge,
@@ -35,6 +37,7 @@ from nba_predictions.orchestration.resources import (
     DuckDBWarehouseResource,
     FilesSourceResource,
     ModelStoreResource,
+    NothingToFetchResource,
     OutboxPublisherResource,
     SettingsResource,
     SimulatedLeagueResource,
@@ -46,6 +49,7 @@ from nba_predictions.orchestration.sensors import (
     batch_followup,
     dead_runs,
     gate_retry,
+    live_day,
     night_retry,
 )
 from nba_predictions.settings import Settings
@@ -59,6 +63,11 @@ def league_source(settings: Settings) -> AdapterResource[LeagueSource]:
             folder=str(settings.data), max_rejected_share=settings.max_rejected_share
         )
     return SimulatedLeagueResource()
+
+
+def input_fetcher(settings: Settings) -> AdapterResource[InputFetcher]:
+    """Return the resource that fetches the inputs of the configured source."""
+    return NothingToFetchResource(source=settings.source)
 
 
 #: How long a command that only reads waits for a process that writes to the warehouse.
@@ -121,6 +130,7 @@ def configured_resources(settings: Settings, *, reading: bool = False) -> dict[s
     return {
         "settings": SettingsResource.of(settings),
         "league": league_source(settings),
+        "fetcher": input_fetcher(settings),
         "model_store": ModelStoreResource(folder=str(settings.home / "models")),
         "notifier": AppriseNotifierResource(urls=alert_urls),
         **io_managers(assets_folder(settings.home)),
@@ -142,7 +152,10 @@ def build_definitions(resources: dict[str, Any]) -> dg.Definitions:
             starting_at(
                 first_date,
                 dg.load_assets_from_modules(
-                    [ingestion, features, prediction_models, staging, merge, publication, grading]
+                    [
+                        *(fetching, ingestion, features, prediction_models),
+                        *(staging, merge, publication, grading),
+                    ]
                 ),
             ),
             opened["settings"].code_url,
@@ -160,6 +173,7 @@ def build_definitions(resources: dict[str, Any]) -> dg.Definitions:
         sensors=[
             *batch_followup.FOLLOWUP_SENSORS,
             gate_retry.predict_waiting_nights,
+            live_day.follow_live_day,
             dead_runs.end_dead_runs,
             night_retry.retry_unfinished_night,
             *alerting.ALERT_SENSORS,

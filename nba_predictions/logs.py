@@ -11,13 +11,18 @@ import threading
 from datetime import datetime, timezone
 from typing import Any
 
+from nba_predictions.domain import clock
+
 LOGGER_NAME = "nba_predictions"
 _FIELDS = "fields"
 _configuring = threading.Lock()
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a record as JSON: `severity`, `message`, `time`, and the fields of the record."""
+    """Formats a record as JSON: `severity`, `message`, `time`, and the fields of the record.
+
+    `clock` is the time of the pipeline if NBA_PREDICTIONS_NOW is set.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -26,6 +31,7 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, timezone.utc).isoformat(
                 timespec="milliseconds"
             ),
+            **({"clock": clock.utc_now().isoformat()} if clock.is_set() else {}),
             **getattr(record, _FIELDS, {}),
         }
         if record.exc_info:

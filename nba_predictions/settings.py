@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import difflib
 import logging
+import os
 import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -25,11 +27,14 @@ from pydantic_settings import (
 )
 
 from nba_predictions.domain.batches.batch import DEFAULT_COMPLETION_THRESHOLD
+from nba_predictions.domain.clock import read_moment
 from nba_predictions.domain.errors import SettingsError
 from nba_predictions.domain.messages.completion import TOPIC
 from nba_predictions.domain.policies.input_gates import GATES, GateThresholds
 
 PREFIX = "NBA_PREDICTIONS_"
+#: The source that fetches its inputs.
+LIVE = "live"
 #: Variables of the test suite.
 _TEST_PREFIX = f"{PREFIX}TEST"
 #: Similarity of two names, from 0 to 1, from which one is a misspelling of the other.
@@ -38,6 +43,7 @@ _MISSPELLED = 0.8
 _TOKEN = re.compile(r"[A-Za-z0-9._~-]{16,}")
 _HOST_NAME = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
 _WEB_ADDRESS = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?")
+_EMULATORS = ("FIRESTORE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST")
 _GCP_NAMES = {
     "gcp_project": re.compile(r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]"),
     "gcp_location": re.compile(r"[A-Za-z][A-Za-z0-9-]+"),
@@ -104,10 +110,17 @@ class Settings(BaseSettings):
         "The backends. `embedded` needs no service; `gcp` uses [Google Cloud](google-cloud.md).",
         valid=("embedded or gcp", "gcp"),
     )
-    source: Literal["simulated", "files"] = _setting(
+    source: Literal["simulated", "files", "live"] = _setting(
         "simulated",
-        "Where the inputs come from: a simulated league, or files in `NBA_PREDICTIONS_DATA`.",
-        valid=("simulated or files", "files"),
+        "Where the inputs come from: a simulated league, files in `NBA_PREDICTIONS_DATA`, or "
+        "[live services](live.md).",
+        valid=("simulated, files or live", "files"),
+    )
+    odds_polls: Annotated[int, Field(ge=1, le=8)] = _setting(
+        2,
+        "How often the source `live` asks for the lines of a game on its day. Each costs a credit "
+        "([costs](live.md#what-it-costs)).",
+        valid=("a whole number from 1 to 8", "4"),
     )
     data: Path | None = _setting(
         None,
@@ -201,6 +214,13 @@ class Settings(BaseSettings):
         "The time after which a run is [ended and retried](operating.md#when-a-run-is-cut-off). A "
         "night takes minutes.",
         valid=("a whole number of seconds from 60 to 86400", "3600"),
+    )
+    now: datetime | None = _setting(
+        None,
+        "The moment at which the clock of the pipeline starts, to "
+        "[repeat a past day](live.md#repeat-a-past-day) against a stand-in. It is part of every "
+        "log line. On Google Cloud, only emulators accept it.",
+        valid=("a moment in ISO 8601 with an offset", "2026-01-15T07:00:00-05:00"),
     )
     gcp_project: str | None = _setting(
         None,
@@ -320,6 +340,19 @@ class Settings(BaseSettings):
         if unknown:
             raise ValueError(f"it names {', '.join(unknown)}; the gates are {', '.join(GATES)}")
         return gates
+
+    @field_validator("now", mode="before")
+    @classmethod
+    def _read_now(cls, value: Any, info: ValidationInfo) -> Any:
+        if value is None:
+            return None
+        try:
+            moment = value if isinstance(value, datetime) else read_moment(value, "it")
+        except SettingsError as error:
+            raise ValueError(str(error)) from None
+        if info.data.get("profile") == "gcp" and not any(map(os.environ.get, _EMULATORS)):
+            raise ValueError("only emulators of Google Cloud accept it")
+        return moment
 
     @field_validator(*_GCP_NAMES)
     @classmethod

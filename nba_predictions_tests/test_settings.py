@@ -38,6 +38,7 @@ def test_every_setting_has_a_default(tmp_path: Path, monkeypatch: pytest.MonkeyP
         "max_games_missing": 1,
         "max_rejected_share": 0.02,
         "max_run_seconds": 3600,
+        "now": None,
         "gcp_project": None,
         "gcp_location": "US",
         "gcp_dataset": "nba_predictions_simulated",
@@ -55,7 +56,11 @@ def test_only_from_environment_reads_variables(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("field", Settings.model_fields)
-def test_every_setting_is_described_with_a_valid_example(field: str) -> None:
+def test_every_setting_is_described_with_a_valid_example(
+    field: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Only emulators accept another moment.
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", "localhost:1")
     setting = Settings.model_fields[field]
     assert setting.description
     (example,) = setting.examples or []
@@ -65,6 +70,13 @@ def test_every_setting_is_described_with_a_valid_example(field: str) -> None:
         {**GCP, "NBA_PREDICTIONS_DATA": str(HERE), variable: example}
     )
     assert getattr(settings, field) is not None
+
+
+def test_google_cloud_itself_refuses_another_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("FIRESTORE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST", "PUBSUB_EMULATOR_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(SettingsError, match="only emulators of Google Cloud accept it"):
+        Settings.from_environment({**GCP, "NBA_PREDICTIONS_NOW": "2026-01-15T12:00:00Z"})
 
 
 def test_an_empty_variable_counts_as_not_set() -> None:

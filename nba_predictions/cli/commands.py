@@ -121,6 +121,48 @@ def slate(
 
 
 @app.command(rich_help_panel=_NIGHTS)
+def fetch(
+    game_date: Tonight = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Ask each service once, whatever is there already."),
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the answers as JSON.")] = False,
+) -> int:
+    """Fetch the inputs of one game date from the live services, and show what came.
+
+    `run` and `refresh` fetch by themselves.
+    """
+    settings = read_settings()
+    from nba_predictions.cli.fetching import fetch_date
+
+    return fetch_date(settings, tonight(settings.source, game_date), check=check, as_json=json)
+
+
+@app.command(rich_help_panel=_SET_UP)
+def seed(
+    seasons: Annotated[
+        int,
+        typer.Option(min=1, max=20, help="The number of seasons, including the current one."),
+    ] = 4,
+    injuries: Annotated[
+        bool,
+        typer.Option(
+            help="Also fetch one injury report for each game day. It takes minutes per season."
+        ),
+    ] = True,
+) -> int:
+    """Fetch the history of past seasons from the live services.
+
+    You can interrupt it and run it again. It asks only for what is missing.
+    """
+    settings = read_settings()
+    from nba_predictions.cli.fetching import seed_history
+
+    return seed_history(settings, seasons, injuries=injuries)
+
+
+@app.command(rich_help_panel=_NIGHTS)
 def audit(
     game_date: Tonight = None,
     batch: AnyBatchId = None,

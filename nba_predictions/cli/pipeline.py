@@ -25,7 +25,7 @@ from nba_predictions.orchestration.partitions import game_date_of
 from nba_predictions.orchestration.run_config import fan_out
 from nba_predictions.orchestration.run_launcher import Machine
 from nba_predictions.orchestration.run_queue import queue_tags
-from nba_predictions.orchestration.run_tags import BATCH_TAG, PARTITION_TAG
+from nba_predictions.orchestration.run_tags import BATCH_TAG, PARTITION_TAG, RUN_KEY_TAG
 from nba_predictions.orchestration.step_errors import raised
 from nba_predictions.settings import Settings
 from nba_predictions.training.model_store import ModelStore
@@ -153,17 +153,27 @@ class Pipeline:
         """Audit the newest batch of a date, or the named batch."""
         return audit_night(game_date, self.batches, self.warehouse, batch_id)
 
-    def tick(self, sensor: str) -> None:
-        """Evaluate a sensor once, and run the jobs that it requests."""
+    def tick(self, sensor: str) -> int:
+        """Evaluate a sensor once, and run the jobs that it requests.
+
+        Return the number of runs. As in the daemon, a run key is run once.
+        """
         definition = self._definitions.resolve_sensor_def(sensor)
         resources = {key: self._resources[key] for key in definition.required_resource_keys}
         with dg.build_sensor_context(
             instance=self.instance, repository_def=self.repository, resources=resources
         ) as context:
             requests = definition.evaluate_tick(context).run_requests or []
+        runs = 0
         for request in requests:
+            key = {RUN_KEY_TAG: f"{sensor}:{request.run_key}"}
+            if self.instance.get_runs_count(dg.RunsFilter(tags=key)):
+                continue
             job = request.job_name or str(definition.job_name)
-            self.execute(job, game_date_of(str(request.partition_key)), request.tags)
+            game_date = game_date_of(str(request.partition_key))
+            self.execute(job, game_date, {**request.tags, **key}, request.run_config)
+            runs += 1
+        return runs
 
 
 #: Errors whose message is enough. All others are printed with their traceback.

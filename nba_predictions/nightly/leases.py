@@ -19,6 +19,10 @@ from nba_predictions.logs import milestone
 LEASE_TTL = timedelta(seconds=30)
 #: How long a worker waits for a live holder, whose merge may take minutes.
 LEASE_WAIT_SECONDS = 210.0
+#: How long a fetch waits for another one. A fetch takes seconds, or minutes if services hang.
+FETCH_WAIT_SECONDS = 300.0
+#: One process asks the services at a time. All fetches have the lease of this date without games.
+_ALL_FETCHES = date.min
 #: A holder renews its lease this many times within its time to live.
 _RENEWALS = 3
 #: A holder that works longer than this hangs. Its lease is no longer renewed.
@@ -55,6 +59,17 @@ def date_lease(
         done.set()
         renewing.join()
         store.release_lease(lease)
+
+
+@contextmanager
+def fetch_lease(store: BatchStore, *, run_id: str) -> Iterator[Lease]:
+    """Acquire the lease of all fetches, waiting for another holder, and release it at the end.
+
+    Raises:
+        LeaseLostError: another process is still fetching after five minutes.
+    """
+    with date_lease(_ALL_FETCHES, store, run_id=run_id, wait_seconds=FETCH_WAIT_SECONDS) as lease:
+        yield lease
 
 
 def _renew(lease: Lease, store: BatchStore, ttl: timedelta, done: threading.Event) -> None:

@@ -6,6 +6,7 @@ https://docs.dagster.io/guides/build/jobs
 
 import dagster as dg
 
+from nba_predictions.orchestration.assets.fetching import fetched_inputs, fetched_results
 from nba_predictions.orchestration.assets.grading import (
     calibration,
     prediction_results,
@@ -88,10 +89,17 @@ publish_phase5_completion = dg.define_asset_job(
 grade_predictions = dg.define_asset_job(
     "grade_predictions",
     selection=dg.AssetSelection.assets(
-        prediction_results, system_performance, calibration, system_drift
+        fetched_results, prediction_results, system_performance, calibration, system_drift
     ),
     tags={**_RETRIED, **_RESCUE},
     description="Grades the predictions of one finished game date.",
+)
+
+fetch_inputs = dg.define_asset_job(
+    "fetch_inputs",
+    selection=dg.AssetSelection.assets(fetched_inputs),
+    tags=_RESCUE,
+    description="Fetches the inputs of one game date, and predicts nothing.",
 )
 
 train_models = dg.define_asset_job(
@@ -109,5 +117,6 @@ JOBS = [
     finish_batch,
     publish_phase5_completion,
     grade_predictions,
+    fetch_inputs,
     train_models,
 ]

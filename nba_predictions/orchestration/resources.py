@@ -16,6 +16,7 @@ from nba_predictions.alerts.apprise_notifier import AppriseNotifier
 from nba_predictions.alerts.port import Notifier
 from nba_predictions.batch_store.port import BatchStore
 from nba_predictions.batch_store.sqlite_store import SQLiteBatchStore
+from nba_predictions.fetching.port import InputFetcher, NothingToFetch
 from nba_predictions.inputs.files import FilesSource
 from nba_predictions.inputs.parsing import MAX_REJECTED_SHARE
 from nba_predictions.inputs.port import LeagueSource
@@ -89,6 +90,15 @@ class FilesSourceResource(AdapterResource[LeagueSource]):
 
     def open(self) -> LeagueSource:
         return FilesSource(Path(self.folder), self.max_rejected_share)
+
+
+class NothingToFetchResource(AdapterResource[InputFetcher]):
+    """Files and the simulated league have nothing to fetch."""
+
+    source: str
+
+    def open(self) -> InputFetcher:
+        return NothingToFetch(self.source)
 
 
 class ModelStoreResource(AdapterResource[ModelStore]):

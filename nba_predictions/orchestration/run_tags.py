@@ -6,10 +6,14 @@ PARTITION_TAG = "dagster/partition"
 BACKFILL_TAG = "dagster/backfill"
 #: Set by Dagster: the first run of a series of re-executions.
 ROOT_RUN_TAG = "dagster/root_run_id"
+#: The sensor and the run key that a run of the command line was requested with.
+RUN_KEY_TAG = "nba_predictions/run_key"
 #: The batch that a run publishes or finishes.
 BATCH_TAG = "nba_predictions/batch_id"
 #: The moment of a run, in ISO 8601 with an offset: no later fact is used. Default: its start.
 AS_OF_TAG = "nba_predictions/as_of"
+#: Set when a run has fetched its inputs: the moment of the run is not before it. ISO 8601.
+FETCHED_TAG = "nba_predictions/fetched_at"
 #: With the value `predict`, a run also predicts games that have begun.
 BEGUN_GAMES_TAG = "nba_predictions/begun_games"
 #: The number of the retry, on a run that the sensor `retry_unfinished_night` launched.

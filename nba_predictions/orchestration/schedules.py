@@ -4,17 +4,16 @@ Each schedule requests one run. The run key names what the run is for, so a repe
 launch it twice. https://docs.dagster.io/guides/automate/schedules
 """
 
-import hashlib
 from collections.abc import Mapping
 from datetime import date, timedelta
 from functools import partial
 
 import dagster as dg
-import polars as pl
 
-from nba_predictions.domain.clock import utc_now
+from nba_predictions.domain.clock import from_machine, utc_now
 from nba_predictions.domain.league.games import EASTERN, eastern_date
 from nba_predictions.inputs.port import LeagueSource
+from nba_predictions.orchestration.digests import frames_digest
 from nba_predictions.orchestration.io_managers import stored_frame
 from nba_predictions.orchestration.jobs import (
     grade_predictions,
@@ -26,7 +25,7 @@ from nba_predictions.orchestration.maintenance import maintenance
 from nba_predictions.orchestration.run_config import fan_out
 from nba_predictions.orchestration.run_tags import PARTITION_TAG
 from nba_predictions.orchestration.standing_audit import standing_audit
-from nba_predictions.settings import Settings
+from nba_predictions.settings import LIVE, Settings
 
 _eastern_schedule = partial(
     dg.schedule, execution_timezone=str(EASTERN), default_status=dg.DefaultScheduleStatus.RUNNING
@@ -35,7 +34,7 @@ _eastern_schedule = partial(
 
 def _eastern_date(context: dg.ScheduleEvaluationContext) -> date:
     """Return the Eastern date on which a tick was due."""
-    return eastern_date(context.scheduled_execution_time)
+    return eastern_date(from_machine(context.scheduled_execution_time))
 
 
 def _run_for(game_date: date, run_config: Mapping[str, object] | None = None) -> dg.RunRequest:
@@ -114,6 +113,8 @@ def refresh_when_inputs_changed(
     It also requests a run if the date has no run, or if its last run failed: a failed run may have
     stored inputs that it did not use. Without a batch, a refresh predicts the night.
     """
+    if settings.source == LIVE:
+        return dg.SkipReason("the sensor follow_live_day refreshes the dates of live sources")
     game_date = _eastern_date(context)
     if game_date < eastern_date(utc_now()):
         # After downtime, the scheduler repeats its last tick. The inputs of today must not update a
@@ -150,16 +151,6 @@ def _last_run_failed(instance: dg.DagsterInstance, partition: str) -> bool:
         dg.DagsterRunStatus.FAILURE,
         dg.DagsterRunStatus.CANCELED,
     )
-
-
-def frames_digest(frames: Mapping[str, pl.DataFrame]) -> str:
-    """Return a hash of the contents of frames, independent of the order of rows and columns."""
-    digest = hashlib.sha256()
-    for name, frame in sorted(frames.items()):
-        columns = sorted(frame.columns)
-        rows = sorted(map(repr, frame.select(columns).rows()))
-        digest.update("\n".join([name, *columns, *rows, ""]).encode())
-    return digest.hexdigest()[:16]
 
 
 SCHEDULES = [

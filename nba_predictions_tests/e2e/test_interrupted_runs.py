@@ -15,7 +15,7 @@ import pytest
 
 from nba_predictions.domain.batches.batch import BatchState
 from nba_predictions.domain.batches.verdict import Verdict
-from nba_predictions.domain.clock import utc_now
+from nba_predictions.domain.clock import machine_now
 from nba_predictions.nightly import leases
 from nba_predictions.orchestration.sensors import batch_followup as batch_sensors
 from nba_predictions.orchestration.sensors.batch_followup import RUN_TIMEOUT
@@ -89,7 +89,7 @@ def test_schedule_and_sensor_complete_a_killed_run(
 def later_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Move the sensor's clock beyond the time for which it waits for a killed run."""
     ahead = RUN_TIMEOUT + timedelta(minutes=1)
-    monkeypatch.setattr(batch_sensors, "utc_now", lambda: utc_now() + ahead)
+    monkeypatch.setattr(batch_sensors, "machine_now", lambda: machine_now() + ahead)
 
 
 def test_an_interrupted_cleanup_can_be_completed_by_hand(

@@ -27,7 +27,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(batch_sensors, "utc_now", clock)
+    monkeypatch.setattr(batch_sensors, "machine_now", clock)
     return clock
 
 

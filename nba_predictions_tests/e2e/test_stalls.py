@@ -11,7 +11,7 @@ import pytest
 from nba_predictions.batch_store import sqlite_store
 from nba_predictions.domain.batches.batch import BatchState
 from nba_predictions.domain.batches.verdict import STALL_WINDOW, Verdict
-from nba_predictions.domain.clock import utc_now
+from nba_predictions.domain.clock import machine_now, utc_now
 from nba_predictions.nightly import staging
 from nba_predictions.orchestration.sensors import batch_followup as batch_sensors
 from nba_predictions_tests.e2e.conftest import MakePipeline
@@ -39,8 +39,9 @@ def cut_off_while_staging(pipeline: Pipeline, after: int) -> None:
 
 def eleven_minutes_later(monkeypatch: pytest.MonkeyPatch) -> None:
     later = STALL_WINDOW + timedelta(minutes=1)
-    for module in (sqlite_store, staging, batch_sensors):
+    for module in (sqlite_store, staging):
         monkeypatch.setattr(module, "utc_now", lambda: utc_now() + later)
+    monkeypatch.setattr(batch_sensors, "machine_now", lambda: machine_now() + later)
 
 
 def test_a_night_that_stalls_above_the_threshold_is_finished_without_the_outstanding_players(

@@ -26,11 +26,25 @@ from nba_predictions_tests.inputs.test_files import log_row
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NIGHT = {
-    *("game_logs", "schedule", "prop_lines", "injuries", "slate", "player_features"),
+    *(
+        "fetched_inputs",
+        "game_logs",
+        "schedule",
+        "prop_lines",
+        "injuries",
+        "slate",
+        "player_features",
+    ),
     *("prediction_models", "staged_predictions", "player_prop_predictions", "staging_cleanup"),
 }
 FROM_STAGING = {"staged_predictions", "player_prop_predictions", "staging_cleanup"}
-GRADING = {"prediction_results", "system_performance", "calibration", "system_drift"}
+GRADING = {
+    "fetched_results",
+    "prediction_results",
+    "system_performance",
+    "calibration",
+    "system_drift",
+}
 ASSETS = NIGHT | GRADING | {"player_staging", "phase5_completion", "models_in_force"}
 
 
@@ -89,6 +103,7 @@ def test_game_dates_start_at_the_first_date_of_the_source(tmp_path: Path) -> Non
         ("finish_batch", FROM_STAGING),
         ("publish_phase5_completion", {"phase5_completion"}),
         ("grade_predictions", GRADING),
+        ("fetch_inputs", {"fetched_inputs"}),
         ("train_models", {"game_logs", "prediction_models", "models_in_force"}),
     ],
 )
@@ -100,10 +115,11 @@ def test_the_nightly_job_runs_all_checks_and_they_block() -> None:
     layer = defs.resolve_job_def("nightly_predictions").asset_layer
     names = {key.name for key in layer.asset_graph.asset_check_keys}
     promises = {"merged_rows_match_staged", "no_duplicate_keys", "batch_is_complete"}
-    assert names == promises | set(GATES)
+    assert names == promises | set(GATES) | {"services_answer"}
     for key in layer.asset_graph.asset_check_keys:
         spec = layer.asset_graph.get_check_spec(key)
-        assert spec.blocking
+        # The newest good answer is used if a service does not answer.
+        assert spec.blocking == (key.name != "services_answer")
         assert spec.description
 
 
@@ -135,7 +151,7 @@ def test_the_cleanup_follows_the_predictions_and_the_message_follows_the_cleanup
 def test_every_job_sensor_and_schedule_has_a_description() -> None:
     repository = defs.get_repository_def()
     names = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
-    assert len(names) == 10
+    assert len(names) == 11
     for name in names:
         assert defs.resolve_job_def(name).description
     assert all(sensor.description for sensor in repository.sensor_defs)

@@ -63,7 +63,7 @@ def test_the_resources_page_shows_the_configuration_of_every_resource(
     }
     page = shown(Settings.from_environment(variables))
     assert set(page) == {
-        *("settings", "league", "model_store", "notifier", "frames", "values"),
+        *("settings", "league", "fetcher", "model_store", "notifier", "frames", "values"),
         *("warehouse", "batches", "publisher"),
     }
     assert [name for name, values in page.items() if not values] == []

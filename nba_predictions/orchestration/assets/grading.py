@@ -11,9 +11,11 @@ from nba_predictions.domain.tables import RESULTS
 from nba_predictions.nightly.grading import grade_date
 from nba_predictions.nightly.model_monitoring import calibration_of, drift_of
 from nba_predictions.orchestration import display
+from nba_predictions.orchestration.assets.fetching import fetched_results
 from nba_predictions.orchestration.assets.ingestion import League
 from nba_predictions.orchestration.assets.merge import player_prop_predictions
 from nba_predictions.orchestration.assets.staging import Batches, TheWarehouse
+from nba_predictions.orchestration.digests import frames_digest
 from nba_predictions.orchestration.partitions import (
     asset_of_date,
     game_date_of,
@@ -21,6 +23,9 @@ from nba_predictions.orchestration.partitions import (
 )
 from nba_predictions.report import plots
 from nba_predictions.report.night import Graded, gather_graded, with_hit_rate
+
+#: The metadata of results with the digest of the box scores that they were graded with.
+BOX_SCORES = "box_scores"
 
 _GRADED, _IN_BAND = "every_game_has_box_scores", "recent_error_is_in_its_band"
 
@@ -41,7 +46,7 @@ _IN_BAND_SPEC = partitioned_check_spec(
     "grading",
     {"sql", "table"},
     owner="data-science",
-    deps=[player_prop_predictions],
+    deps=[player_prop_predictions, fetched_results],
     metadata={"dagster/table_name": RESULTS.name},
     check_specs=[_GRADED_SPEC],
 )
@@ -71,6 +76,7 @@ def prediction_results(
     return dg.MaterializeResult(
         metadata={
             "dagster/partition_row_count": sum(graded.outcomes.values()),
+            BOX_SCORES: frames_digest({"box_scores": box_scores}),
             "inserted": graded.merge.inserted,
             "updated": graded.merge.updated,
             "superseded": graded.merge.superseded,

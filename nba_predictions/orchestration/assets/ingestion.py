@@ -14,6 +14,7 @@ from nba_predictions.inputs.account import UNKNOWN
 from nba_predictions.inputs.port import GAMES, LINES, LOGS, REPORT, LeagueSource
 from nba_predictions.orchestration import display
 from nba_predictions.orchestration.as_of import known_league
+from nba_predictions.orchestration.assets.fetching import fetched_inputs
 from nba_predictions.orchestration.partitions import asset_of_date, game_date_of
 
 League = dg.ResourceParam[LeagueSource]
@@ -36,7 +37,11 @@ If it fails: {_HOW_TO_FIX}"""
 
 def _input_asset(description: str) -> Any:
     return asset_of_date(
-        "ingestion", {"polars", "parquet"}, io_manager_key="frames", description=description
+        "ingestion",
+        {"polars", "parquet"},
+        io_manager_key="frames",
+        deps=[fetched_inputs],
+        description=description,
     )
 
 

@@ -17,7 +17,7 @@ import dagster as dg
 from nba_predictions.alerts.delivery import deliver
 from nba_predictions.alerts.port import Notifier
 from nba_predictions.batch_store.port import BatchStore
-from nba_predictions.domain.clock import utc_now
+from nba_predictions.domain.clock import machine_now
 from nba_predictions.domain.errors import AlertBookError
 from nba_predictions.domain.policies.alerting import (
     AlertBook,
@@ -138,7 +138,7 @@ def _alert_sensor(kind: Kind) -> dg.SensorDefinition:
         repository = context.repository_def
         assert repository is not None
         alert_context = AlertContext(
-            context.instance, repository, batches, settings.home, utc_now(), memory
+            context.instance, repository, batches, settings.home, machine_now(), memory
         )
         delivery = deliver(
             book,

@@ -9,7 +9,7 @@ from datetime import timedelta
 import dagster as dg
 
 from nba_predictions.domain.batches.batch import Batch
-from nba_predictions.domain.clock import utc_now
+from nba_predictions.domain.clock import machine_now
 from nba_predictions.nightly.publication import unpublished_batches
 from nba_predictions.nightly.stalls import settle_stalls
 from nba_predictions.orchestration.assets.staging import Batches
@@ -84,7 +84,7 @@ def _request(context: dg.SensorEvaluationContext, batch: Batch, job: str) -> dg.
         # The exponent is bounded because a timedelta cannot hold large powers.
         backoff = timedelta(seconds=30) * 2 ** min(len(records) - 1, 10)
         wait = RUN_TIMEOUT if is_running else min(backoff, LONGEST_BACKOFF)
-        if utc_now() - newest.create_timestamp < wait:
+        if machine_now() - newest.create_timestamp < wait:
             return None
     # Dagster launches a run key once. The key names the attempt before this one: a number of
     # attempts would repeat after old runs are deleted.

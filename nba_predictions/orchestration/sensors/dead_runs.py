@@ -12,7 +12,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-from nba_predictions.domain.clock import utc_now
+from nba_predictions.domain.clock import machine_now
 from nba_predictions.orchestration.run_launcher import why_run_is_gone
 from nba_predictions.orchestration.run_tags import (
     AUTO_RETRY_TAG,
@@ -59,7 +59,7 @@ def _remind_of_retries(instance: dg.DagsterInstance) -> Iterator[str]:
 
     Dagster retries a run once, however often its failure is reported.
     """
-    now = utc_now()
+    now = machine_now()
     failed = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], updated_after=now - _LOOKED_BACK)
     for record in instance.get_run_records(failed):
         run = record.dagster_run

@@ -15,7 +15,7 @@ import dagster as dg
 
 from nba_predictions.batch_store.port import BatchStore
 from nba_predictions.domain.batches.batch import BatchState
-from nba_predictions.domain.clock import utc_now
+from nba_predictions.domain.clock import from_machine, utc_now
 from nba_predictions.domain.league.games import EASTERN, eastern_date
 from nba_predictions.domain.policies.input_gates import GATES, GATES_TAG, deadline
 from nba_predictions.logs import milestone
@@ -164,7 +164,7 @@ def _blocked_night(
         game_date=game_date,
         run_id=run_id,
         attempts=len(records),
-        ended_at=datetime.fromtimestamp(ended, timezone.utc),
+        ended_at=from_machine(ended),
         reasons=tuple(map(_reason, failures)),
         deadline=deadline(game_date, first_tipoff(instance, run_id)),
     )

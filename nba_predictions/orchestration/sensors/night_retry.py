@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta
 
 import dagster as dg
 
 from nba_predictions.batch_store.port import BatchStore
 from nba_predictions.domain.batches.batch import CLEANED_UP, BatchState
-from nba_predictions.domain.clock import utc_now
+from nba_predictions.domain.clock import from_machine, utc_now
 from nba_predictions.domain.league.games import eastern_date
 from nba_predictions.domain.policies.input_gates import deadline
 from nba_predictions.inputs.port import LeagueSource
@@ -129,7 +129,7 @@ def _failed_night(instance: dg.DagsterInstance, game_date: date) -> FailedNight 
         game_date=game_date,
         run_id=newest.dagster_run.run_id,
         job=newest.dagster_run.job_name,
-        ended_at=datetime.fromtimestamp(ended, timezone.utc),
+        ended_at=from_machine(ended),
         retries=retries,
     )
 

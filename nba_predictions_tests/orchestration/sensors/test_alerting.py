@@ -99,7 +99,7 @@ def test_a_schedule_that_is_never_evaluated_is_noticed_over_several_ticks(
     """The cursor has the time since when the sensor watches a schedule."""
     assert ticks.tick(Kind.MISSED_TICK) == "0 open"
     later = utc_now() + timedelta(days=1, minutes=30)
-    monkeypatch.setattr(alerting, "utc_now", lambda: later)
+    monkeypatch.setattr(alerting, "machine_now", lambda: later)
     ticks.tick(Kind.MISSED_TICK)
     # The log has every alert. The summary has the first few, and their order depends on the hour.
     assert "predict_today_at_7_eastern did not tick at" in capsys.readouterr().out

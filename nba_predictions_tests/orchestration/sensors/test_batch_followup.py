@@ -12,7 +12,7 @@ import pytest
 from nba_predictions.batch_store.sqlite_store import SQLiteBatchStore
 from nba_predictions.definitions import defs
 from nba_predictions.domain.batches.batch import Batch, BatchState, Completion
-from nba_predictions.domain.clock import utc_now
+from nba_predictions.domain.clock import machine_now, utc_now
 from nba_predictions.orchestration.run_config import Mode, fan_out
 from nba_predictions.orchestration.sensors import batch_followup as batch_sensors
 from nba_predictions.orchestration.sensors.batch_followup import (
@@ -36,7 +36,7 @@ class Followup:
         self.store = SQLiteBatchStore(folder / "batches.sqlite")
         self.instance = dg.DagsterInstance.ephemeral()
         self.ahead = timedelta()
-        patch.setattr(batch_sensors, "utc_now", lambda: utc_now() + self.ahead)
+        patch.setattr(batch_sensors, "machine_now", lambda: machine_now() + self.ahead)
 
     def batch(self, batch_id: str, state: BatchState, game_date: date = NIGHT) -> None:
         created = datetime(2026, 1, 15, 12, tzinfo=timezone.utc)

@@ -35,7 +35,7 @@ def failed(
 
 def tick(instance: dg.DagsterInstance, later: timedelta) -> str | None:
     now = utc_now() + later
-    with patch("nba_predictions.orchestration.sensors.dead_runs.utc_now", lambda: now):
+    with patch("nba_predictions.orchestration.sensors.dead_runs.machine_now", lambda: now):
         result = end_dead_runs(dg.build_sensor_context(instance=instance))
     assert isinstance(result, dg.SkipReason)
     return result.skip_message

@@ -1,0 +1,1 @@
+"""Fetch inputs from live services into the landing zone. No other code touches the network."""

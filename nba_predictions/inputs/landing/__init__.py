@@ -1,0 +1,1 @@
+"""The landing zone of live sources, and the source that reads it."""

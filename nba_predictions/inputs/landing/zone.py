@@ -1,0 +1,296 @@
+"""The landing zone: answers of services, stored unchanged, and a record of each request.
+
+    {provider}/{resource}/{key}/{fetched_at}.{digest}.{extension}.gz    an answer
+    requests/{month}/{day}/{asked_at}.{id}.{provider}.{outcome}.{cost}.json    a request
+    quarantine/{provider}/{resource}/{key}/...    an answer that is not an input
+
+Names contain what readers select by, so listing a folder is enough to find the newest answer as of a
+moment, or the credits that were spent. All files are written once and never changed. Days and months
+are those of UTC. The folder is local, or in an object store (`gs://bucket/landing`).
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import re
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import date, datetime, timedelta, timezone
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from upath import UPath
+
+from nba_predictions.domain.errors import SourceDataError
+from nba_predictions.durable_files import write_file
+
+_REQUESTS, _QUARANTINE = "requests", "quarantine"
+_STAMP = "%Y%m%dT%H%M%S%fZ"
+_ANSWER = re.compile(r"(?P<stamp>\d{8}T\d{12}Z)\.(?P<digest>[0-9a-f]{8})\.\w+\.gz")
+_REQUEST = re.compile(
+    r"(?P<stamp>\d{8}T\d{12}Z)\.(?P<id>[0-9a-f]{8})\.(?P<provider>\w+)\.(?P<outcome>\w+)"
+    r"\.(?P<cost>\d+)\.json"
+)
+
+
+class Outcome(str, Enum):
+    """What became of a request."""
+
+    #: Written before a request that may cost credits. It counts as spent until it is settled.
+    ASKED = "asked"
+    NEW = "new"
+    #: The body equals the newest answer.
+    SAME = "same"
+    #: The service says that it has none.
+    NOT_THERE = "not_there"
+    #: The service refused the request, or the answer contradicts an earlier one.
+    REFUSED = "refused"
+    #: The body is not what the service documents.
+    BROKEN = "broken"
+    #: No answer came.
+    FAILED = "failed"
+
+
+#: Outcomes whose body is an input.
+GOOD = frozenset({Outcome.NEW, Outcome.SAME})
+
+
+@dataclass(frozen=True)
+class Resource:
+    """What was asked for. The parts are names of folders: letters, digits and `._-`."""
+
+    provider: str
+    name: str
+    key: str
+
+    @property
+    def path(self) -> str:
+        return f"{self.provider}/{self.name}/{self.key}"
+
+
+@dataclass(frozen=True)
+class Landed:
+    """An answer in the zone. `path` is relative to the zone."""
+
+    resource: Resource
+    fetched_at: datetime
+    digest: str
+    path: str
+
+
+@dataclass(frozen=True)
+class RequestRecord:
+    """One request.
+
+    Attributes:
+        resource: what was asked for.
+        url: the address, without secrets.
+        asked_at: when it was sent, UTC.
+        outcome: what became of it.
+        status: the HTTP status; None if no answer came.
+        cost: its credits.
+        fetched_at: the moment from which the answer is known; None without an answer.
+        source_time: the moment at which the answer was true, by its own words.
+        sha256, bytes: of the body.
+        headers: the headers of the answer that matter.
+        run_id: the run that asked.
+        error: the problem, without secrets.
+        path: the file with the body, relative to the zone; empty without one.
+        request_id: identifies the request; both its reservation and its result have it.
+    """
+
+    resource: Resource
+    url: str
+    asked_at: datetime
+    outcome: Outcome = Outcome.ASKED
+    status: int | None = None
+    cost: int = 0
+    fetched_at: datetime | None = None
+    source_time: datetime | None = None
+    sha256: str = ""
+    bytes: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
+    run_id: str = ""
+    error: str = ""
+    path: str = ""
+    request_id: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
+
+    @property
+    def file_name(self) -> str:
+        return (
+            f"{self.asked_at.astimezone(timezone.utc):{_STAMP}}.{self.request_id}."
+            f"{self.resource.provider}.{self.outcome.value}.{self.cost}.json"
+        )
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), default=_plain, indent=1, sort_keys=True)
+
+    @classmethod
+    def of_json(cls, text: str) -> RequestRecord:
+        values: dict[str, Any] = json.loads(text)
+        for name in ("asked_at", "fetched_at", "source_time"):
+            values[name] = values[name] and datetime.fromisoformat(values[name])
+        values["resource"] = Resource(**values["resource"])
+        values["outcome"] = Outcome(values["outcome"])
+        return cls(**values)
+
+
+class LandingZone:
+    """A folder of answers and requests. It is created when something is written."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = UPath(folder)
+
+    def versions(self, resource: Resource, as_of: datetime | None = None) -> list[Landed]:
+        """Return the answers about a resource that were known at a moment, oldest first."""
+        found = []
+        for name in self._names(resource.path):
+            match = _ANSWER.fullmatch(name)
+            if match is None:
+                continue
+            fetched_at = _moment(match["stamp"])
+            if as_of is None or fetched_at <= as_of:
+                path = f"{resource.path}/{name}"
+                found.append(Landed(resource, fetched_at, match["digest"], path))
+        return sorted(found, key=lambda landed: landed.path)
+
+    def newest(self, resource: Resource, as_of: datetime | None = None) -> Landed | None:
+        """Return the newest answer about a resource that was known at a moment."""
+        versions = self.versions(resource, as_of)
+        return versions[-1] if versions else None
+
+    def keys(self, provider: str, name: str, prefix: str = "") -> list[str]:
+        """Return the keys of a resource that begin with a prefix, sorted."""
+        return [key for key in self._names(f"{provider}/{name}") if key.startswith(prefix)]
+
+    def read(self, landed: Landed) -> bytes:
+        """Return an answer as it came.
+
+        Raises:
+            SourceDataError: the file is damaged.
+        """
+        try:
+            body = gzip.decompress(self._at(landed.path).read_bytes())
+        except (OSError, EOFError, ValueError) as error:
+            raise self._damaged(landed, str(error)) from error
+        if hashlib.sha256(body).hexdigest()[:8] != landed.digest:
+            raise self._damaged(landed, "its content differs from its checksum")
+        return body
+
+    def reserve(self, record: RequestRecord) -> None:
+        """Write that a request is going to be sent. Its cost counts as spent from now on."""
+        self._write(self._record_path(record), record.to_json().encode())
+
+    def settle(self, record: RequestRecord, body: bytes | None, extension: str) -> RequestRecord:
+        """Store what became of a request; return the record with what was added to it.
+
+        The body is written first, then the record, and then the reservation is removed. A process
+        that is killed in between leaves an answer without a record, or a reservation.
+
+        Args:
+            record: the request, with its outcome. NEW becomes SAME if the body is the newest one.
+            body: the answer, None if there is none.
+            extension: the kind of its file, for example `json`.
+        """
+        reservation = replace(record, outcome=Outcome.ASKED)
+        if body is not None:
+            record = self._store(record, body, extension)
+        self._write(self._record_path(record), record.to_json().encode())
+        for name in self._names(self._day_path(record.asked_at)):
+            match = _REQUEST.fullmatch(name)
+            if match and match["id"] == record.request_id and match["outcome"] == Outcome.ASKED:
+                self._at(f"{self._day_path(reservation.asked_at)}/{name}").unlink(missing_ok=True)
+        return record
+
+    def records(self, first: date, last: date) -> list[RequestRecord]:
+        """Return the requests of the UTC days from `first` to `last`, oldest first."""
+        found: dict[str, RequestRecord] = {}
+        for path in self._record_files(first, last):
+            record = RequestRecord.of_json(self._at(path).read_text("utf-8"))
+            if record.outcome is not Outcome.ASKED or record.request_id not in found:
+                found[record.request_id] = record
+        return sorted(found.values(), key=lambda record: (record.asked_at, record.request_id))
+
+    def spent(self, provider: str, since: datetime, until: datetime) -> int:
+        """Return the credits of the requests that were sent from `since` to before `until`."""
+        costs: dict[str, tuple[bool, int]] = {}
+        for path in self._record_files(since.date(), until.date()):
+            match = _REQUEST.fullmatch(path.rpartition("/")[2])
+            assert match is not None, "only requests are listed"
+            if match["provider"] != provider or not since <= _moment(match["stamp"]) < until:
+                continue
+            settled = match["outcome"] != Outcome.ASKED
+            costs[match["id"]] = max(
+                costs.get(match["id"], (False, 0)), (settled, int(match["cost"]))
+            )
+        return sum(cost for _, cost in costs.values())
+
+    def _store(self, record: RequestRecord, body: bytes, extension: str) -> RequestRecord:
+        sha256 = hashlib.sha256(body).hexdigest()
+        newest = self.newest(record.resource)
+        fetched_at = record.fetched_at or record.asked_at
+        if newest is not None:
+            # If the clock was set back, the answer is still the newest one.
+            fetched_at = max(fetched_at, newest.fetched_at + timedelta(microseconds=1))
+        record = replace(record, sha256=sha256, bytes=len(body), fetched_at=fetched_at)
+        if record.outcome in GOOD and newest is not None and newest.digest == sha256[:8]:
+            return replace(record, outcome=Outcome.SAME, path=newest.path)
+        folder = "" if record.outcome in GOOD else f"{_QUARANTINE}/"
+        name = f"{fetched_at.astimezone(timezone.utc):{_STAMP}}.{sha256[:8]}.{extension}.gz"
+        path = f"{folder}{record.resource.path}/{name}"
+        # Without a time stamp, the same body is always the same file.
+        self._write(path, gzip.compress(body, mtime=0))
+        return replace(record, path=path)
+
+    def _damaged(self, landed: Landed, problem: str) -> SourceDataError:
+        return SourceDataError(
+            f"{self.folder / landed.path} is damaged: {problem}; remove the file, so that the "
+            "answer before it is used, or fetch again"
+        )
+
+    def _record_path(self, record: RequestRecord) -> str:
+        return f"{self._day_path(record.asked_at)}/{record.file_name}"
+
+    @staticmethod
+    def _day_path(moment: datetime) -> str:
+        return f"{_REQUESTS}/{moment.astimezone(timezone.utc):%Y-%m/%d}"
+
+    def _record_files(self, first: date, last: date) -> Iterator[str]:
+        for days in range((last - first).days + 1):
+            folder = f"{_REQUESTS}/{first + timedelta(days=days):%Y-%m/%d}"
+            for name in self._names(folder):
+                if _REQUEST.fullmatch(name):
+                    yield f"{folder}/{name}"
+
+    def _at(self, path: str) -> UPath:
+        return self.folder / path
+
+    def _names(self, path: str) -> list[str]:
+        """Return the names in a folder, sorted; none if it does not exist."""
+        try:
+            return sorted(entry.name for entry in self._at(path).iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def _write(self, path: str, content: bytes) -> None:
+        target = self._at(path)
+        if isinstance(target, Path):
+            write_file(target, content)
+        else:
+            # Object stores write an object completely or not at all.
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+
+
+def _moment(stamp: str) -> datetime:
+    return datetime.strptime(stamp, _STAMP).replace(tzinfo=timezone.utc)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone(timezone.utc).isoformat()
+    raise TypeError(f"{value!r} has no JSON form")
