@@ -54,6 +54,7 @@ def convert(document: Document, context: Context) -> Conversion:
             "are not final; fetch it again after the game"
         )
     game = espn.game(competition)
+    conversion.games[root["header"]["id"].name()] = game
     season = espn.season(root["header"]["season"])
     if season.is_preseason:
         conversion.drop("preseason")

@@ -51,6 +51,7 @@ def convert(document: Document, context: Context) -> Conversion:
         # No entry can be newer than the answer.
         dates = [item["date"].moment_or_none() for _, item in items]
         observed_at = max((moment for moment in dates if moment is not None), default=None)
+    conversion.made_at = observed_at
     for block, item in items:
         conversion.add(_row, block, item, observed_at, conversion)
     return conversion

@@ -149,6 +149,8 @@ class Conversion:
         rejected: the invalid rows, each with its place and problem.
         dropped: the number of rows that a rule omits, by reason.
         games, names, teams: facts for the context.
+        not_submitted: the dates and teams of an injury report that are not submitted yet.
+        made_at: the moment of a report as a whole.
         notes: sentences about the whole document.
         incomplete: whether rows lack a fact that another document may contain.
     """
@@ -160,6 +162,8 @@ class Conversion:
     games: dict[str, Game] = field(default_factory=dict)
     names: dict[int, str] = field(default_factory=dict)
     teams: dict[int, str] = field(default_factory=dict)
+    not_submitted: list[tuple[date, str]] = field(default_factory=list)
+    made_at: datetime | None = None
     notes: list[str] = field(default_factory=list)
     incomplete: bool = False
 
