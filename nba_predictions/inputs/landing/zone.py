@@ -4,9 +4,9 @@
     requests/{month}/{day}/{asked_at}.{id}.{provider}.{outcome}.{cost}.json    a request
     quarantine/{provider}/{resource}/{key}/...    an answer that is not an input
 
-Names contain what readers select by, so listing a folder is enough to find the newest answer as of a
-moment, or the credits that were spent. All files are written once and never changed. Days and months
-are those of UTC. The folder is local, or in an object store (`gs://bucket/landing`).
+Names contain what readers select by, so listing a folder is enough to find the newest answer as of
+a moment, or the credits that were spent. All files are written once and never changed. Days and
+months are those of UTC. The folder is local, or in an object store (`gs://bucket/landing`).
 """
 
 from __future__ import annotations
@@ -185,7 +185,9 @@ class LandingZone:
         """Write that a request is going to be sent. Its cost counts as spent from now on."""
         self._write(self._record_path(record), record.to_json().encode())
 
-    def settle(self, record: RequestRecord, body: bytes | None, extension: str) -> RequestRecord:
+    def settle(
+        self, record: RequestRecord, body: bytes | None, extension: str, *, reserved: int = 0
+    ) -> RequestRecord:
         """Store what became of a request; return the record with what was added to it.
 
         The body is written first, then the record, and then the reservation is removed. A process
@@ -195,21 +197,30 @@ class LandingZone:
             record: the request, with its outcome. NEW becomes SAME if the body is the newest one.
             body: the answer, None if there is none.
             extension: the kind of its file, for example `json`.
+            reserved: the cost of its reservation.
         """
-        reservation = replace(record, outcome=Outcome.ASKED)
+        reservation = self._record_path(replace(record, outcome=Outcome.ASKED, cost=reserved))
         if body is not None:
             record = self._store(record, body, extension)
         self._write(self._record_path(record), record.to_json().encode())
-        for name in self._names(self._day_path(record.asked_at)):
-            match = _REQUEST.fullmatch(name)
-            if match and match["id"] == record.request_id and match["outcome"] == Outcome.ASKED:
-                self._at(f"{self._day_path(reservation.asked_at)}/{name}").unlink(missing_ok=True)
+        self._at(reservation).unlink(missing_ok=True)
         return record
 
-    def records(self, first: date, last: date) -> list[RequestRecord]:
-        """Return the requests of the UTC days from `first` to `last`, oldest first."""
+    def records(
+        self, first: date, last: date, provider: str | None = None, outcome: Outcome | None = None
+    ) -> list[RequestRecord]:
+        """Return the requests of the UTC days from `first` to `last`, oldest first.
+
+        Args:
+            first, last: the days.
+            provider, outcome: the only ones that are read; None for all.
+        """
         found: dict[str, RequestRecord] = {}
-        for path in self._record_files(first, last):
+        for path, match in self._record_files(first, last):
+            if provider not in (None, match["provider"]):
+                continue
+            if outcome is not None and match["outcome"] != outcome.value:
+                continue
             record = RequestRecord.of_json(self._at(path).read_text("utf-8"))
             if record.outcome is not Outcome.ASKED or record.request_id not in found:
                 found[record.request_id] = record
@@ -218,15 +229,12 @@ class LandingZone:
     def spent(self, provider: str, since: datetime, until: datetime) -> int:
         """Return the credits of the requests that were sent from `since` to before `until`."""
         costs: dict[str, tuple[bool, int]] = {}
-        for path in self._record_files(since.date(), until.date()):
-            match = _REQUEST.fullmatch(path.rpartition("/")[2])
-            assert match is not None, "only requests are listed"
+        for _, match in self._record_files(since.date(), until.date()):
             if match["provider"] != provider or not since <= _moment(match["stamp"]) < until:
                 continue
-            settled = match["outcome"] != Outcome.ASKED
-            costs[match["id"]] = max(
-                costs.get(match["id"], (False, 0)), (settled, int(match["cost"]))
-            )
+            cost = (match["outcome"] != Outcome.ASKED.value, int(match["cost"]))
+            # The result of a request counts, and its reservation until there is one.
+            costs[match["id"]] = max(costs.get(match["id"], cost), cost)
         return sum(cost for _, cost in costs.values())
 
     def _store(self, record: RequestRecord, body: bytes, extension: str) -> RequestRecord:
@@ -259,12 +267,13 @@ class LandingZone:
     def _day_path(moment: datetime) -> str:
         return f"{_REQUESTS}/{moment.astimezone(timezone.utc):%Y-%m/%d}"
 
-    def _record_files(self, first: date, last: date) -> Iterator[str]:
+    def _record_files(self, first: date, last: date) -> Iterator[tuple[str, re.Match[str]]]:
         for days in range((last - first).days + 1):
             folder = f"{_REQUESTS}/{first + timedelta(days=days):%Y-%m/%d}"
             for name in self._names(folder):
-                if _REQUEST.fullmatch(name):
-                    yield f"{folder}/{name}"
+                match = _REQUEST.fullmatch(name)
+                if match:
+                    yield f"{folder}/{name}", match
 
     def _at(self, path: str) -> UPath:
         return self.folder / path
