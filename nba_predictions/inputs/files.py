@@ -38,6 +38,7 @@ from nba_predictions.inputs.port import (
     LOGS,
     PROP_LINES,
     REPORT,
+    ROSTER,
     SCHEDULE,
     Provenance,
 )
@@ -221,6 +222,11 @@ class FilesSource:
     def injuries(self, game_date: date) -> pl.DataFrame:
         """Return the report (INJURIES) for `game_date`."""
         return conform(self._known(REPORT, game_date).frame, INJURIES)
+
+    def roster(self, game_date: date) -> pl.DataFrame:
+        """Return no players (ROSTER): their teams are those of the box scores."""
+        del game_date
+        return pl.DataFrame(schema=ROSTER)
 
     def provenance(self, game_date: date) -> Provenance:
         """Return whether schedule files exist, their last date, and the day of the injury report.

@@ -89,7 +89,10 @@ class RawTable:
 
 @dataclass(frozen=True)
 class Rejected:
-    """One row that was set aside. `reason` is the problem and, after a semicolon, the fix."""
+    """One row that was set aside. `reason` is the problem and, after a semicolon, the fix.
+
+    `row` is 0 for a place in a JSON document. `column` is then its path.
+    """
 
     file: str
     row: int
@@ -97,7 +100,8 @@ class Rejected:
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.file}, row {self.row}, column {self.column}: {self.reason}"
+        place = f"row {self.row}, column {self.column}" if self.row else self.column
+        return f"{self.file}, {place}: {self.reason}"
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,16 @@ class Parsed:
             tuple(row for part in parts for row in sorted(part.rejected, key=lambda r: r.row)),
             {key: count for key, count in dropped.items() if count},
             {table.name: table.frame.height for table in tables},
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Parsed]) -> Parsed:
+        """Return the rows of several parsed files, in their order."""
+        return cls(
+            pl.concat([part.frame for part in parts]),
+            tuple(row for part in parts for row in part.rejected),
+            {key: count for part in parts for key, count in part.dropped.items()},
+            {file: count for part in parts for file, count in part.rows.items()},
         )
 
 

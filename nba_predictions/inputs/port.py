@@ -17,6 +17,8 @@ from nba_predictions.inputs.account import InputAccount
 
 #: The kinds of input, which file names begin with.
 LOGS, LINES, GAMES, REPORT = "player_game_logs", "points_lines", "schedule", "injuries"
+#: The list of players and their teams. It is not an input of files.
+PLAYERS = "roster"
 
 #: One row per player and game played. `player_id` identifies the player. `player_lookup` is one
 #: value per player_id: the key of the newest name before the queried date. `player_name` is the
@@ -94,6 +96,16 @@ INJURIES: dict[str, pl.DataType | type[pl.DataType]] = {
     "observed_at": pl.Datetime("us", "UTC"),
 }
 
+#: One row per player with a team, from the league's list of players. `player_lookup` is the key of
+#: the player in the box scores or, for a player without any, the key of the name.
+ROSTER: dict[str, pl.DataType | type[pl.DataType]] = {
+    "player_id": pl.Int64,
+    "player_lookup": pl.String,
+    "player_name": pl.String,
+    "team": pl.String,
+    "observed_at": pl.Datetime("us", "UTC"),
+}
+
 INJURY_STATUSES = ("OUT", "DOUBTFUL", "QUESTIONABLE", "PROBABLE", "AVAILABLE")
 
 
@@ -106,11 +118,20 @@ class Provenance:
             lines or box scores, and a game without them is missing.
         schedule_until: the last date of the schedule; None if it has no end.
         injuries_made_on: the date of the injury report in US Eastern time; None if it is unknown.
+        injuries_made_at: the moment of the injury report in UTC; None if only its date is known.
+        teams_not_reported: the teams that have not submitted their injuries yet, sorted.
+        by_the_hour: whether lines and injury report are fetched from services during the day, so
+            that their age counts in hours.
+        as_of: the moment of the source, in UTC. Only a source by the hour needs it.
     """
 
     schedule_is_given: bool
     schedule_until: date | None
     injuries_made_on: date | None
+    injuries_made_at: datetime | None = None
+    teams_not_reported: tuple[str, ...] = ()
+    by_the_hour: bool = False
+    as_of: datetime | None = None
 
 
 class BoxScores(Protocol):
@@ -149,8 +170,16 @@ class Injuries(Protocol):
         ...
 
 
-class LeagueSource(BoxScores, Schedule, Lines, Injuries, Protocol):
-    """A source of all four inputs. Logs and metadata contain its name."""
+class Roster(Protocol):
+    """The teams of the players."""
+
+    def roster(self, game_date: date) -> pl.DataFrame:
+        """Return the players (ROSTER) before `game_date` begins, no rows if they are unknown."""
+        ...
+
+
+class LeagueSource(BoxScores, Schedule, Lines, Injuries, Roster, Protocol):
+    """A source of all inputs. Logs and metadata contain its name."""
 
     @property
     def name(self) -> str: ...

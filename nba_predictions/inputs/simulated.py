@@ -32,6 +32,7 @@ from nba_predictions.inputs.port import (
     LOGS,
     PROP_LINES,
     REPORT,
+    ROSTER,
     SCHEDULE,
     Provenance,
 )
@@ -117,6 +118,11 @@ class SimulatedLeague:
     def injuries(self, game_date: date) -> pl.DataFrame:
         """Return the report (INJURIES) for `game_date`. Players who are OUT do not play."""
         return self._of_date(REPORT, game_date, INJURIES)
+
+    def roster(self, game_date: date) -> pl.DataFrame:
+        """Return no players (ROSTER): their teams are those of the box scores."""
+        del game_date
+        return pl.DataFrame(schema=ROSTER)
 
     def provenance(self, game_date: date) -> Provenance:
         """Return the provenance: a schedule without an end, and an injury report of the date."""

@@ -13,7 +13,7 @@ from nba_predictions.domain.policies import input_gates
 from nba_predictions.domain.policies.input_gates import Finding, GateThresholds
 from nba_predictions.inputs.account import problems
 from nba_predictions.inputs.port import GAMES, LINES, REPORT, LeagueSource
-from nba_predictions.nightly.slate import unmatched_injuries
+from nba_predictions.nightly.slate import games_of, unmatched_injuries
 
 
 def schedule_finding(source: LeagueSource, game_date: date, schedule: pl.DataFrame) -> Finding:
@@ -50,14 +50,29 @@ def game_logs_finding(
 def injuries_finding(source: LeagueSource, game_date: date, injuries: pl.DataFrame) -> Finding:
     """Check that there is an injury report of the date, and that it names known players."""
     schedule = source.schedule(game_date)
-    unmatched = unmatched_injuries(game_date, source.game_logs(game_date), schedule, injuries)
+    unmatched = unmatched_injuries(
+        game_date,
+        source.game_logs(game_date),
+        schedule,
+        injuries,
+        roster=source.roster(game_date),
+    )
+    provenance = source.provenance(game_date)
     finding = input_gates.injury_report_is_there(
         game_date,
         len(schedule),
         injuries["player_lookup"].n_unique(),
-        source.provenance(game_date).injuries_made_on,
+        provenance.injuries_made_on,
         [entry.name for entry in unmatched],
     )
+    if provenance.by_the_hour and provenance.as_of is not None:
+        finding = input_gates.injury_report_is_current(
+            finding,
+            games_of(schedule),
+            provenance.as_of,
+            provenance.injuries_made_at,
+            provenance.teams_not_reported,
+        )
     return _explained(finding, REPORT, game_date, source) if injuries.is_empty() else finding
 
 
@@ -65,23 +80,36 @@ def lines_finding(
     source: LeagueSource, game_date: date, prop_lines: pl.DataFrame, thresholds: GateThresholds
 ) -> Finding:
     """Check the age of the lines of each game."""
+    finding = _age_of_lines(source, game_date, prop_lines, thresholds)
+    return _explained(finding, LINES, game_date, source) if prop_lines.is_empty() else finding
+
+
+def _age_of_lines(
+    source: LeagueSource, game_date: date, prop_lines: pl.DataFrame, thresholds: GateThresholds
+) -> Finding:
+    schedule, provenance = source.schedule(game_date), source.provenance(game_date)
+    if provenance.by_the_hour and provenance.as_of is not None:
+        newest_at = prop_lines.group_by("game_id").agg(pl.col("quoted_at").max())
+        return input_gates.lines_are_recent(
+            games_of(schedule), dict(newest_at.iter_rows()), provenance.as_of, thresholds
+        )
     newest = prop_lines.group_by("away_team", "home_team").agg(pl.col("quoted_on").max())
-    finding = input_gates.lines_are_fresh(
+    return input_gates.lines_are_fresh(
         game_date,
-        len(source.schedule(game_date)),
+        len(schedule),
         {f"{away} @ {home}": quoted_on for away, home, quoted_on in newest.iter_rows()},
         thresholds,
     )
-    return _explained(finding, LINES, game_date, source) if prop_lines.is_empty() else finding
 
 
 def slate_findings(
     source: LeagueSource, slate: Slate, prop_lines: pl.DataFrame, thresholds: GateThresholds
 ) -> list[Finding]:
     """Compare the slate with the schedule and the lines, and check the rows of all inputs."""
+    by_the_hour = source.provenance(slate.game_date).by_the_hour
     return [
         input_gates.every_game_has_players(slate),
-        input_gates.every_game_has_lines(slate, thresholds),
+        input_gates.every_game_has_lines(slate, thresholds, by_the_hour=by_the_hour),
         input_gates.enough_players_have_lines(slate, thresholds),
         input_gates.lines_are_of_the_games(slate, len(prop_lines)),
         input_gates.rows_are_valid(*problems(source.accounts(slate.game_date))),

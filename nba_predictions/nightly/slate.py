@@ -10,6 +10,7 @@ from nba_predictions.domain.betting.lines import Quote
 from nba_predictions.domain.betting.slate import (
     RECENT_GAMES,
     Game,
+    Newcomer,
     PlayerForm,
     PlayerNamesOfDate,
     PlayerQuote,
@@ -20,9 +21,9 @@ from nba_predictions.domain.betting.slate import (
     slate_as_of,
 )
 from nba_predictions.domain.errors import SourceDataError
-from nba_predictions.domain.league.games import end_of_eastern_day, season_of
-from nba_predictions.domain.league.players import names_in
-from nba_predictions.inputs.port import GAME_LOGS, INJURIES, PROP_LINES, LeagueSource
+from nba_predictions.domain.league.games import EASTERN, end_of_eastern_day, season_of
+from nba_predictions.domain.league.players import names_in, player_lookup
+from nba_predictions.inputs.port import GAME_LOGS, INJURIES, PROP_LINES, ROSTER, LeagueSource
 
 #: The slate as the feature builder reads it: players, games and teams, without lines.
 SLATE_FRAME: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -42,6 +43,7 @@ def load_slate(
     prop_lines: pl.DataFrame,
     injuries: pl.DataFrame,
     *,
+    roster: pl.DataFrame | None = None,
     as_of: datetime | None = None,
     begun_games: bool = False,
 ) -> Slate:
@@ -53,6 +55,7 @@ def load_slate(
         schedule: SCHEDULE rows of the date.
         prop_lines: PROP_LINES rows of the date.
         injuries: INJURIES rows of the date.
+        roster: ROSTER rows; None if the teams of the players are those of the box scores.
         as_of: the moment at which the frames were known. Games that had begun are left alone, as
             `slate_as_of` describes. None predicts all games.
         begun_games: whether games that have begun are predicted nevertheless.
@@ -75,11 +78,12 @@ def load_slate(
         for row in prop_lines.iter_rows(named=True)
     ]
     games, report = games_of(schedule), _report(injuries)
-    forms = player_forms(game_logs, season_of(game_date))
+    forms = player_forms(game_logs, season_of(game_date), roster)
+    newcomers = _newcomers(forms, roster)
     newest = features_as_of(game_logs)
 
     def build(some: Sequence[Game]) -> Slate:
-        return build_slate(game_date, some, forms, quotes, report, newest)
+        return build_slate(game_date, some, forms, quotes, report, newest, newcomers)
 
     if as_of is None:
         return build(games)
@@ -87,11 +91,26 @@ def load_slate(
 
 
 def unmatched_injuries(
-    game_date: date, game_logs: pl.DataFrame, schedule: pl.DataFrame, injuries: pl.DataFrame
+    game_date: date,
+    game_logs: pl.DataFrame,
+    schedule: pl.DataFrame,
+    injuries: pl.DataFrame,
+    *,
+    roster: pl.DataFrame | None = None,
 ) -> list[Unmatched]:
     """Return the names on the injury report that are not the name of exactly one player."""
-    forms = player_forms(game_logs, season_of(game_date))
-    return PlayerNamesOfDate(games_of(schedule), forms).unmatched(_report(injuries))
+    forms = player_forms(game_logs, season_of(game_date), roster)
+    names = PlayerNamesOfDate(games_of(schedule), forms, _newcomers(forms, roster))
+    return names.unmatched(_report(injuries))
+
+
+def _newcomers(forms: Sequence[PlayerForm], roster: pl.DataFrame | None) -> list[Newcomer]:
+    """Return the players of the roster who have no box score."""
+    if roster is None:
+        return []
+    known = [form.player_id for form in forms]
+    rows = roster.filter(~pl.col("player_id").is_in(known))
+    return [Newcomer(*row) for row in rows.select(list(Newcomer.__dataclass_fields__)).iter_rows()]
 
 
 def games_of(schedule: pl.DataFrame) -> list[Game]:
@@ -140,16 +159,26 @@ def slate_of(
         league.schedule(game_date),
         league.prop_lines(game_date),
         league.injuries(game_date),
+        roster=league.roster(game_date),
         as_of=as_of,
         begun_games=begun_games,
     )
 
 
-def player_forms(game_logs: pl.DataFrame, season: str) -> list[PlayerForm]:
+def player_forms(
+    game_logs: pl.DataFrame, season: str, roster: pl.DataFrame | None = None
+) -> list[PlayerForm]:
     """Return the form of every player after the last game in the logs.
 
-    `season` is the current one (`2024-25`). The logs may not have any game of it yet.
+    A player who was traded after that game has the team of the roster. The games that the player
+    missed are then those of the new team.
+
+    Args:
+        game_logs: GAME_LOGS rows.
+        season: the current one (`2024-25`). The logs may not have any game of it yet.
+        roster: ROSTER rows, None if there are none.
     """
+    roster = pl.DataFrame(schema=ROSTER) if roster is None else roster
     latest = (
         _completed(game_logs, GAME_LOGS)
         .sort("game_date")
@@ -161,6 +190,16 @@ def player_forms(game_logs: pl.DataFrame, season: str) -> list[PlayerForm]:
             pl.col("game_date").last().alias("last_played"),
             pl.col("season").last().alias("last_season"),
         )
+    )
+    latest = latest.join(
+        roster.select("player_id", new_team="team", name="player_name", seen="observed_at"),
+        on="player_id",
+        how="left",
+        maintain_order="left",
+    )
+    seen_on = pl.col("seen").dt.convert_time_zone(EASTERN.key).dt.date()
+    latest = latest.with_columns(
+        pl.when(seen_on > pl.col("last_played")).then("new_team").otherwise("team").alias("team")
     )
     team_games = game_logs.select("team", "game_date", "season").unique()
     missed = (
@@ -180,10 +219,13 @@ def player_forms(game_logs: pl.DataFrame, season: str) -> list[PlayerForm]:
         .otherwise(pl.col("season_games_missed").fill_null(0))
         .alias("season_games_missed"),
     )
-    former = {names.player_lookup: names.former for names in names_in(game_logs)}
+    others = {names.player_lookup: names.former for names in names_in(game_logs)}
+    named = forms.filter(pl.col("name").is_not_null()).select("player_lookup", "name")
+    for lookup, name in named.iter_rows():
+        others[lookup] |= {player_lookup(name)} - {lookup}
     columns = [name for name in PlayerForm.__dataclass_fields__ if name != "former_names"]
     return [
-        PlayerForm(**row, former_names=former[row["player_lookup"]])
+        PlayerForm(**row, former_names=others[row["player_lookup"]])
         for row in forms.select(columns).iter_rows(named=True)
     ]
 

@@ -178,6 +178,9 @@ class OtherOutcomes:
     def injuries(self, game_date: date) -> pl.DataFrame:
         return self.league.injuries(game_date)
 
+    def roster(self, game_date: date) -> pl.DataFrame:
+        return self.league.roster(game_date)
+
     def provenance(self, game_date: date) -> Provenance:
         return self.league.provenance(game_date)
 

@@ -19,7 +19,7 @@ from nba_predictions.definitions import build_definitions, build_resources
 from nba_predictions.domain.batches.batch import Batch
 from nba_predictions.domain.batches.ledger import LedgerEntry
 from nba_predictions.inputs.account import InputAccount
-from nba_predictions.inputs.port import INJURIES, LeagueSource, Provenance
+from nba_predictions.inputs.port import INJURIES, ROSTER, LeagueSource, Provenance
 from nba_predictions.messaging.outbox import OutboxMessage, OutboxPublisher
 from nba_predictions.nightly import predicting
 from nba_predictions.nightly.audit import NightAudit, audit_night
@@ -79,6 +79,9 @@ class FramesLeague:
 
     def injuries(self, game_date: date) -> pl.DataFrame:
         return self.report.filter(pl.col("game_date") == game_date)
+
+    def roster(self, game_date: date) -> pl.DataFrame:
+        return pl.DataFrame(schema=ROSTER)
 
     def provenance(self, game_date: date) -> Provenance:
         return Provenance(True, None, game_date)

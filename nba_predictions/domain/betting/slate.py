@@ -62,14 +62,14 @@ class PlayerForm:
     Attributes:
         player_lookup: the key of the player.
         player_name: the name in the latest box score.
-        team: the latest team.
+        team: the latest team: that of the roster if it is newer than the latest box score.
         games: the number of games played.
         recent_minutes: the mean minutes of the last RECENT_GAMES games played.
         team_games_missed: games of the latest team since the player's last game.
         season_games_missed: those of the current season; 0 if the player has played in it.
         player_id: the NBA's id of the player; None if the box scores do not have it.
         last_played: the date of the last game played, None if it is unknown.
-        former_names: the keys of the names that the player had before.
+        former_names: the keys of other names of the player: earlier ones, and that of the roster.
     """
 
     player_lookup: str
@@ -82,6 +82,15 @@ class PlayerForm:
     player_id: int | None = None
     last_played: date | None = None
     former_names: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """A player of a team who has no box score yet."""
+
+    player_lookup: str
+    player_name: str
+    team: str
 
 
 @dataclass(frozen=True)
@@ -318,10 +327,20 @@ class Slate:
 class PlayerNamesOfDate:
     """Finds the players of a date by the names in lines and injury reports."""
 
-    def __init__(self, games: Sequence[Game], forms: Sequence[PlayerForm]) -> None:
+    def __init__(
+        self,
+        games: Sequence[Game],
+        forms: Sequence[PlayerForm],
+        newcomers: Sequence[Newcomer] = (),
+    ) -> None:
         self._index = NameIndex(
-            PlayerNames(f.player_lookup, player_lookup(f.player_name), f.former_names)
-            for f in forms
+            [
+                *(
+                    PlayerNames(f.player_lookup, player_lookup(f.player_name), f.former_names)
+                    for f in forms
+                ),
+                *(PlayerNames(n.player_lookup, player_lookup(n.player_name)) for n in newcomers),
+            ]
         )
         self._teams: dict[str, set[str]] = {}
         newest = max((f.last_played for f in forms if f.last_played), default=None)
@@ -330,6 +349,9 @@ class PlayerNamesOfDate:
             self._teams.setdefault(form.team, set()).add(form.player_lookup)
             if newest is None or form.last_played is None or newest - form.last_played <= ACTIVE:
                 self._active.add(form.player_lookup)
+        for newcomer in newcomers:
+            self._teams.setdefault(newcomer.team, set()).add(newcomer.player_lookup)
+            self._active.add(newcomer.player_lookup)
         self._playing = {team for game in games for team in (game.away_team, game.home_team)}
         self._quoted: dict[tuple[str, str, str], Resolution] = {}
 
@@ -372,6 +394,7 @@ def build_slate(
     quotes: Iterable[PlayerQuote],
     report: Sequence[Reported],
     features_as_of: datetime | None = None,
+    newcomers: Sequence[Newcomer] = (),
 ) -> Slate:
     """Return the slate of `game_date`.
 
@@ -380,7 +403,7 @@ def build_slate(
     games, and who played in one of the team's last ABSENCE_GAMES games and in one of the season's
     first SEASON_GRACE_GAMES games. Players reported OUT or DOUBTFUL are skipped; of several
     entries for a player, the last one in `report` from before the tip-off counts. A line for a
-    name without any box score is skipped as well.
+    name without any box score is skipped as well, also for one of the `newcomers`.
 
     A line is newer than a box score. If it names a game in which the player's latest team does not
     play (after a trade, or a summer), the line decides the game. Team, opponent and venue are then
@@ -389,7 +412,7 @@ def build_slate(
     if not games:
         return Slate(game_date, (), (), (), 0, features_as_of)
     by_lookup = {form.player_lookup: form for form in forms}
-    names = PlayerNamesOfDate(games, list(by_lookup.values()))
+    names = PlayerNamesOfDate(games, list(by_lookup.values()), newcomers)
     game_of_team = {team: game for game in games for team in (game.away_team, game.home_team)}
     quoted, unknown, off_slate = _quotes_by_player(quotes, names, games)
     reported: dict[str | None, list[Reported]] = {}
@@ -397,10 +420,10 @@ def build_slate(
         reported.setdefault(names.of_report(entry).player_lookup, []).append(entry)
 
     players: list[SlatePlayer] = []
+    without_box_score = [lookup for lookup, (_, found) in unknown.items() if not found.candidates]
+    without_box_score += [lookup for lookup in quoted if lookup not in by_lookup]
     skips = [
-        Skip(lookup, "unknown_player: no box score has this name")
-        for lookup, (_, found) in unknown.items()
-        if not found.candidates
+        Skip(lookup, "unknown_player: no box score has this name") for lookup in without_box_score
     ]
     for lookup, form in by_lookup.items():
         own_quotes = quoted.get(lookup, [])

@@ -36,6 +36,10 @@ _NOT_LEFT_OUT = KEPT_REASONS | {"other_dates", "not_yet_known"}
 RESULT_DAYS = 7
 #: The longest break within a season is that of the All-Star week.
 MAX_DAYS_WITHOUT_GAMES = 10
+#: A source by the hour needs lines of at most this age, and in the last hours before a tip-off
+#: (REPORT_WATCH) an injury report of at most that age.
+MAX_LINE_AGE, MAX_REPORT_AGE = timedelta(hours=3), timedelta(hours=2)
+REPORT_WATCH = timedelta(hours=4)
 #: If no tip-off is known, a night waits until this time US Eastern.
 LATEST_TIPOFF = time(19)
 #: No schedule is expected from July to September.
@@ -233,11 +237,92 @@ def injury_report_is_there(
         f"{len(unmatched)} of {reported} names on the injury report match no player, or several "
         f"({', '.join(unmatched[:5])})"
     )
-    if found.level is not Level.GOOD:
-        sentence = f"{found.sentence}; {sentence}"
+    return _with_doubts(found, [sentence], names_unmatched=list(unmatched))
+
+
+def _with_doubts(found: Finding, sentences: Sequence[str], **numbers: Any) -> Finding:
+    """Return a finding with more reasons to be unsure, and their numbers."""
+    numbers = {**found.numbers, **numbers}
+    if not sentences:
+        return replace(found, numbers=numbers)
+    told = [] if found.level is Level.GOOD else [found.sentence]
     level = max(found.level, Level.UNSURE, key=lambda level: level.value)
-    numbers = {**found.numbers, "names_unmatched": list(unmatched)}
-    return Finding(found.gate, level, sentence, numbers)
+    return Finding(found.gate, level, "; ".join([*told, *sentences]), numbers)
+
+
+def injury_report_is_current(
+    found: Finding,
+    games: Iterable[Game],
+    as_of: datetime,
+    made_at: datetime | None,
+    not_reported: Collection[str],
+) -> Finding:
+    """Check the age of the injury report in hours, and that all teams have submitted theirs.
+
+    A report is old if a game begins within REPORT_WATCH and the report is more than MAX_REPORT_AGE
+    old. Games that have begun do not count.
+
+    Args:
+        found: the finding of `injury_report_is_there`.
+        games: the games of the date.
+        as_of: the moment of the run.
+        made_at: the moment of the report, None if there is none.
+        not_reported: the teams that have not submitted their injuries.
+    """
+    ahead = _ahead(games, as_of)
+    near = [g for g in ahead if g.tipoff is not None and g.tipoff - as_of <= REPORT_WATCH]
+    age = None if made_at is None else as_of - made_at
+    old = near if age is not None and age > MAX_REPORT_AGE else []
+    missing = [
+        f"{team} ({tip_off(game)})"
+        for game in ahead
+        for team in (game.away_team, game.home_team)
+        if team in not_reported
+    ]
+    sentences = []
+    if old and age is not None:
+        sentences.append(
+            f"the injury report is {_hours(age)} old, and {', '.join(map(game_name, old))} "
+            f"begin{'s' if len(old) == 1 else ''} within {_hours(REPORT_WATCH)}"
+        )
+    if missing:
+        verb = "has" if len(missing) == 1 else "have"
+        sentences.append(f"{', '.join(missing)} {verb} not submitted an injury report yet")
+    return _with_doubts(
+        found,
+        sentences,
+        made_at=None if made_at is None else made_at.isoformat(),
+        age_hours=None if age is None else _in_hours(age),
+        games_with_old_report=[game.game_id for game in old],
+        teams_not_reported=missing,
+    )
+
+
+def _ahead(games: Iterable[Game], as_of: datetime) -> list[Game]:
+    """Return the games that have not begun, in the order of their tip-offs."""
+    latest = datetime.max.replace(tzinfo=timezone.utc)
+    games = (g for g in games if g.tipoff is None or g.tipoff > as_of)
+    return sorted(games, key=lambda g: (g.tipoff or latest, g.game_id))
+
+
+def tip_off(game: Game) -> str:
+    """Return the tip-off as sentences have it, for example `19:30 ET`."""
+    if game.tipoff is None:
+        return "tip-off unknown"
+    return f"{game.tipoff.astimezone(EASTERN):%H:%M} ET"
+
+
+def game_name(game: Game) -> str:
+    """Return the teams and the tip-off of a game, for example `PHI @ DAL (19:30 ET)`."""
+    return f"{game.away_team} @ {game.home_team} ({tip_off(game)})"
+
+
+def _in_hours(age: timedelta) -> float:
+    return round(age / timedelta(hours=1), 1)
+
+
+def _hours(age: timedelta) -> str:
+    return f"{_in_hours(age):g} h"
 
 
 def _injury_report(game_date: date, games: int, reported: int, made_on: date | None) -> Finding:
@@ -303,6 +388,58 @@ def lines_are_fresh(
     return Finding(gate, Level.GOOD, sentence, numbers)
 
 
+def lines_are_recent(
+    games: Sequence[Game],
+    newest_by_game: Mapping[str, datetime | None],
+    as_of: datetime,
+    thresholds: GateThresholds,
+) -> Finding:
+    """Check the age of the newest line of each quoted game in hours.
+
+    The age of the lines of a game that has begun is that at its tip-off. Such games do not count
+    while others are still ahead, because they are left alone.
+
+    Args:
+        games: the games of the date.
+        newest_by_game: the moment of the newest line by game_id, None if it is unknown.
+        as_of: the moment of the run.
+        thresholds: the thresholds of the gates.
+    """
+    gate = "lines_are_fresh"
+    quoted = [g for g in _ahead(games, as_of) or games if g.game_id in newest_by_game]
+    ages: dict[str, timedelta] = {}
+    for game in quoted:
+        newest = newest_by_game[game.game_id]
+        if newest is not None:
+            ages[game.game_id] = min(as_of, game.tipoff or as_of) - newest
+    stale = [g for g in quoted if ages.get(g.game_id, timedelta()) > MAX_LINE_AGE]
+    unknown = [g for g in quoted if g.game_id not in ages]
+    oldest = max(ages.values(), default=None)
+    numbers = {
+        "games_quoted": len(quoted),
+        "games_with_stale_lines": [game.game_id for game in stale],
+        "games_with_lines_of_unknown_age": [game.game_id for game in unknown],
+        "oldest_hours": None if oldest is None else _in_hours(oldest),
+        "bar_max_line_age_hours": _in_hours(MAX_LINE_AGE),
+    }
+    if not games or not thresholds.lines_wanted:
+        return Finding(gate, Level.GOOD, "no lines are needed", numbers)
+    if not quoted:
+        return Finding(gate, Level.BELOW, "there are no lines", numbers)
+    if stale:
+        names = ", ".join(f"{game_name(g)}: {_hours(ages[g.game_id])}" for g in stale)
+        sentence = (
+            f"the newest lines of {len(stale)} of {len(quoted)} games are more than "
+            f"{_hours(MAX_LINE_AGE)} old ({names})"
+        )
+        return Finding(gate, Level.BELOW, sentence, numbers)
+    if unknown:
+        sentence = f"the age of the lines of {len(unknown)} of {len(quoted)} games is unknown"
+        return Finding(gate, Level.UNSURE, sentence, numbers)
+    sentence = f"the lines of {len(quoted)} games are at most {_hours(max(ages.values()))} old"
+    return Finding(gate, Level.GOOD, sentence, numbers)
+
+
 def every_game_has_players(slate: Slate) -> Finding:
     """Check that each team of the games to predict has MIN_PLAYERS_PER_TEAM players on the slate.
 
@@ -334,8 +471,13 @@ def every_game_has_players(slate: Slate) -> Finding:
     return Finding(gate, Level.GOOD, sentence, numbers)
 
 
-def every_game_has_lines(slate: Slate, thresholds: GateThresholds) -> Finding:
-    """Check that the books quote every game."""
+def every_game_has_lines(
+    slate: Slate, thresholds: GateThresholds, *, by_the_hour: bool = False
+) -> Finding:
+    """Check that the books quote every game.
+
+    With `by_the_hour`, all games without lines are named with their tip-offs.
+    """
     gate = "every_game_has_lines"
     quoted = Counter(p.game_id for p in slate.players if p.has_lines)
     counts = {game.game_id: quoted[game.game_id] for game in slate.open_games}
@@ -349,9 +491,13 @@ def every_game_has_lines(slate: Slate, thresholds: GateThresholds) -> Finding:
     if not counts or not thresholds.lines_wanted:
         return Finding(gate, Level.GOOD, "no lines are needed", numbers)
     if without:
+        names = without[:5]
+        if by_the_hour:
+            open_games = sorted(slate.open_games, key=lambda g: (str(g.tipoff), g.game_id))
+            names = [game_name(game) for game in open_games if game.game_id in without]
         sentence = (
             f"{len(without)} of {len(counts)} games have lines of fewer than "
-            f"{MIN_LINES_PER_GAME} players ({', '.join(without[:5])})"
+            f"{MIN_LINES_PER_GAME} players ({', '.join(names)})"
         )
         return Finding(gate, Level.BELOW, sentence, numbers)
     return Finding(gate, Level.GOOD, f"all {len(counts)} games have lines", numbers)

@@ -88,13 +88,21 @@ def read_document(path: Path) -> Document:
         ConversionError: the file is empty, damaged, too large, or neither JSON, table nor PDF.
         OSError: the file cannot be read.
     """
-    content = _decompressed(path.read_bytes())
+    return parse_document(path.name, _decompressed(path.read_bytes()))
+
+
+def parse_document(name: str, content: bytes) -> Document:
+    """Parse the content of a file that is not compressed.
+
+    Raises:
+        ConversionError: as in `read_document`.
+    """
     if not content.strip():
         raise ConversionError("the file is empty; fetch or export it again")
     if content.startswith(_PDF):
-        return Document(path.name, content)
+        return Document(name, content)
     if content.startswith(_PARQUET):
-        return Document(path.name, content, table=_parquet_table(content))
+        return Document(name, content, table=_parquet_table(content))
     text = _decoded(content)
     start = text.lstrip()[:1]
     if start == "<":
@@ -104,8 +112,8 @@ def read_document(path: Path) -> Document:
     if start in ("{", "[", '"'):
         root = _json(text)
         if root is not None:
-            return Document(path.name, content, root=Node("", root))
-    return Document(path.name, content, table=_csv_table(text))
+            return Document(name, content, root=Node("", root))
+    return Document(name, content, table=_csv_table(text))
 
 
 def _decompressed(content: bytes) -> bytes:

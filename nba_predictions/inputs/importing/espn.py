@@ -1,88 +1,88 @@
-"""Injuries of ESPN: a list of teams, each with a list of injuries."""
+"""What the documents of ESPN share: the games of its scoreboard and of its summaries."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
 
 from nba_predictions.domain.league.games import eastern_date
-from nba_predictions.inputs.importing.documents import Document
-from nba_predictions.inputs.importing.games import team
-from nba_predictions.inputs.importing.tables import Context, Conversion, Row
+from nba_predictions.inputs.importing.games import TEAMS, team
+from nba_predictions.inputs.importing.tables import Game
 from nba_predictions.inputs.importing.values import ConversionError, Node
 
-#: The status of the league for each status of ESPN.
-_STATUSES = {
-    "out": "OUT",
-    "suspension": "OUT",
-    "doubtful": "DOUBTFUL",
-    "questionable": "QUESTIONABLE",
-    "day-to-day": "QUESTIONABLE",
-    "probable": "PROBABLE",
-    "available": "AVAILABLE",
-}
-_ACTIVE = ("active", "injury_status_active")
+#: The first digit of SEASON_ID for each type of season of ESPN that counts.
+_KINDS: Final = {2: 2, 3: 4, 5: 5}
+_PRESEASON: Final = 1
 
 
-def recognizes(document: Document) -> bool:
-    """Return whether the document has injuries in two levels."""
-    if document.root is None or not isinstance(document.root.value, dict):
-        return False
-    blocks = document.root.value.get("injuries")
-    return isinstance(blocks, list) and (
-        "status" in document.root.value
-        or any(isinstance(block, dict) and "injuries" in block for block in blocks)
+@dataclass(frozen=True)
+class Season:
+    """The season of a game. `season_id` is None if it is unknown or does not count."""
+
+    season_id: int | None
+    is_preseason: bool
+
+
+def season(node: Node) -> Season:
+    """Read a season: its last year and its type. A document may lack it."""
+    if node.value is None:
+        return Season(None, is_preseason=False)
+    kind, year = node["type"].whole(), node["year"].whole()
+    counts = kind in _KINDS and year is not None
+    return Season(
+        _KINDS[kind or 0] * 10_000 + (year or 0) - 1 if counts else None, kind == _PRESEASON
     )
 
 
-def convert(document: Document, context: Context) -> Conversion:
-    """Return one row per injured player.
-
-    ESPN has no game date. The rows get the date of the moment of the answer, or none if the moment
-    is unknown.
-    """
-    root = document.root
-    assert root is not None, "the document is recognized"
-    conversion = Conversion("injuries")
-    observed_at = root["timestamp"].moment_or_none() or context.observed_at
-    items = [
-        (block, item) for block in root["injuries"].items() for item in block["injuries"].items()
-    ]
-    if observed_at is None:
-        # No entry can be newer than the answer.
-        dates = [item["date"].moment_or_none() for _, item in items]
-        observed_at = max((moment for moment in dates if moment is not None), default=None)
-    for block, item in items:
-        conversion.add(_row, block, item, observed_at, conversion)
-    return conversion
+def only_competition(node: Node) -> Node:
+    """Return the competition of an event or a header: the game itself."""
+    competitions = node["competitions"].items()
+    if len(competitions) != 1:
+        raise node["competitions"].error("a list with one game")
+    return competitions[0]
 
 
-def _row(
-    block: Node, item: Node, observed_at: datetime | None, conversion: Conversion
-) -> list[Row]:
-    text = item["status"].name()
-    kind = "" if item["type"].value is None else item["type"]["name"].text() or ""
-    if text.lower() in _ACTIVE or kind.lower() in _ACTIVE:
-        return conversion.drop("active")
-    status = _STATUSES.get(text.lower())
-    if status is None:
-        raise item["status"].error(f"one of {', '.join(_STATUSES)}")
-    reasons = [item["shortComment"].text()]
-    if status != text.upper():
-        reasons.insert(0, text)
-    return [
-        {
-            "game_date": None if observed_at is None else eastern_date(observed_at),
-            "team": _team(block),
-            "player": item["athlete"]["displayName"].name(),
-            "status": status,
-            "reason": ": ".join(reason for reason in reasons if reason) or None,
-            "observed_at": observed_at,
-        }
-    ]
+def tipoff(competition: Node) -> datetime:
+    """Return the moment of a game's start. It may be a placeholder if `timeValid` is false."""
+    start = competition["date"].moment()
+    if start is None:
+        raise competition["date"].error("a time")
+    return start
 
 
-def _team(block: Node) -> str | None:
+def game_day(competition: Node) -> date:
+    """Return the date of a game in US Eastern time."""
+    return eastern_date(tipoff(competition))
+
+
+def sides(competition: Node) -> tuple[str | None, str | None]:
+    """Return the abbreviations of the away team and the home team. None is no team of the NBA."""
+    by_side = {
+        competitor["homeAway"].text(): competitor["team"]["abbreviation"]
+        for competitor in competition["competitors"].items()
+    }
+    if set(by_side) != {"away", "home"}:
+        raise competition["competitors"].error("a list with an away team and a home team")
+    return _nba_team(by_side["away"]), _nba_team(by_side["home"])
+
+
+def _nba_team(node: Node) -> str | None:
     try:
-        return team(block["displayName"])
+        found = team(node)
     except ConversionError:
         return None
+    return found if found in TEAMS else None
+
+
+def game(competition: Node) -> Game:
+    """Return the game of two NBA teams.
+
+    Raises:
+        ConversionError: a side is not a team of the NBA.
+    """
+    away, home = sides(competition)
+    if away is None or home is None:
+        raise competition["competitors"].error("a list with two teams of the NBA")
+    is_neutral = competition["neutralSite"].value is True
+    return Game(game_day(competition), (away, home), None if is_neutral else home)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from nba_predictions.inputs.importing import (
-    espn,
+    espn_box_score,
+    espn_injuries,
+    espn_scoreboard,
     injury_pdf,
     line_tables,
     nba_box_score,
@@ -87,7 +89,27 @@ FORMATS: Final = (
         underdog.recognizes,
         underdog.convert,
     ),
-    Format("espn_injuries", "injuries", "injuries of ESPN (JSON)", espn.recognizes, espn.convert),
+    Format(
+        "espn_box_score",
+        "player_game_logs",
+        "the summary of one game of ESPN (JSON)",
+        espn_box_score.recognizes,
+        espn_box_score.convert,
+    ),
+    Format(
+        "espn_injuries",
+        "injuries",
+        "injuries of ESPN (JSON)",
+        espn_injuries.recognizes,
+        espn_injuries.convert,
+    ),
+    Format(
+        "espn_scoreboard",
+        "schedule",
+        "the scoreboard of a date of ESPN (JSON)",
+        espn_scoreboard.recognizes,
+        espn_scoreboard.convert,
+    ),
     Format(
         "nba_game_log",
         "player_game_logs",

@@ -116,8 +116,7 @@ def _convert(work: _Work, context: Context) -> None:
         work.incomplete = isinstance(error, MissingContextError)
         return
     work.conversion, work.incomplete = conversion, conversion.incomplete
-    context.games |= conversion.games
-    context.names |= conversion.names
+    context.add(conversion)
 
 
 def _written(work: _Work, folder: Path) -> Imported:

@@ -51,7 +51,6 @@ class _Report:
     edges: list[float] = field(default_factory=list)
     day: date | None = None
     team: str | None = None
-    not_submitted: list[str] = field(default_factory=list)
 
 
 def recognizes(document: Document) -> bool:
@@ -61,6 +60,8 @@ def recognizes(document: Document) -> bool:
 
 def convert(document: Document, context: Context) -> Conversion:
     """Return one row per player and game date. The masthead gives the moment of the report.
+
+    `made_at` and `not_submitted` of the conversion are those of the report.
 
     Raises:
         ConversionError: the PDF is damaged, is not an injury report, or has another layout.
@@ -84,11 +85,13 @@ def convert(document: Document, context: Context) -> Conversion:
         raise ConversionError(f"it is a damaged PDF ({error!r}); fetch it again") from error
     if report.observed_at is None:
         raise ConversionError("the PDF has no pages; fetch it again")
+    conversion.made_at = report.observed_at
     for row in conversion.rows:
         row["observed_at"] = report.observed_at
-    if report.not_submitted:
-        conversion.dropped["not_yet_submitted"] = len(report.not_submitted)
-        conversion.notes.append(f"not yet submitted by {', '.join(report.not_submitted)}")
+    if conversion.not_submitted:
+        conversion.dropped["not_yet_submitted"] = len(conversion.not_submitted)
+        teams = ", ".join(f"{team} {day}" for day, team in conversion.not_submitted)
+        conversion.notes.append(f"not yet submitted by {teams}")
     return conversion
 
 
@@ -239,7 +242,9 @@ def _convert_band(
     reason = cells[_REASON]
     if not cells[_PLAYER] and not cells[_STATUS]:
         if reason.replace(" ", "") == _NOT_SUBMITTED.replace(" ", ""):
-            report.not_submitted.append(f"{report.team or '?'} {report.day or ''}".strip())
+            if report.team is None or report.day is None:
+                raise ConversionError(f"{where}: the team or the date is missing; {_LAYOUT_FIX}")
+            conversion.not_submitted.append((report.day, report.team))
             return
         is_rest = not any(cells[:_REASON])
         if is_first and is_rest and conversion.rows:

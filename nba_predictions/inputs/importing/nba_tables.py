@@ -165,6 +165,7 @@ def _name(cells: Cells, player: int, context: Context) -> str:
 
 def _add_context(conversion: Conversion, row: Row) -> None:
     conversion.names[row["PLAYER_ID"]] = row["PLAYER_NAME"]
+    conversion.teams[row["PLAYER_ID"]] = row["TEAM_ABBREVIATION"]
     found = _MATCHUP.fullmatch(row["MATCHUP"])
     if row["GAME_ID"] is None or found is None:
         return

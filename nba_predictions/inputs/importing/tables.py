@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
 import polars as pl
 
+from nba_predictions.domain.league.players import NameIndex, PlayerNames, player_lookup
 from nba_predictions.inputs.importing.values import ConversionError, MissingContextError
 from nba_predictions.inputs.parsing import MOMENT
 
@@ -95,11 +97,28 @@ class Context:
         observed_at: the moment of facts whose document has none; None if it is unknown.
         games: the games by GAME_ID.
         names: the names of players by PLAYER_ID.
+        teams: the teams of players by PLAYER_ID, as far as they are known.
     """
 
     observed_at: datetime | None = None
     games: dict[str, Game] = field(default_factory=dict)
     names: dict[int, str] = field(default_factory=dict)
+    teams: dict[int, str] = field(default_factory=dict)
+
+    def add(self, conversion: Conversion) -> None:
+        """Add the facts of a converted document."""
+        self.games |= conversion.games
+        self.names |= conversion.names
+        self.teams |= conversion.teams
+
+    def players(self) -> NameIndex:
+        """Return the players by their names. The key of a player is the PLAYER_ID as text."""
+        names = []
+        for identifier, name in self.names.items():
+            # A name without Latin letters has no key.
+            with suppress(ValueError):
+                names.append(PlayerNames(str(identifier), player_lookup(name)))
+        return NameIndex(names)
 
     def game(self, game_id: str) -> Game:
         """Return a game.
@@ -129,7 +148,9 @@ class Conversion:
         rows: rows with columns of SCHEMAS.
         rejected: the invalid rows, each with its place and problem.
         dropped: the number of rows that a rule omits, by reason.
-        games, names: facts for the context.
+        games, names, teams: facts for the context.
+        not_submitted: the dates and teams of an injury report that are not submitted yet.
+        made_at: the moment of a report as a whole.
         notes: sentences about the whole document.
         incomplete: whether rows lack a fact that another document may contain.
     """
@@ -140,6 +161,9 @@ class Conversion:
     dropped: Counter[str] = field(default_factory=Counter)
     games: dict[str, Game] = field(default_factory=dict)
     names: dict[int, str] = field(default_factory=dict)
+    teams: dict[int, str] = field(default_factory=dict)
+    not_submitted: list[tuple[date, str]] = field(default_factory=list)
+    made_at: datetime | None = None
     notes: list[str] = field(default_factory=list)
     incomplete: bool = False
 

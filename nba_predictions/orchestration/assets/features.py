@@ -34,6 +34,7 @@ def slate(
     """
     game_date = game_date_of(context.partition_key)
     as_of = run_as_of(context, league, batches)
+    known = league.known_at(as_of)
     tonight = replace(
         load_slate(
             game_date,
@@ -41,10 +42,11 @@ def slate(
             schedule,
             prop_lines,
             injuries,
+            roster=known.roster(game_date),
             as_of=as_of,
             begun_games=predicts_begun_games(context),
         ),
-        inputs=tuple(each.summary() for each in league.known_at(as_of).accounts(game_date)),
+        inputs=tuple(each.summary() for each in known.accounts(game_date)),
         # A run that was paused with this slate must not replace a batch of a newer one.
         sequence=batches.next_sequence(game_date),
     )

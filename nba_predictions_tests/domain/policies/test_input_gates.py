@@ -471,3 +471,130 @@ def test_a_schedule_of_which_rules_left_out_every_row_is_no_day_off() -> None:
     gone = input_gates.explained(day_off, 8, {"unknown_team": 8})
     assert gone.level is Level.BELOW
     assert input_gates.explained(day_off, 0, {}) == day_off
+
+
+# ------------------------------------------------------------------------------ by the hour
+
+NOON = datetime(2026, 1, 15, 17, tzinfo=timezone.utc)
+HOUR = timedelta(hours=1)
+
+
+def games_at(*hours: float | None) -> tuple[Game, ...]:
+    """Return games that begin these hours after noon US Eastern."""
+    return tuple(
+        replace(game, tipoff=None if after is None else NOON + after * HOUR)
+        for game, after in zip(games_of(len(hours)), hours, strict=True)
+    )
+
+
+def lines_of_age(games: tuple[Game, ...], *ages: float | None) -> dict[str, datetime | None]:
+    return {
+        game.game_id: None if age is None else NOON - age * HOUR
+        for game, age in zip(games, ages, strict=False)
+    }
+
+
+@pytest.mark.parametrize(
+    ("hours", "ages", "level", "sentence"),
+    [
+        ((7, 8), (2.5, 3), Level.GOOD, "the lines of 2 games are at most 3 h old"),
+        (
+            (7, 8),
+            (0, 3.5),
+            Level.BELOW,
+            "the newest lines of 1 of 2 games are more than 3 h old (BKN @ CHA (20:00 ET): 3.5 h)",
+        ),
+        ((7, 8), (0, None), Level.UNSURE, "the age of the lines of 1 of 2 games is unknown"),
+        ((7, 8), (), Level.BELOW, "there are no lines"),
+        # The first game has begun and is left alone.
+        ((-1, 8), (9, 1), Level.GOOD, "the lines of 1 games are at most 1 h old"),
+        # All games have begun: the lines were that old at the tip-off.
+        ((-5, -1), (6, 2), Level.GOOD, "the lines of 2 games are at most 1 h old"),
+        # A game without lines is the subject of another gate.
+        ((7, 8), (1,), Level.GOOD, "the lines of 1 games are at most 1 h old"),
+        ((None, 8), (4, 0), Level.BELOW, "(ATL @ BOS (tip-off unknown): 4 h)"),
+    ],
+)
+def test_lines_are_at_most_three_hours_old(
+    hours: tuple[float, ...], ages: tuple[float, ...], level: Level, sentence: str
+) -> None:
+    games = games_at(*hours)
+    found = input_gates.lines_are_recent(games, lines_of_age(games, *ages), NOON, THRESHOLDS)
+    assert (found.gate, found.level) == ("lines_are_fresh", level)
+    assert sentence in found.sentence
+
+
+def test_recent_lines_are_not_needed_without_games_or_with_a_share_of_zero() -> None:
+    unwanted = GateThresholds(min_line_share=0)
+    assert input_gates.lines_are_recent((), {}, NOON, THRESHOLDS).level is Level.GOOD
+    assert input_gates.lines_are_recent(games_at(7), {}, NOON, unwanted).level is Level.GOOD
+
+
+GOOD_REPORT = input_gates.injury_report_is_there(DAY, 2, 9, DAY)
+
+
+@pytest.mark.parametrize(
+    ("hours", "age", "missing", "sentence"),
+    [
+        ((3.9, 8), 1.9, (), "9 players are on the injury report"),
+        # No game begins within four hours.
+        ((4.1, 8), 6, (), "9 players are on the injury report"),
+        (
+            (4, 8),
+            2.5,
+            (),
+            "the injury report is 2.5 h old, and ATL @ BOS (16:00 ET) begins within 4 h",
+        ),
+        (
+            (1, 2),
+            9,
+            (),
+            (
+                "the injury report is 9 h old, and ATL @ BOS (13:00 ET), BKN @ CHA (14:00 ET) "
+                "begin within 4 h"
+            ),
+        ),
+        ((7, 8), 1, ("CHA",), "CHA (20:00 ET) has not submitted an injury report yet"),
+        (
+            (8, 7),
+            1,
+            ("BOS", "CHA"),
+            "CHA (19:00 ET), BOS (20:00 ET) have not submitted an injury report yet",
+        ),
+        (
+            (2, 7),
+            3,
+            ("BOS",),
+            (
+                "the injury report is 3 h old, and ATL @ BOS (14:00 ET) begins within 4 h; "
+                "BOS (14:00 ET) has not submitted an injury report yet"
+            ),
+        ),
+        # A game that has begun is left alone.
+        ((-1, 7), 5, ("BOS",), "9 players are on the injury report"),
+    ],
+)
+def test_an_old_report_and_teams_that_have_not_reported_warn(
+    hours: tuple[float, ...], age: float, missing: tuple[str, ...], sentence: str
+) -> None:
+    found = input_gates.injury_report_is_current(
+        GOOD_REPORT, games_at(*hours), NOON, NOON - age * HOUR, missing
+    )
+    assert found.sentence == sentence
+    assert found.level is (Level.GOOD if sentence == GOOD_REPORT.sentence else Level.UNSURE)
+    assert found.numbers["age_hours"] == age
+
+
+def test_a_missing_report_stays_below_and_names_the_teams() -> None:
+    missing = input_gates.injury_report_is_there(DAY, 3, 0, None)
+    found = input_gates.injury_report_is_current(missing, games_at(7), NOON, None, ("BOS",))
+    assert found.level is Level.BELOW
+    assert found.sentence == (
+        f"{missing.sentence}; BOS (19:00 ET) has not submitted an injury report yet"
+    )
+
+
+def test_games_without_lines_are_named_with_their_tip_offs() -> None:
+    whole = replace(without_lines_of(slate(), 2), games=games_at(7, 9, 8))
+    found = input_gates.every_game_has_lines(whole, THRESHOLDS, by_the_hour=True)
+    assert "(CHI @ CLE (20:00 ET), BKN @ CHA (21:00 ET))" in found.sentence

@@ -437,3 +437,109 @@ def as_parquet(rows: Sequence[Mapping[str, Any]]) -> bytes:
     content = io.BytesIO()
     pl.DataFrame(rows, infer_schema_length=None).write_parquet(content)
     return content.getvalue()
+
+
+#: The order of the statistics in a box score of ESPN.
+ESPN_NAMES = (
+    *("MIN", "PTS", "FG", "3PT", "FT", "REB", "AST", "TO", "STL", "BLK", "OREB", "DREB", "PF"),
+    "+/-",
+)
+
+
+def _espn_stats(player: Json) -> list[str]:
+    if player["seconds"] is None:
+        return []
+    values = {
+        "MIN": round(player["seconds"] / 60),
+        "REB": player["OREB"] + player["DREB"],
+        "TO": player["TOV"],
+        "FG": f"{player['FGM']}-{player['FGA']}",
+        "3PT": f"{player['FG3M']}-{player['FG3A']}",
+        "FT": f"{player['FTM']}-{player['FTA']}",
+        "+/-": "+4",
+    }
+    return [str(values.get(name, player.get(name))) for name in ESPN_NAMES]
+
+
+def espn_competition(completed: bool = True, **changes: Any) -> Json:
+    status = {"name": "STATUS_FINAL" if completed else "STATUS_SCHEDULED", "completed": completed}
+    return {
+        "id": "401810999",
+        "date": "2025-01-11T00:30Z",
+        "timeValid": True,
+        "neutralSite": False,
+        "competitors": [
+            {"homeAway": "home", "team": {"abbreviation": "BOS"}, "score": "13"},
+            {"homeAway": "away", "team": {"abbreviation": "LAL"}, "score": "23"},
+        ],
+        "status": {"type": {**status, "detail": "Fri, January 10th at 7:30 PM EST"}},
+    } | changes
+
+
+def espn_scoreboard(*competitions: Json, season_type: int = 2) -> Json:
+    return {
+        "leagues": [{"id": "46", "slug": "nba"}],
+        "day": {"date": DAY},
+        "events": [
+            {
+                "id": competition["id"],
+                "date": competition["date"],
+                "season": {"year": 2025, "type": season_type},
+                "competitions": [competition],
+                "status": competition["status"],
+            }
+            for competition in competitions or [espn_competition(completed=False)]
+        ],
+    }
+
+
+def espn_summary(names: Sequence[str] = ESPN_NAMES, **changes: Any) -> Json:
+    """Return the box score of the game. ESPN has other ids than the NBA."""
+
+    def block(team: str) -> Json:
+        athletes = [
+            {
+                "athlete": {
+                    "id": str(4_000_000 + player["id"]),
+                    "displayName": f"{player['first']} {player['last']}",
+                },
+                "starter": True,
+                "didNotPlay": player["seconds"] is None,
+                "stats": [
+                    dict(zip(ESPN_NAMES, _espn_stats(player), strict=True))[name] for name in names
+                ]
+                if player["seconds"] is not None
+                else [],
+            }
+            for player in PLAYERS
+            if player["team"] == team
+        ]
+        return {
+            "team": {"id": "1", "abbreviation": team},
+            "statistics": [{"names": list(names), "athletes": athletes}],
+        }
+
+    return {
+        "boxscore": {"teams": [], "players": [block("LAL"), block("BOS")]},
+        "header": {
+            "id": "401810999",
+            "season": {"year": 2025, "type": 2},
+            "competitions": [espn_competition(**changes)],
+        },
+        # A summary also lists the injuries of both teams.
+        "injuries": [{"team": {"abbreviation": "LAL"}, "injuries": []}],
+    }
+
+
+def player_index() -> Json:
+    """Return the list of players with their newest teams."""
+    rows = [
+        {
+            "PERSON_ID": player["id"],
+            "PLAYER_LAST_NAME": player["last"],
+            "PLAYER_FIRST_NAME": player["first"],
+            "TEAM_ABBREVIATION": player["team"],
+        }
+        for player in PLAYERS
+    ]
+    return result_sets(rows, "PlayerIndex")

@@ -26,6 +26,8 @@ from nba_predictions_tests.inputs.importing.payloads import (
     box_score_v2,
     box_score_v3,
     espn_injuries,
+    espn_scoreboard,
+    espn_summary,
     imported,
     league_game_log,
     league_schedule,
@@ -34,6 +36,7 @@ from nba_predictions_tests.inputs.importing.payloads import (
     log_rows,
     odds_event,
     player_game_log,
+    player_index,
     prizepicks,
     scoreboard,
     underdog,
@@ -55,6 +58,9 @@ DOCUMENTS: dict[str, Any] = {
     "prizepicks": prizepicks(),
     "underdog": underdog(),
     "espn_injuries": espn_injuries(),
+    "espn_scoreboard": espn_scoreboard(),
+    "espn_summary": espn_summary(),
+    "player_index": player_index(),
 }
 TEXTS = {"logs.csv": as_csv(log_rows()), "lines.csv": line_table()}
 
