@@ -373,6 +373,20 @@ class TestTime:
         expected = {name: "AVAILABLE" if played else "OUT" for name, played in plays.items()}
         assert dict(late.select("player", "status").rows()) == expected
 
+    def test_a_game_moves_in_all_services(self, game: Game) -> None:
+        seasons = SimulatedSeasons()
+        seasons.move_game(game.game_id, at(14, day=DAY + timedelta(days=1)))
+        with LiveStandIn(seasons, at(12)) as server:
+            shown = game_in_schedule(server, game.game_id)
+            assert shown["gameDateTimeUTC"] == "2026-01-16T19:00:00Z"
+            assert shown["gameStatusText"] == "2:00 pm ET"
+            assert odds_of(server, game).json()["commence_time"] == "2026-01-16T19:00:00Z"
+            server.now = at(17, day=DAY + timedelta(days=1))
+            dates = {row["GAME_DATE"] for row in log_rows(server) if row["GAME_ID"] == game.game_id}
+            assert dates == {"2026-01-16"}
+        with pytest.raises(KeyError):
+            seasons.move_game("0022599999", at(14))
+
     def test_a_clock_can_run(self) -> None:
         moments = iter([at(9), at(10)])
         with LiveStandIn(SEASONS, lambda: next(moments)) as server:
@@ -667,6 +681,13 @@ class TestFaultsOfTheSchedule:
         outcome = read(tmp_path, fetch(server, "nba_cdn_url", SCHEDULE))
         assert outcome.dropped == {reason: 1}
         assert outcome.rows == rows - (name == "postponed")
+
+    def test_postponed_at_espn(self, server: LiveStandIn, game: Game) -> None:
+        break_it(server, "postponed", "espn", game_id=game.game_id)
+        events = fetch(server, "espn_url", "scoreboard").json()["events"]
+        names = {event["id"]: event["status"]["type"]["name"] for event in events}
+        assert names.pop(f"4{game.game_id[2:]}") == "STATUS_POSTPONED"
+        assert set(names.values()) == {"STATUS_SCHEDULED"}
 
     def test_only_preseason(self, server: LiveStandIn, tmp_path: Path) -> None:
         break_it(server, "only_preseason", "cdn")
