@@ -169,6 +169,10 @@ class TestFormats:
             fetch(server, "nba_cdn_url", path),
             fetch(server, "nba_stats_url", "boxscoretraditionalv3", **query),
         ):
+            value = answer.json()
+            home = value.get("game", value.get("boxScoreTraditional"))["homeTeam"]
+            of_players = [player["statistics"]["points"] for player in home["players"]]
+            assert home["statistics"]["points"] == sum(of_players)
             points = {
                 row["PLAYER_ID"]: row["PTS"]
                 for row in dicts_of(
@@ -524,6 +528,13 @@ class TestCosts:
             answer.json()["timestamp"] == f"{old.tipoff - timedelta(minutes=5):%Y-%m-%dT%H:%M:%S}Z"
         )
         assert read(tmp_path, answer).rows > 100
+        assert server.credits_used == 11
+        spring = SEASONS.season("2022-23")
+        assert spring is not None
+        first = spring.by_day[date(2023, 3, 1)][0]
+        query = {**ODDS, "date": f"{first.tipoff - timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"}
+        before = fetch(server, "odds_api_url", f"{prefix}/{event_id(first)}/odds", **query)
+        assert before.json()["data"]["bookmakers"] == []
         assert server.credits_used == 11
         server.account.is_paid = False
         refused = fetch(server, "odds_api_url", path, **ODDS, date=taken)
