@@ -36,7 +36,7 @@ DAY = date(2026, 1, 15)
 SEASONS = 2
 #: The daemon evaluates the sensors each minute. Steps of a quarter of an hour meet all moments.
 STEP = timedelta(minutes=15)
-FIRST, LAST = time(6, 30), time(8, 0)
+FIRST, LAST = time(6, 30), time(6, 45)
 SENSORS = ("follow_live_day", "predict_waiting_nights", "publish_cleaned_batches")
 
 
@@ -64,8 +64,9 @@ def verdict(settings: Settings, day: date, credits_used: int) -> tuple[str, bool
         games = games_of(pipeline.league.schedule(day))
         counted = pipeline.league.box_scores(day).group_by("game_id", "team").len()
         players = {(game, team): count for game, team, count in counted.iter_rows()}
-        predicted = _players(pipeline, PREDICTIONS, day)
-        graded = _players(pipeline, RESULTS, day)
+        predicted = pipeline.warehouse.query("predictions_of_date", PREDICTIONS, partition=day)
+        players_predicted = set(predicted.column("player_lookup").to_pylist())
+        graded = _row_count(pipeline, RESULTS, day)
         refreshes = pipeline.instance.get_runs_count(
             dg.RunsFilter(
                 job_name=refresh_predictions.name,
@@ -76,20 +77,19 @@ def verdict(settings: Settings, day: date, credits_used: int) -> tuple[str, bool
         complete = (
             pipeline.audit(day).verdict is Verdict.COMPLETE
             and not missing_results(games, players)
-            and graded == predicted != {}
+            and graded == predicted.num_rows > 0
         )
     line = (
         f"DAY {day} {'COMPLETE' if complete else 'INCOMPLETE'} games={len(games)} "
-        f"players={len(predicted)} refreshes={refreshes} "
-        f"graded={sum(graded.values())} credits={credits_used}"
+        f"players={len(players_predicted)} refreshes={refreshes} "
+        f"graded={graded} credits={credits_used}"
     )
     return line, complete
 
 
-def _players(pipeline: Pipeline, table: Table, day: date) -> dict[str, int]:
-    """Return the number of rows of each player of a date."""
-    rows = pipeline.warehouse.query("rows_by_player", table, partition=day)
-    return {row["player_lookup"]: row["n"] for row in rows.to_pylist()}
+def _row_count(pipeline: Pipeline, table: Table, day: date) -> int:
+    counted = pipeline.warehouse.query("rows_of_date", table, partition=day)
+    return int(counted.to_pylist()[0]["row_count"])
 
 
 def main() -> int:
