@@ -37,7 +37,7 @@ SEASONS = 2
 #: The daemon evaluates the sensors each minute. Steps of a quarter of an hour meet all moments.
 STEP = timedelta(minutes=15)
 FIRST, LAST = time(6, 30), time(6, 45)
-SENSORS = ("follow_live_day", "predict_waiting_nights", "publish_cleaned_batches")
+SENSORS = ("follow_live_day", "predict_waiting_nights")
 
 
 def moments(day: date) -> Iterator[datetime]:
@@ -56,6 +56,8 @@ def live_through(settings: Settings, day: date) -> None:
             clock.start_at(moment)
             for sensor in SENSORS:
                 pipeline.tick(sensor)
+            # The sensor that publishes pauses by the clock of the machine.
+            pipeline.publish(day)
 
 
 def verdict(settings: Settings, day: date, credits_used: int) -> tuple[str, bool]:
