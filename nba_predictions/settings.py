@@ -83,17 +83,26 @@ def _setting(
     return field
 
 
+def _url(default: str, what: str) -> Any:
+    """Return a field with the base URL of a service."""
+    return _setting(
+        default,
+        f"The base URL of the service for {what}.",
+        valid=("an http or https URL without a query", default),
+    )
+
+
 def _default_home(values: dict[str, Any]) -> Path:
     folder = values["source"]
     return Path(".nba_predictions") / (f"gcp-{folder}" if values["profile"] == "gcp" else folder)
 
 
 def _default_dataset(values: dict[str, Any]) -> str:
-    return "nba_predictions" + ("" if values["source"] == "files" else f"_{values['source']}")
+    return "nba_predictions" + ("" if values["source"] != "simulated" else "_simulated")
 
 
 def _default_topic(values: dict[str, Any]) -> str:
-    return TOPIC + ("" if values["source"] == "files" else f"-{values['source']}")
+    return TOPIC + ("" if values["source"] != "simulated" else "-simulated")
 
 
 class Settings(BaseSettings):
@@ -115,12 +124,6 @@ class Settings(BaseSettings):
         "Where the inputs come from: a simulated league, files in `NBA_PREDICTIONS_DATA`, or "
         "[live services](live.md).",
         valid=("simulated, files or live", "files"),
-    )
-    odds_polls: Annotated[int, Field(ge=1, le=8)] = _setting(
-        2,
-        "How often the source `live` asks for the lines of a game on its day. Each costs a credit "
-        "([costs](live.md#what-it-costs)).",
-        valid=("a whole number from 1 to 8", "4"),
     )
     data: Path | None = _setting(
         None,
@@ -215,6 +218,76 @@ class Settings(BaseSettings):
         "night takes minutes.",
         valid=("a whole number of seconds from 60 to 86400", "3600"),
     )
+    landing: str = _setting(
+        lambda values: str(values["home"] / "landing") if "home" in values else "",
+        "The folder in which the source `live` stores the answers of the services.",
+        valid=("a folder, local or in an object store", "gs://my-bucket/landing"),
+        default_text="`<home>/landing`",
+    )
+    odds_api_key: SecretStr | None = _setting(
+        None,
+        "The key of The Odds API. Without it, the source `live` has no lines. It is never printed.",
+        valid=("the key of the service", "0123456789abcdef0123456789abcdef"),
+    )
+    odds_polls: Annotated[int, Field(ge=1, le=8)] = _setting(
+        2,
+        "How often the source `live` asks for the lines of a game on its day. Each costs a credit "
+        "([costs](live.md#what-it-costs)).",
+        valid=("a whole number from 1 to 8", "4"),
+    )
+    odds_credits_per_day: Annotated[int, Field(ge=0)] = _setting(
+        32,
+        "The limit of the credits that are spent on an Eastern day: twice the fullest slate.",
+        valid=("a whole number of credits", "64"),
+    )
+    odds_credits_per_month: Annotated[int, Field(ge=0)] = _setting(
+        500,
+        "The limit of the credits that are spent in a month of UTC.",
+        valid=("a whole number of credits", "20000"),
+    )
+    odds_books: str = _setting(
+        "",
+        "The books whose lines are asked for, by their keys at The Odds API. By default those of "
+        "the region `us`. Ten books cost as much as a region.",
+        valid=("up to ten keys, separated by commas", "draftkings,fanduel"),
+    )
+    nba_stats_url: str = _url("https://stats.nba.com/stats", "box scores and players")
+    nba_cdn_url: str = _url("https://cdn.nba.com/static/json", "the schedule")
+    espn_url: str = _url(
+        "https://site.api.espn.com/apis/site/v2/sports/basketball/nba",
+        "box scores, schedule and injuries if another service does not answer",
+    )
+    odds_api_url: str = _url("https://api.the-odds-api.com/v4", "lines")
+    injury_report_url: str = _url(
+        "https://ak-static.cms.nba.com/referee/injury", "the injury report"
+    )
+    nba_headers: dict[str, str] = _setting(
+        {},
+        "Headers of the requests to the NBA and ESPN that replace the defaults.",
+        valid=("a JSON object of texts", '{"User-Agent": "Mozilla/5.0"}'),
+        default_text="those of a current browser",
+    )
+    request_pause_seconds: Annotated[float, Field(ge=0, le=60)] = _setting(
+        2.0,
+        "The pause between two requests to one host.",
+        valid=("a number of seconds from 0 to 60", "2"),
+    )
+    request_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = _setting(
+        30.0,
+        "The time after which a request that is not answered is abandoned.",
+        valid=("a number of seconds up to 300", "30"),
+    )
+    transport: Literal["requests", "curl_cffi"] = _setting(
+        "requests",
+        "The HTTP client. `curl_cffi` connects as a browser does, and needs the extra `browser`.",
+        valid=("requests or curl_cffi", "curl_cffi"),
+    )
+    proxy: SecretStr | None = _setting(
+        None,
+        "A proxy for the requests to the services. It may contain a password, and is never "
+        "printed.",
+        valid=("the URL of a proxy", "http://user:password@proxy.example.com:8080"),
+    )
     now: datetime | None = _setting(
         None,
         "The moment at which the clock of the pipeline starts, to "
@@ -237,7 +310,7 @@ class Settings(BaseSettings):
         "The BigQuery dataset of the tables, and the root document in Firestore. Staging is in "
         "`<dataset>_staging`.",
         valid=("letters, digits and underscores", "nba_predictions"),
-        default_text="source `files`: `nba_predictions`; `simulated`: `nba_predictions_simulated`",
+        default_text="`nba_predictions`; source `simulated`: `nba_predictions_simulated`",
     )
     gcp_database: str = _setting(
         "(default)",
@@ -248,7 +321,7 @@ class Settings(BaseSettings):
         _default_topic,
         "The Pub/Sub topic of the completion messages. Dead letters go to `<topic>-dead-letters`.",
         valid=("the name of a topic, without its project", TOPIC),
-        default_text=f"source `files`: `{TOPIC}`; `simulated`: `{TOPIC}-simulated`",
+        default_text=f"`{TOPIC}`; source `simulated`: `{TOPIC}-simulated`",
     )
 
     @classmethod
@@ -314,6 +387,23 @@ class Settings(BaseSettings):
         if url is not None and not _WEB_ADDRESS.fullmatch(url):
             raise ValueError("it is not the address of a web page")
         return url
+
+    @field_validator(
+        *("nba_stats_url", "nba_cdn_url", "espn_url", "odds_api_url", "injury_report_url")
+    )
+    @classmethod
+    def _check_base_url(cls, url: str) -> str:
+        if not _WEB_ADDRESS.fullmatch(url):
+            raise ValueError("it is not the base URL of a service")
+        return url.rstrip("/")
+
+    @field_validator("odds_books")
+    @classmethod
+    def _check_books(cls, books: str) -> str:
+        keys = [key.strip() for key in books.split(",") if key.strip()]
+        if len(keys) > 10 or not all(re.fullmatch(r"[a-z0-9_]+", key) for key in keys):
+            raise ValueError("it is not a list of up to ten keys")
+        return ",".join(keys)
 
     @field_validator("ui_hosts", mode="before")
     @classmethod

@@ -68,7 +68,7 @@ class SettingsResource(AdapterResource[Settings]):
     @classmethod
     def of(cls, settings: Settings) -> "SettingsResource":
         # Dagster's configuration cannot contain None, the default of each field that may be None.
-        exclude = {"alert_urls", "ui_token"}
+        exclude = {"alert_urls", "ui_token", "odds_api_key", "proxy"}
         return cls(values=settings.model_dump(mode="json", exclude=exclude, exclude_none=True))
 
     def open(self) -> Settings:

@@ -100,7 +100,7 @@ def test_a_damaged_report_is_refused(tmp_path: Path) -> None:
     kids = re.search(rb"/Kids \[ \d+ 0 R( \d+ 0 R)", whole)
     assert kids is not None
     documents: dict[str, Any] = {
-        "cut_off": whole[:2000],
+        "cut_off": whole[: len(whole) // 2],
         "nothing": b"%PDF-1.7 nothing",
         "without_a_page": whole[: kids.start(1)] + b" " * len(kids[1]) + whole[kids.end(1) :],
     }

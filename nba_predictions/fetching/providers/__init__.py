@@ -1,0 +1,1 @@
+"""The services: which request to send for what, and how to judge an answer."""
