@@ -36,6 +36,7 @@ from nba_predictions.orchestration.resources import (
     AppriseNotifierResource,
     DuckDBWarehouseResource,
     FilesSourceResource,
+    LiveSourceResource,
     ModelStoreResource,
     NothingToFetchResource,
     OutboxPublisherResource,
@@ -52,7 +53,7 @@ from nba_predictions.orchestration.sensors import (
     live_day,
     night_retry,
 )
-from nba_predictions.settings import Settings
+from nba_predictions.settings import LIVE, Settings
 from nba_predictions.warehouse.duckdb_warehouse import READ_WAIT_SECONDS
 
 
@@ -61,6 +62,10 @@ def league_source(settings: Settings) -> AdapterResource[LeagueSource]:
     if settings.source == "files":
         return FilesSourceResource(
             folder=str(settings.data), max_rejected_share=settings.max_rejected_share
+        )
+    if settings.source == LIVE:
+        return LiveSourceResource(
+            landing=settings.landing, max_rejected_share=settings.max_rejected_share
         )
     return SimulatedLeagueResource()
 

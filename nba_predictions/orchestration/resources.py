@@ -18,6 +18,8 @@ from nba_predictions.batch_store.port import BatchStore
 from nba_predictions.batch_store.sqlite_store import SQLiteBatchStore
 from nba_predictions.fetching.port import InputFetcher, NothingToFetch
 from nba_predictions.inputs.files import FilesSource
+from nba_predictions.inputs.landing.source import LiveSource
+from nba_predictions.inputs.landing.zone import LandingZone
 from nba_predictions.inputs.parsing import MAX_REJECTED_SHARE
 from nba_predictions.inputs.port import LeagueSource
 from nba_predictions.inputs.simulated import SimulatedLeague
@@ -90,6 +92,19 @@ class FilesSourceResource(AdapterResource[LeagueSource]):
 
     def open(self) -> LeagueSource:
         return FilesSource(Path(self.folder), self.max_rejected_share)
+
+
+class LiveSourceResource(SharedAdapterResource[LeagueSource]):
+    """The answers of live services in a landing zone. All runs of a process share what they read.
+
+    `landing` is a folder, local or in an object store.
+    """
+
+    landing: str
+    max_rejected_share: float = MAX_REJECTED_SHARE
+
+    def open(self) -> LeagueSource:
+        return LiveSource(LandingZone(self.landing), self.max_rejected_share)
 
 
 class NothingToFetchResource(AdapterResource[InputFetcher]):

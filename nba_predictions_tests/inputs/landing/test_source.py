@@ -302,7 +302,7 @@ def test_a_report_of_the_day_before_covers_the_next_day(zone: LandingZone) -> No
 
 
 def test_of_a_past_night_the_report_from_before_the_tip_off_counts(zone: LandingZone) -> None:
-    for moment, status in ((TIPOFF - HOUR, "Doubtful"), (TIPOFF + HOUR, "Available")):
+    for moment, status in ((TIPOFF - HOUR, "Doubtful"), (TIPOFF + HOUR / 2, "Available")):
         land(zone, slot(moment), report(one(status), DAY, moment), TIPOFF + 2 * HOUR)
     assert statuses(at(zone, TIPOFF + 30 * HOUR)) == {"annbossona": "DOUBTFUL"}
 
