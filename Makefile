@@ -1,17 +1,17 @@
 # The commands of a checkout. `make help` lists them. They need Python 3.10 or newer, and make.
 .DEFAULT_GOAL := help
-.PHONY: help install run run-gcp grade audit report backtest test races kills lint docs dev bench clean
+.PHONY: help install run run-gcp run-live grade audit report backtest test races kills lint docs dev bench clean
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-# SOURCE is simulated or files. DATA is the folder with the input files. STATE is the home, the folder
+# SOURCE is simulated, files or live. DATA is the folder with the input files. STATE is the home, the folder
 # with all local state.
 SOURCE ?= simulated
 DATA ?=
 STATE ?= .nba_predictions/$(SOURCE)
-# Without GAME_DATE, each command uses its own default: 2026-01-15 for the simulated league; for files,
+# Without GAME_DATE, each command uses its own default: 2026-01-15 for the simulated league; for others,
 # yesterday in `grade` and today in the other commands.
 GAME_DATE ?=
 DATE_OPTION := $(if $(GAME_DATE),--game-date $(GAME_DATE))
@@ -28,7 +28,7 @@ export DAGSTER_HOME := $(abspath $(STATE))/dagster
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "Variables: GAME_DATE=YYYY-MM-DD|today|yesterday  SOURCE=simulated|files  DATA=folder  STATE=folder  PORT=number"
+	@echo "Variables: GAME_DATE=YYYY-MM-DD|today|yesterday  SOURCE=simulated|files|live  DATA=folder  STATE=folder  PORT=number"
 
 install: $(VENV)/installed ## Create the virtual environment
 
@@ -53,6 +53,14 @@ run-gcp: install ## The same on the profile gcp with emulators, compared with th
 	@$(BIN)/python -m nba_predictions_tests.standins sh -c \
 		'$(BIN)/nba-predictions gcp init && $(BIN)/nba-predictions run $(DATE_OPTION) && \
 		$(BIN)/python -m nba_predictions_tests.e2e.compare_profiles $(DATE_OPTION) $(STATE)'
+
+# Lives through one day in minutes: the clock moves, and a stand-in of the live services answers.
+run-live: export NBA_PREDICTIONS_SOURCE := live
+run-live: export NBA_PREDICTIONS_HOME := .nba_predictions/live-day
+run-live: export DAGSTER_HOME := $(abspath .nba_predictions/live-day)/dagster
+run-live: install ## Live through one day against a stand-in of the live services
+	@rm -rf $(NBA_PREDICTIONS_HOME)
+	@$(BIN)/python -m nba_predictions_tests.standins.live_day $(DATE_OPTION)
 
 grade: install ## Grade the predictions of one game date
 	@$(BIN)/nba-predictions grade $(DATE_OPTION)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import dagster as dg
+from pydantic import SecretStr
 
 from nba_predictions.alerts.apprise_notifier import AppriseNotifier
 from nba_predictions.domain.errors import SettingsError
@@ -36,6 +37,7 @@ from nba_predictions.orchestration.resources import (
     AppriseNotifierResource,
     DuckDBWarehouseResource,
     FilesSourceResource,
+    LiveFetcherResource,
     LiveSourceResource,
     ModelStoreResource,
     NothingToFetchResource,
@@ -53,7 +55,7 @@ from nba_predictions.orchestration.sensors import (
     live_day,
     night_retry,
 )
-from nba_predictions.settings import LIVE, Settings
+from nba_predictions.settings import LIVE, PREFIX, Settings
 from nba_predictions.warehouse.duckdb_warehouse import READ_WAIT_SECONDS
 
 
@@ -72,7 +74,18 @@ def league_source(settings: Settings) -> AdapterResource[LeagueSource]:
 
 def input_fetcher(settings: Settings) -> AdapterResource[InputFetcher]:
     """Return the resource that fetches the inputs of the configured source."""
-    return NothingToFetchResource(source=settings.source)
+    if settings.source != LIVE:
+        return NothingToFetchResource(source=settings.source)
+    return LiveFetcherResource(
+        settings=SettingsResource.of(settings).values,
+        odds_api_key=_secret("odds_api_key", settings.odds_api_key),
+        proxy=_secret("proxy", settings.proxy),
+    )
+
+
+def _secret(name: str, value: SecretStr | None) -> Any:
+    """Return the variable of a secret setting, of which the UI shows only the name."""
+    return "" if value is None else dg.EnvVar(f"{PREFIX}{name.upper()}")
 
 
 #: How long a command that only reads waits for a process that writes to the warehouse.
@@ -129,7 +142,7 @@ def configured_resources(settings: Settings, *, reading: bool = False) -> dict[s
 
     With `reading`, using the warehouse and the batch store to read creates nothing.
     """
-    alert_urls = dg.EnvVar("NBA_PREDICTIONS_ALERT_URLS") if settings.alert_urls else ""
+    alert_urls = dg.EnvVar(f"{PREFIX}ALERT_URLS") if settings.alert_urls else ""
     # Validate the URLs when the definitions load, not at the first alert.
     AppriseNotifier([url.get_secret_value() for url in settings.alert_urls])
     return {

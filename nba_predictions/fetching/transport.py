@@ -115,3 +115,14 @@ class CurlTransport:
             raise NoAnswerError(str(error), hangs="timed out" in str(error)) from None
         found = {name.lower(): value for name, value in response.headers.items()}
         return Answer(response.status_code, response.content, found)
+
+
+def make_transport(name: str, timeout_seconds: float, proxy: str = "") -> Transport:
+    """Return a new HTTP client, `requests` or `curl_cffi`.
+
+    Raises:
+        SettingsError: the library is not installed.
+    """
+    if name == "curl_cffi":
+        return CurlTransport(timeout_seconds, proxy or None)
+    return RequestsTransport(timeout_seconds, proxy or None)

@@ -16,7 +16,10 @@ from nba_predictions.alerts.apprise_notifier import AppriseNotifier
 from nba_predictions.alerts.port import Notifier
 from nba_predictions.batch_store.port import BatchStore
 from nba_predictions.batch_store.sqlite_store import SQLiteBatchStore
+from nba_predictions.fetching.fetcher import LiveFetcher, Services
 from nba_predictions.fetching.port import InputFetcher, NothingToFetch
+from nba_predictions.fetching.providers import nba_stats
+from nba_predictions.fetching.transport import make_transport
 from nba_predictions.inputs.files import FilesSource
 from nba_predictions.inputs.landing.source import LiveSource
 from nba_predictions.inputs.landing.zone import LandingZone
@@ -44,8 +47,15 @@ class AdapterResource(dg.ConfigurableResource[T]):
         return self.open()
 
 
+#: The settings with the base URLs of the live services.
+_ADDRESSES = (*("nba_stats_url", "nba_cdn_url", "espn_url", "odds_api_url", "injury_report_url"),)
 #: The adapters of this process, by the resource class and its configuration.
 _shared: dict[str, Any] = {}
+
+
+def _plain(value: str) -> str:
+    """Return a configured text. Dagster resolves an EnvVar only for a run."""
+    return (value.get_value() or "") if isinstance(value, dg.EnvVar) else value
 
 
 class SharedAdapterResource(AdapterResource[T]):
@@ -94,11 +104,17 @@ class FilesSourceResource(AdapterResource[LeagueSource]):
         return FilesSource(Path(self.folder), self.max_rejected_share)
 
 
-class LiveSourceResource(SharedAdapterResource[LeagueSource]):
-    """The answers of live services in a landing zone. All runs of a process share what they read.
+class NothingToFetchResource(AdapterResource[InputFetcher]):
+    """Files and the simulated league have nothing to fetch."""
 
-    `landing` is a folder, local or in an object store.
-    """
+    source: str
+
+    def open(self) -> InputFetcher:
+        return NothingToFetch(self.source)
+
+
+class LiveSourceResource(SharedAdapterResource[LeagueSource]):
+    """The landing zone of the live services."""
 
     landing: str
     max_rejected_share: float = MAX_REJECTED_SHARE
@@ -107,13 +123,36 @@ class LiveSourceResource(SharedAdapterResource[LeagueSource]):
         return LiveSource(LandingZone(self.landing), self.max_rejected_share)
 
 
-class NothingToFetchResource(AdapterResource[InputFetcher]):
-    """Files and the simulated league have nothing to fetch."""
+class LiveFetcherResource(AdapterResource[InputFetcher]):
+    """The live services.
 
-    source: str
+    The key of The Odds API and the proxy are secrets. Configure them with `dg.EnvVar`, of which the
+    UI shows only the name.
+    """
+
+    settings: dict[str, Any]
+    odds_api_key: str = ""
+    proxy: str = ""
 
     def open(self) -> InputFetcher:
-        return NothingToFetch(self.source)
+        key, proxy = _plain(self.odds_api_key), _plain(self.proxy)
+        settings = Settings(**self.settings)
+        zone = LandingZone(settings.landing)
+        return LiveFetcher(
+            zone,
+            Services(
+                **{name: getattr(settings, name) for name in _ADDRESSES},
+                odds_api_key=key or None,
+                odds_books=settings.odds_books,
+                headers={**nba_stats.HEADERS, **settings.nba_headers},
+                pause_seconds=settings.request_pause_seconds,
+                credits_per_day=settings.odds_credits_per_day,
+                credits_per_month=settings.odds_credits_per_month,
+            ),
+            LiveSource(zone, settings.max_rejected_share),
+            lambda: make_transport(settings.transport, settings.request_timeout_seconds, proxy),
+            [proxy],
+        )
 
 
 class ModelStoreResource(AdapterResource[ModelStore]):
@@ -134,9 +173,7 @@ class AppriseNotifierResource(AdapterResource[Notifier]):
     urls: str = ""
 
     def open(self) -> Notifier:
-        # Dagster resolves an EnvVar only for a run.
-        urls = self.urls.get_value() if isinstance(self.urls, dg.EnvVar) else self.urls
-        return AppriseNotifier((urls or "").split())
+        return AppriseNotifier(_plain(self.urls).split())
 
 
 class DuckDBWarehouseResource(AdapterResource[Warehouse]):

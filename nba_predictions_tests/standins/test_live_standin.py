@@ -169,6 +169,10 @@ class TestFormats:
             fetch(server, "nba_cdn_url", path),
             fetch(server, "nba_stats_url", "boxscoretraditionalv3", **query),
         ):
+            value = answer.json()
+            home = value.get("game", value.get("boxScoreTraditional"))["homeTeam"]
+            of_players = [player["statistics"]["points"] for player in home["players"]]
+            assert home["statistics"]["points"] == sum(of_players)
             points = {
                 row["PLAYER_ID"]: row["PTS"]
                 for row in dicts_of(
@@ -373,6 +377,20 @@ class TestTime:
         expected = {name: "AVAILABLE" if played else "OUT" for name, played in plays.items()}
         assert dict(late.select("player", "status").rows()) == expected
 
+    def test_a_game_moves_in_all_services(self, game: Game) -> None:
+        seasons = SimulatedSeasons()
+        seasons.move_game(game.game_id, at(14, day=DAY + timedelta(days=1)))
+        with LiveStandIn(seasons, at(12)) as server:
+            shown = game_in_schedule(server, game.game_id)
+            assert shown["gameDateTimeUTC"] == "2026-01-16T19:00:00Z"
+            assert shown["gameStatusText"] == "2:00 pm ET"
+            assert odds_of(server, game).json()["commence_time"] == "2026-01-16T19:00:00Z"
+            server.now = at(17, day=DAY + timedelta(days=1))
+            dates = {row["GAME_DATE"] for row in log_rows(server) if row["GAME_ID"] == game.game_id}
+            assert dates == {"2026-01-16"}
+        with pytest.raises(KeyError):
+            seasons.move_game("0022599999", at(14))
+
     def test_a_clock_can_run(self) -> None:
         moments = iter([at(9), at(10)])
         with LiveStandIn(SEASONS, lambda: next(moments)) as server:
@@ -510,6 +528,13 @@ class TestCosts:
             answer.json()["timestamp"] == f"{old.tipoff - timedelta(minutes=5):%Y-%m-%dT%H:%M:%S}Z"
         )
         assert read(tmp_path, answer).rows > 100
+        assert server.credits_used == 11
+        spring = SEASONS.season("2022-23")
+        assert spring is not None
+        first = spring.by_day[date(2023, 3, 1)][0]
+        query = {**ODDS, "date": f"{first.tipoff - timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"}
+        before = fetch(server, "odds_api_url", f"{prefix}/{event_id(first)}/odds", **query)
+        assert before.json()["data"]["bookmakers"] == []
         assert server.credits_used == 11
         server.account.is_paid = False
         refused = fetch(server, "odds_api_url", path, **ODDS, date=taken)
@@ -667,6 +692,13 @@ class TestFaultsOfTheSchedule:
         outcome = read(tmp_path, fetch(server, "nba_cdn_url", SCHEDULE))
         assert outcome.dropped == {reason: 1}
         assert outcome.rows == rows - (name == "postponed")
+
+    def test_postponed_at_espn(self, server: LiveStandIn, game: Game) -> None:
+        break_it(server, "postponed", "espn", game_id=game.game_id)
+        events = fetch(server, "espn_url", "scoreboard").json()["events"]
+        names = {event["id"]: event["status"]["type"]["name"] for event in events}
+        assert names.pop(f"4{game.game_id[2:]}") == "STATUS_POSTPONED"
+        assert set(names.values()) == {"STATUS_SCHEDULED"}
 
     def test_only_preseason(self, server: LiveStandIn, tmp_path: Path) -> None:
         break_it(server, "only_preseason", "cdn")

@@ -13,7 +13,7 @@ from datetime import date, datetime, time, timedelta
 
 from nba_predictions.domain.betting.slate import Game
 from nba_predictions.domain.league.games import EASTERN
-from nba_predictions.domain.policies.input_gates import deadline
+from nba_predictions.domain.policies.input_gates import FIRST_PREDICTION, deadline
 
 #: The time before a tip-off at which the games of its wave are refreshed.
 WAVE_LEAD = timedelta(minutes=45)
@@ -21,8 +21,8 @@ WAVE_LEAD = timedelta(minutes=45)
 CLOSING_LEAD = timedelta(minutes=5)
 #: Tip-offs that are at most this far apart are one wave.
 WAVE_LENGTH = timedelta(minutes=15)
-#: The Eastern times of the first prediction of a date and of the grading of the date before.
-FIRST_PREDICTION, FIRST_GRADING = time(7), time(6)
+#: The Eastern time of the grading of the date before.
+FIRST_GRADING = time(6)
 #: What asks for the lines of a game, most useful first: the first prediction, the refresh before
 #: its tip-off, the closing lines, and refreshes at fixed Eastern times.
 WAVE, CLOSING = "wave", "closing"

@@ -40,6 +40,8 @@ MAX_DAYS_WITHOUT_GAMES = 10
 #: (REPORT_WATCH) an injury report of at most that age.
 MAX_LINE_AGE, MAX_REPORT_AGE = timedelta(hours=3), timedelta(hours=2)
 REPORT_WATCH = timedelta(hours=4)
+#: Lines of the first prediction of a date may be this old later on, until this time before tip-off.
+FIRST_PREDICTION, LAST_HOUR = time(7), timedelta(hours=1)
 #: If no tip-off is known, a night waits until this time US Eastern.
 LATEST_TIPOFF = time(19)
 #: No schedule is expected from July to September.
@@ -396,8 +398,10 @@ def lines_are_recent(
 ) -> Finding:
     """Check the age of the newest line of each quoted game in hours.
 
-    The age of the lines of a game that has begun is that at its tip-off. Such games do not count
-    while others are still ahead, because they are left alone.
+    Lines may be MAX_LINE_AGE old. Until LAST_HOUR before the tip-off, lines that were good enough
+    for the first prediction of the date stay so: a day has few polls. The age of the lines of a
+    game that has begun is that at its tip-off. Such games do not count while others are still
+    ahead, because they are left alone.
 
     Args:
         games: the games of the date.
@@ -412,7 +416,7 @@ def lines_are_recent(
         newest = newest_by_game[game.game_id]
         if newest is not None:
             ages[game.game_id] = min(as_of, game.tipoff or as_of) - newest
-    stale = [g for g in quoted if ages.get(g.game_id, timedelta()) > MAX_LINE_AGE]
+    stale = [g for g in quoted if ages.get(g.game_id, timedelta()) > _oldest_line(g, as_of)]
     unknown = [g for g in quoted if g.game_id not in ages]
     oldest = max(ages.values(), default=None)
     numbers = {
@@ -429,8 +433,8 @@ def lines_are_recent(
     if stale:
         names = ", ".join(f"{game_name(g)}: {_hours(ages[g.game_id])}" for g in stale)
         sentence = (
-            f"the newest lines of {len(stale)} of {len(quoted)} games are more than "
-            f"{_hours(MAX_LINE_AGE)} old ({names})"
+            f"the newest lines of {len(stale)} of {len(quoted)} games are too old ({names}); lines "
+            f"may be {_hours(MAX_LINE_AGE)} old"
         )
         return Finding(gate, Level.BELOW, sentence, numbers)
     if unknown:
@@ -438,6 +442,14 @@ def lines_are_recent(
         return Finding(gate, Level.UNSURE, sentence, numbers)
     sentence = f"the lines of {len(quoted)} games are at most {_hours(max(ages.values()))} old"
     return Finding(gate, Level.GOOD, sentence, numbers)
+
+
+def _oldest_line(game: Game, as_of: datetime) -> timedelta:
+    """Return the age at which the lines of a game are too old."""
+    if game.tipoff is None or game.tipoff - as_of <= LAST_HOUR:
+        return MAX_LINE_AGE
+    first = datetime.combine(game.game_date, FIRST_PREDICTION, EASTERN)
+    return max(MAX_LINE_AGE, as_of - first + MAX_LINE_AGE)
 
 
 def every_game_has_players(slate: Slate) -> Finding:

@@ -18,7 +18,8 @@ from nba_predictions.domain import clock
 from nba_predictions.domain.betting.slate import Game
 from nba_predictions.domain.league.games import EASTERN, eastern_date
 from nba_predictions.domain.policies import day_plan
-from nba_predictions.domain.policies.day_plan import FIRST_PREDICTION, GRADE_AGAIN
+from nba_predictions.domain.policies.day_plan import GRADE_AGAIN
+from nba_predictions.domain.policies.input_gates import FIRST_PREDICTION
 from nba_predictions.inputs.port import LeagueSource
 from nba_predictions.nightly.current_batch import newest_batch
 from nba_predictions.nightly.slate import games_of

@@ -388,12 +388,12 @@ def test_gates_count_in_hours(zone: LandingZone) -> None:
     at_five = TIPOFF - 2.5 * HOUR
     made_at = TIPOFF - 5 * HOUR
     land(zone, slot(made_at), report(one("Out"), DAY, made_at, ["LAL"]), made_at)
-    land(zone, EVENT, odds(quotes(), at_five - 3.5 * HOUR), at_five - 3.5 * HOUR)
+    land(zone, EVENT, odds(quotes(), at_five - 13.5 * HOUR), at_five - 13.5 * HOUR)
     source = at(zone, at_five)
     slate = slate_of(LiveSource(zone), DAY, at_five)
     found = {f.gate: f for f in findings_of(source, slate, GateThresholds())}
     assert found["lines_are_fresh"].level is Level.BELOW
-    assert "(LAL @ BOS (19:30 ET): 3.5 h)" in found["lines_are_fresh"].sentence
+    assert "(LAL @ BOS (19:30 ET): 13.5 h)" in found["lines_are_fresh"].sentence
     injuries = found["injury_report_is_there"]
     assert injuries.level is Level.UNSURE
     assert injuries.sentence == (

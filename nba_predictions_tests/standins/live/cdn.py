@@ -15,12 +15,14 @@ from nba_predictions_tests.standins.live.messages import (
     Answer,
     Request,
 )
-from nba_predictions_tests.standins.live.season import Game, Season, chance
+from nba_predictions_tests.standins.live.season import Game, Row, Season, chance
 from nba_predictions_tests.standins.live.stats import (
+    MEMBERS,
     counts,
     local_text,
     nested_team,
     scoreboard,
+    total_of,
 )
 
 Json = dict[str, Any]
@@ -149,8 +151,7 @@ def _side(season: Season, game: Game, tricode: str, moment: Moment) -> Json:
     for order, row in enumerate(rows, start=1):
         first, _, last = row["PLAYER_NAME"].partition(" ")
         seconds = int(share * (60 * row["MIN"] + chance(60, row["PLAYER_ID"], game.game_id)))
-        total = counts(row)
-        so_far = total if share == 1 else {name: int(share * n) for name, n in total.items()}
+        so_far = counts(_so_far(row, share))
         clock = f"PT{seconds // 60:02d}M{seconds % 60:02d}.00S"
         players.append(
             {
@@ -175,7 +176,13 @@ def _side(season: Season, game: Game, tricode: str, moment: Moment) -> Json:
                 }
             )
     score = moment.score(season, game, tricode)
-    return {**nested_team(tricode), "score": score, "players": players}
+    total = total_of([_so_far(row, share) for row in rows])
+    return {**nested_team(tricode), "score": score, "players": players, "statistics": total}
+
+
+def _so_far(row: Row, share: float) -> Row:
+    """Return a row with the counts of a share of the game."""
+    return {**row, **{name: int(share * row[name]) for name in MEMBERS}}
 
 
 def _person(season: Season, player: str) -> int:

@@ -241,13 +241,26 @@ def all_star(game: Json, strike: Strike) -> None:
     _rename(game["homeTeam"], 1610616834, "World", "WLD")
 
 
-@register("cdn", "stats")
 @_changing_game
-def postponed(game: Json, strike: Strike) -> None:
-    """The game `game_id` is off, by default the first one of today."""
+def _postponed(game: Json, strike: Strike) -> None:
     game["gameStatus"], game["gameStatusText"] = 1, "PPD"
     if "postponedStatus" in game:
         game["postponedStatus"] = "Y"
+
+
+@register("cdn", "stats", "espn")
+def postponed(strike: Strike) -> Answer | None:
+    """The game `game_id` is off, by default the first one of today."""
+    if strike.request.provider != "espn":
+        return _postponed(strike)
+    value = copy.deepcopy(strike.answer.value)
+    chosen = strike.options.get("game_id")
+    for event in value.get("events", []):
+        if chosen is None or event["id"] == f"4{chosen[2:]}":
+            for status in (event["status"], event["competitions"][0]["status"]):
+                status["type"].update(name="STATUS_POSTPONED", state="post", completed=False)
+            return _changed(strike, value)
+    return None
 
 
 @register("cdn", "stats")

@@ -17,6 +17,7 @@ from nba_predictions_tests.standins.live.season import (
     Season,
     Seasons,
     chance,
+    season_of_game,
 )
 
 SCHEDULED, LIVE, FINAL = 1, 2, 3
@@ -72,8 +73,7 @@ class Moment:
         """Return a game of any season by its id."""
         if len(game_id) != 10 or not game_id.isdigit():
             return None
-        year = 2000 + int(game_id[3:5])
-        season = self.seasons.season(f"{year}-{(year + 1) % 100:02d}")
+        season = self.seasons.season(season_of_game(game_id))
         game = None if season is None else season.by_id.get(game_id)
         return None if season is None or game is None else (season, game)
 

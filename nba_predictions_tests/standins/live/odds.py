@@ -59,7 +59,7 @@ LAST_MOVE = timedelta(hours=1)
 _OVERS = (-130, -125, -120, -115, -110, -105, 100, 105)
 _DFS_PRICE = -137
 _SNAPSHOTS = timedelta(minutes=5)
-#: The first day with a history of the markets of players.
+#: The first moment with markets of players.
 _HISTORY_BEGINS = datetime.fromisoformat("2023-05-03T05:30:00+00:00")
 
 
@@ -290,7 +290,7 @@ def _event_odds(identifier: str, request: Request, moment: Moment) -> tuple[Json
         raise OddsError(404, "EVENT_NOT_FOUND", "Event not found. The event may have expired.")
     quoted = []
     for key, title in books.items():
-        if POINTS in markets:
+        if POINTS in markets and moment.now >= _HISTORY_BEGINS:
             market = _market(key, game, moment)
             if market is not None:
                 quoted.append({"key": key, "title": title, "markets": [market]})

@@ -137,6 +137,16 @@ def chance(sides: int, *key: object) -> int:
     return zlib.crc32("|".join(map(str, key)).encode()) % sides
 
 
+def season_of_game(game_id: str) -> str:
+    """Return the season of a game.
+
+    >>> season_of_game("0022500017")
+    '2025-26'
+    """
+    year = 2000 + int(game_id[3:5])
+    return f"{year}-{(year + 1) % 100:02d}"
+
+
 def plain(name: str) -> str:
     """Return a name without accents.
 
@@ -159,6 +169,27 @@ class Seasons(ABC):
             if name not in self._made:
                 self._made[name] = self._make(name)
             return self._made[name]
+
+    def move_game(self, game_id: str, tipoff: datetime) -> None:
+        """Let a game begin at another moment, also on another date, in all services.
+
+        Raises:
+            KeyError: there is no such game.
+        """
+        season = self.season(season_of_game(game_id))
+        if season is None:
+            raise KeyError(game_id)
+        old = season.by_id[game_id]
+        new = replace(old, tipoff=tipoff.astimezone(timezone.utc), day=eastern_date(tipoff))
+        listed = dict(season.listed)
+        if new.day != old.day:
+            for team in (old.away, old.home):
+                listed[new.day, team] = listed.pop((old.day, team), [])
+        day = pl.when(pl.col("GAME_ID") == game_id).then(pl.lit(new.day.isoformat()))
+        logs = season.logs.with_columns(day.otherwise(pl.col("GAME_DATE")).alias("GAME_DATE"))
+        games = tuple(new if game is old else game for game in season.games)
+        with self._lock:
+            self._made[season.name] = replace(season, games=games, logs=logs, listed=listed)
 
     @abstractmethod
     def _make(self, name: str) -> Season | None: ...

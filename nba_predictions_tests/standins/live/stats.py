@@ -253,8 +253,20 @@ def nested_team(tricode: str) -> Json:
 
 
 def counts(row: Row) -> Json:
-    """Return the counts of a row as members of nested JSON."""
-    return {member: row[name] for name, member in MEMBERS.items()}
+    """Return the counts and shares of a row as members of nested JSON."""
+    values = {member: row[name] for name, member in MEMBERS.items()}
+    for shots, name in _SHOTS.items():
+        tried = row[f"{shots}A"]
+        values[f"{name}Percentage"] = round(row[f"{shots}M"] / tried, 3) if tried else 0.0
+    return values
+
+
+_SHOTS = {"FG": "fieldGoals", "FG3": "threePointers", "FT": "freeThrows"}
+
+
+def total_of(rows: list[Row]) -> Json:
+    """Return the counts of a team."""
+    return counts({name: sum(row[name] for row in rows) for name in MEMBERS})
 
 
 def _box_score(request: Request, moment: Moment) -> Answer:
@@ -276,7 +288,8 @@ def _box_score(request: Request, moment: Moment) -> Answer:
                 other = {"position": "", "comment": "", "jerseyNum": ""}
                 person = {"personId": row["PLAYER_ID"]}
                 players.append({**person, **names, **other, "statistics": statistics})
-        return {**nested_team(tricode), "players": players}
+        own = [row for row in rows if row["TEAM_ABBREVIATION"] == tricode]
+        return {**nested_team(tricode), "players": players, "statistics": total_of(own)}
 
     return Answer(
         {
