@@ -32,6 +32,26 @@ def test_every_tick_opens_the_input_source_again() -> None:
     assert league.create_resource(context) is not league.create_resource(context)
 
 
+def test_runs_and_ticks_of_a_process_share_what_the_live_source_has_read(tmp_path: Path) -> None:
+    context = dg.build_init_resource_context()
+    variables = {
+        "NBA_PREDICTIONS_SOURCE": "live",
+        "NBA_PREDICTIONS_HOME": str(tmp_path),
+        "NBA_PREDICTIONS_ODDS_API_KEY": "a-key",
+    }
+    first, second = (
+        configured_resources(Settings.from_environment(variables))["league"].create_resource(
+            context
+        )
+        for _ in range(2)
+    )
+    assert first is second
+    assert first.name == "live"
+    # Nothing is landed yet, and the definitions load all the same.
+    assert first.first_date is None
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_unsupported_alert_url_is_refused_when_the_definitions_load() -> None:
     settings = Settings.from_environment({"NBA_PREDICTIONS_ALERT_URLS": "nope://secret-token"})
     with pytest.raises(SettingsError, match="apprise does not support") as refused:

@@ -6,6 +6,7 @@ and that can be read, so a later answer never changes what was known before.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
@@ -182,8 +183,9 @@ class _Moment:
             for answer in answers:
                 context.add(answer.conversion)
             # A changed schedule that names the same games changes no box score.
-            facts = (sorted(context.games.items()), sorted(context.names.items()))
-            return context, repr((*facts, sorted(context.teams.items())))
+            facts = (context.games, context.names, context.teams)
+            text = repr([sorted(each.items()) for each in facts])
+            return context, hashlib.sha256(text.encode()).hexdigest()
 
         return self._answers.once(("context", paths), make)
 

@@ -500,10 +500,13 @@ def lines_of_age(games: tuple[Game, ...], *ages: float | None) -> dict[str, date
         ((7, 8), (2.5, 3), Level.GOOD, "the lines of 2 games are at most 3 h old"),
         (
             (7, 8),
-            (0, 3.5),
+            (0, 8.5),
             Level.BELOW,
-            "the newest lines of 1 of 2 games are more than 3 h old (BKN @ CHA (20:00 ET): 3.5 h)",
+            "the newest lines of 1 of 2 games are too old (BKN @ CHA (20:00 ET): 8.5 h)",
         ),
+        # They were good enough for the first prediction at 07:00, until an hour before the tip-off.
+        ((7, 1.1), (0, 8), Level.GOOD, "the lines of 2 games are at most 8 h old"),
+        ((7, 1), (0, 3.5), Level.BELOW, "(BKN @ CHA (13:00 ET): 3.5 h)"),
         ((7, 8), (0, None), Level.UNSURE, "the age of the lines of 1 of 2 games is unknown"),
         ((7, 8), (), Level.BELOW, "there are no lines"),
         # The first game has begun and is left alone.
@@ -515,7 +518,7 @@ def lines_of_age(games: tuple[Game, ...], *ages: float | None) -> dict[str, date
         ((None, 8), (4, 0), Level.BELOW, "(ATL @ BOS (tip-off unknown): 4 h)"),
     ],
 )
-def test_lines_are_at_most_three_hours_old(
+def test_lines_are_recent_by_the_hour(
     hours: tuple[float, ...], ages: tuple[float, ...], level: Level, sentence: str
 ) -> None:
     games = games_at(*hours)
