@@ -38,7 +38,7 @@ _REQUEST = re.compile(
 
 
 class Outcome(str, Enum):
-    """What became of a request."""
+    """The result of a request."""
 
     #: Written before a request that may cost credits. It counts as spent until it is settled.
     ASKED = "asked"
@@ -90,7 +90,7 @@ class RequestRecord:
         resource: what was asked for.
         url: the address, without secrets.
         asked_at: when it was sent, UTC.
-        outcome: what became of it.
+        outcome: its result.
         status: the HTTP status; None if no answer came.
         cost: its credits.
         fetched_at: the moment from which the answer is known; None without an answer.
@@ -188,7 +188,7 @@ class LandingZone:
     def settle(
         self, record: RequestRecord, body: bytes | None, extension: str, *, reserved: int = 0
     ) -> RequestRecord:
-        """Store what became of a request; return the record with what was added to it.
+        """Store the result of a request; return the record with what was added to it.
 
         The body is written first, then the record, and then the reservation is removed. A process
         that is killed in between leaves an answer without a record, or a reservation.
