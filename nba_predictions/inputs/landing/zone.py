@@ -143,7 +143,9 @@ class LandingZone:
     """A folder of answers and requests. It is created when something is written."""
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = UPath(folder)
+        # Other processes add answers, so a listing of an object store must not be kept.
+        options = {} if "://" not in str(folder) else {"use_listings_cache": False}
+        self.folder = UPath(folder, **options)
 
     def versions(self, resource: Resource, as_of: datetime | None = None) -> list[Landed]:
         """Return the answers about a resource that were known at a moment, oldest first."""
