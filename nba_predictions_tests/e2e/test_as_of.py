@@ -18,7 +18,7 @@ from nba_predictions.domain.batches.verdict import Verdict
 from nba_predictions.domain.errors import WarehouseLockedError
 from nba_predictions.inputs.files import FilesSource
 from nba_predictions.orchestration.run_config import fan_out
-from nba_predictions.orchestration.run_tags import AS_OF_TAG, BEGUN_GAMES_TAG
+from nba_predictions.orchestration.run_tags import AS_OF_TAG, BEGUN_GAMES_TAG, FETCHED_TAG
 from nba_predictions_tests.conftest import GAME_DATE
 from nba_predictions_tests.e2e.conftest import MakePipeline
 from nba_predictions_tests.e2e.pipeline import FramesLeague, Pipeline, errors, facts
@@ -185,7 +185,7 @@ def test_a_run_that_was_cut_off_before_the_tip_off_is_completed_after_it(
     assert (pipeline.batch().batch_id, pipeline.batch().as_of) == (batch.batch_id, NOON)
 
 
-def test_a_run_without_a_tag_has_the_moment_of_its_start(
+def test_a_run_without_a_tag_has_the_moment_at_which_its_inputs_are_fetched(
     make_pipeline: MakePipeline, tonight: FramesLeague
 ) -> None:
     pipeline = make_pipeline(league=tonight)
@@ -194,7 +194,10 @@ def test_a_run_without_a_tag_has_the_moment_of_its_start(
     assert record is not None
     assert record.start_time is not None
     started = datetime.fromtimestamp(record.start_time, timezone.utc)
-    assert pipeline.batch().as_of == started
+    moment = pipeline.batch().as_of
+    assert moment is not None
+    assert record.dagster_run.tags[FETCHED_TAG] == moment.isoformat()
+    assert started <= moment < started + timedelta(minutes=5)
     # The date is past, so all games are predicted.
     assert set(pipeline.table()["game_id"]) == set(tonight.games["game_id"])
 
