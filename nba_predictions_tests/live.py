@@ -194,7 +194,9 @@ def live_environment() -> Iterator[pytest.MonkeyPatch]:
 
 
 def new_standin(**options: Any) -> LiveStandIn:
-    return LiveStandIn(SimulatedSeasons(small_league()), hang_seconds=20, **options)
+    """Return a stand-in of a small league. A corrected box score would change all features."""
+    arguments = {"hang_seconds": 20.0, "corrections": False, **options}
+    return LiveStandIn(SimulatedSeasons(small_league()), **arguments)
 
 
 @dataclass(frozen=True)

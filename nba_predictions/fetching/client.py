@@ -1,7 +1,7 @@
 """Ask a service politely, and land the answer.
 
 A client serves one fetch. It pauses between two requests to a host, repeats a request that may
-succeed the next time, and stops asking a host that hangs. Each attempt has its own record.
+succeed the next time, and stops asking a service that hangs. Each attempt has its own record.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from nba_predictions.fetching.transport import Answer, NoAnswerError, Transport
 from nba_predictions.inputs.landing.zone import LandingZone, Outcome, RequestRecord, Resource
 
 ATTEMPTS: Final = 3
-#: A host that kept so many requests waiting is not asked again in this fetch.
+#: A service that kept so many requests waiting is not asked again in this fetch.
 HANGS: Final = 2
 #: The longest pause that a service may ask for with Retry-After. Its next answer is for later.
 _LONGEST_WAIT: Final = 60.0
@@ -111,14 +111,14 @@ class Client:
         self._last: dict[str, float] = {}
         self._hangs: Counter[str] = Counter()
 
-    def hangs(self, url: str) -> bool:
-        """Return whether the host of an address is not asked again in this fetch."""
-        return self._hangs[_host(url)] >= HANGS
+    def hangs(self, provider: str) -> bool:
+        """Return whether a service is not asked again in this fetch."""
+        return self._hangs[provider] >= HANGS
 
     def send(self, ask: Ask) -> RequestRecord | None:
         """Send a request until it is answered; return its last record.
 
-        None if it was not sent, because the host hangs or the budget does not allow it.
+        None if it was not sent, because the service hangs or the budget does not allow it.
         """
         attempts: Retrying = Retrying(
             stop=stop_after_attempt(ATTEMPTS),
@@ -139,7 +139,7 @@ class Client:
     def _attempt(self, ask: Ask) -> tuple[RequestRecord, bool] | None:
         """Send a request once; return its record, and whether it may succeed the next time."""
         host = _host(ask.url)
-        if self.hangs(ask.url) or (ask.cost and not self.budget.allows(ask.cost)):
+        if self.hangs(ask.resource.provider) or (ask.cost and not self.budget.allows(ask.cost)):
             return None
         self._wait_for(host)
         record = RequestRecord(
@@ -156,7 +156,7 @@ class Client:
             answer = self._transport.get(ask.url, ask.headers)
             judgment = ask.judge(answer)
         except NoAnswerError as error:
-            self._hangs[host] += error.hangs
+            self._hangs[ask.resource.provider] += error.hangs
             judgment = Judgment(Outcome.FAILED, str(error), again=True)
         finally:
             self._last[host] = time.monotonic()
