@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import asdict
 from datetime import date, datetime
 
@@ -28,7 +29,9 @@ def fetch_date(settings: Settings, game_date: date, *, check: bool, as_json: boo
             return fetcher.check(game_date, run_id=_RUN_ID)
         return fetcher.fetch_inputs(game_date, run_id=_RUN_ID)
 
-    report = _as_only_process(settings, ask)
+    # The milestones are on stdout, where only the JSON belongs.
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        report = _as_only_process(settings, ask)
     if report is None:
         return 1
     if as_json:

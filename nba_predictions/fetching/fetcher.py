@@ -460,7 +460,7 @@ class Fetch:
         milestone(
             event,
             f"{report.requests} requests, {report.credits} credits, "
-            f"{len(report.problems)} problems",
+            f"{len(report.problems)} problems; {report.news}",
             game_date=self.game_date,
             run_id=self._run_id,
             requests=report.requests,

@@ -1,8 +1,8 @@
-"""A week with live sources under the real daemon, with faults of the services at random.
+"""Days with live sources under the real daemon, with faults of the services at random.
 
 The clock of the pipeline runs at normal speed, so the daemon is started at the moments of a day at
 which something is due, and stopped when that is done: in the morning, when yesterday is graded and
-today is predicted, and before a wave of tip-offs. A day on which the clocks go back is among them.
+today is predicted, and before a wave of tip-offs. On the second day, the clocks go back.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from nba_predictions_tests.live import Live, eastern
 from nba_predictions_tests.standins.live import Fault, LiveStandIn
 from nba_predictions_tests.waiting import wait_until
 
-DAYS = int(os.environ.get("NBA_PREDICTIONS_TEST_LIVE_DAYS", "3"))
+DAYS = int(os.environ.get("NBA_PREDICTIONS_TEST_LIVE_DAYS", "2"))
 SEED = int(os.environ.get("NBA_PREDICTIONS_TEST_SEED", "1"))
 #: The Saturday before the clocks go back.
 FIRST = date(2026, 10, 31)
@@ -113,7 +113,7 @@ class Week:
             return games == set(pipeline.league.box_scores(day)["game_id"])
 
 
-def test_a_week_is_predicted_refreshed_published_and_graded(
+def test_each_day_is_predicted_refreshed_published_and_graded(
     standin: LiveStandIn, tmp_path: Path
 ) -> None:
     standin.hang_seconds = 3
@@ -127,8 +127,6 @@ def test_a_week_is_predicted_refreshed_published_and_graded(
     week.prepare()
     for day in days:
         week.visit(eastern(7, 0, day), lambda: week.is_published(day))  # noqa: B023
-        tipoff = week.live.games(day)[-1].tipoff
-        assert tipoff is not None
         wave = waves(day, week.live.games(day))[-1]
         at = wave.tipoff - WAVE_LEAD + timedelta(seconds=1)
         week.visit(at, lambda: week.is_refreshed(day))  # noqa: B023
@@ -146,7 +144,7 @@ def check(week: Week, days: list[date]) -> None:
         zone.spent("odds_api", eastern(0, 0, day), eastern(0, 0, day + timedelta(days=1)))
         for day in days
     ]
-    assert all(0 < credits <= 32 for credits in spent)
+    assert all(0 < cost <= 32 for cost in spent)
     assert sum(spent) == week.live.standin.credits_used
     for day in days:
         assert week.live.rows(day=day) == week.live.rows(RESULTS, day) > 0

@@ -10,14 +10,16 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta, timezone
+from datetime import date, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import polars as pl
 import pytest
 
 from nba_predictions import cli
+from nba_predictions.cli.fetching import seed_history
 from nba_predictions.domain.batches.verdict import Verdict
 from nba_predictions.domain.betting.slate import Game
 from nba_predictions.inputs.landing.zone import LandingZone
@@ -97,7 +99,11 @@ def test_a_night_over_http_says_where_its_inputs_come_from(
     answers = found["answers"]
     for text in ("injury_report", "odds_api", "| new", "source_time", "cost", "07_00"):
         assert text in answers, answers
-    assert "landing" not in found["answers"]
+    assert re.fullmatch(
+        r"new: injuries of injury_report \(07:00 ET\), "
+        r"points_lines of odds_api \(6 answers, 0[67]:\d\d ET\)",
+        found["news"],
+    )
     lines = predicted.metadata("prop_lines")
     assert f"odds_api/odds/{DAY}." in lines["files"]
     assert "source time" in lines["files"]
@@ -314,6 +320,44 @@ def lines_of(table: pl.DataFrame) -> set[tuple[str, Any]]:
     return set(table.select("player_lookup", "points_line").unique().rows())
 
 
+# --- days without games
+
+
+@pytest.mark.parametrize(
+    "day",
+    [
+        pytest.param(date(2026, 10, 1), id="before the season"),
+        pytest.param(date(2026, 11, 26), id="Thanksgiving"),
+        pytest.param(date(2026, 2, 14), id="All-Star break"),
+    ],
+)
+def test_a_day_without_games_ends_without_data_and_without_alerts(
+    standin: LiveStandIn, tmp_path: Path, day: date
+) -> None:
+    live = Live(tmp_path / "home", standin)
+    live.at(6, 30, day)
+    assert seed_history(live.settings, 2, injuries=False) == 0
+    live.at(7, 0, day)
+    assert live.tick() == 1
+    assert live.publish(day)
+    (night, *others) = live.runs()
+    assert [run.status for run in (night, *others)] == [dg.DagsterRunStatus.SUCCESS] * (
+        1 + len(others)
+    )
+    with live.pipeline() as pipeline:
+        assert pipeline.audit(day).verdict is Verdict.NO_DATA
+        keys = list(pipeline.repository.asset_graph.asset_check_keys)
+        assert failed_checks(pipeline.instance, keys, eastern(19, 0, day)) == []
+    assert standin.credits_used == 0
+    sent = len(standin.requests)
+    for hour, minute in ((12, 30), (16, 30), (18, 15), (23, 0)):
+        live.at(hour, minute, day)
+        assert live.tick("follow_live_day", "predict_waiting_nights") == 0
+    live.at(6, 30, day + timedelta(days=1))
+    assert live.tick() == 0
+    assert len(standin.requests) == sent
+
+
 # --- a whole day within its budget
 
 
@@ -424,8 +468,7 @@ def test_fetch_check_asks_each_service_once_and_shows_what_came(
 def test_fetch_json_is_json_alone(live: Live) -> None:
     done = command(live, "fetch", "--json", *DATE)
     assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    report = json.loads("\n".join(lines[lines.index("{") :]))
+    report = json.loads(done.stdout)
     assert report["credits"] == 6
     assert {answer["kind"] for answer in report["answers"]} >= {"points_lines", "injuries"}
     assert "standin-key" not in done.stdout + done.stderr
