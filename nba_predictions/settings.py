@@ -269,7 +269,7 @@ class Settings(BaseSettings):
     )
     request_pause_seconds: Annotated[float, Field(ge=0, le=60)] = _setting(
         2.0,
-        "The pause between two requests to one host.",
+        "The pause between two requests to one service.",
         valid=("a number of seconds from 0 to 60", "2"),
     )
     request_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = _setting(

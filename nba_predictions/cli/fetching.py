@@ -29,7 +29,7 @@ def fetch_date(settings: Settings, game_date: date, *, check: bool, as_json: boo
             return fetcher.check(game_date, run_id=_RUN_ID)
         return fetcher.fetch_inputs(game_date, run_id=_RUN_ID)
 
-    # The milestones are on stdout, where only the JSON belongs.
+    # The log must not come between the lines of the JSON.
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
         report = _as_only_process(settings, ask)
     if report is None:

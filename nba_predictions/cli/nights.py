@@ -92,7 +92,9 @@ def _print_result(settings: Settings, pipeline: Pipeline, game_date: date, succe
             print()
             print_frame(pl.DataFrame(summary))
     print_steps(game_date, audit)
-    data = "" if simulated else f" SOURCE=files DATA={os.path.relpath(settings.data or '.')}"
+    data = "" if simulated else f" SOURCE={settings.source}"
+    if settings.data is not None:
+        data += f" DATA={os.path.relpath(settings.data)}"
     print(f"\nThe predictions are in {warehouse.full_name(PREDICTIONS)}")
     print(f"To look at the night in the Dagster UI: make dev{data}\n")
     code = print_verdict(game_date, audit)

@@ -49,6 +49,7 @@ class Pipeline:
 
     def __init__(self, settings: Settings, *, reading: bool = False) -> None:
         self._max_run_seconds = settings.max_run_seconds
+        self._cursors: dict[str, str | None] = {}
         self._dagster_home = dagster_home(settings)
         self._reading = reading
         self._resources = build_resources(settings, reading=reading)
@@ -161,9 +162,14 @@ class Pipeline:
         definition = self._definitions.resolve_sensor_def(sensor)
         resources = {key: self._resources[key] for key in definition.required_resource_keys}
         with dg.build_sensor_context(
-            instance=self.instance, repository_def=self.repository, resources=resources
+            instance=self.instance,
+            repository_def=self.repository,
+            resources=resources,
+            cursor=self._cursors.get(sensor),
         ) as context:
-            requests = definition.evaluate_tick(context).run_requests or []
+            found = definition.evaluate_tick(context)
+        self._cursors[sensor] = found.cursor
+        requests = found.run_requests or []
         runs = 0
         for request in requests:
             key = {RUN_KEY_TAG: f"{sensor}:{request.run_key}"}

@@ -1,6 +1,6 @@
 """Ask a service politely, and land the answer.
 
-A client serves one fetch. It pauses between two requests to a host, repeats a request that may
+A client serves one fetch. It pauses between two requests to a service, repeats a request that may
 succeed the next time, and stops asking a service that hangs. Each attempt has its own record.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attempt
 
@@ -85,7 +85,7 @@ class Client:
         transport: the HTTP client.
         budget: the credits.
         run_id: the run, for the records.
-        pause_seconds: the pause between two requests to a host.
+        pause_seconds: the pause between two requests to a service.
         secrets: texts that no record and no error may contain.
         sleep: waits for a number of seconds.
     """
@@ -111,9 +111,9 @@ class Client:
         self._last: dict[str, float] = {}
         self._hangs: Counter[str] = Counter()
 
-    def hangs(self, provider: str) -> bool:
-        """Return whether a service is not asked again in this fetch."""
-        return self._hangs[provider] >= HANGS
+    def hangs(self, ask: Ask) -> bool:
+        """Return whether the service of a request is not asked again in this fetch."""
+        return self._hangs[ask.resource.provider] >= HANGS
 
     def send(self, ask: Ask) -> RequestRecord | None:
         """Send a request until it is answered; return its last record.
@@ -138,10 +138,10 @@ class Client:
 
     def _attempt(self, ask: Ask) -> tuple[RequestRecord, bool] | None:
         """Send a request once; return its record, and whether it may succeed the next time."""
-        host = _host(ask.url)
-        if self.hangs(ask.resource.provider) or (ask.cost and not self.budget.allows(ask.cost)):
+        provider = ask.resource.provider
+        if self.hangs(ask) or (ask.cost and not self.budget.allows(ask.cost)):
             return None
-        self._wait_for(host)
+        self._wait_for(provider)
         record = RequestRecord(
             ask.resource,
             self.redacted(ask.url),
@@ -156,10 +156,10 @@ class Client:
             answer = self._transport.get(ask.url, ask.headers)
             judgment = ask.judge(answer)
         except NoAnswerError as error:
-            self._hangs[ask.resource.provider] += error.hangs
+            self._hangs[provider] += error.hangs
             judgment = Judgment(Outcome.FAILED, str(error), again=True)
         finally:
-            self._last[host] = time.monotonic()
+            self._last[provider] = time.monotonic()
         settled = self._settled(ask, record, answer, judgment)
         self.asked.append((ask, settled))
         return settled, judgment.again
@@ -195,9 +195,9 @@ class Client:
             body = body.replace(secret.encode(), b"***")
         return self.zone.settle(record, body or None, ask.extension, reserved=ask.cost)
 
-    def _wait_for(self, host: str) -> None:
-        """Wait until the host may be asked again."""
-        last = self._last.get(host)
+    def _wait_for(self, provider: str) -> None:
+        """Wait until a service may be asked again."""
+        last = self._last.get(provider)
         if last is not None:
             self._sleep(max(0.0, last + self._pause - time.monotonic()))
 
@@ -235,7 +235,3 @@ def _cost(ask: Ask, answer: Answer) -> int:
 def _last_result(state: RetryCallState) -> Any:
     assert state.outcome is not None, "an attempt was made"
     return state.outcome.result()
-
-
-def _host(url: str) -> str:
-    return urlsplit(url).netloc

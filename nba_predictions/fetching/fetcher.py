@@ -257,7 +257,7 @@ class Fetch:
                 newest = slot
                 break
             missing += 1
-            if self.client.hangs(ask.resource.provider):
+            if self.client.hangs(ask):
                 break
         if missing >= MISSING_REPORTS:
             reports = f"no injury report in {missing} slots"
@@ -392,7 +392,7 @@ class Fetch:
         if record is not None and record.outcome in GOOD:
             return True
         if record is None:
-            if self.client.hangs(ask.resource.provider):
+            if self.client.hangs(ask):
                 self._problem(f"{ask.resource.provider} does not answer; it is not asked again")
         elif record.outcome is not Outcome.NOT_THERE:
             problem = record.error or record.outcome.value

@@ -68,7 +68,7 @@ def _fetch_reports(fetch: Fetch, season: str, today: date, progress: Callable[[s
             ask = injury_report.report(
                 fetch.services.injury_report_url, slot, fetch.services.headers
             )
-            if fetch.client.hangs(ask.resource.provider):
+            if fetch.client.hangs(ask):
                 progress(f"{season} injury reports: the service does not answer")
                 return
             record = fetch.client.send(ask)

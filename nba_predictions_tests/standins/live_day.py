@@ -14,6 +14,7 @@ import os
 import sys
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta, timezone
+from pathlib import Path
 
 import dagster as dg
 
@@ -29,7 +30,7 @@ from nba_predictions.nightly.slate import games_of
 from nba_predictions.orchestration.jobs import refresh_predictions
 from nba_predictions.orchestration.run_tags import PARTITION_TAG
 from nba_predictions.settings import Settings
-from nba_predictions_tests.standins.live.server import LiveStandIn
+from nba_predictions_tests.standins.live import FolderSeasons, LiveStandIn
 
 #: A day in the middle of the season of the stand-in.
 DAY = date(2026, 1, 15)
@@ -97,9 +98,12 @@ def _row_count(pipeline: Pipeline, table: Table, day: date) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m nba_predictions_tests.standins.live_day")
     parser.add_argument("--game-date", type=date.fromisoformat, default=DAY)
-    day = parser.parse_args().game_date
+    parser.add_argument("--data", type=Path, help="a folder with real games and lines")
+    options = parser.parse_args()
+    day = options.game_date
     clock.start_at(next(moments(day)))
-    with LiveStandIn() as standin:
+    seasons = FolderSeasons(options.data) if options.data else None
+    with LiveStandIn(seasons) as standin:
         os.environ.update(standin.environment)
         os.environ["NBA_PREDICTIONS_SOURCE"] = "live"
         os.environ.setdefault("NBA_PREDICTIONS_REQUEST_PAUSE_SECONDS", "0")

@@ -77,11 +77,13 @@ class Due:
         key: identifies the action on its date.
         lines_of: the games whose lines are asked for again; the others only if they have none.
         closing: whether only lines are fetched, and nothing is predicted.
+        is_last_chance: whether games are about to begin, so that no gate may stop the prediction.
     """
 
     key: str
     lines_of: tuple[str, ...] = ()
     closing: bool = False
+    is_last_chance: bool = False
 
 
 def due_refreshes(game_date: date, games: Sequence[Game], now: datetime, polls: int) -> list[Due]:
@@ -98,7 +100,8 @@ def due_refreshes(game_date: date, games: Sequence[Game], now: datetime, polls: 
     for wave in waves(game_date, games):
         at = f"{wave.tipoff.astimezone(EASTERN):%H:%M}"
         if wave.tipoff - WAVE_LEAD <= now < wave.tipoff - CLOSING_LEAD:
-            due.append(Due(f"wave {at}", wave.games if WAVE in wanted else ()))
+            lines_of = wave.games if WAVE in wanted else ()
+            due.append(Due(f"wave {at}", lines_of, is_last_chance=True))
         if CLOSING in wanted and wave.tipoff - CLOSING_LEAD <= now < wave.tipoff:
             due.append(Due(f"closing {at}", wave.games, closing=True))
     open_games = tuple(g.game_id for g in games if now < deadline(game_date, g.tipoff))

@@ -254,7 +254,10 @@ def _result_sets(node: Node) -> list[Table]:
             # Shooting splits have headers of several levels.
             continue
         name = result["name"].text() or ""
-        rows = [[cell.value for cell in row.items()] for row in result["rowSet"].items()]
+        rows = [
+            row.value if isinstance(row.value, list) else [cell.value for cell in row.items()]
+            for row in result["rowSet"].items()
+        ]
         for number, row in enumerate(rows, start=1):
             if len(row) != len(headers):
                 raise ConversionError(

@@ -132,6 +132,10 @@ COUNT_NAMES: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
+#: No count of a player in a game is greater.
+_MOST_COUNTED: Final = 200
+
+
 def counts(row: Node, columns: dict[str, str], played: bool) -> dict[str, Any]:
     """Return the counts of one player.
 
@@ -141,12 +145,18 @@ def counts(row: Node, columns: dict[str, str], played: bool) -> dict[str, Any]:
         played: a player who did not play has no counts. All others need every count but REB.
     """
     values: dict[str, Any] = {}
+    cells = row.value if isinstance(row.value, dict) else {}
     for name, column in columns.items():
+        value = cells.get(column)
+        if played and type(value) is int and 0 <= value <= _MOST_COUNTED:
+            # Nearly all values. The rest of the loop is for the others.
+            values[name] = value
+            continue
         value = row[column].whole() if played else None
         if played and value is None and name != "REB":
             raise row[column].error("a number")
-        if value is not None and not 0 <= value <= 200:
-            raise row[column].error("a number from 0 to 200")
+        if value is not None and not 0 <= value <= _MOST_COUNTED:
+            raise row[column].error(f"a number from 0 to {_MOST_COUNTED}")
         values[name] = value
     return values
 

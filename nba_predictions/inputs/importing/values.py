@@ -45,19 +45,33 @@ class MissingContextError(ConversionError):
     """A document lacks a fact that another document of the same call may contain."""
 
 
-@dataclass(frozen=True)
 class Node:
-    """A value of a document with its path, for example `game.homeTeam.players[3]`."""
+    """A value of a document with its path, for example `game.homeTeam.players[3]`.
 
-    path: str
-    value: Any
+    A season has a million cells, so the path of a member is made when an error needs it.
+    """
+
+    __slots__ = ("_key", "_parent", "value")
+
+    def __init__(self, path: str, value: Any, parent: Node | None = None) -> None:
+        self._key = path
+        self._parent = parent
+        self.value = value
+
+    @property
+    def path(self) -> str:
+        if self._parent is None:
+            return self._key
+        above = self._parent.path
+        separator = ", column " if above.startswith("row ") else "." if above else ""
+        return f"{above}{separator}{self._key}"
 
     def __getitem__(self, key: str) -> Node:
         """Return a member of an object; its value is None if it is missing."""
-        if not isinstance(self.value, Mapping):
+        value = self.value
+        if type(value) is not dict and not isinstance(value, Mapping):
             raise self.error("an object")
-        separator = ", column " if self.path.startswith("row ") else "." if self.path else ""
-        return Node(f"{self.path}{separator}{key}", self.value.get(key))
+        return Node(key, value.get(key), self)
 
     def __contains__(self, key: str) -> bool:
         return isinstance(self.value, Mapping) and key in self.value
@@ -206,7 +220,7 @@ class Cells:
     def __getitem__(self, name: str) -> Node:
         if name in self.columns:
             return self.row[self.columns[name]]
-        return Node(f"{self.row.path}, {name}", None)
+        return Node(name, None, self.row)
 
 
 def _eastern_moment(text: str) -> datetime | None:

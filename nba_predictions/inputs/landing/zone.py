@@ -144,7 +144,7 @@ class LandingZone:
 
     def __init__(self, folder: str | Path) -> None:
         # Other processes add answers, so a listing of an object store must not be kept.
-        options = {} if "://" not in str(folder) else {"use_listings_cache": False}
+        options: Any = {} if "://" not in str(folder) else {"use_listings_cache": False}
         self.folder = UPath(folder, **options)
 
     def versions(self, resource: Resource, as_of: datetime | None = None) -> list[Landed]:

@@ -18,7 +18,7 @@ from nba_predictions.domain import clock
 from nba_predictions.domain.betting.slate import Game
 from nba_predictions.domain.league.games import EASTERN, eastern_date
 from nba_predictions.domain.policies import day_plan
-from nba_predictions.domain.policies.input_gates import FIRST_PREDICTION
+from nba_predictions.domain.policies.input_gates import FIRST_PREDICTION, GATES_TAG, WARN
 from nba_predictions.inputs.port import LeagueSource
 from nba_predictions.nightly.current_batch import newest_batch
 from nba_predictions.nightly.slate import games_of
@@ -59,7 +59,7 @@ def follow_live_day(
         return dg.SkipReason(f"the source {settings.source} has no live day")
     now = clock.utc_now()
     today = eastern_date(now)
-    # One view, so that a tick lists each folder of the landing zone once.
+    # A view lists each folder of the landing zone once.
     league = league.known_at(now)
     requests = [
         *_first_prediction(today, now),
@@ -86,7 +86,10 @@ def _refreshes(
     games = games_of(league.schedule(today))
     for due in day_plan.due_refreshes(today, games, now, polls):
         job = fetch_inputs if due.closing else refresh_predictions
-        yield _request(job.name, today, due.key, fetch_config(due.lines_of, _FRESH_LINES))
+        # Nothing gets better after a wave: what is there is predicted, with a warning.
+        tags = {GATES_TAG: WARN} if due.is_last_chance else {}
+        config = fetch_config(due.lines_of, _FRESH_LINES)
+        yield _request(job.name, today, due.key, config, tags)
 
 
 def _gradings(
@@ -143,9 +146,17 @@ def _missing(games: Sequence[Game], box_scores: pl.DataFrame) -> list[str]:
 
 
 def _request(
-    job: str, game_date: date, what: str, config: dict[str, Any] | None = None
+    job: str,
+    game_date: date,
+    what: str,
+    config: dict[str, Any] | None = None,
+    tags: dict[str, str] | None = None,
 ) -> dg.RunRequest:
     key = game_date.isoformat()
     return dg.RunRequest(
-        run_key=f"{key}:{what}", job_name=job, partition_key=key, run_config=config
+        run_key=f"{key}:{what}",
+        job_name=job,
+        partition_key=key,
+        run_config=config,
+        tags=tags or {},
     )
