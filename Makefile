@@ -1,6 +1,6 @@
 # The commands of a checkout. `make help` lists them. They need Python 3.10 or newer, and make.
 .DEFAULT_GOAL := help
-.PHONY: help install run run-gcp run-live grade audit report backtest test races kills lint docs dev bench clean
+.PHONY: help install run run-gcp run-live live-week grade audit report backtest test races kills lint docs dev bench clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -90,6 +90,12 @@ kills: install ## Kill the daemon KILLS times at moments that SEED decides, and 
 		NBA_PREDICTIONS_TEST_KILLS=$(KILLS) NBA_PREDICTIONS_TEST_SEED=$(SEED) \
 		NBA_PREDICTIONS_TEST_ALL_BOUNDARIES=1 $(BIN)/python -m pytest -rP --show-capture=stdout \
 		nba_predictions_tests/daemon/test_kill_loop.py nba_predictions_tests/daemon/test_matrix_daemon.py
+
+DAYS ?= 7
+live-week: install ## Live through DAYS days under the daemon, with faults of the services that SEED decides
+	env -u NBA_PREDICTIONS_SOURCE -u NBA_PREDICTIONS_DATA -u NBA_PREDICTIONS_HOME -u DAGSTER_HOME \
+		NBA_PREDICTIONS_TEST_LIVE_DAYS=$(DAYS) NBA_PREDICTIONS_TEST_SEED=$(SEED) \
+		$(BIN)/python -m pytest -rP --show-capture=stdout nba_predictions_tests/daemon/test_live_week.py
 
 lint: install ## Check style, types, layers and words
 	$(BIN)/ruff check .

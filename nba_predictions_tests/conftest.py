@@ -22,6 +22,7 @@ pytest_plugins = [
     "nba_predictions_tests.standins.fixtures",
     "nba_predictions_tests.backends",
     "nba_predictions_tests.nights",
+    "nba_predictions_tests.live",
     "nba_predictions_tests.alerts.receiver",
 ]
 

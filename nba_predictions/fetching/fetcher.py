@@ -244,7 +244,12 @@ class Fetch:
             self._good(ask)
 
     def injuries(self) -> None:
-        """Fetch the newest report of the league; the injuries of ESPN if it is old or missing."""
+        """Fetch the newest report of the league; the injuries of ESPN if it is old or missing.
+
+        Around days without games, there are no reports.
+        """
+        if not self._whatever_is_landed and self._has_no_games():
+            return
         now = utc_now()
         missing, newest, asked = 0, None, set[str]()
         for slot in injury_report.slots(now, _REPORT_HOURS):
@@ -259,12 +264,22 @@ class Fetch:
             missing += 1
             if self.client.hangs(ask):
                 break
-        if missing >= MISSING_REPORTS:
+        if missing >= MISSING_REPORTS and not self._has_no_games():
             reports = f"no injury report in {missing} slots"
             found = "" if newest is None else f"; the newest is of {newest:%H:%M} Eastern"
             self._problem(reports + found)
         if newest is None or now - newest > _OLD_REPORT:
             self.espn_injuries()
+
+    def _has_no_games(self) -> bool:
+        """Return whether a schedule of the date has no games."""
+        try:
+            return (
+                self._league.schedule(self.game_date).is_empty()
+                and self._league.provenance(self.game_date).schedule_is_given
+            )
+        except SourceDataError:
+            return False
 
     def espn_injuries(self) -> None:
         ask = espn.injuries(self.services.espn_url, self.services.headers)
@@ -460,7 +475,7 @@ class Fetch:
         milestone(
             event,
             f"{report.requests} requests, {report.credits} credits, "
-            f"{len(report.problems)} problems",
+            f"{len(report.problems)} problems; {report.news}",
             game_date=self.game_date,
             run_id=self._run_id,
             requests=report.requests,

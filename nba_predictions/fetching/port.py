@@ -9,6 +9,7 @@ from typing import Protocol
 
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.errors import SettingsError
+from nba_predictions.domain.league.games import EASTERN
 
 #: The first prediction of a date needs lines that are at most this old.
 LINES_MAX_AGE = timedelta(hours=3)
@@ -62,6 +63,29 @@ class FetchReport:
     credits_left_today: int | None = None
     credits_left_this_month: int | None = None
     problems: tuple[str, ...] = ()
+
+    @property
+    def news(self) -> str:
+        """Return what is new: kinds and services, with the newest moment that an answer states.
+
+        >>> at = datetime(2026, 1, 15, 17, 30, tzinfo=timezone.utc)
+        >>> new = Fetched("injuries", "injury_report", "report 2026-01-15.12_30", "new", at)
+        >>> FetchReport(date(2026, 1, 15), at, (new,)).news
+        'new: injuries of injury_report (12:30 ET)'
+        >>> FetchReport(date(2026, 1, 15), at).news
+        'nothing is new'
+        """
+        by_service: dict[tuple[str, str], list[Fetched]] = {}
+        for answer in self.answers:
+            if answer.outcome == "new" and not answer.resource.startswith("events "):
+                by_service.setdefault((answer.kind, answer.provider), []).append(answer)
+        texts = []
+        for (kind, provider), answers in by_service.items():
+            stated = max((a.source_time for a in answers if a.source_time), default=None)
+            facts = [f"{len(answers)} answers"] if len(answers) > 1 else []
+            facts += [f"{stated.astimezone(EASTERN):%H:%M} ET"] if stated else []
+            texts.append(f"{kind} of {provider}" + (f" ({', '.join(facts)})" if facts else ""))
+        return f"new: {', '.join(texts)}" if texts else "nothing is new"
 
 
 class InputFetcher(Protocol):

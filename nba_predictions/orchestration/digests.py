@@ -14,3 +14,8 @@ def frames_digest(frames: Mapping[str, pl.DataFrame]) -> str:
         rows = sorted(map(repr, frame.select(columns).rows()))
         digest.update("\n".join([name, *columns, *rows, ""]).encode())
     return digest.hexdigest()[:16]
+
+
+def box_scores_digest(frame: pl.DataFrame) -> str:
+    """Return a hash of box scores (GAME_LOGS). It does not depend on when they were observed."""
+    return frames_digest({"box_scores": frame.drop("observed_at")})

@@ -46,6 +46,7 @@ class Home:
     folder: Path
     data: Path
     variables: Mapping[str, str] = field(default_factory=dict)
+    module: str = _MODULE
 
     @property
     def environment(self) -> dict[str, str]:
@@ -80,7 +81,7 @@ class Home:
     @contextmanager
     def daemon(self) -> Iterator[subprocess.Popen[bytes]]:
         """Start the daemon, which starts the code server, which starts the runs; kill all."""
-        command = [sys.executable, "-m", "dagster._daemon", "run", "--module-name", _MODULE]
+        command = [sys.executable, "-m", "dagster._daemon", "run", "--module-name", self.module]
         process = start_kept(command, self.log, folder=REPOSITORY, environment=self.environment)
         try:
             yield process

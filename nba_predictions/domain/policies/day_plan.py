@@ -32,8 +32,9 @@ POLLS: tuple[time | str, ...] = (
 )
 #: The fixed times at which injuries and games are refreshed in any case. They cost nothing.
 REFRESHES = frozenset({time(12, 30), time(16, 30)})
-#: A date whose box scores are incomplete is graded again at this interval.
-GRADE_AGAIN = timedelta(minutes=30)
+#: A date whose box scores are incomplete is graded again at this interval: on the next day, and
+#: later, when a game without a box score was most likely not played.
+GRADE_AGAIN, GRADE_AGAIN_LATER = timedelta(minutes=30), timedelta(hours=6)
 #: Scores are corrected for some days.
 GRADED_DAYS = 7
 #: An action that was missed for longer is not made up.
@@ -116,6 +117,12 @@ def dates_to_grade(today: date, now: datetime) -> list[date]:
     begins = datetime.combine(today, FIRST_GRADING, EASTERN)
     first = 1 if now >= begins else 2
     return [today - timedelta(days=days) for days in range(first, GRADED_DAYS + first)]
+
+
+def grading_slot(game_date: date, today: date, now: datetime) -> int:
+    """Return the number of the interval in which a date is graded at most once without a change."""
+    interval = GRADE_AGAIN if today - game_date <= timedelta(days=1) else GRADE_AGAIN_LATER
+    return int(now.timestamp() // interval.total_seconds())
 
 
 def missing_results(games: Iterable[Game], players: Mapping[tuple[str, str], int]) -> list[str]:

@@ -130,6 +130,7 @@ def _result(report: FetchReport) -> dg.MaterializeResult:
     return dg.MaterializeResult(
         metadata={
             "requests": report.requests,
+            "news": report.news,
             **credit_counts,
             "answers": display.table(answers),
             "as_of": dg.MetadataValue.timestamp(report.as_of),

@@ -15,7 +15,7 @@ from nba_predictions.orchestration.assets.fetching import fetched_results
 from nba_predictions.orchestration.assets.ingestion import League
 from nba_predictions.orchestration.assets.merge import player_prop_predictions
 from nba_predictions.orchestration.assets.staging import Batches, TheWarehouse
-from nba_predictions.orchestration.digests import frames_digest
+from nba_predictions.orchestration.digests import box_scores_digest
 from nba_predictions.orchestration.partitions import (
     asset_of_date,
     game_date_of,
@@ -76,7 +76,7 @@ def prediction_results(
     return dg.MaterializeResult(
         metadata={
             "dagster/partition_row_count": sum(graded.outcomes.values()),
-            BOX_SCORES: frames_digest({"box_scores": box_scores}),
+            BOX_SCORES: box_scores_digest(box_scores),
             "inserted": graded.merge.inserted,
             "updated": graded.merge.updated,
             "superseded": graded.merge.superseded,

@@ -18,7 +18,6 @@ from nba_predictions.domain import clock
 from nba_predictions.domain.betting.slate import Game
 from nba_predictions.domain.league.games import EASTERN, eastern_date
 from nba_predictions.domain.policies import day_plan
-from nba_predictions.domain.policies.day_plan import GRADE_AGAIN
 from nba_predictions.domain.policies.input_gates import FIRST_PREDICTION, GATES_TAG, WARN
 from nba_predictions.inputs.port import LeagueSource
 from nba_predictions.nightly.current_batch import newest_batch
@@ -26,17 +25,20 @@ from nba_predictions.nightly.slate import games_of
 from nba_predictions.orchestration.assets.fetching import fetch_config
 from nba_predictions.orchestration.assets.grading import BOX_SCORES, prediction_results
 from nba_predictions.orchestration.assets.ingestion import Batches, League
-from nba_predictions.orchestration.digests import frames_digest
+from nba_predictions.orchestration.digests import box_scores_digest
 from nba_predictions.orchestration.jobs import (
     fetch_inputs,
     grade_predictions,
     nightly_predictions,
     refresh_predictions,
 )
+from nba_predictions.orchestration.run_tags import PARTITION_TAG
 from nba_predictions.settings import LIVE, Settings
 
 #: Lines that are asked for before a tip-off are not older than this.
 _FRESH_LINES = timedelta(minutes=2)
+_R = dg.DagsterRunStatus
+_UNFINISHED = [s for s in _R if s not in (_R.SUCCESS, _R.FAILURE, _R.CANCELED)]
 
 
 @dg.sensor(
@@ -97,17 +99,31 @@ def _gradings(
     today: date,
     now: datetime,
 ) -> Iterator[dg.RunRequest]:
-    """Yield the dates whose box scores changed since they were graded, or are still missing."""
+    """Yield the dates whose box scores changed since they were graded, or are still missing.
+
+    A grading that fails is requested again in the next slot.
+    """
     for game_date in day_plan.dates_to_grade(today, now):
         if newest_batch(batches, game_date) is None:
             continue
         box_scores = league.box_scores(game_date)
-        digest = frames_digest({"box_scores": box_scores})
-        if box_scores.height and digest != _graded_with(instance, game_date):
-            yield _request(grade_predictions.name, game_date, f"grade {digest}")
-        elif _missing(games_of(league.schedule(game_date)), box_scores):
-            interval = int(now.timestamp() // GRADE_AGAIN.total_seconds())
-            yield _request(grade_predictions.name, game_date, f"grade {interval}")
+        digest = box_scores_digest(box_scores)
+        changed = bool(box_scores.height) and digest != _graded_with(instance, game_date)
+        if not changed and not _missing(games_of(league.schedule(game_date)), box_scores):
+            continue
+        if not _is_being_graded(instance, game_date):
+            slot = day_plan.grading_slot(game_date, today, now)
+            what = digest if changed else "again"
+            yield _request(grade_predictions.name, game_date, f"grade {what} {slot}")
+
+
+def _is_being_graded(instance: dg.DagsterInstance, game_date: date) -> bool:
+    unfinished = dg.RunsFilter(
+        job_name=grade_predictions.name,
+        statuses=_UNFINISHED,
+        tags={PARTITION_TAG: game_date.isoformat()},
+    )
+    return bool(instance.get_runs_count(unfinished))
 
 
 def _graded_with(instance: dg.DagsterInstance, game_date: date) -> str | None:
