@@ -12,7 +12,7 @@ from nba_predictions.domain.league.games import (
     end_of_eastern_day,
     start_of_eastern_day,
 )
-from nba_predictions.inputs.landing.zone import LandingZone, Outcome
+from nba_predictions.inputs.landing.zone import GOOD, LandingZone, Outcome, RequestRecord
 
 PAID_PROVIDER = "odds_api"
 #: The error code of a plan without credits. It is the beginning of the error of such a record.
@@ -53,13 +53,29 @@ class Budget:
         return max(0, self.per_month - self.zone.spent(PAID_PROVIDER, start, end))
 
     def is_used_up(self) -> bool:
-        """Return whether the service has said this month that no credits are left."""
+        """Return whether the service has said this month that no credits are left.
+
+        It is not used up if a later answer has credits left: the plan was changed.
+        """
         start, end = _month(self.now())
-        refusals = self.zone.records(start.date(), end.date(), PAID_PROVIDER, Outcome.REFUSED)
-        return any(
-            record.error.startswith(OUT_OF_CREDITS) and start <= record.asked_at < end
-            for record in refusals
-        )
+        refusals = [
+            record.asked_at
+            for record in self.zone.records(
+                start.date(), end.date(), PAID_PROVIDER, {Outcome.REFUSED}
+            )
+            if record.error.startswith(OUT_OF_CREDITS) and start <= record.asked_at < end
+        ]
+        if not refusals:
+            return False
+        answers = self.zone.records(max(refusals).date(), end.date(), PAID_PROVIDER, GOOD)
+        later = [record for record in answers if max(refusals) < record.asked_at < end]
+        return not any(_credits_left(record) for record in later[-1:])
+
+
+def _credits_left(record: RequestRecord) -> int:
+    """Return the credits that the service says are left after a request, 0 if it says nothing."""
+    left = record.headers.get("x-requests-remaining", "")
+    return int(left) if left.isdecimal() else 0
 
 
 def _month(now: datetime) -> tuple[datetime, datetime]:

@@ -1,18 +1,20 @@
 """Ask a service politely, and land the answer.
 
-A client serves one fetch. It pauses between two requests to a service, repeats a request that may
-succeed the next time, and stops asking a service that hangs. Each attempt has its own record.
+A client serves one fetch. It pauses between two requests to a host, repeats a request that may
+succeed the next time, and stops asking a service that hangs or fails. Each attempt has its own
+record.
 """
 
 from __future__ import annotations
 
+import random
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final
-from urllib.parse import quote
+from typing import Final
+from urllib.parse import quote, quote_plus, urlsplit
 
 from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_attempt
 
@@ -24,8 +26,10 @@ from nba_predictions.inputs.landing.zone import LandingZone, Outcome, RequestRec
 ATTEMPTS: Final = 3
 #: A service that kept so many requests waiting is not asked again in this fetch.
 HANGS: Final = 2
-#: The longest pause that a service may ask for with Retry-After. Its next answer is for later.
-_LONGEST_WAIT: Final = 60.0
+#: Neither is one of which so many requests failed at each attempt.
+FAILURES: Final = 3
+#: The longest pause that a service may ask for with Retry-After. Others wait for this fetch.
+_LONGEST_WAIT: Final = 30.0
 #: The pause after 429 without Retry-After, as The Odds API documents it.
 _TOO_MANY_SECONDS: Final = 2.0
 _KEPT_HEADERS: Final = (
@@ -70,7 +74,8 @@ class Ask:
 
     kind: str
     resource: Resource
-    url: str
+    #: It may contain the key.
+    url: str = field(repr=False)
     judge: Callable[[Answer], Judgment]
     headers: Mapping[str, str] = field(default_factory=dict)
     extension: str = "json"
@@ -85,7 +90,7 @@ class Client:
         transport: the HTTP client.
         budget: the credits.
         run_id: the run, for the records.
-        pause_seconds: the pause between two requests to a service.
+        pause_seconds: the pause between two requests to a host.
         secrets: texts that no record and no error may contain.
         sleep: waits for a number of seconds.
     """
@@ -106,29 +111,38 @@ class Client:
         self._transport = transport
         self._run_id = run_id
         self._pause = pause_seconds
-        self._secrets = [form for s in secrets if s for form in (s, quote(s, safe=""))]
+        forms = {f for s in secrets if s for f in (s, quote(s, safe=""), quote_plus(s))}
+        # A secret may be a part of another one.
+        self._secrets = sorted(forms, key=len, reverse=True)
         self._sleep = sleep
         self._last: dict[str, float] = {}
         self._hangs: Counter[str] = Counter()
+        self._failures: Counter[str] = Counter()
 
-    def hangs(self, ask: Ask) -> bool:
-        """Return whether the service of a request is not asked again in this fetch."""
-        return self._hangs[ask.resource.provider] >= HANGS
+    def gives_up(self, provider: str) -> bool:
+        """Return whether a service is not asked again in this fetch."""
+        return self._hangs[provider] >= HANGS or self._failures[provider] >= FAILURES
 
     def send(self, ask: Ask) -> RequestRecord | None:
         """Send a request until it is answered; return its last record.
 
-        None if it was not sent, because the service hangs or the budget does not allow it.
+        None if it was not sent, because the service does not answer or the budget does not allow
+        it.
+
+        Raises:
+            StorageError: the landing zone cannot be written.
         """
         attempts: Retrying = Retrying(
             stop=stop_after_attempt(ATTEMPTS),
-            retry=retry_if_result(lambda found: found is not None and found[1]),
+            retry=retry_if_result(bool),
             wait=self._wait,
             sleep=self._sleep,
-            retry_error_callback=_last_result,
+            retry_error_callback=lambda state: True,
         )
-        found: tuple[RequestRecord, bool] | None = attempts(self._attempt, ask)
-        return None if found is None else found[0]
+        before = len(self.asked)
+        if attempts(self._attempt, ask):
+            self._failures[ask.resource.provider] += 1
+        return self.asked[-1][1] if len(self.asked) > before else None
 
     def redacted(self, text: str) -> str:
         """Return a text without secrets."""
@@ -136,12 +150,12 @@ class Client:
             text = text.replace(secret, "***")
         return text
 
-    def _attempt(self, ask: Ask) -> tuple[RequestRecord, bool] | None:
-        """Send a request once; return its record, and whether it may succeed the next time."""
-        provider = ask.resource.provider
-        if self.hangs(ask) or (ask.cost and not self.budget.allows(ask.cost)):
-            return None
-        self._wait_for(provider)
+    def _attempt(self, ask: Ask) -> bool:
+        """Send a request once, if that is allowed; return whether it may succeed the next time."""
+        provider, host = ask.resource.provider, urlsplit(ask.url).netloc
+        if self.gives_up(provider) or (ask.cost and not self.budget.allows(ask.cost)):
+            return False
+        self._wait_for(host)
         record = RequestRecord(
             ask.resource,
             self.redacted(ask.url),
@@ -154,15 +168,15 @@ class Client:
         answer: Answer | None = None
         try:
             answer = self._transport.get(ask.url, ask.headers)
-            judgment = ask.judge(answer)
+            judgment = _judgment(ask, answer)
         except NoAnswerError as error:
             self._hangs[provider] += error.hangs
             judgment = Judgment(Outcome.FAILED, str(error), again=True)
         finally:
-            self._last[provider] = time.monotonic()
+            self._last[host] = time.monotonic()
         settled = self._settled(ask, record, answer, judgment)
         self.asked.append((ask, settled))
-        return settled, judgment.again
+        return judgment.again
 
     def _settled(
         self, ask: Ask, record: RequestRecord, answer: Answer | None, judgment: Judgment
@@ -176,9 +190,8 @@ class Client:
             outcome=judgment.outcome,
             error=self.redacted(judgment.error),
             source_time=judgment.source_time,
-            # Without an answer, the service may have counted the request.
-            cost=ask.cost,
         )
+        # Without an answer, the service may have counted the request.
         if answer is None:
             return self.zone.settle(record, None, ask.extension, reserved=ask.cost)
         headers = {name: answer.headers[name] for name in _KEPT_HEADERS if name in answer.headers}
@@ -195,22 +208,22 @@ class Client:
             body = body.replace(secret.encode(), b"***")
         return self.zone.settle(record, body or None, ask.extension, reserved=ask.cost)
 
-    def _wait_for(self, provider: str) -> None:
-        """Wait until a service may be asked again."""
-        last = self._last.get(provider)
+    def _wait_for(self, host: str) -> None:
+        """Wait until the host may be asked again."""
+        last = self._last.get(host)
         if last is not None:
             self._sleep(max(0.0, last + self._pause - time.monotonic()))
 
     def _wait(self, state: RetryCallState) -> float:
         """Return the seconds before the next attempt."""
-        assert state.outcome is not None, "an attempt was made"
-        record: RequestRecord = state.outcome.result()[0]
+        _, record = self.asked[-1]
         given = record.headers.get("retry-after", "")
-        if given.isdigit():
+        if given.isdecimal():
             return min(float(given), _LONGEST_WAIT)
         if record.status == _HTTP_TOO_MANY:
-            return max(self._pause, _TOO_MANY_SECONDS if self._pause else 0.0)
-        return self._pause * 2 ** (state.attempt_number - 1)
+            return max(self._pause, _TOO_MANY_SECONDS)
+        # Other installations fail at the same moment, and must not return at the same moment.
+        return self._pause * 2 ** (state.attempt_number - 1) * random.uniform(1.0, 1.5)
 
 
 def refused(answer: Answer) -> Judgment | None:
@@ -224,14 +237,15 @@ def refused(answer: Answer) -> Judgment | None:
     return None
 
 
+def _judgment(ask: Ask, answer: Answer) -> Judgment:
+    if answer.problem:
+        return Judgment(Outcome.BROKEN, answer.problem, again=True)
+    return ask.judge(answer)
+
+
 def _cost(ask: Ask, answer: Answer) -> int:
     last = answer.headers.get("x-requests-last", "")
-    if last.isdigit():
+    if last.isdecimal():
         return int(last)
     # An error without the header costs nothing, by the documentation of the service.
     return ask.cost if answer.status == 200 else 0
-
-
-def _last_result(state: RetryCallState) -> Any:
-    assert state.outcome is not None, "an attempt was made"
-    return state.outcome.result()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,19 +19,28 @@ LARGEST_ANSWER_BYTES: Final = 64 * 1024**2
 _MAX_TIMEOUTS: Final = 4
 _CONNECT_SECONDS: Final = 5.0
 _CHUNK_BYTES: Final = 1 << 16
+_QUERY: Final = re.compile(r"\?\S*")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer of a service. The names of `headers` are in lower case."""
+    """The answer of a service.
+
+    Attributes:
+        status: the HTTP status.
+        body: what arrived, decompressed.
+        headers: their names are in lower case.
+        problem: why the body is not complete; empty if it is.
+    """
 
     status: int
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
+    problem: str = ""
 
 
 class NoAnswerError(Exception):
-    """No complete answer came. `hangs` is whether the service kept the request waiting."""
+    """No answer came. `hangs` is whether the service kept the request waiting."""
 
     def __init__(self, message: str, *, hangs: bool = False) -> None:
         super().__init__(message)
@@ -44,9 +54,21 @@ class Transport(Protocol):
         """Return the answer, whatever its status.
 
         Raises:
-            NoAnswerError: no complete answer came. Its message may contain the address.
+            NoAnswerError: no answer came. Its message may contain the address.
         """
         ...
+
+
+class _WithoutQuery(logging.Filter):
+    """Removes queries from log records: urllib3 logs addresses, and one of them has a key."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = _QUERY.sub("?***", record.getMessage()), ()
+        return True
+
+
+for _name in ("connectionpool", "poolmanager", "util.retry"):
+    logging.getLogger(f"urllib3.{_name}").addFilter(_WithoutQuery())
 
 
 class RequestsTransport:
@@ -60,8 +82,6 @@ class RequestsTransport:
     def __init__(self, timeout_seconds: float, proxy: str | None = None) -> None:
         self._timeout = timeout_seconds
         self._session = requests.Session()
-        # The level DEBUG would log each address with its key.
-        logging.getLogger("urllib3").setLevel(logging.INFO)
         if proxy:
             self._session.proxies = {"http": proxy, "https": proxy}
 
@@ -69,9 +89,9 @@ class RequestsTransport:
         timeout = (min(_CONNECT_SECONDS, self._timeout), self._timeout)
         try:
             with self._session.get(url, headers=headers, timeout=timeout, stream=True) as response:
-                body = self._body(response)
+                body, problem = self._body(response)
                 found = {name.lower(): value for name, value in response.headers.items()}
-                return Answer(response.status_code, body, found)
+                return Answer(response.status_code, body, found, problem)
         except requests.Timeout as error:
             raise NoAnswerError(f"no answer ({error})", hangs=True) from None
         except requests.RequestException as error:
@@ -79,18 +99,22 @@ class RequestsTransport:
             hangs = "timed out" in str(error)
             raise NoAnswerError(f"{type(error).__name__}: {error}", hangs=hangs) from None
 
-    def _body(self, response: requests.Response) -> bytes:
+    def _body(self, response: requests.Response) -> tuple[bytes, str]:
+        """Return what arrives of a body, and why it is not complete."""
         end = time.monotonic() + _MAX_TIMEOUTS * self._timeout
-        parts: list[bytes] = []
-        size = 0
-        for part in response.iter_content(_CHUNK_BYTES):
-            parts.append(part)
-            size += len(part)
-            if size > LARGEST_ANSWER_BYTES:
-                raise NoAnswerError(f"the answer has more than {LARGEST_ANSWER_BYTES} bytes")
-            if time.monotonic() > end:
-                raise NoAnswerError("the answer did not end in time", hangs=True)
-        return b"".join(parts)
+        body = bytearray()
+        try:
+            for part in response.iter_content(_CHUNK_BYTES):
+                body += part
+                if len(body) > LARGEST_ANSWER_BYTES:
+                    raise NoAnswerError(f"the answer has more than {LARGEST_ANSWER_BYTES} bytes")
+                if time.monotonic() > end:
+                    raise NoAnswerError("the answer did not end in time", hangs=True)
+        except requests.exceptions.ContentDecodingError:
+            return bytes(body), "the answer is not compressed as its header says"
+        except requests.exceptions.ChunkedEncodingError:
+            return bytes(body), "the answer is cut off"
+        return bytes(body), ""
 
 
 class CurlTransport:

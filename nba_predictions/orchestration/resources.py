@@ -16,7 +16,8 @@ from nba_predictions.alerts.apprise_notifier import AppriseNotifier
 from nba_predictions.alerts.port import Notifier
 from nba_predictions.batch_store.port import BatchStore
 from nba_predictions.batch_store.sqlite_store import SQLiteBatchStore
-from nba_predictions.fetching.fetcher import LiveFetcher, Services
+from nba_predictions.fetching.fetch import Services
+from nba_predictions.fetching.fetcher import LiveFetcher
 from nba_predictions.fetching.port import InputFetcher, NothingToFetch
 from nba_predictions.fetching.providers import nba_stats
 from nba_predictions.fetching.transport import make_transport

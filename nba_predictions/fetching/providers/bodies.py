@@ -1,13 +1,16 @@
-"""What the judges of several services share: the body of an answer as JSON."""
+"""What the judges of several services share: the body of an answer as JSON, and moments in it."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from datetime import datetime, timezone
+from typing import Any, Final
 
 from nba_predictions.fetching.client import Judgment, refused
 from nba_predictions.fetching.transport import Answer
 from nba_predictions.inputs.landing.zone import Outcome
+
+_OLDEST: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def broken(error: str, *, again: bool = False) -> Judgment:
@@ -42,3 +45,14 @@ def object_of(answer: Answer, *keys: str) -> tuple[dict[str, Any], Judgment | No
         names = ", ".join(list(map(str, value))[:8])
         return {}, broken(f"{', '.join(missing)} is missing; the answer has {names}")
     return value, None
+
+
+def moment_of(text: object) -> datetime | None:
+    """Return a moment in ISO 8601 with an offset or `Z`, in UTC; None for anything else."""
+    try:
+        moment = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
+        # The first and the last year have moments that no other time zone has.
+        found = moment.astimezone(timezone.utc) if moment.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
+    return found if found is not None and found > _OLDEST else None

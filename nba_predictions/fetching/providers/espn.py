@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any, Final
 
-from nba_predictions.domain.league.games import TEAM_ALIASES, make_game_id
+from nba_predictions.domain.league.games import TEAM_ALIASES
 from nba_predictions.fetching.client import Ask, Judgment
 from nba_predictions.fetching.providers.bodies import broken, object_of
 from nba_predictions.fetching.transport import Answer
@@ -30,7 +30,7 @@ def summary(base: str, game_date: date, event_id: str, headers: Mapping[str, str
     """Return the request for the box score of a game."""
     url = f"{base}/summary?event={event_id}"
     resource = Resource(PROVIDER, SUMMARY, f"{game_date.isoformat()}.{event_id}")
-    return Ask(LOGS, resource, url, _judge("boxscore", dict), headers)
+    return Ask(LOGS, resource, url, _judge_summary, headers)
 
 
 def injuries(base: str, headers: Mapping[str, str]) -> Ask:
@@ -39,18 +39,21 @@ def injuries(base: str, headers: Mapping[str, str]) -> Ask:
     return Ask(REPORT, resource, f"{base}/injuries", _judge("injuries", list), headers)
 
 
-def final_games(body: bytes, game_date: date) -> dict[str, str]:
-    """Return the ids of ESPN of the games that are over, by game_id, in a landed scoreboard."""
+def final_games(body: bytes) -> dict[frozenset[str], str]:
+    """Return the ids of ESPN of the games that are over, by their teams, in a landed scoreboard.
+
+    On a neutral court, ESPN may have another home team than the league.
+    """
     value, error = object_of(Answer(200, body), "events")
     found = {}
     for event in value["events"] if error is None else ():
         try:
             game = event["competitions"][0]
             sides = {c["homeAway"]: _team(c["team"]["abbreviation"]) for c in game["competitors"]}
-            if event["status"]["type"]["completed"] is True:
-                game_id = make_game_id(game_date, sides["away"], sides["home"])
-                found[game_id] = str(event["id"])
-        except (KeyError, IndexError, TypeError, ValueError):
+            identifier = str(event["id"])
+            if event["status"]["type"]["completed"] is True and identifier.isdecimal():
+                found[frozenset((sides["away"], sides["home"]))] = identifier
+        except (KeyError, IndexError, TypeError, AttributeError):
             # An event of another form is no game that can be graded.
             continue
     return found
@@ -58,6 +61,16 @@ def final_games(body: bytes, game_date: date) -> dict[str, str]:
 
 def _team(abbreviation: str) -> str:
     return TEAM_ALIASES.get(abbreviation, abbreviation)
+
+
+def _judge_summary(answer: Answer) -> Judgment:
+    value, error = object_of(answer, "boxscore")
+    if error is not None:
+        return error
+    box_score = value["boxscore"]
+    teams = box_score.get("players") if isinstance(box_score, dict) else None
+    # The summary of a game may be there before its box score.
+    return Judgment(Outcome.NEW) if teams else broken("boxscore has no players")
 
 
 def _judge(key: str, kind: type[Any]) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, time, timedelta
+from datetime import datetime, time, timedelta, timezone
 from typing import Final
 
 from nba_predictions.domain.league.games import EASTERN
@@ -30,16 +30,22 @@ OF_HISTORY: Final = time(17, 30)
 
 
 def slots(now: datetime, hours: float) -> Iterator[datetime]:
-    """Yield the moments of the reports up to `now`, newest first, US Eastern."""
+    """Yield the moments of the reports up to `now`, newest first, US Eastern.
+
+    The hour in which the clocks go back has its names twice. They are yielded once.
+    """
     step, minutes = QUARTER, 15
     local = now.astimezone(EASTERN)
     if local < _EACH_QUARTER:
         step, minutes, local = timedelta(hours=1), 60, local - timedelta(minutes=30)
     # Times are compared and subtracted in UTC, because an hour may be missing or repeated.
     last = local.replace(minute=local.minute // minutes * minutes, second=0, microsecond=0)
+    names = set()
     for number in range(int(timedelta(hours=hours) / step)):
-        slot = (last.astimezone(now.tzinfo) - number * step).astimezone(EASTERN)
-        yield slot if step == QUARTER else slot + timedelta(minutes=30)
+        slot = (last.astimezone(timezone.utc) - number * step).astimezone(EASTERN)
+        if key_of(slot) not in names:
+            names.add(key_of(slot))
+            yield slot if step == QUARTER else slot + timedelta(minutes=30)
 
 
 def file_name(slot: datetime) -> str:
@@ -71,14 +77,17 @@ def report(base: str, slot: datetime, headers: Mapping[str, str]) -> Ask:
             return error
         if not answer.body.startswith(b"%PDF"):
             return broken("the answer is not a PDF", again=True)
+        document = Document(file_name(slot), answer.body)
         try:
-            moment = injury_pdf.masthead(answer.body)
-            injury_pdf.convert(Document(file_name(slot), answer.body), Context())
+            moment = injury_pdf.convert(document, Context()).made_at
         except ConversionError as problem:
             return broken(str(problem))
-        if abs(moment - slot) > _TOLERANCE:
-            wrong = f"{moment.astimezone(EASTERN):%Y-%m-%d %H:%M}"
-            return Judgment(Outcome.REFUSED, f"it is the report of {wrong} Eastern")
+        assert moment is not None, "the conversion requires a masthead"
+        made = moment.astimezone(EASTERN)
+        # Names and mastheads do not tell the two hours apart in which the clocks go back.
+        if abs(made.replace(tzinfo=None) - slot.replace(tzinfo=None)) > _TOLERANCE:
+            wrong = f"it is the report of {made:%Y-%m-%d %H:%M} Eastern"
+            return Judgment(Outcome.REFUSED, wrong)
         return Judgment(Outcome.NEW, source_time=moment)
 
     resource = Resource(PROVIDER, NAME, key_of(slot))

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from datetime import date, datetime, timezone
+from datetime import date
 from typing import Any, Final
 
 from nba_predictions.fetching.client import Ask, Judgment
-from nba_predictions.fetching.providers.bodies import broken, object_of
+from nba_predictions.fetching.providers.bodies import broken, moment_of, object_of
 from nba_predictions.fetching.transport import Answer
 from nba_predictions.inputs.landing.zone import Outcome, Resource
 from nba_predictions.inputs.port import GAMES
 
 PROVIDER: Final = "nba_cdn"
 SCHEDULE: Final = "schedule"
-#: The beginning of the GAME_ID of a regular-season game.
-_REGULAR: Final = "002"
+#: The beginnings of the GAME_IDs of the games that count: regular season, playoffs, play-in, and
+#: the final of the NBA Cup.
+_COUNTED: Final = ("002", "004", "005", "006")
+_SEASON: Final = re.compile(r"[0-9]{4}-[0-9]{2}")
 
 
 def schedule(base: str, season: str, headers: Mapping[str, str], games_before: int) -> Ask:
@@ -25,7 +28,7 @@ def schedule(base: str, season: str, headers: Mapping[str, str], games_before: i
         base: the base URL of the service.
         season: the season that is expected. The key is the season of the answer.
         headers: those of the request; the host requires a Referer.
-        games_before: the regular-season games of the newest answer. Far fewer are refused.
+        games_before: the games that count of the newest answer. Less than half are refused.
     """
 
     def judge(answer: Answer) -> Judgment:
@@ -36,42 +39,34 @@ def schedule(base: str, season: str, headers: Mapping[str, str], games_before: i
         if not isinstance(found, dict) or not isinstance(found.get("gameDates"), list):
             return broken("leagueSchedule has no gameDates")
         key = found.get("seasonYear")
-        if not isinstance(key, str) or not key:
-            return broken("leagueSchedule has no seasonYear")
-        games = len(_regular_days(found))
+        if not isinstance(key, str) or not _SEASON.fullmatch(key):
+            return broken("leagueSchedule has no seasonYear such as 2026-27")
+        games = len(_days(found["gameDates"]))
         if key == season and 2 * games < games_before:
-            problem = f"the schedule shrank from {games_before} to {games} regular-season games"
+            problem = f"the schedule shrank from {games_before} to {games} games"
             return Judgment(Outcome.REFUSED, problem, key=key)
-        return Judgment(Outcome.NEW, source_time=_moment(value.get("meta")), key=key)
+        meta = value.get("meta")
+        made_at = moment_of(meta.get("time")) if isinstance(meta, dict) else None
+        return Judgment(Outcome.NEW, source_time=made_at, key=key)
 
     url = f"{base}/staticData/scheduleLeagueV2.json"
     return Ask(GAMES, Resource(PROVIDER, SCHEDULE, season), url, judge, headers)
 
 
-def regular_days(body: bytes) -> list[date]:
-    """Return the date of each regular-season game of a landed schedule, in order."""
+def game_days(body: bytes) -> list[date]:
+    """Return the date of each game that counts of a landed schedule, in order."""
     value, error = object_of(Answer(200, body), "leagueSchedule")
-    return [] if error else sorted(_regular_days(value["leagueSchedule"]))
+    return [] if error else sorted(_days(value["leagueSchedule"]["gameDates"]))
 
 
-def _regular_days(schedule: dict[str, Any]) -> list[date]:
+def _days(of_dates: list[Any]) -> list[date]:
     days = []
-    for of_date in schedule["gameDates"]:
-        for game in of_date.get("games", ()) if isinstance(of_date, dict) else ():
-            if isinstance(game, dict) and str(game.get("gameId", "")).startswith(_REGULAR):
-                text = str(game.get("gameDateEst") or game.get("gameDateTimeEst") or "")[:10]
+    for of_date in of_dates:
+        games = of_date.get("games") if isinstance(of_date, dict) else None
+        for game in games if isinstance(games, list) else ():
+            if isinstance(game, dict) and str(game.get("gameId")).startswith(_COUNTED):
                 try:
-                    days.append(date.fromisoformat(text))
+                    days.append(date.fromisoformat(str(game.get("gameDateEst"))[:10]))
                 except ValueError:
                     continue
     return days
-
-
-def _moment(meta: Any) -> datetime | None:
-    """Return the time at which the service made the file."""
-    text = str(meta.get("time") or "") if isinstance(meta, dict) else ""
-    try:
-        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    return moment.astimezone(timezone.utc) if moment.tzinfo else None

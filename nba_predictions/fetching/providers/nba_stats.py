@@ -7,7 +7,6 @@ from datetime import date
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from nba_predictions.domain.league.games import season_of
 from nba_predictions.fetching.client import Ask, Judgment
 from nba_predictions.fetching.providers.bodies import broken, object_of
 from nba_predictions.fetching.transport import Answer
@@ -55,13 +54,13 @@ def log_key(season: str, kind: str) -> str:
     return f"{season}.{kind}"
 
 
-def kinds_until(day: date) -> tuple[str, ...]:
-    """Return the kinds of the season of a date that have begun by then.
+def kinds_until(season: str, day: date) -> tuple[str, ...]:
+    """Return the kinds of a season that have begun by a date.
 
-    >>> kinds_until(date(2026, 11, 25)), kinds_until(date(2027, 4, 20))[1:]
+    >>> kinds_until("2026-27", date(2026, 11, 25)), kinds_until("2026-27", date(2027, 4, 20))[1:]
     (('regular-season',), ('cup', 'play-in', 'playoffs'))
     """
-    first_year = int(season_of(day)[:4])
+    first_year = int(season[:4])
     begins = {
         "regular-season": date.min,
         "cup": date(first_year, 12, 10),
@@ -98,7 +97,7 @@ def game_log(
     def judge(answer: Answer) -> Judgment:
         rows, error = _rows(answer, _LOG_COLUMNS)
         if error is None and rows < rows_before:
-            problem = f"the season shrank from {rows_before} to {rows} rows"
+            problem = f"the season shrank from {rows_before} to {rows} rows; it is not used"
             return Judgment(Outcome.REFUSED, problem)
         return error or Judgment(Outcome.NEW)
 

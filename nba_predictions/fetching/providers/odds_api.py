@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -16,7 +17,7 @@ from nba_predictions.domain.league.games import (
 )
 from nba_predictions.domain.market import registered_markets
 from nba_predictions.fetching.client import Ask, Judgment
-from nba_predictions.fetching.providers.bodies import broken, json_of, object_of
+from nba_predictions.fetching.providers.bodies import broken, json_of, moment_of, object_of
 from nba_predictions.fetching.transport import Answer
 from nba_predictions.inputs.landing.zone import Outcome, Resource
 from nba_predictions.inputs.port import LINES
@@ -28,6 +29,7 @@ KEY_SETTING: Final = "NBA_PREDICTIONS_ODDS_API_KEY"
 KEY_ERRORS: Final = frozenset({"MISSING_KEY", "INVALID_KEY", "DEACTIVATED_KEY"})
 STOPPING: Final = KEY_ERRORS | {"OUT_OF_USAGE_CREDITS", "HISTORICAL_UNAVAILABLE_ON_FREE_USAGE_PLAN"}
 _TOO_FREQUENT: Final = "EXCEEDED_FREQ_LIMIT"
+_EVENT_ID: Final = re.compile(r"[0-9A-Za-z]{1,64}")
 _SPORT: Final = "sports/basketball_nba"
 
 
@@ -55,6 +57,8 @@ def events(base: str, key: str, game_date: date) -> Ask:
         value, error = _value(answer)
         if error is None and not isinstance(value, list):
             return broken("the answer is not a list of games", again=True)
+        if error is None and value and not _events(value):
+            return broken("no game of the list has an id and a commence_time")
         return error or Judgment(Outcome.NEW)
 
     resource = Resource(PROVIDER, EVENTS, game_date.isoformat())
@@ -87,14 +91,19 @@ def odds(base: str, key: str, game_date: date, event_id: str, books: str) -> Ask
 
 def events_in(body: bytes) -> list[Event]:
     """Return the games of a landed list. Items of another form are left out."""
-    value = json.loads(body)
+    value, error = json_of(Answer(200, body))
+    return _events(value) if error is None and isinstance(value, list) else []
+
+
+def _events(items: list[Any]) -> list[Event]:
     found = []
-    for item in value if isinstance(value, list) else ():
+    for item in items:
         if not isinstance(item, dict):
             continue
-        start = _moment(item.get("commence_time"))
+        start = moment_of(item.get("commence_time"))
         identifier = item.get("id")
-        if start is None or not isinstance(identifier, str) or not identifier.isalnum():
+        # The identifier becomes a part of an address and of a path.
+        if start is None or not isinstance(identifier, str) or not _EVENT_ID.fullmatch(identifier):
             continue
         home, away = (team_abbreviation(str(item.get(f"{s}_team") or "")) for s in ("home", "away"))
         found.append(Event(identifier, home, away, start))
@@ -137,26 +146,17 @@ def _judge_code(code: str, message: str) -> Judgment:
 
 
 def _newest_update(event: dict[str, Any]) -> datetime | None:
-    moments = [_moment(market.get("last_update")) for market in _market_list(event)]
+    moments = [moment_of(market.get("last_update")) for market in _market_list(event)]
     return max((moment for moment in moments if moment is not None), default=None)
 
 
 def _market_list(event: dict[str, Any]) -> Sequence[dict[str, Any]]:
-    return [
-        market
-        for book in event.get("bookmakers") or ()
-        if isinstance(book, dict)
-        for market in book.get("markets") or ()
-        if isinstance(market, dict)
-    ]
+    markets = [book.get("markets") for book in _dicts(event.get("bookmakers"))]
+    return [market for some in markets for market in _dicts(some)]
 
 
-def _moment(text: Any) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    return moment.astimezone(timezone.utc) if moment.tzinfo else None
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _iso(moment: datetime) -> str:

@@ -16,7 +16,8 @@ import hashlib
 import json
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, timedelta, timezone
 from enum import Enum
@@ -25,7 +26,8 @@ from typing import Any
 
 from upath import UPath
 
-from nba_predictions.domain.errors import SourceDataError
+from nba_predictions.domain.clock import utc_now
+from nba_predictions.domain.errors import SourceDataError, StorageError
 from nba_predictions.durable_files import write_file
 
 _REQUESTS, _QUARANTINE = "requests", "quarantine"
@@ -38,7 +40,7 @@ _REQUEST = re.compile(
 
 
 class Outcome(str, Enum):
-    """The result of a request."""
+    """The outcome of a request."""
 
     #: Written before a request that may cost credits. It counts as spent until it is settled.
     ASKED = "asked"
@@ -90,7 +92,7 @@ class RequestRecord:
         resource: what was asked for.
         url: the address, without secrets.
         asked_at: when it was sent, UTC.
-        outcome: its result.
+        outcome: the outcome.
         status: the HTTP status; None if no answer came.
         cost: its credits.
         fetched_at: the moment from which the answer is known; None without an answer.
@@ -143,9 +145,11 @@ class LandingZone:
     """A folder of answers and requests. It is created when something is written."""
 
     def __init__(self, folder: str | Path) -> None:
-        # Other processes add answers, so a listing of an object store must not be kept.
-        options: Any = {} if "://" not in str(folder) else {"use_listings_cache": False}
-        self.folder = UPath(folder, **options)
+        self.folder = UPath(folder)
+        if not isinstance(self.folder, Path):
+            # The listings of an object store would hide what another process lands later.
+            self.folder = UPath(folder, use_listings_cache=False)
+        self._past_requests: dict[str, list[str]] = {}
 
     def versions(self, resource: Resource, as_of: datetime | None = None) -> list[Landed]:
         """Return the answers about a resource that were known at a moment, oldest first."""
@@ -177,20 +181,24 @@ class LandingZone:
         """
         try:
             body = gzip.decompress(self._at(landed.path).read_bytes())
-        except (OSError, EOFError, ValueError) as error:
+        except (OSError, EOFError, ValueError, zlib.error) as error:
             raise self._damaged(landed, str(error)) from error
         if hashlib.sha256(body).hexdigest()[:8] != landed.digest:
             raise self._damaged(landed, "its content differs from its checksum")
         return body
 
     def reserve(self, record: RequestRecord) -> None:
-        """Write that a request is going to be sent. Its cost counts as spent from now on."""
+        """Write that a request is going to be sent. Its cost counts as spent from now on.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
         self._write(self._record_path(record), record.to_json().encode())
 
     def settle(
         self, record: RequestRecord, body: bytes | None, extension: str, *, reserved: int = 0
     ) -> RequestRecord:
-        """Store the result of a request; return the record with what was added to it.
+        """Store the outcome of a request; return the record with what was added to it.
 
         The body is written first, then the record, and then the reservation is removed. A process
         that is killed in between leaves an answer without a record, or a reservation.
@@ -200,43 +208,57 @@ class LandingZone:
             body: the answer, None if there is none.
             extension: the kind of its file, for example `json`.
             reserved: the cost of its reservation.
+
+        Raises:
+            StorageError: the answer or the record cannot be written.
         """
         reservation = self._record_path(replace(record, outcome=Outcome.ASKED, cost=reserved))
-        if body is not None:
+        if body is not None and record.outcome is not Outcome.NOT_THERE:
             record = self._store(record, body, extension)
         self._write(self._record_path(record), record.to_json().encode())
         self._at(reservation).unlink(missing_ok=True)
         return record
 
     def records(
-        self, first: date, last: date, provider: str | None = None, outcome: Outcome | None = None
+        self,
+        first: date,
+        last: date,
+        provider: str | None = None,
+        outcomes: Collection[Outcome] = frozenset(Outcome),
     ) -> list[RequestRecord]:
         """Return the requests of the UTC days from `first` to `last`, oldest first.
 
+        Records that cannot be read are left out: the name of a record has its cost.
+
         Args:
             first, last: the days.
-            provider, outcome: the only ones that are read; None for all.
+            provider: the only one whose records are read; None for all.
+            outcomes: those that are read.
         """
-        found: dict[str, RequestRecord] = {}
+        found: dict[tuple[str, str], RequestRecord] = {}
+        wanted = {outcome.value for outcome in outcomes}
         for path, match in self._record_files(first, last):
-            if provider not in (None, match["provider"]):
+            if provider not in (None, match["provider"]) or match["outcome"] not in wanted:
                 continue
-            if outcome is not None and match["outcome"] != outcome.value:
+            try:
+                record = RequestRecord.of_json(self._at(path).read_text("utf-8"))
+            except (OSError, ValueError, TypeError, KeyError):
                 continue
-            record = RequestRecord.of_json(self._at(path).read_text("utf-8"))
-            if record.outcome is not Outcome.ASKED or record.request_id not in found:
-                found[record.request_id] = record
+            request = (match["stamp"], match["id"])
+            if record.outcome is not Outcome.ASKED or request not in found:
+                found[request] = record
         return sorted(found.values(), key=lambda record: (record.asked_at, record.request_id))
 
     def spent(self, provider: str, since: datetime, until: datetime) -> int:
         """Return the credits of the requests that were sent from `since` to before `until`."""
-        costs: dict[str, tuple[bool, int]] = {}
+        costs: dict[tuple[str, str], tuple[bool, int]] = {}
         for _, match in self._record_files(since.date(), until.date()):
             if match["provider"] != provider or not since <= _moment(match["stamp"]) < until:
                 continue
             cost = (match["outcome"] != Outcome.ASKED.value, int(match["cost"]))
             # The result of a request counts, and its reservation until there is one.
-            costs[match["id"]] = max(costs.get(match["id"], cost), cost)
+            request = (match["stamp"], match["id"])
+            costs[request] = max(costs.get(request, cost), cost)
         return sum(cost for _, cost in costs.values())
 
     def _store(self, record: RequestRecord, body: bytes, extension: str) -> RequestRecord:
@@ -247,19 +269,31 @@ class LandingZone:
             # If the clock was set back, the answer is still the newest one.
             fetched_at = max(fetched_at, newest.fetched_at + timedelta(microseconds=1))
         record = replace(record, sha256=sha256, bytes=len(body), fetched_at=fetched_at)
-        if record.outcome in GOOD and newest is not None and newest.digest == sha256[:8]:
+        if record.outcome in GOOD and newest is not None and self._holds(newest, body):
             return replace(record, outcome=Outcome.SAME, path=newest.path)
-        folder = "" if record.outcome in GOOD else f"{_QUARANTINE}/"
+        folder = record.resource.path
+        if record.outcome not in GOOD:
+            folder = f"{_QUARANTINE}/{folder}"
+            for name in self._names(folder):
+                if f".{sha256[:8]}." in name:
+                    # A service that repeats a fault must not fill the disk.
+                    return replace(record, path=f"{folder}/{name}")
         name = f"{fetched_at.astimezone(timezone.utc):{_STAMP}}.{sha256[:8]}.{extension}.gz"
-        path = f"{folder}{record.resource.path}/{name}"
+        path = f"{folder}/{name}"
         # Without a time stamp, the same body is always the same file.
         self._write(path, gzip.compress(body, mtime=0))
         return replace(record, path=path)
 
+    def _holds(self, landed: Landed, body: bytes) -> bool:
+        """Return whether an answer is this one. A damaged file is not: it is replaced."""
+        try:
+            return self.read(landed) == body
+        except SourceDataError:
+            return False
+
     def _damaged(self, landed: Landed, problem: str) -> SourceDataError:
         return SourceDataError(
-            f"{self.folder / landed.path} is damaged: {problem}; remove the file, so that the "
-            "answer before it is used, or fetch again"
+            f"{self.folder / landed.path} is damaged: {problem}; fetch again, or remove the file"
         )
 
     def _record_path(self, record: RequestRecord) -> str:
@@ -271,11 +305,24 @@ class LandingZone:
 
     def _record_files(self, first: date, last: date) -> Iterator[tuple[str, re.Match[str]]]:
         for days in range((last - first).days + 1):
-            folder = f"{_REQUESTS}/{first + timedelta(days=days):%Y-%m/%d}"
-            for name in self._names(folder):
+            day = first + timedelta(days=days)
+            folder = f"{_REQUESTS}/{day:%Y-%m/%d}"
+            for name in self._request_names(folder, day):
                 match = _REQUEST.fullmatch(name)
                 if match:
                     yield f"{folder}/{name}", match
+
+    def _request_names(self, folder: str, day: date) -> list[str]:
+        """Return the names of the requests of a day.
+
+        A past day does not change, unless the clock is set back. It is listed once.
+        """
+        if folder in self._past_requests:
+            return self._past_requests[folder]
+        names = self._names(folder)
+        if day < utc_now().date() - timedelta(days=1):
+            self._past_requests[folder] = names
+        return names
 
     def _at(self, path: str) -> UPath:
         return self.folder / path
@@ -283,18 +330,26 @@ class LandingZone:
     def _names(self, path: str) -> list[str]:
         """Return the names in a folder, sorted; none if it does not exist."""
         try:
-            return sorted(entry.name for entry in self._at(path).iterdir())
+            names = sorted(entry.name for entry in self._at(path).iterdir())
+            return [name for name in names if not name.startswith(".")]
         except (FileNotFoundError, NotADirectoryError):
             return []
 
     def _write(self, path: str, content: bytes) -> None:
         target = self._at(path)
-        if isinstance(target, Path):
-            write_file(target, content)
-        else:
-            # Object stores write an object completely or not at all.
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
+        self._past_requests.pop(path.rpartition("/")[0], None)
+        try:
+            if isinstance(target, Path):
+                write_file(target, content)
+            else:
+                # Object stores write an object completely or not at all.
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(content)
+        except OSError as error:
+            raise StorageError(
+                f"{target} cannot be written: {error.strerror or error}; free space or correct the "
+                "permissions, and fetch again"
+            ) from error
 
 
 def _moment(stamp: str) -> datetime:
