@@ -213,7 +213,7 @@ def live_bases(tmp_path_factory: pytest.TempPathFactory) -> Bases:
     folder = tmp_path_factory.mktemp("live")
     with live_environment(), new_standin() as standin:
         live = Live(folder / "predicted", standin)
-        live.at(6, 55)
+        live.at(6, 50)
         assert seed_history(live.settings, 1, injuries=False) == 0
         shutil.copytree(live.home / "landing", folder / "seeded" / "landing")
         live.at(7)
@@ -247,11 +247,11 @@ def live(live_bases: Bases, standin: LiveStandIn, tmp_path: Path) -> Live:
 
 @pytest.fixture
 def predicted(live_bases: Bases, standin: LiveStandIn, tmp_path: Path) -> Live:
-    """Return a home whose first prediction was at 07:00 of DAY, a few minutes later."""
+    """Return a home whose first prediction was at 07:00 of DAY, a quarter of an hour later."""
     home = tmp_path / "home"
     shutil.copytree(live_bases.predicted, home)
     live = Live(home, standin)
-    live.at(7, 5)
+    live.at(7, 15)
     return live
 
 
