@@ -12,7 +12,7 @@ from nba_predictions.domain.league.games import (
     end_of_eastern_day,
     start_of_eastern_day,
 )
-from nba_predictions.inputs.landing.zone import GOOD, LandingZone, Outcome, RequestRecord
+from nba_predictions.inputs.landing.zone import GOOD, LandingZone, Outcome
 
 PAID_PROVIDER = "odds_api"
 #: The error code of a plan without credits. It is the beginning of the error of such a record.
@@ -25,11 +25,17 @@ class Budget:
 
     What was spent is read from the landing zone, so it is right after a crash, and in any process.
     A request is counted before it is sent.
+
+    Attributes:
+        zone: the landing zone.
+        per_day, per_month: the limits.
+        tries_again: whether to ask although the service has said that no credits are left.
     """
 
     zone: LandingZone
     per_day: int
     per_month: int
+    tries_again: bool = False
     now: Callable[[], datetime] = utc_now
 
     def allows(self, cost: int) -> bool:
@@ -55,8 +61,10 @@ class Budget:
     def is_used_up(self) -> bool:
         """Return whether the service has said this month that no credits are left.
 
-        It is not used up if a later answer has credits left: the plan was changed.
+        It is not used up if a paid answer came since, because the plan was changed.
         """
+        if self.tries_again:
+            return False
         start, end = _month(self.now())
         refusals = [
             record.asked_at
@@ -68,14 +76,7 @@ class Budget:
         if not refusals:
             return False
         answers = self.zone.records(max(refusals).date(), end.date(), PAID_PROVIDER, GOOD)
-        later = [record for record in answers if max(refusals) < record.asked_at < end]
-        return not any(_credits_left(record) for record in later[-1:])
-
-
-def _credits_left(record: RequestRecord) -> int:
-    """Return the credits that the service says are left after a request, 0 if it says nothing."""
-    left = record.headers.get("x-requests-remaining", "")
-    return int(left) if left.isdecimal() else 0
+        return not any(record.cost and max(refusals) < record.asked_at < end for record in answers)
 
 
 def _month(now: datetime) -> tuple[datetime, datetime]:

@@ -117,7 +117,12 @@ class LiveFetcher:
         client = Client(
             self.zone,
             self._transport(),
-            Budget(self.zone, services.credits_per_day, services.credits_per_month),
+            Budget(
+                self.zone,
+                services.credits_per_day,
+                services.credits_per_month,
+                tries_again=whatever_is_landed,
+            ),
             run_id,
             services.pause_seconds,
             self._secrets,

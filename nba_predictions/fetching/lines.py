@@ -40,14 +40,17 @@ def fetch_lines(
     if not key:
         fetch.problem(f"{odds_api.KEY_SETTING} is not set; there are no lines")
         return
+    if fetch.client.budget.is_used_up():
+        fetch.problem(
+            "the credits of The Odds API are used up until the first of the month; if the plan was "
+            "changed, `nba-predictions fetch --check` asks again"
+        )
+        return
     listed = odds_api.events(fetch.services.odds_api_url, key, fetch.game_date)
     if not fetch.is_fresh(listed.resource, _EVENTS_MIN_AGE):
         fetch.good(listed)
         if _is_refused(fetch):
             return
-    if fetch.client.budget.is_used_up():
-        fetch.problem("the credits of The Odds API are used up until the first of the month")
-        return
     events = odds_api.events_in(fetch.landed(listed.resource) or b"")
     wanted = [event for event in events if _wants_lines(fetch, event, lines_of, max_age)]
     _ask_for_lines(fetch, wanted[:1] if only_one else wanted, key)
