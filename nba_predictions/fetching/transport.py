@@ -18,7 +18,8 @@ LARGEST_ANSWER_BYTES: Final = 64 * 1024**2
 #: An answer that takes this many times the time-out is abandoned, however steadily it arrives.
 _MAX_TIMEOUTS: Final = 4
 _CONNECT_SECONDS: Final = 5.0
-_CHUNK_BYTES: Final = 1 << 16
+#: The last chunk of an answer that is cut off is lost.
+_CHUNK_BYTES: Final = 1 << 12
 _QUERY: Final = re.compile(r"\?\S*")
 
 

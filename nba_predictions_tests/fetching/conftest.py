@@ -1,0 +1,148 @@
+"""A landing zone on a game day, the stand-in of the services, and a fetcher between them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+
+import pytest
+
+from nba_predictions.domain.league.games import EASTERN
+from nba_predictions.fetching.fetch import Services
+from nba_predictions.fetching.fetcher import LiveFetcher
+from nba_predictions.fetching.port import FetchReport
+from nba_predictions.fetching.transport import RequestsTransport
+from nba_predictions.inputs.landing.source import LiveSource
+from nba_predictions.inputs.landing.zone import LandingZone, Resource
+from nba_predictions.inputs.simulated import SimulatedLeague
+from nba_predictions_tests.fetching.toys import set_clock
+from nba_predictions_tests.standins.live import API_KEY, LiveStandIn, SimulatedSeasons
+from nba_predictions_tests.standins.live.season import Game, Season
+
+#: A day of the simulated league with games on it and on the days around it.
+DAY = date(2026, 1, 15)
+SEASON = "2025-26"
+#: Of a request, in seconds. Tests of services that hang have a shorter one.
+TIMEOUT, SHORT_TIMEOUT = 20.0, 0.5
+SEASONS = SimulatedSeasons(
+    SimulatedLeague(players_per_team=8, line_share=0.5, seasons_of_history=0)
+)
+
+
+def eastern(hour: int, minute: int = 0, day: date = DAY) -> datetime:
+    return datetime.combine(day, time(hour, minute), EASTERN)
+
+
+@dataclass
+class Live:
+    """The services, the landing zone, and what fetches and reads.
+
+    Attributes:
+        slept: the pauses of the fetcher, in seconds. It does not really sleep.
+    """
+
+    standin: LiveStandIn
+    zone: LandingZone
+    fetcher: LiveFetcher
+    monkeypatch: pytest.MonkeyPatch
+    slept: list[float]
+
+    def at(self, moment: datetime) -> Live:
+        """Set the clocks of the pipeline and of the services."""
+        set_clock(self.monkeypatch, moment)
+        self.standin.now = moment
+        self.standin.requests.clear()
+        self.slept.clear()
+        return self
+
+    def fetch(self, day: date = DAY, **options: object) -> FetchReport:
+        return self.fetcher.fetch_inputs(day, run_id="run", **options)  # type: ignore[arg-type]
+
+    def source(self, report: FetchReport) -> LiveSource:
+        """Return what is known after a fetch."""
+        return LiveSource(self.zone).known_at(report.as_of)
+
+    def asked(self, provider: str, part: str = "") -> int:
+        return len(self.standin.requests_to(provider, part))
+
+    def versions(self, *resource: str) -> int:
+        return len(self.zone.versions(Resource(*resource)))
+
+    @property
+    def season(self) -> Season:
+        season = self.standin.seasons.season(SEASON)
+        assert season is not None
+        return season
+
+    def games(self, day: date = DAY) -> list[Game]:
+        return self.season.by_day[day]
+
+    def configure(self, timeout: float = TIMEOUT, **changes: object) -> None:
+        """Use a fetcher with other settings."""
+        self.fetcher = fetcher_of(self.standin, self.zone, self.slept, timeout, **changes)
+
+
+def services_of(standin: LiveStandIn, **changes: object) -> Services:
+    values: dict[str, object] = {
+        **standin.urls,
+        "odds_api_key": API_KEY,
+        "pause_seconds": 0.0,
+        "credits_per_day": 64,
+        "credits_per_month": 500,
+    }
+    return Services(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def fetcher_of(
+    standin: LiveStandIn,
+    zone: LandingZone,
+    slept: list[float],
+    timeout: float = TIMEOUT,
+    **changes: object,
+) -> LiveFetcher:
+    return LiveFetcher(
+        zone,
+        services_of(standin, **changes),
+        LiveSource(zone),
+        lambda: RequestsTransport(timeout),
+        sleep=lambda seconds: slept.append(seconds),
+    )
+
+
+@pytest.fixture(scope="session")
+def morning(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the landing zone of 13:40 Eastern on DAY, when all was well."""
+    folder = tmp_path_factory.mktemp("morning") / "landing"
+    with LiveStandIn(SEASONS, eastern(13, 40)) as standin, pytest.MonkeyPatch.context() as patch:
+        set_clock(patch, eastern(13, 40))
+        report = fetcher_of(standin, LandingZone(folder), []).fetch_inputs(DAY, run_id="morning")
+    assert not report.problems
+    return folder
+
+
+@pytest.fixture
+def standin() -> Iterator[LiveStandIn]:
+    with LiveStandIn(SEASONS, eastern(17), hang_seconds=2.0) as standin:
+        yield standin
+
+
+@pytest.fixture
+def empty(
+    standin: LiveStandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Live:
+    """Services at 17:00 Eastern on DAY, and an empty zone."""
+    slept: list[float] = []
+    zone = LandingZone(tmp_path / "landing")
+    live = Live(standin, zone, fetcher_of(standin, zone, slept), monkeypatch, slept)
+    return live.at(eastern(17))
+
+
+@pytest.fixture
+def live(empty: Live, morning: Path) -> Live:
+    """Services at 17:00 Eastern on DAY, and a zone with the answers of 13:40."""
+    shutil.copytree(morning, Path(str(empty.zone.folder)))
+    return empty
+
