@@ -35,8 +35,8 @@ class Budget:
     zone: LandingZone
     per_day: int
     per_month: int
-    tries_again: bool = False
     now: Callable[[], datetime] = utc_now
+    tries_again: bool = False
 
     def allows(self, cost: int) -> bool:
         """Return whether a request may be sent that costs up to `cost` credits."""

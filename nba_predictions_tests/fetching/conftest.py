@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from pathlib import Path
 
 import pytest
@@ -130,9 +130,7 @@ def standin() -> Iterator[LiveStandIn]:
 
 
 @pytest.fixture
-def empty(
-    standin: LiveStandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Live:
+def empty(standin: LiveStandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Live:
     """Services at 17:00 Eastern on DAY, and an empty zone."""
     slept: list[float] = []
     zone = LandingZone(tmp_path / "landing")
@@ -145,4 +143,3 @@ def live(empty: Live, morning: Path) -> Live:
     """Services at 17:00 Eastern on DAY, and a zone with the answers of 13:40."""
     shutil.copytree(morning, Path(str(empty.zone.folder)))
     return empty
-
