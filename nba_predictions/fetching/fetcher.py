@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from base64 import b64encode
 from collections.abc import Callable, Collection
 from datetime import date, timedelta
 from urllib.parse import unquote, urlsplit
@@ -35,7 +36,7 @@ class LiveFetcher:
         services: the addresses and limits.
         league: reads the zone.
         transport: returns a new HTTP client.
-        secrets: texts that nothing may contain, besides the key. Of a URL with a password, both.
+        secrets: texts that nothing may contain, besides the key; with a URL, also its password.
         sleep: waits for a number of seconds.
     """
 
@@ -52,11 +53,8 @@ class LiveFetcher:
         self.services = services
         self.league = league
         self._transport = transport
-        passwords = [urlsplit(secret).password or "" for secret in secrets]
-        self._secrets = [
-            *(*secrets, *passwords, *map(unquote, passwords)),
-            services.odds_api_key or "",
-        ]
+        self._secrets = [services.odds_api_key or "", *secrets]
+        self._secrets += [part for secret in secrets for part in _passwords(secret)]
         self._sleep = sleep
 
     def fetch_inputs(
@@ -129,3 +127,13 @@ class LiveFetcher:
             self._sleep,
         )
         return Fetch(client, services, self.league, game_date, run_id, whatever_is_landed)
+
+
+def _passwords(url: str) -> list[str]:
+    """Return the password in a URL as it is written, as it is, and as a header has it."""
+    parts = urlsplit(url)
+    if not parts.password:
+        return []
+    plain = unquote(parts.password)
+    user = unquote(parts.username or "")
+    return [parts.password, plain, b64encode(f"{user}:{plain}".encode()).decode()]

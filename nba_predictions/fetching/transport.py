@@ -19,7 +19,7 @@ LARGEST_ANSWER_BYTES: Final = 64 * 1024**2
 _MAX_TIMEOUTS: Final = 4
 _CONNECT_SECONDS: Final = 5.0
 #: The last chunk of an answer that is cut off is lost.
-_CHUNK_BYTES: Final = 1 << 12
+_CHUNK_BYTES: Final = 1 << 9
 _QUERY: Final = re.compile(r"\?\S*")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from pathlib import Path
 
@@ -17,9 +17,10 @@ from nba_predictions.fetching.port import FetchReport
 from nba_predictions.fetching.transport import RequestsTransport
 from nba_predictions.inputs.landing.source import LiveSource
 from nba_predictions.inputs.landing.zone import LandingZone, Resource
+from nba_predictions.inputs.port import LeagueSource
 from nba_predictions.inputs.simulated import SimulatedLeague
 from nba_predictions_tests.fetching.toys import set_clock
-from nba_predictions_tests.standins.live import API_KEY, LiveStandIn, SimulatedSeasons
+from nba_predictions_tests.standins.live import API_KEY, Fault, LiveStandIn, SimulatedSeasons
 from nba_predictions_tests.standins.live.season import Game, Season
 
 #: A day of the simulated league with games on it and on the days around it.
@@ -36,6 +37,11 @@ def eastern(hour: int, minute: int = 0, day: date = DAY) -> datetime:
     return datetime.combine(day, time(hour, minute), EASTERN)
 
 
+def _live(league: LeagueSource) -> LiveSource:
+    assert isinstance(league, LiveSource)
+    return league
+
+
 @dataclass
 class Live:
     """The services, the landing zone, and what fetches and reads.
@@ -46,9 +52,20 @@ class Live:
 
     standin: LiveStandIn
     zone: LandingZone
-    fetcher: LiveFetcher
     monkeypatch: pytest.MonkeyPatch
-    slept: list[float]
+    fetcher: LiveFetcher = field(init=False)
+    slept: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.configure()
+
+    @property
+    def folder(self) -> Path:
+        return Path(str(self.zone.folder))
+
+    @property
+    def league(self) -> LiveSource:
+        return _live(self.fetcher.league)
 
     def at(self, moment: datetime) -> Live:
         """Set the clocks of the pipeline and of the services."""
@@ -63,7 +80,18 @@ class Live:
 
     def source(self, report: FetchReport) -> LiveSource:
         """Return what is known after a fetch."""
-        return LiveSource(self.zone).known_at(report.as_of)
+        return self.league.known_at(report.as_of)
+
+    def break_it(self, *faults: Fault) -> None:
+        self.standin.faults = list(faults)
+
+    def forget(self, provider: str) -> None:
+        """Remove the answers of a provider, and the records of all of them."""
+        for name in (provider, "requests"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+
+    def quarantined(self, provider: str) -> list[Path]:
+        return [p for p in (self.folder / "quarantine" / provider).rglob("*") if p.is_file()]
 
     def asked(self, provider: str, part: str = "") -> int:
         return len(self.standin.requests_to(provider, part))
@@ -82,7 +110,8 @@ class Live:
 
     def configure(self, timeout: float = TIMEOUT, **changes: object) -> None:
         """Use a fetcher with other settings."""
-        self.fetcher = fetcher_of(self.standin, self.zone, self.slept, timeout, **changes)
+        league = self.league if hasattr(self, "fetcher") else None
+        self.fetcher = fetcher_of(self.standin, self.zone, self.slept, timeout, league, **changes)
 
 
 def services_of(standin: LiveStandIn, **changes: object) -> Services:
@@ -101,26 +130,28 @@ def fetcher_of(
     zone: LandingZone,
     slept: list[float],
     timeout: float = TIMEOUT,
+    league: LiveSource | None = None,
     **changes: object,
 ) -> LiveFetcher:
     return LiveFetcher(
         zone,
         services_of(standin, **changes),
-        LiveSource(zone),
+        league or LiveSource(zone),
         lambda: RequestsTransport(timeout),
         sleep=lambda seconds: slept.append(seconds),
     )
 
 
 @pytest.fixture(scope="session")
-def morning(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the landing zone of 13:40 Eastern on DAY, when all was well."""
-    folder = tmp_path_factory.mktemp("morning") / "landing"
-    with LiveStandIn(SEASONS, eastern(13, 40)) as standin, pytest.MonkeyPatch.context() as patch:
-        set_clock(patch, eastern(13, 40))
-        report = fetcher_of(standin, LandingZone(folder), []).fetch_inputs(DAY, run_id="morning")
-    assert not report.problems
-    return folder
+def before(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, LiveSource]:
+    """Return the landing zone of 16:40 Eastern on DAY, when all was well, and its reader."""
+    folder = tmp_path_factory.mktemp("before") / "landing"
+    with LiveStandIn(SEASONS, eastern(16, 40)) as standin, pytest.MonkeyPatch.context() as patch:
+        set_clock(patch, eastern(16, 40))
+        fetcher = fetcher_of(standin, LandingZone(folder), [])
+        report = fetcher.fetch_inputs(DAY, run_id="before")
+        assert not report.problems
+        return folder, _live(fetcher.league)
 
 
 @pytest.fixture
@@ -132,14 +163,14 @@ def standin() -> Iterator[LiveStandIn]:
 @pytest.fixture
 def empty(standin: LiveStandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Live:
     """Services at 17:00 Eastern on DAY, and an empty zone."""
-    slept: list[float] = []
-    zone = LandingZone(tmp_path / "landing")
-    live = Live(standin, zone, fetcher_of(standin, zone, slept), monkeypatch, slept)
-    return live.at(eastern(17))
+    return Live(standin, LandingZone(tmp_path / "landing"), monkeypatch).at(eastern(17))
 
 
 @pytest.fixture
-def live(empty: Live, morning: Path) -> Live:
-    """Services at 17:00 Eastern on DAY, and a zone with the answers of 13:40."""
-    shutil.copytree(morning, Path(str(empty.zone.folder)))
+def live(empty: Live, before: tuple[Path, LiveSource]) -> Live:
+    """Services at 17:00 Eastern on DAY, and a zone with the answers of 16:40."""
+    folder, league = before
+    shutil.copytree(folder, empty.folder)
+    # The answers have the same paths in all copies of the zone. They are converted once.
+    empty.league._answers._results.update(league._answers._results)
     return empty
