@@ -22,6 +22,8 @@ from nba_predictions.inputs.landing.zone import Resource
 _LOG_MIN_AGE: Final = timedelta(minutes=30)
 #: The box scores of the final, the play-in and the playoffs change seldom.
 _OTHER_LOGS_MIN_AGE: Final = timedelta(hours=6)
+#: Of a season that is over, unless its answer came after its end.
+_PAST_LOGS_MIN_AGE: Final = timedelta(hours=24)
 _PLAYERS_MIN_AGE: Final = timedelta(hours=24)
 _SCHEDULE_MIN_AGE: Final = timedelta(minutes=15)
 _SCOREBOARD_MIN_AGE: Final = timedelta(minutes=5)
@@ -54,10 +56,19 @@ def fetch_schedule(fetch: Fetch) -> None:
 
 
 def has_no_games(fetch: Fetch) -> bool:
-    """Return whether the date certainly has no games: by its month, or by the schedule."""
+    """Return whether the date certainly has no games.
+
+    Its month, the schedule, or a scoreboard of this moment may say so.
+    """
+    if fetch.game_date.month in _OFF_SEASON:
+        return True
     days = _days(fetch)
-    is_known = bool(days) and fetch.game_date <= days[-1]
-    return fetch.game_date.month in _OFF_SEASON or (is_known and fetch.game_date not in days)
+    if days and fetch.game_date <= days[-1]:
+        return fetch.game_date not in days
+    board = Resource(espn.PROVIDER, espn.SCOREBOARD, fetch.game_date.isoformat())
+    if not fetch.is_fresh(board, _SCOREBOARD_MIN_AGE):
+        return False
+    return not espn.has_games(fetch.landed(board) or b"")
 
 
 def fetch_scoreboard(fetch: Fetch, day: date) -> None:
@@ -97,6 +108,7 @@ def fetch_log(fetch: Fetch, season: str, kind: str) -> bool:
     end = start_of_eastern_day(date(int(season[:4]) + 1, min(_OFF_SEASON), 1))
     is_final = newest is not None and landed is not None and newest.fetched_at >= end
     min_age = _LOG_MIN_AGE if kind == "regular-season" else _OTHER_LOGS_MIN_AGE
+    min_age = _PAST_LOGS_MIN_AGE if utc_now() >= end else min_age
     if (is_final and not fetch.whatever_is_landed) or fetch.is_fresh(resource, min_age):
         return True
     rows = 0 if landed is None else nba_stats.row_count(landed)

@@ -39,6 +39,12 @@ def injuries(base: str, headers: Mapping[str, str]) -> Ask:
     return Ask(REPORT, resource, f"{base}/injuries", _judge("injuries", list), headers)
 
 
+def has_games(body: bytes) -> bool:
+    """Return whether a landed scoreboard has any game. Any other body may have some."""
+    value, error = object_of(Answer(200, body), "events")
+    return error is not None or bool(value["events"])
+
+
 def final_games(body: bytes) -> dict[frozenset[str], str]:
     """Return the ids of ESPN of the games that are over, by their teams, in a landed scoreboard.
 

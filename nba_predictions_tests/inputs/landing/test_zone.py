@@ -17,6 +17,7 @@ from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from google.cloud import storage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,6 +29,8 @@ from nba_predictions.inputs.landing.zone import (
     RequestRecord,
     Resource,
 )
+from nba_predictions_tests.fetching.toys import set_clock
+from nba_predictions_tests.standins import StandIn
 
 LOG = Resource("nba_stats", "leaguegamelog", "2026-27.regular-season")
 ODDS = Resource("odds_api", "odds", "2026-11-25.0123")
@@ -449,3 +452,42 @@ def test_records_of_other_versions(local: LandingZone) -> None:
     path.write_text(path.read_text("utf-8").replace('"bytes"', '"octets"'), "utf-8")
     assert local.records(date(2026, 11, 25), date(2026, 11, 25)) == []
     assert spent(local) == 1
+
+
+@pytest.fixture
+def bucket(storage_standin: StandIn, monkeypatch: pytest.MonkeyPatch) -> storage.Bucket:
+    for name, value in storage_standin.environment.items():
+        monkeypatch.setenv(name, value)
+    set_clock(monkeypatch, NOON)
+    client = storage.Client(project="test-project")
+    return client.create_bucket(f"landing-{uuid.uuid4().hex}")
+
+
+def test_a_bucket(bucket: storage.Bucket) -> None:
+    zone = LandingZone(f"gs://{bucket.name}/landing")
+    assert zone.newest(LOG) is None
+    for number, body in enumerate((b"a", b"b")):
+        reserved = asked(LOG, NOON + number * MINUTE, cost=1)
+        zone.reserve(reserved)
+        assert zone.spent("nba_stats", NOON, NOON + 9 * MINUTE) == number + 1
+        settled = replace(reserved, outcome=Outcome.NEW, fetched_at=NOON + number * MINUTE)
+        zone.settle(settled, body, "json", reserved=1)
+    assert [zone.read(landed) for landed in zone.versions(LOG)] == [b"a", b"b"]
+    assert [r.outcome for r in zone.records(DAY, DAY)] == [Outcome.NEW] * 2
+    assert zone.keys(LOG.provider, LOG.name) == [LOG.key]
+
+
+def test_answers_of_another_process_in_a_bucket(bucket: storage.Bucket, tmp_path: Path) -> None:
+    """A process that runs for days sees what others land: no listing is remembered."""
+    reader = LandingZone(f"gs://{bucket.name}/landing")
+    others = LandingZone(tmp_path / "landing")
+    for number, body in enumerate((b"a", b"b")):
+        land(others, body, NOON + number * MINUTE)
+        for path in tmp_path.rglob("*.*"):
+            if path.is_file():
+                name = path.relative_to(tmp_path).as_posix()
+                bucket.blob(name).upload_from_filename(str(path))
+        newest = reader.newest(LOG)
+        assert newest is not None
+        assert reader.read(newest) == body
+        assert len(reader.records(DAY, DAY)) == number + 1
