@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timezone
 from functools import cached_property
 from pathlib import Path
 
@@ -172,7 +172,8 @@ class FilesSource:
     def known_at(self, as_of: datetime) -> FilesSource:
         """Return the source as it was known at a moment. It shares the parsed files."""
         view = copy(self)
-        view._as_of = as_of
+        # The columns of moments are in UTC, and polars compares only equal time zones.
+        view._as_of = as_of.astimezone(timezone.utc)
         return view
 
     @staticmethod

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, timezone
 from functools import cached_property
 from typing import Final
 
@@ -392,7 +392,8 @@ class LiveSource:
     def known_at(self, as_of: datetime) -> LiveSource:
         """Return the source as it was known at a moment. It shares the converted answers."""
         view = copy(self)
-        view._known = _Moment(self._answers, as_of)
+        # The columns of moments are in UTC, and polars compares only equal time zones.
+        view._known = _Moment(self._answers, as_of.astimezone(timezone.utc))
         return view
 
     @property
