@@ -8,7 +8,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, timedelta, timezone
 
 import polars as pl
 import pytest
@@ -411,7 +411,11 @@ def moved_commence_time(live: Live, name: str, provider: str) -> None:
     assert not report.problems
     found = inputs(live, report)
     assert found["lines"]["game_id"].n_unique() == len(live.games())
-    assert found["lines"].filter(pl.col("quoted_at") <= eastern(17)).is_empty()
+    assert (
+        found["lines"]
+        .filter(pl.col("quoted_at") <= eastern(17).astimezone(timezone.utc))
+        .is_empty()
+    )
     assert set(found["schedule"]["tipoff"]) == {game.tipoff for game in live.games()}
 
 
