@@ -95,23 +95,6 @@ def convert(document: Document, context: Context) -> Conversion:
     return conversion
 
 
-def masthead(content: bytes) -> datetime:
-    """Return the moment in the masthead of a report, in UTC.
-
-    Raises:
-        ConversionError: the PDF is damaged or is not an injury report.
-    """
-    import pdfplumber
-
-    try:
-        with pdfplumber.open(io.BytesIO(content)) as pdf:
-            return _moment(pdf.pages[0].extract_words(**_WORDS))
-    except ConversionError:
-        raise
-    except Exception as error:
-        raise ConversionError(f"it is a damaged PDF ({error!r}); fetch it again") from error
-
-
 def _convert_page(page: Page, pages: int, report: _Report, conversion: Conversion) -> None:
     words = page.extract_words(**_WORDS)
     top = 0.0
