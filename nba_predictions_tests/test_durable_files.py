@@ -15,7 +15,7 @@ from pathlib import Path
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nba_predictions.domain.errors import DamagedFileError
@@ -188,6 +188,7 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Se
     return written
 
 
+@settings(deadline=None)
 @given(name=st.sampled_from(sorted(CONTENTS)), data=st.data())
 def test_no_flipped_bit_and_no_cut_changes_what_is_read(
     sealed: Callable[[str], tuple[SealedFolder, Path]], name: str, data: st.DataObject

@@ -3,7 +3,8 @@
 The answers of the services are stored in the landing zone, and the next assets read them there.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from datetime import timedelta
 from functools import partial
@@ -17,7 +18,7 @@ from nba_predictions.batch_store.port import BatchStore
 from nba_predictions.domain.clock import utc_now
 from nba_predictions.domain.errors import LeaseLostError
 from nba_predictions.domain.league.games import night_is_over
-from nba_predictions.fetching.port import LINES_MAX_AGE, FetchReport, InputFetcher
+from nba_predictions.fetching.port import LINES_MAX_AGE, FetchReport, InputFetcher, NothingToFetch
 from nba_predictions.nightly.leases import fetch_lease
 from nba_predictions.orchestration import display
 from nba_predictions.orchestration.as_of import given_as_of
@@ -101,12 +102,12 @@ def fetched_results(
 
 
 def _fetched(
-    context: dg.AssetExecutionContext, batches: BatchStore, ask: Callable[..., FetchReport]
+    context: dg.AssetExecutionContext, batches: BatchStore, ask: partial[FetchReport]
 ) -> dg.MaterializeResult:
     """Fetch as the only process, and let the run know what it has fetched."""
     run_id = context.run.run_id
     try:
-        with fetch_lease(batches, run_id=run_id):
+        with _as_only_process(ask, batches, run_id):
             report = ask(run_id=run_id)
     except LeaseLostError:
         game_date = game_date_of(context.partition_key)
@@ -114,6 +115,15 @@ def _fetched(
         report = FetchReport(game_date, utc_now(), problems=(problem,))
     context.instance.add_run_tags(run_id, {FETCHED_TAG: report.as_of.isoformat()})
     return _result(report)
+
+
+def _as_only_process(
+    ask: partial[FetchReport], batches: BatchStore, run_id: str
+) -> AbstractContextManager[object]:
+    """Return the lease of all fetches; no lease if no service is asked."""
+    if isinstance(getattr(ask.func, "__self__", None), NothingToFetch):
+        return nullcontext()
+    return fetch_lease(batches, run_id=run_id)
 
 
 def _result(report: FetchReport) -> dg.MaterializeResult:
